@@ -1,0 +1,70 @@
+"""Sort descriptions of work into BPO or KPO outsourcing.
+
+>>> import outsort
+>>> outsort.predict("Key 500 supplier invoices a day into the ledger").label
+'BPO'
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from outsort.artefact import load as load_model
+    from outsort.artefact import save as save_model
+    from outsort.dataset import read as read_dataset
+    from outsort.errors import DataError, ModelError, OutputError, OutsortError
+    from outsort.evaluation import evaluate
+    from outsort.explanation import explain
+    from outsort.model import Model
+    from outsort.prediction import Prediction, predict
+    from outsort.training import Settings, train
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DataError",
+    "Model",
+    "ModelError",
+    "OutputError",
+    "OutsortError",
+    "Prediction",
+    "Settings",
+    "evaluate",
+    "explain",
+    "load_model",
+    "predict",
+    "read_dataset",
+    "save_model",
+    "train",
+]
+
+# Names are fetched when first used: a prediction must not wait for scikit-learn and pandas.
+_HOMES = {
+    "DataError": "errors",
+    "Model": "model",
+    "ModelError": "errors",
+    "OutputError": "errors",
+    "OutsortError": "errors",
+    "Prediction": "prediction",
+    "Settings": "training",
+    "evaluate": "evaluation",
+    "explain": "explanation",
+    "load_model": "artefact:load",
+    "predict": "prediction",
+    "read_dataset": "dataset:read",
+    "save_model": "artefact:save",
+    "train": "training",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401
+    if name not in _HOMES:
+        raise AttributeError(f"module 'outsort' has no attribute {name!r}")
+    module, _, attribute = _HOMES[name].partition(":")
+    return getattr(import_module(f"outsort.{module}"), attribute or name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,5 @@
+"""`python -m outsort` is `outsort`."""
+
+from outsort.cli import main
+
+main()

@@ -1,0 +1,199 @@
+"""The command line: parse, call, print."""
+
+# Each command imports what it needs when it runs: `outsort --help` must not wait for NumPy, nor a
+# prediction for scikit-learn.
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import outsort
+from outsort.errors import OutsortError
+from outsort.printing import Format
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from outsort.dataset import Dataset
+
+app = typer.Typer(
+    name="outsort",
+    help="Sort descriptions of work into BPO (procedure, volume) or KPO (expertise, judgement).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Data = Annotated[Path, typer.Argument(help="CSV file with a text and a label column.")]
+TextColumn = Annotated[str | None, typer.Option(help="Column of texts; found by its usual name.")]
+LabelColumn = Annotated[str | None, typer.Option(help="Column of labels: BPO, KPO or NEITHER.")]
+LineColumn = Annotated[str | None, typer.Option(help="Column of service lines, if there is one.")]
+ModelFile = Annotated[
+    Path | None,
+    typer.Option("--model", "-m", help="Model file; the default model ships with outsort."),
+]
+
+
+def _version(value: bool) -> None:  # noqa: FBT001 - the form Typer asks of a callback
+    if value:
+        typer.echo(f"outsort {outsort.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[  # noqa: ARG001 - its callback does the work
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,  # noqa: FBT002
+) -> None:
+    pass
+
+
+@app.command()
+def predict(
+    texts: Annotated[
+        list[str] | None,
+        typer.Argument(help="Descriptions of work; without any, one a line from standard input."),
+    ] = None,
+    model: ModelFile = None,
+    style: Annotated[
+        Format | None,
+        typer.Option("--format", "-f", help="Default: table on a terminal, csv elsewhere."),
+    ] = None,
+    terms: Annotated[int, typer.Option(min=0, help="Terms named for and against, at most.")] = 3,
+) -> None:
+    """Say BPO or KPO for each text, how likely, and why."""
+    from outsort.artefact import load
+    from outsort.prediction import predictions
+    from outsort.printing import write_predictions
+
+    if not texts and sys.stdin.isatty():
+        raise typer.BadParameter(
+            "give a text, or pipe one a line to standard input", param_hint="TEXTS"
+        )
+    answers = predictions(texts or _lines_of_stdin(), load(model), n_terms=terms)
+    on_terminal = Format.TABLE if sys.stdout.isatty() else Format.CSV
+    write_predictions(answers, sys.stdout, style or on_terminal)
+
+
+@app.command()
+def train(
+    data: Data,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Model file to write.")],
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    line_column: LineColumn = None,
+    folds: Annotated[int, typer.Option(min=0, help="Folds of cross-validation; 0 for none.")] = 5,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the solver and the folds.")] = 0,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the output if it exists.")
+    ] = False,  # noqa: FBT002
+) -> None:
+    """Train a model on labelled descriptions and say how good it is."""
+    if folds == 1:
+        raise typer.BadParameter("choose 2 folds or more, or 0 for none", param_hint="--folds")
+    from outsort import training
+    from outsort.artefact import save
+    from outsort.dataset import read
+    from outsort.files import check_output
+    from outsort.printing import scores_table, write_tables
+
+    check_output(output, force=force)
+    dataset = read(
+        data, text_column=text_column, label_column=label_column, line_column=line_column
+    )
+    _tell_reading(dataset)
+    start = time.perf_counter()
+    model = training.train(dataset, folds=folds, settings=training.Settings(seed=seed))
+    seconds = time.perf_counter() - start
+    size = save(model, output, force=force)
+    counts = model.about["data"]["rows_by_label"]
+    lines = f", {len(model.lines)} service lines" if model.has_lines else ""
+    typer.echo(
+        f"{len(dataset.texts):,} rows used"
+        f" ({', '.join(f'{n:,} {label}' for label, n in counts.items())}{lines})"
+    )
+    if model.about["scores"]:
+        write_tables(sys.stdout, [scores_table(model.about["scores"], "cross-validation")])
+    typer.echo(f"{output}: {len(model.terms):,} terms, {size / 1e6:.1f} MB, in {seconds:.1f} s")
+
+
+@app.command()
+def evaluate(
+    data: Data,
+    model: ModelFile = None,
+    by: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Score each value of a column apart, too.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON instead of tables.")] = False,  # noqa: FBT002
+    mistakes: Annotated[int, typer.Option(min=0, help="Worst mistakes listed, at most.")] = 10,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+) -> None:
+    """Score a model on labelled descriptions.
+
+    Rows labelled NEITHER or UNCLEAR are left out of the scores of BPO against KPO; they show how well
+    such texts are told apart.
+    """
+    import json
+
+    from outsort import evaluation
+    from outsort.artefact import load
+    from outsort.dataset import read
+    from outsort.printing import evaluation_tables, write_tables
+
+    dataset = read(data, text_column=text_column, label_column=label_column, for_training=False)
+    _tell_reading(dataset)
+    judged = load(model)
+    overall = evaluation.evaluate(judged, dataset, n_mistakes=mistakes)
+    groups = evaluation.evaluate_by(judged, dataset, by) if by else {}
+    if as_json:
+        typer.echo(
+            json.dumps(overall | ({"by": {by: groups}} if by else {}), ensure_ascii=False, indent=2)
+        )
+    else:
+        write_tables(sys.stdout, evaluation_tables(overall, groups, by))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; an error we know becomes one message and exit code 1.
+
+    Args:
+        arguments: the words after the program's name; those of the process when None.
+    """
+    # A text may hold what the terminal's encoding cannot show; that is no reason to lose its row.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app(args=arguments)
+    except OutsortError as error:
+        typer.echo(f"outsort: {error}", err=True)
+        sys.exit(1)
+
+
+def _lines_of_stdin() -> list[str]:
+    from outsort.files import decode
+
+    text, encoding = decode(sys.stdin.buffer.read(), "standard input")
+    _tell_encoding("standard input", encoding)
+    lines = text.split("\n")
+    # What follows the last line break is a line only if there is something there.
+    return [line.removesuffix("\r") for line in (lines if lines[-1] else lines[:-1])]
+
+
+def _tell_reading(dataset: Dataset) -> None:
+    _tell_encoding(dataset.source, dataset.encoding)
+    if dataset.n_repeats:
+        typer.echo(f"{dataset.source}: {dataset.n_repeats:,} repeated rows left out", err=True)
+
+
+def _tell_encoding(source: str, encoding: str) -> None:
+    if encoding != "utf-8":
+        typer.echo(f"{source}: read as {encoding}", err=True)

@@ -1,0 +1,20 @@
+"""What can go wrong, in words for the person who has to mend it."""
+
+
+class OutsortError(Exception):
+    """Base of every error this package raises on purpose.
+
+    The message is one text: what went wrong, where (file, row, column), what to do next.
+    """
+
+
+class DataError(OutsortError, ValueError):
+    """Input data that cannot be used as it is."""
+
+
+class ModelError(OutsortError, ValueError):
+    """A model, or a model file, that cannot be used."""
+
+
+class OutputError(OutsortError, OSError):
+    """An output that is in the way or cannot be written."""

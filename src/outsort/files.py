@@ -1,0 +1,107 @@
+"""Files read and written with one message for each thing that goes wrong."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from outsort.errors import DataError, OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def read_bytes(path: Path, *, hint: str) -> bytes:
+    """Return the content of `path`.
+
+    Args:
+        path: the file to read.
+        hint: what to do when there is none, as a sentence.
+
+    Raises:
+        DataError: there is no such file, it is a directory, or it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file. {hint}") from None
+    except IsADirectoryError:
+        raise DataError(f"{path}: is a directory. {hint}") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}). {hint}") from error
+
+
+def decode(raw: bytes, source: str) -> tuple[str, str]:
+    """Return the text in some bytes, without a byte-order mark, and the encoding it was in.
+
+    Raises:
+        DataError: the bytes are no UTF-8, UTF-16 or cp1252.
+    """
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        candidates = ["utf-16"]
+    elif raw[1:200:2].count(0) > len(raw[:200]) // 3:
+        # Every other byte a NUL: Western text in UTF-16 whose byte-order mark was lost.
+        candidates = ["utf-16-le"]
+    else:
+        candidates = ["utf-8-sig", "cp1252"]
+    for encoding in candidates:
+        try:
+            return raw.decode(encoding), encoding.removesuffix("-sig")
+        except UnicodeDecodeError as error:
+            where = raw.count(b"\n", 0, error.start) + 1
+    raise DataError(
+        f"{source}: line {where} holds bytes that are no {' or '.join(candidates)} text. "
+        "Save the file as UTF-8."
+    )
+
+
+def check_output(path: Path, *, force: bool) -> None:
+    """Raise OutputError unless `path` may be written: call it before hours of work, not after."""
+    if path.is_dir():
+        raise OutputError(f"{path}: is a directory. Name a file in it.")
+    if path.exists() and not force:
+        raise OutputError(f"{path}: exists already. Pass --force to replace it.")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: there is no folder {path.parent}. Make it first.")
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError(f"{path}: the folder {path.parent} does not let you write. Name another.")
+
+
+@contextlib.contextmanager
+def written_whole(path: Path, *, force: bool) -> Iterator[IO[bytes]]:
+    """Open `path` for writing so that it appears whole or not at all.
+
+    The content goes to a file beside it, which takes its place when the block ends well; after an
+    error nothing is left behind and an older file stands untouched.
+
+    Raises:
+        OutputError: the path is taken (and not `force`) or cannot be written.
+    """
+    check_output(path, force=force)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror}).") from error
+    part = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes files that only their owner reads; an output is an ordinary file.
+        part.chmod(0o666 & ~_umask())
+        part.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror}).") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,261 @@
+"""The model: a handful of named arrays that turn text into probabilities."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from outsort import text as text_module
+from outsort.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+#: The two answers, in the order of every probability array, and the label of all other work.
+ANSWERS = ("BPO", "KPO")
+NEITHER = "NEITHER"
+
+
+class Vector(NamedTuple):
+    """A text as the model sees it: tf-idf values of its known terms, of Euclidean length 1.
+
+    Attributes:
+        ids: int64 (n_known,), the places of the text's distinct known terms in `Model.terms`.
+        counts: float64 (n_known,), how often each occurs.
+        values: float64 (n_known,), sublinear tf times idf, divided by their Euclidean length.
+    """
+
+    ids: NDArray[np.int64]
+    counts: Floats
+    values: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A multinomial logistic regression over service lines that rolls up to labels.
+
+    A model trained without service lines has its labels as lines. The weights are held sparse, term
+    by term: those of term t are ``weights[indptr[t]:indptr[t + 1]]`` and belong to the lines
+    ``indices[indptr[t]:indptr[t + 1]]``. All that is not held is zero.
+
+    Attributes:
+        terms: the n_terms terms the model knows, without repeats.
+        idf: float32 (n_terms,), inverse document frequency, above 0.
+        indptr: int32 (n_terms + 1,), ascending from 0 to n_weights.
+        indices: int16 (n_weights,), from 0 to n_lines - 1.
+        weights: float32 (n_weights,).
+        bias: float32 (n_lines,).
+        lines: the n_lines names of the service lines, without repeats.
+        line_labels: n_lines labels, one for each line: BPO, KPO or NEITHER; BPO and KPO occur.
+        about: plain dicts, strings and numbers: the data, settings, versions and scores that the
+            model came from.
+
+    Raises:
+        ModelError: the arrays do not fit each other.
+    """
+
+    terms: Sequence[str]
+    idf: NDArray[np.float32]
+    indptr: NDArray[np.int32]
+    indices: NDArray[np.int16]
+    weights: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    lines: Sequence[str]
+    line_labels: Sequence[str]
+    about: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        n_terms, n_lines, n_weights = len(self.terms), len(self.lines), len(self.weights)
+        dtypes = {
+            "idf": np.float32,
+            "indptr": np.int32,
+            "indices": np.int16,
+            "weights": np.float32,
+            "bias": np.float32,
+        }
+        for name, dtype in dtypes.items():
+            array = getattr(self, name)
+            _require(
+                isinstance(array, np.ndarray) and array.ndim == 1 and array.dtype == dtype,
+                f"{name} is not a one-dimensional array of {np.dtype(dtype)}",
+            )
+            _require(bool(np.isfinite(array).all()), f"{name} holds a number that is not finite")
+        _require(n_terms > 0, "it knows no term")
+        _require(len(self.vocabulary) == n_terms, "a term occurs twice")
+        _require(len(self.idf) == n_terms and bool((self.idf > 0).all()), "idf does not fit terms")
+        _require(
+            len(self.indptr) == n_terms + 1
+            and self.indptr[0] == 0
+            and self.indptr[-1] == n_weights
+            and bool((np.diff(self.indptr) >= 0).all()),
+            "indptr does not fit terms and weights",
+        )
+        _require(
+            len(self.indices) == n_weights
+            and bool(((self.indices >= 0) & (self.indices < n_lines)).all()),
+            "indices do not fit weights and lines",
+        )
+        _require(len(self.bias) == n_lines, "bias does not fit lines")
+        _require(len(set(self.lines)) == n_lines, "a service line occurs twice")
+        _require(
+            len(self.line_labels) == n_lines
+            and set(ANSWERS) <= set(self.line_labels) <= {*ANSWERS, NEITHER},
+            "the labels of its lines are not BPO, KPO and perhaps NEITHER",
+        )
+
+    @property
+    def classes_(self) -> NDArray[np.str_]:
+        """The labels in the order of the columns of `predict_proba`: BPO, KPO."""
+        return np.array(ANSWERS)
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether the model knows service lines, or labels only."""
+        return list(self.lines) != list(self.line_labels)
+
+    @property
+    def knows_neither(self) -> bool:
+        """Whether rows labelled NEITHER were in the training data."""
+        return NEITHER in self.line_labels
+
+    @cached_property
+    def vocabulary(self) -> dict[str, int]:
+        """The place of each term in `terms`."""
+        return dict(zip(self.terms, range(len(self.terms)), strict=True))
+
+    def lines_of(self, label: str) -> NDArray[np.intp]:
+        """Return the places of the lines that roll up to `label`: intp (n_lines_of_label,)."""
+        return np.flatnonzero(np.array(self.line_labels) == label)
+
+    def vectorize(self, text: str) -> Vector:
+        """Return the tf-idf vector of one text; of length 0 where no term is known."""
+        # Counting places rather than terms keeps memory bounded by the vocabulary on a huge text.
+        counted = Counter(map(self.vocabulary.get, text_module.terms(text)))
+        counted.pop(None, None)
+        ids = np.fromiter(counted.keys(), dtype=np.int64, count=len(counted))
+        counts = np.fromiter(counted.values(), dtype=np.float64, count=len(counted))
+        values = (1 + np.log(counts)) * self.idf[ids]
+        return Vector(ids, counts, values / (np.linalg.norm(values) or 1.0))
+
+    def term_weights(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return where the weights of some terms stand.
+
+        Args:
+            ids: int64 (n,), places in `terms`.
+
+        Returns:
+            int64 (n_found,) places in `weights` and `indices`, term by term, and int64 (n_found,)
+            the place in `ids` of the term that each belongs to.
+        """
+        starts = self.indptr[ids].astype(np.int64)
+        lengths = self.indptr[ids + 1] - starts
+        owner = np.repeat(np.arange(len(ids)), lengths)
+        before = np.cumsum(lengths) - lengths
+        return np.arange(len(owner)) + (starts - before)[owner], owner
+
+    def line_scores(self, texts: Iterable[str]) -> Floats:
+        """Return the score of every service line: float64 (n_texts, n_lines), up to a shift a row."""
+        rows = [self.vector_scores(self.vectorize(text)) for text in checked(texts)]
+        return np.array(rows, dtype=np.float64).reshape(len(rows), len(self.lines))
+
+    def vector_scores(self, vector: Vector) -> Floats:
+        """Return the score of every service line for one vector: float64 (n_lines,)."""
+        places, owner = self.term_weights(vector.ids)
+        products = self.weights[places] * vector.values[owner]
+        return self.bias.astype(np.float64) + np.bincount(
+            self.indices[places], weights=products, minlength=len(self.lines)
+        )
+
+    def line_proba(self, texts: Iterable[str]) -> Floats:
+        """Return the probability of every service line: float64 (n_texts, n_lines), rows sum to 1."""
+        scores = self.line_scores(texts)
+        return np.exp(scores - logsumexp(scores)[:, None])
+
+    def decision_function(self, texts: Iterable[str]) -> Floats:
+        """Return the log-odds of KPO against BPO: float64 (n_texts,), above 0 for KPO."""
+        return self.log_odds(self.line_scores(texts))
+
+    def predict_proba(self, texts: Iterable[str]) -> Floats:
+        """Return the probabilities of BPO and KPO, given that the work is one of the two.
+
+        Args:
+            texts: n_texts strings.
+
+        Returns:
+            float64 (n_texts, 2), columns as in `classes_`, rows sum to 1.
+
+        Raises:
+            TypeError: `texts` is one string, or holds something that is no string.
+        """
+        return odds_to_proba(self.decision_function(texts))
+
+    def predict(self, texts: Iterable[str]) -> NDArray[np.str_]:
+        """Return the better of BPO and KPO for each text: str (n_texts,); a tie is BPO."""
+        return self.classes_[(self.decision_function(texts) > 0).astype(np.intp)]
+
+    def neither_proba(self, texts: Iterable[str]) -> Floats:
+        """Return the probability that the work is neither: float64 (n_texts,).
+
+        NaN throughout for a model that was trained without rows labelled NEITHER.
+        """
+        return self.neither(self.line_scores(texts))
+
+    def log_odds(self, scores: Floats) -> Floats:
+        """Roll line scores (n_texts, n_lines) up to the log-odds of KPO against BPO (n_texts,)."""
+        bpo, kpo = (logsumexp(scores[:, self.lines_of(label)]) for label in ANSWERS)
+        return kpo - bpo
+
+    def neither(self, scores: Floats) -> Floats:
+        """Roll line scores (n_texts, n_lines) up to the probability of NEITHER (n_texts,)."""
+        if not self.knows_neither:
+            return np.full(len(scores), np.nan)
+        return np.exp(logsumexp(scores[:, self.lines_of(NEITHER)]) - logsumexp(scores))
+
+
+def checked(texts: Iterable[str]) -> Iterable[str]:
+    """Pass texts on, one by one, and refuse what is no collection of strings.
+
+    Raises:
+        TypeError: `texts` is one string, or holds something that is no string.
+    """
+    if isinstance(texts, str):
+        raise TypeError("expected a list of texts, got one string: put it in a list")
+    for place, item in enumerate(texts):
+        if not isinstance(item, str):
+            raise TypeError(f"text {place} is {item!r}, a {type(item).__name__}, not a string")
+        yield item
+
+
+def odds_to_proba(log_odds: Floats) -> Floats:
+    """Turn log-odds (n,) of the second of two classes into the probabilities of both (n, 2).
+
+    >>> odds_to_proba(np.array([0.0]))
+    array([[0.5, 0.5]])
+    """
+    both = np.stack([-log_odds, log_odds], axis=1)
+    # Of the two forms of the logistic function each is used where its exponential cannot overflow.
+    small = np.exp(-np.abs(both))
+    return np.where(both >= 0, 1 / (1 + small), small / (1 + small))
+
+
+def logsumexp(scores: Floats) -> Floats:
+    """Return log(sum(exp(scores))) of each row: float64 (n, k) to float64 (n,), for k above 0.
+
+    scipy.special has the same; importing it would double the time to a first answer.
+    """
+    highest = scores.max(axis=1)
+    total: Floats = highest + np.log(np.exp(scores - highest[:, None]).sum(axis=1))
+    return total
+
+
+def _require(condition: bool, complaint: str) -> None:  # noqa: FBT001
+    if not condition:
+        raise ModelError(f"not a usable model: {complaint}.")

@@ -1,0 +1,200 @@
+"""Predictions and scores as a person, a spreadsheet or a program wants them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from rich.console import RenderableType
+    from rich.table import Table
+
+    from outsort.prediction import Prediction
+
+#: Characters of a text that a table shows.
+MAX_SHOWN = 200
+
+
+class Format(StrEnum):
+    """How predictions are written."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    JSONL = "jsonl"
+
+
+def write_predictions(predictions: Iterable[Prediction], file: TextIO, style: Format) -> None:
+    """Write predictions to `file`, each as soon as it comes; a table and one JSON list at the end."""
+    if style is Format.TABLE:
+        write_tables(file, [predictions_table(predictions)])
+    elif style is Format.JSON:
+        json.dump([record(p) for p in predictions], file, ensure_ascii=False, indent=2)
+        file.write("\n")
+    elif style is Format.JSONL:
+        for prediction in predictions:
+            file.write(json.dumps(record(prediction), ensure_ascii=False) + "\n")
+    else:
+        writer = csv.writer(file, lineterminator="\n")
+        for i, row in enumerate(map(record, predictions)):
+            if i == 0:
+                writer.writerow(row)
+            writer.writerow(_flat(value) for value in row.values())
+
+
+def record(prediction: Prediction) -> dict[str, Any]:
+    """Return a prediction as plain values under the names every format uses."""
+    return {
+        "text": prediction.text,
+        "label": prediction.label,
+        "probability": round(prediction.probability, 6),
+        "neither": None if prediction.neither is None else round(prediction.neither, 6),
+        "service_line": prediction.service_line,
+        "for": _terms(prediction.terms_for),
+        "against": _terms(prediction.terms_against),
+        "reason": prediction.reason,
+    }
+
+
+def predictions_table(predictions: Iterable[Prediction]) -> Table:
+    """Lay predictions out for a terminal; columns that say nothing throughout are left out."""
+    rows = []
+    for p in predictions:
+        row = record(p) | {"text": _visible(p.text)}
+        row["probability"] = f"{p.probability:.2f}"
+        row["neither"] = "" if p.neither is None else f"{p.neither:.2f}"
+        row["for"], row["against"] = (
+            ", ".join(term for term, _ in terms) for terms in (p.terms_for, p.terms_against)
+        )
+        rows.append(row)
+    names = [name for name in (rows[0] if rows else ()) if any(row[name] for row in rows)]
+    figures = {"probability", "neither"}
+    return table(
+        [name.replace("_", " ") for name in names],
+        ([row[name] for name in names] for row in rows),
+        right=[i for i, name in enumerate(names) if name in figures],
+        wrap=[i for i, name in enumerate(names) if name in {"text", "for", "against"}],
+    )
+
+
+def scores_table(scores: Mapping[str, Mapping[str, Any]], first: str) -> Table:
+    """Lay out one row of headline scores for each name."""
+    columns = [
+        "accuracy",
+        "macro_f1",
+        "auc",
+        "log_loss",
+        "brier",
+        "calibration_error",
+        "neither_auc",
+    ]
+    columns = [c for c in columns if any(s.get(c) is not None for s in scores.values())]
+    return table(
+        [first, "rows", *(c.replace("_", " ") for c in columns)],
+        ([name, str(s["n"]), *(_figure(s.get(c)) for c in columns)] for name, s in scores.items()),
+        right=range(1, len(columns) + 2),
+    )
+
+
+def evaluation_tables(
+    overall: Mapping[str, Any], groups: Mapping[str, Mapping[str, Any]], by: str | None
+) -> list[RenderableType]:
+    """Lay out everything `evaluation.evaluate` and `evaluate_by` return."""
+    tables: list[RenderableType] = [scores_table({"all": overall, **groups}, by or "")]
+    if overall["n_left_out"]:
+        tables.append(
+            f"{overall['n_left_out']} rows are neither BPO nor KPO and are not in these scores."
+        )
+    labels = list(overall["per_class"])
+    tables.append(
+        table(
+            ["", "precision", "recall", *(f"said {label}" for label in labels)],
+            (
+                [f"is {label}", _figure(c["precision"]), _figure(c["recall"]), *map(str, row)]
+                for (label, c), row in zip(
+                    overall["per_class"].items(), overall["confusion"], strict=True
+                )
+            ),
+            right=range(1, 3 + len(labels)),
+        )
+    )
+    if overall["mistakes"]:
+        tables.append(
+            table(
+                ["row", "worst mistakes", "is", "said", "probability"],
+                (
+                    [
+                        str(m["row"]),
+                        _visible(m["text"]),
+                        m["label"],
+                        m["predicted"],
+                        _figure(m["probability"]),
+                    ]
+                    for m in overall["mistakes"]
+                ),
+                right=[0, 4],
+                wrap=[1],
+            )
+        )
+    return tables
+
+
+def table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    right: Iterable[int] = (),
+    wrap: Iterable[int] = (),
+) -> Table:
+    """Lay out rows of text under column names.
+
+    Args:
+        columns: the names.
+        rows: the cells, which are shown as they are.
+        right: places of the columns set flush right.
+        wrap: places of the columns broken into lines where the terminal is narrow.
+    """
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    right, wrap = set(right), set(wrap)
+    result = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for i, name in enumerate(columns):
+        result.add_column(name, justify="right" if i in right else "left", no_wrap=i not in wrap)
+    for row in rows:
+        # Text, not a string: square brackets of a description are no markup.
+        result.add_row(*map(Text, row))
+    return result
+
+
+def write_tables(file: TextIO, tables: Iterable[RenderableType]) -> None:
+    """Write tables and lines of text to `file`, in colour on a terminal only."""
+    from rich.console import Console
+
+    console = Console(file=file, highlight=False, width=None if file.isatty() else 110)
+    for item in tables:
+        console.print(item)
+
+
+def _terms(terms: Iterable[tuple[str, float]]) -> list[dict[str, Any]]:
+    return [{"term": term, "log_odds": round(figure, 4)} for term, figure in terms]
+
+
+def _flat(value: object) -> object:
+    """Return a value as a CSV cell: a list of terms becomes their names."""
+    return "; ".join(item["term"] for item in value) if isinstance(value, list) else value
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _visible(text: str) -> str:
+    """Return the head of a text without the control characters that would command a terminal."""
+    head = text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
+    return "".join(c if c.isprintable() else " " for c in head)

@@ -1,0 +1,294 @@
+"""From labelled texts to a model."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import joblib
+import numpy as np
+import sklearn
+from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+import outsort
+from outsort import dataset as dataset_module
+from outsort import text as text_module
+from outsort.errors import DataError
+from outsort.evaluation import score
+from outsort.model import ANSWERS, Model, odds_to_proba
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    import pandas as pd
+    import scipy.sparse
+    from numpy.typing import NDArray
+
+    from outsort.dataset import Dataset
+    from outsort.model import Floats
+
+#: The schemes of cross-validation, by their names in `Model.about`.
+STRATIFIED = "random folds"
+LINES_OUT = "whole lines left out"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What training leaves open.
+
+    Attributes:
+        C: inverse strength of the L2 penalty of the logistic regression.
+        tolerance: where the solver stops: relative change of the largest weight in a pass.
+        max_iter: passes over the data, at most.
+        min_texts: terms that stand in fewer texts are dropped.
+        prune: centred weights smaller than this are dropped; 0 keeps them all.
+        seed: of the solver's order of rows and of the folds.
+    """
+
+    C: float = 10.0
+    tolerance: float = 1e-2
+    max_iter: int = 200
+    min_texts: int = 2
+    prune: float = 0.1
+    seed: int = 0
+
+
+def train(
+    data: Path | str | pd.DataFrame | Dataset,
+    *,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    line_column: str | None = None,
+    folds: int = 5,
+    settings: Settings | None = None,
+) -> Model:
+    """Train a model on labelled texts.
+
+    Args:
+        data: a CSV file, a frame, or data already read and checked.
+        text_column: the column of texts; found by its usual name when None.
+        label_column: the column of labels: BPO, KPO, NEITHER.
+        line_column: the column of service lines, if there is one.
+        folds: folds of cross-validation, whose scores are kept in ``about["scores"]``; 0 for none.
+        settings: the settings, `Settings()` when None.
+
+    Returns:
+        A model. The same data and settings give the same model, to the last bit, with the same
+        versions of NumPy and scikit-learn on the same kind of machine.
+
+    Raises:
+        DataError: the data cannot be used; see `outsort.dataset.read`.
+        ValueError: `folds` is 1 or below 0.
+    """
+    if folds < 0 or folds == 1:
+        raise ValueError(f"folds is {folds}: choose 2 or more, or 0 for no cross-validation")
+    settings = settings or Settings()
+    if not isinstance(data, dataset_module.Dataset):
+        data = dataset_module.read(
+            data, text_column=text_column, label_column=label_column, line_column=line_column
+        )
+    terms, counts = count_terms(data.texts)
+    scores = cross_validate(data, terms, counts, folds, settings) if folds else {}
+    return fit(
+        terms,
+        counts,
+        data.lines or data.labels,
+        roll_up(data),
+        settings,
+        about={
+            "data": {
+                "source": data.source.replace("\\", "/").rsplit("/", 1)[-1],
+                "sha256": data.fingerprint,
+                "rows": len(data.texts),
+                "rows_by_label": {
+                    label: data.labels.count(label) for label in sorted(set(data.labels))
+                },
+            },
+            "settings": asdict(settings),
+            "scores": scores,
+            "versions": {
+                "outsort": outsort.__version__,
+                "python": platform.python_version(),
+                "numpy": np.__version__,
+                "scikit-learn": sklearn.__version__,
+                "joblib": joblib.__version__,
+            },
+        },
+    )
+
+
+def roll_up(dataset: Dataset) -> dict[str, str]:
+    """Return the label of each service line; of each label, where the data have no lines."""
+    return dict(zip(dataset.lines or dataset.labels, dataset.labels, strict=True))
+
+
+def count_terms(
+    texts: Sequence[str],
+) -> tuple[NDArray[np.str_], scipy.sparse.csr_matrix]:
+    """Return every term of some texts, sorted, and how often each text holds it.
+
+    Returns:
+        object (n_terms,) and int64 (n_texts, n_terms).
+
+    Raises:
+        DataError: no text holds a single term.
+    """
+    vectorizer = CountVectorizer(analyzer=text_module.terms)
+    try:
+        counts = vectorizer.fit_transform(texts)
+    except ValueError:
+        raise DataError("The texts hold no letter or digit, so nothing can be learnt.") from None
+    return vectorizer.get_feature_names_out(), counts
+
+
+def fit(
+    terms: NDArray[np.str_],
+    counts: scipy.sparse.csr_matrix,
+    lines: Sequence[str],
+    line_labels: Mapping[str, str],
+    settings: Settings,
+    about: dict[str, Any] | None = None,
+) -> Model:
+    """Fit a model to counted texts.
+
+    Args:
+        terms: (n_terms,), as `count_terms` returns them.
+        counts: (n_texts, n_terms).
+        lines: the n_texts service lines.
+        line_labels: the label of each line.
+        settings: the settings.
+        about: what the model shall tell of where it came from.
+
+    Raises:
+        DataError: no term stands in as many texts as `settings.min_texts` asks for.
+    """
+    frequent = counts.getnnz(axis=0) >= settings.min_texts
+    if not frequent.any():
+        raise DataError(
+            f"No word or piece of a word stands in {settings.min_texts} texts, so nothing can be "
+            "learnt. Add more rows."
+        )
+    tfidf = TfidfTransformer(sublinear_tf=True)
+    vectors = tfidf.fit_transform(counts[:, frequent]).astype(np.float32)
+    classifier = LogisticRegression(
+        C=settings.C,
+        solver="saga",
+        tol=settings.tolerance,
+        max_iter=settings.max_iter,
+        random_state=settings.seed,
+    ).fit(vectors, np.asarray(lines))
+    weights, bias = softmax_form(classifier.coef_, classifier.intercept_)
+    kept = centred(weights)
+    kept[np.abs(kept) < settings.prune] = 0
+    term_places, line_places = np.nonzero(kept.T)
+    return Model(
+        terms=terms[frequent].tolist(),
+        idf=tfidf.idf_.astype(np.float32),
+        indptr=np.searchsorted(term_places, np.arange(kept.shape[1] + 1)).astype(np.int32),
+        indices=line_places.astype(np.int16),
+        weights=kept.T[term_places, line_places].astype(np.float32),
+        bias=bias.astype(np.float32),
+        lines=tuple(map(str, classifier.classes_)),
+        line_labels=tuple(line_labels[str(line)] for line in classifier.classes_),
+        about=about or {},
+    )
+
+
+def softmax_form(coef: Floats, intercept: Floats) -> tuple[Floats, Floats]:
+    """Return weights (n_classes, n_terms) and bias (n_classes,) of a logistic regression as softmax.
+
+    For two classes scikit-learn holds one row w, the log-odds of the second; half of it either way
+    gives the same probabilities.
+    """
+    if len(coef) > 1:
+        return coef, intercept
+    return np.concatenate([-coef, coef]) / 2, np.concatenate([-intercept, intercept]) / 2
+
+
+def centred(weights: Floats) -> Floats:
+    """Subtract from each term's weights (n_classes, n_terms) their median over the classes.
+
+    Softmax does not change when all weights of a term shift alike, and most classes share the median:
+    centred, most weights are next to nothing and can be dropped.
+    """
+    return weights - np.median(weights, axis=0, keepdims=True)
+
+
+def cross_validate(
+    dataset: Dataset,
+    terms: NDArray[np.str_],
+    counts: scipy.sparse.csr_matrix,
+    n_folds: int,
+    settings: Settings,
+) -> dict[str, dict[str, Any]]:
+    """Score models on rows they were not trained on.
+
+    Each scheme's scores are those of `evaluation.score` over all rows together, each answered by the
+    model of the fold that left it out. Random folds are stratified; where there are service lines, a
+    second scheme leaves whole lines out, which tells how the model does on work unlike its rows.
+
+    Args:
+        dataset: the data, n_texts rows.
+        terms: (n_terms,), as `count_terms` returns them.
+        counts: (n_texts, n_terms).
+        n_folds: folds, at most: no more are made than the rarest label has rows, or lines.
+        settings: the settings of training.
+    """
+    return {
+        scheme: held_out_scores(dataset, terms, counts, splits, settings)
+        for scheme, splits in folds(dataset, n_folds, settings.seed).items()
+    }
+
+
+def folds(
+    dataset: Dataset, n_folds: int, seed: int
+) -> dict[str, list[tuple[NDArray[np.intp], NDArray[np.intp]]]]:
+    """Return the (training rows, held-out rows) of each fold for each scheme the data allow."""
+    labels = np.array(dataset.labels)
+    lines = np.array(dataset.lines or dataset.labels)
+
+    def fewest(values: Iterable[str]) -> int:
+        return int(np.unique(list(values), return_counts=True)[1].min())
+
+    schemes = {}
+    # Lines too small to stand in every fold would only bring warnings: the labels must do then.
+    strata = lines if fewest(lines) >= n_folds else labels
+    n = min(n_folds, fewest(labels))
+    if n >= 2:
+        splitter = StratifiedKFold(n, shuffle=True, random_state=seed)
+        schemes[STRATIFIED] = list(splitter.split(labels, strata))
+    n = min(n_folds, fewest(roll_up(dataset).values()))
+    if dataset.lines is not None and n >= 2:
+        grouped = StratifiedGroupKFold(n, shuffle=True, random_state=seed)
+        splits = list(grouped.split(labels, labels, lines))
+        if all(set(ANSWERS) <= set(labels[rows]) for rows, _ in splits):
+            schemes[LINES_OUT] = splits
+    return schemes
+
+
+def held_out_scores(
+    dataset: Dataset,
+    terms: NDArray[np.str_],
+    counts: scipy.sparse.csr_matrix,
+    splits: Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]],
+    settings: Settings,
+) -> dict[str, Any]:
+    """Train on each fold's rows, answer its held-out rows, and score all answers together."""
+    lines, line_labels = np.array(dataset.lines or dataset.labels), roll_up(dataset)
+
+    def answers(rows: NDArray[np.intp], held_out: NDArray[np.intp]) -> tuple[Floats, Floats]:
+        model = fit(terms, counts[rows], lines[rows].tolist(), line_labels, settings)
+        scores = model.line_scores(dataset.texts[i] for i in held_out)
+        return odds_to_proba(model.log_odds(scores))[:, 1], model.neither(scores)
+
+    p_kpo, p_neither = np.empty(len(lines)), np.empty(len(lines))
+    results = joblib.Parallel(n_jobs=-1, prefer="processes")(
+        joblib.delayed(answers)(rows, held_out) for rows, held_out in splits
+    )
+    for (_, held_out), (kpo, neither) in zip(splits, results, strict=True):
+        p_kpo[held_out], p_neither[held_out] = kpo, neither
+    return score(np.array(dataset.labels), p_kpo, p_neither, source=dataset.source)
