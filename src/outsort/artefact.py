@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import joblib
 import numpy as np
@@ -120,7 +120,7 @@ class _Array(numpy_pickle.NumpyArrayWrapper):  # type: ignore[misc]
 class _DataUnpickler(numpy_pickle.NumpyUnpickler):  # type: ignore[misc]
     """Joblib's unpickler, which admits NumPy arrays and nothing else."""
 
-    _admitted = {
+    _admitted: ClassVar = {
         ("joblib.numpy_pickle", "NumpyArrayWrapper"): _Array,
         ("numpy", "dtype"): np.dtype,
         ("numpy", "ndarray"): np.ndarray,

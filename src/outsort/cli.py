@@ -40,7 +40,7 @@ ModelFile = Annotated[
 ]
 
 
-def _version(value: bool) -> None:  # noqa: FBT001 - the form Typer asks of a callback
+def _version(value: bool) -> None:
     if value:
         typer.echo(f"outsort {outsort.__version__}")
         raise typer.Exit
@@ -48,9 +48,9 @@ def _version(value: bool) -> None:  # noqa: FBT001 - the form Typer asks of a ca
 
 @app.callback()
 def _options(
-    version: Annotated[  # noqa: ARG001 - its callback does the work
+    version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
-    ] = False,  # noqa: FBT002
+    ] = False,
 ) -> None:
     pass
 
@@ -74,9 +74,7 @@ def predict(
     from outsort.printing import write_predictions
 
     if not texts and sys.stdin.isatty():
-        raise typer.BadParameter(
-            "give a text, or pipe one a line to standard input", param_hint="TEXTS"
-        )
+        raise typer.BadParameter("give a text, or pipe one a line to standard input", param_hint="TEXTS")
     answers = predictions(texts or _lines_of_stdin(), load(model), n_terms=terms)
     on_terminal = Format.TABLE if sys.stdout.isatty() else Format.CSV
     write_predictions(answers, sys.stdout, style or on_terminal)
@@ -91,9 +89,7 @@ def train(
     line_column: LineColumn = None,
     folds: Annotated[int, typer.Option(min=0, help="Folds of cross-validation; 0 for none.")] = 5,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the solver and the folds.")] = 0,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace the output if it exists.")
-    ] = False,  # noqa: FBT002
+    force: Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")] = False,
 ) -> None:
     """Train a model on labelled descriptions and say how good it is."""
     if folds == 1:
@@ -105,9 +101,7 @@ def train(
     from outsort.printing import scores_table, write_tables
 
     check_output(output, force=force)
-    dataset = read(
-        data, text_column=text_column, label_column=label_column, line_column=line_column
-    )
+    dataset = read(data, text_column=text_column, label_column=label_column, line_column=line_column)
     _tell_reading(dataset)
     start = time.perf_counter()
     model = training.train(dataset, folds=folds, settings=training.Settings(seed=seed))
@@ -131,7 +125,7 @@ def evaluate(
     by: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="Score each value of a column apart, too.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Write JSON instead of tables.")] = False,  # noqa: FBT002
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON instead of tables.")] = False,
     mistakes: Annotated[int, typer.Option(min=0, help="Worst mistakes listed, at most.")] = 10,
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
@@ -154,9 +148,7 @@ def evaluate(
     overall = evaluation.evaluate(judged, dataset, n_mistakes=mistakes)
     groups = evaluation.evaluate_by(judged, dataset, by) if by else {}
     if as_json:
-        typer.echo(
-            json.dumps(overall | ({"by": {by: groups}} if by else {}), ensure_ascii=False, indent=2)
-        )
+        typer.echo(json.dumps(overall | ({"by": {by: groups}} if by else {}), ensure_ascii=False, indent=2))
     else:
         write_tables(sys.stdout, evaluation_tables(overall, groups, by))
 
@@ -191,7 +183,8 @@ def _lines_of_stdin() -> list[str]:
 def _tell_reading(dataset: Dataset) -> None:
     _tell_encoding(dataset.source, dataset.encoding)
     if dataset.n_repeats:
-        typer.echo(f"{dataset.source}: {dataset.n_repeats:,} repeated rows left out", err=True)
+        rows = "row" if dataset.n_repeats == 1 else "rows"
+        typer.echo(f"{dataset.source}: {dataset.n_repeats:,} repeated {rows} left out", err=True)
 
 
 def _tell_encoding(source: str, encoding: str) -> None:

@@ -116,9 +116,7 @@ def read(
     Raises:
         DataError: the data cannot be read, lack a column, or hold rows that must be mended first.
     """
-    table = (
-        Table(data, "the frame", "utf-8") if isinstance(data, pd.DataFrame) else read_table(data)
-    )
+    table = Table(data, "the frame", "utf-8") if isinstance(data, pd.DataFrame) else read_table(data)
     frame = table.frame
     text_name = find_column(table, "text", text_column)
     label_name = find_column(table, "label", label_column)
@@ -204,9 +202,7 @@ def find_column(table: Table, role: str, name: str | None, *, optional: bool = F
     else:
         wanted = USUAL_NAMES[role]
         plain = {c: re.sub(r"[\W_]", "", c.lower()) for c in columns}
-        found = next(
-            ([c for c in columns if plain[c] == w] for w in wanted if w in plain.values()), []
-        )
+        found = next(([c for c in columns if plain[c] == w] for w in wanted if w in plain.values()), [])
     if len(found) == 1:
         return found[0]
     if not found and name is None and optional:

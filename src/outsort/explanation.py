@@ -59,7 +59,7 @@ def explain_scored(model: Model, text: str, vector: Vector, scores: Floats) -> E
         spread -= sign * float(np.exp(log_p) @ log_p)
     places, owner = model.term_weights(vector.ids)
     per_weight = model.weights[places] * vector.values[owner] * direction[model.indices[places]]
-    per_term: Floats = np.bincount(owner, weights=per_weight, minlength=len(vector.ids))
+    per_term = np.bincount(owner, weights=per_weight, minlength=len(vector.ids)).astype(np.float64)
     return Explanation(
         contributions=_fold_pieces(model, text, vector, per_term),
         bias=float(model.bias @ direction),
@@ -70,9 +70,7 @@ def explain_scored(model: Model, text: str, vector: Vector, scores: Floats) -> E
 
 def _fold_pieces(model: Model, text: str, vector: Vector, per_term: Floats) -> dict[str, float]:
     """Give each piece's contribution to the words it stands in, by how often it stands there."""
-    per_occurrence = dict(
-        zip(vector.ids.tolist(), (per_term / vector.counts).tolist(), strict=True)
-    )
+    per_occurrence = dict(zip(vector.ids.tolist(), (per_term / vector.counts).tolist(), strict=True))
     in_order = text_module.words(text)
     folded: dict[str, float] = {}
     for word, count in Counter(in_order).items():

@@ -99,15 +99,13 @@ class Model:
             "indptr does not fit terms and weights",
         )
         _require(
-            len(self.indices) == n_weights
-            and bool(((self.indices >= 0) & (self.indices < n_lines)).all()),
+            len(self.indices) == n_weights and bool(((self.indices >= 0) & (self.indices < n_lines)).all()),
             "indices do not fit weights and lines",
         )
         _require(len(self.bias) == n_lines, "bias does not fit lines")
         _require(len(set(self.lines)) == n_lines, "a service line occurs twice")
         _require(
-            len(self.line_labels) == n_lines
-            and set(ANSWERS) <= set(self.line_labels) <= {*ANSWERS, NEITHER},
+            len(self.line_labels) == n_lines and set(ANSWERS) <= set(self.line_labels) <= {*ANSWERS, NEITHER},
             "the labels of its lines are not BPO, KPO and perhaps NEITHER",
         )
 

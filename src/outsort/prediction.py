@@ -48,9 +48,7 @@ def predict(  # type: ignore[overload-overlap]  # a str is an iterable of str, b
     texts: str, model: Model | None = None, *, n_terms: int = 3
 ) -> Prediction: ...
 @overload
-def predict(
-    texts: Iterable[str], model: Model | None = None, *, n_terms: int = 3
-) -> list[Prediction]: ...
+def predict(texts: Iterable[str], model: Model | None = None, *, n_terms: int = 3) -> list[Prediction]: ...
 def predict(
     texts: str | Iterable[str], model: Model | None = None, *, n_terms: int = 3
 ) -> Prediction | list[Prediction]:

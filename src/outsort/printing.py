@@ -75,7 +75,7 @@ def predictions_table(predictions: Iterable[Prediction]) -> Table:
     figures = {"probability", "neither"}
     return table(
         [name.replace("_", " ") for name in names],
-        ([row[name] for name in names] for row in rows),
+        ([row[name] or "" for name in names] for row in rows),
         right=[i for i, name in enumerate(names) if name in figures],
         wrap=[i for i, name in enumerate(names) if name in {"text", "for", "against"}],
     )
@@ -106,18 +106,14 @@ def evaluation_tables(
     """Lay out everything `evaluation.evaluate` and `evaluate_by` return."""
     tables: list[RenderableType] = [scores_table({"all": overall, **groups}, by or "")]
     if overall["n_left_out"]:
-        tables.append(
-            f"{overall['n_left_out']} rows are neither BPO nor KPO and are not in these scores."
-        )
+        tables.append(f"{overall['n_left_out']} rows are neither BPO nor KPO and are not in these scores.")
     labels = list(overall["per_class"])
     tables.append(
         table(
             ["", "precision", "recall", *(f"said {label}" for label in labels)],
             (
                 [f"is {label}", _figure(c["precision"]), _figure(c["recall"]), *map(str, row)]
-                for (label, c), row in zip(
-                    overall["per_class"].items(), overall["confusion"], strict=True
-                )
+                for (label, c), row in zip(overall["per_class"].items(), overall["confusion"], strict=True)
             ),
             right=range(1, 3 + len(labels)),
         )

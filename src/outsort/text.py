@@ -8,6 +8,7 @@ marked ``<word>``. A term says what it is: a pair holds a space, a piece begins 
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from typing import TYPE_CHECKING
@@ -39,7 +40,7 @@ def pairs(words: list[str]) -> Iterator[str]:
     >>> list(pairs(["patent", "claim", "review"]))
     ['patent claim', 'claim review']
     """
-    return (f"{first} {second}" for first, second in zip(words, words[1:], strict=False))
+    return (f"{first} {second}" for first, second in itertools.pairwise(words))
 
 
 def pieces(word: str) -> Iterator[str]:

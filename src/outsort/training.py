@@ -51,7 +51,7 @@ class Settings:
 
     C: float = 10.0
     tolerance: float = 1e-2
-    max_iter: int = 200
+    max_iter: int = 1000
     min_texts: int = 2
     prune: float = 0.1
     seed: int = 0
@@ -104,9 +104,7 @@ def train(
                 "source": data.source.replace("\\", "/").rsplit("/", 1)[-1],
                 "sha256": data.fingerprint,
                 "rows": len(data.texts),
-                "rows_by_label": {
-                    label: data.labels.count(label) for label in sorted(set(data.labels))
-                },
+                "rows_by_label": {label: data.labels.count(label) for label in sorted(set(data.labels))},
             },
             "settings": asdict(settings),
             "scores": scores,
@@ -255,16 +253,16 @@ def folds(
         return int(np.unique(list(values), return_counts=True)[1].min())
 
     schemes = {}
-    # Lines too small to stand in every fold would only bring warnings: the labels must do then.
-    strata = lines if fewest(lines) >= n_folds else labels
-    n = min(n_folds, fewest(labels))
-    if n >= 2:
-        splitter = StratifiedKFold(n, shuffle=True, random_state=seed)
-        schemes[STRATIFIED] = list(splitter.split(labels, strata))
-    n = min(n_folds, fewest(roll_up(dataset).values()))
+    is_kpo = labels == ANSWERS[1]
+    n = min(n_folds, fewest(label for label in labels if label in ANSWERS))
+    splitter = StratifiedKFold(n, shuffle=True, random_state=seed)
+    # The finest strata of which every fold can have its share; with coarser ones it is left to chance.
+    strata = next((s for s in (lines, labels) if fewest(s) >= n), is_kpo)
+    schemes[STRATIFIED] = list(splitter.split(labels, strata))
+    n = min(n_folds, fewest(label for label in roll_up(dataset).values() if label in ANSWERS))
     if dataset.lines is not None and n >= 2:
         grouped = StratifiedGroupKFold(n, shuffle=True, random_state=seed)
-        splits = list(grouped.split(labels, labels, lines))
+        splits = list(grouped.split(labels, labels if fewest(labels) >= n else is_kpo, lines))
         if all(set(ANSWERS) <= set(labels[rows]) for rows, _ in splits):
             schemes[LINES_OUT] = splits
     return schemes

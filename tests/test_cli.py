@@ -1,0 +1,294 @@
+"""Each command as a user meets it: what it prints, where, and its exit code."""
+
+import csv
+import io
+import json
+import os
+import pickle
+
+import joblib
+import pytest
+
+import outsort as package
+from outsort import artefact
+
+TEXTS = ["key invoices, 500 a day", "draft a contract", ""]
+
+
+@pytest.fixture
+def model_file(model, tmp_path):
+    path = tmp_path / "m.joblib"
+    artefact.save(model, path)
+    return path
+
+
+class TestPredict:
+    def test_a_text_is_answered_in_csv_where_there_is_no_terminal(self, outsort, model_file):
+        done = outsort("predict", "draft a contract", "-m", model_file)
+        (row,) = csv.DictReader(io.StringIO(done.out))
+        assert list(row) == [
+            *("text", "label", "probability", "neither", "service_line", "for", "against", "reason")
+        ]
+        assert (row["text"], row["label"], row["service_line"]) == (
+            "draft a contract",
+            "KPO",
+            "legal_services",
+        )
+        assert (done.code, done.err) == (0, "")
+
+    def test_every_format_holds_the_same_answers(self, outsort, model_file):
+        def written(style):
+            return outsort("predict", *TEXTS, "-m", model_file, "--format", style).out
+
+        as_json = json.loads(written("json"))
+        assert [json.loads(line) for line in written("jsonl").splitlines()] == as_json
+        from_csv = list(csv.DictReader(io.StringIO(written("csv"))))
+        for name in ("text", "label", "reason"):
+            assert [row[name] for row in from_csv] == [row[name] for row in as_json]
+        assert [float(row["probability"]) for row in from_csv] == [row["probability"] for row in as_json]
+        table = written("table")
+        assert all(row["label"] in table and row["text"][:12] in table for row in as_json)
+
+    def test_the_command_says_what_python_says(self, outsort, model_file, model):
+        for row, answer in zip(
+            json.loads(outsort("predict", *TEXTS, "-m", model_file, "-f", "json").out),
+            package.predict(TEXTS, model),
+            strict=True,
+        ):
+            assert row["label"] == answer.label
+            assert row["probability"] == pytest.approx(answer.probability, abs=1e-6)
+            assert [item["term"] for item in row["for"]] == [term for term, _ in answer.terms_for]
+
+    @pytest.mark.parametrize(
+        ("piped", "texts"),
+        [
+            (b"key invoices\ndraft deeds\n", ["key invoices", "draft deeds"]),
+            (b"key invoices\ndraft deeds", ["key invoices", "draft deeds"]),
+            (b"key invoices\r\n\r\ndraft deeds\r\n", ["key invoices", "", "draft deeds"]),
+            ("\N{BYTE ORDER MARK}Übersetzung\n".encode(), ["Übersetzung"]),
+            ("Zeichen \x85 \u2028 trennen nicht\n".encode(), ["Zeichen \x85 \u2028 trennen nicht"]),
+            (b"", []),
+        ],
+    )
+    def test_a_pipe_gives_one_answer_a_line_and_loses_none(self, outsort, model_file, piped, texts):
+        done = outsort("predict", "-m", model_file, "-f", "jsonl", stdin=piped)
+        assert [json.loads(line)["text"] for line in done.out.split("\n")[:-1]] == texts
+        assert done.code == 0
+
+    def test_a_pipe_in_another_encoding_is_read_and_named(self, outsort, model_file):
+        done = outsort("predict", "-m", model_file, "-f", "jsonl", stdin="Büro\n".encode("cp1252"))
+        assert json.loads(done.out)["text"] == "Büro"
+        assert done.err == "standard input: read as cp1252\n"
+
+    def test_a_trailing_newline_changes_nothing(self, outsort, model_file):
+        rows = [
+            json.loads(outsort("predict", text, "-m", model_file, "-f", "jsonl").out)
+            for text in ("draft a contract", "draft a contract\n")
+        ]
+        assert rows[0]["probability"] == rows[1]["probability"]
+
+    @pytest.mark.parametrize(
+        ("text", "reason"), [("", "empty"), ("?!", "no known term"), ("ξξ", "no known term")]
+    )
+    def test_a_text_that_says_nothing_is_answered_with_its_reason(self, outsort, model_file, text, reason):
+        done = outsort("predict", text, "-m", model_file, "-f", "json")
+        assert json.loads(done.out)[0]["reason"] == reason
+        assert done.code == 0
+
+    def test_control_characters_do_not_reach_the_terminal_in_a_table(self, outsort, model_file):
+        done = outsort("predict", "draft\x1b[31m [bold]deeds[/bold]", "-m", model_file, "-f", "table")
+        assert "\x1b" not in done.out
+        assert "[bold]deeds[/bold]" in done.out
+
+    def test_an_unknown_format_is_wrong_usage(self, outsort):
+        done = outsort("predict", "x", "-f", "xml")
+        assert done.code == 2
+        assert "table" in done.err
+
+    def test_ten_megabytes_on_one_line_are_answered(self, outsort, model_file):
+        done = outsort("predict", "-m", model_file, "-f", "jsonl", stdin=b"key invoices " * 800_000)
+        assert json.loads(done.out)["label"] == "BPO"
+
+
+class TestTrain:
+    def test_it_prints_rows_scores_terms_size_and_time(self, outsort, csv_file, tmp_path):
+        done = outsort("train", csv_file, "-o", tmp_path / "m.joblib", "--folds", 3)
+        assert done.code == 0
+        assert "15 rows used (6 BPO, 6 KPO, 3 NEITHER, 5 service lines)" in done.out
+        for word in ("accuracy", "macro f1", "auc", "log loss", "random folds", "whole lines left out"):
+            assert word in done.out
+        assert "terms, 0.0 MB, in" in done.out
+        assert outsort("predict", "key forms", "-m", tmp_path / "m.joblib").code == 0
+
+    def test_columns_may_have_any_name(self, outsort, frame, tmp_path):
+        frame.columns = ["Was", "Art", "Sparte"]
+        frame.to_csv(tmp_path / "d.csv", sep=";", index=False)
+        options = ["--text-column", "Was", "--label-column", "Art", "--line-column", "Sparte", "--folds", 0]
+        assert outsort("train", tmp_path / "d.csv", "-o", tmp_path / "m", *options).code == 0
+        assert artefact.load(tmp_path / "m").has_lines
+
+    def test_the_encoding_is_told_when_it_is_not_utf_8(self, outsort, frame, tmp_path):
+        frame.to_csv(tmp_path / "d.csv", index=False, encoding="utf-16")
+        done = outsort("train", tmp_path / "d.csv", "-o", tmp_path / "m", "--folds", 0)
+        assert done.code == 0
+        assert done.err == f"{tmp_path}/d.csv: read as utf-16\n"
+
+    def test_repeated_rows_are_told(self, outsort, csv_file, tmp_path):
+        csv_file.write_text(csv_file.read_text() + "draft a contract,KPO,legal_services\n")
+        done = outsort("train", csv_file, "-o", tmp_path / "m", "--folds", 0)
+        assert "1 repeated row left out" in done.err
+
+    def test_an_existing_output_stands_unless_forced(self, outsort, csv_file, tmp_path):
+        (tmp_path / "m").write_text("old")
+        done = outsort("train", csv_file, "-o", tmp_path / "m")
+        assert (done.code, done.out) == (1, "")
+        assert done.err == f"outsort: {tmp_path}/m: exists already. Pass --force to replace it.\n"
+        assert (tmp_path / "m").read_text() == "old"
+        assert outsort("train", csv_file, "-o", tmp_path / "m", "--folds", 0, "--force").code == 0
+
+    @pytest.mark.parametrize(
+        ("output", "message"),
+        [("no/m", "there is no folder"), ("", "is a directory. Name a file in it.")],
+    )
+    def test_an_output_that_cannot_be_is_refused_before_training(
+        self, outsort, csv_file, tmp_path, output, message
+    ):
+        before = sorted(tmp_path.iterdir())
+        done = outsort("train", csv_file, "-o", tmp_path / output)
+        assert done.code == 1
+        assert message in done.err
+        assert sorted(tmp_path.iterdir()) == before
+
+    def test_an_output_where_nothing_can_be_written_is_one_message(self, outsort, csv_file):
+        # Nobody may make files there, the superuser included.
+        done = outsort("train", csv_file, "-o", "/proc/m.joblib", "--folds", 0)
+        assert done.code == 1
+        assert done.err.startswith("outsort: /proc/m.joblib: ")
+        assert done.err.count("\n") == 1
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            ("", "is empty"),
+            ("text,label\n", "holds a header and no rows"),
+            ("a,b\n1,2\n", "no column 'text'; it has 'a', 'b'. Name one with --text-column."),
+            ("text,label\na,BPO\nb,XX\n", "row 3: label 'XX' is none of BPO, KPO, NEITHER"),
+            ("text,label\na,BPO\n,KPO\n", "row 3: the text is empty"),
+            ("text,label\na,BPO\nA,KPO\n", "row 3: text 'a' has label 'KPO', but 'BPO' in row 2"),
+            ("text,label,line\na,BPO,x\nb,KPO,x\n", "row 3: service line 'x' has label 'KPO'"),
+            ("text,label\na,BPO\nb,BPO\n", "no rows labelled KPO"),
+            ("text,label\na,BPO\nb,BPO\nc,KPO\n", "1 row labelled KPO. Training needs at least 2"),
+        ],
+    )
+    def test_bad_data_are_one_message_and_write_nothing(self, outsort, tmp_path, content, message):
+        (tmp_path / "d.csv").write_text(content)
+        done = outsort("train", tmp_path / "d.csv", "-o", tmp_path / "m")
+        assert (done.code, done.out) == (1, "")
+        assert done.err.startswith(f"outsort: {tmp_path}/d.csv")
+        assert message in done.err
+        assert not (tmp_path / "m").exists()
+
+    @pytest.mark.parametrize("name", ["missing.csv", "."])
+    def test_no_such_file_or_a_directory(self, outsort, tmp_path, name):
+        done = outsort("train", tmp_path / name, "-o", tmp_path / "m")
+        assert done.code == 1
+        assert "Name a CSV file with a text and a label column." in done.err
+
+    def test_an_unreadable_file(self, outsort, tmp_path):
+        done = outsort("train", "/proc/self/mem", "-o", tmp_path / "m")
+        assert done.code == 1
+        assert "outsort: /proc/self/mem: cannot be read" in done.err
+
+    def test_one_fold_is_wrong_usage(self, outsort, csv_file, tmp_path):
+        assert outsort("train", csv_file, "-o", tmp_path / "m", "--folds", 1).code == 2
+
+
+class TestEvaluate:
+    def test_it_prints_every_score_and_the_worst_mistakes(self, outsort, csv_file, model_file):
+        csv_file.write_text(csv_file.read_text() + "key scanned invoices into sap,KPO,legal_services\n")
+        done = outsort("evaluate", csv_file, "-m", model_file, "--by", "service_line")
+        assert done.code == 0
+        for word in (
+            *("accuracy", "macro f1", "auc", "log loss", "brier", "calibration error", "neither auc"),
+            *("precision", "recall", "said KPO", "worst mistakes", "key scanned invoices", "translation"),
+            "3 rows are neither BPO nor KPO and are not in these scores.",
+        ):
+            assert word in done.out
+
+    def test_json_holds_the_same(self, outsort, csv_file, model_file):
+        done = outsort("evaluate", csv_file, "-m", model_file, "--by", "label", "--json")
+        result = json.loads(done.out)
+        assert result["n"] == 12
+        assert set(result) >= {"accuracy", "per_class", "confusion", "mistakes", "neither_auc", "by"}
+        assert set(result["by"]["label"]) == {"BPO", "KPO", "NEITHER"}
+
+    def test_rows_that_say_too_little_may_be_measured(self, outsort, csv_file, model_file):
+        csv_file.write_text(csv_file.read_text() + "urgent help,UNCLEAR,none\n")
+        assert json.loads(outsort("evaluate", csv_file, "-m", model_file, "--json").out)["n_left_out"] == 4
+
+    def test_an_unknown_column_is_named(self, outsort, csv_file, model_file):
+        done = outsort("evaluate", csv_file, "-m", model_file, "--by", "dept")
+        assert done.code == 1
+        assert "no column 'dept' to score by; it has 'text', 'label', 'service_line'" in done.err
+
+
+class Command:
+    def __reduce__(self):
+        return os.mkdir, ("ran",)
+
+
+class TestModelFile:
+    """What `predict` and `evaluate` say to a model file they cannot use."""
+
+    @pytest.fixture(params=["missing", "folder", "empty", "damaged", "newer", "code", "pickle", "text"])
+    def bad(self, request, tmp_path, model_file):
+        content = joblib.load(model_file)
+        path = tmp_path / "bad.joblib"
+        match request.param:
+            case "folder":
+                path.mkdir()
+            case "empty":
+                path.touch()
+            case "damaged":
+                path.write_bytes(model_file.read_bytes()[:-100])
+            case "newer":
+                joblib.dump(content | {"format_version": 2}, path)
+            case "code":
+                joblib.dump(content | {"about": Command()}, path)
+            case "pickle":
+                path.write_bytes(pickle.dumps(Command()))
+            case "text":
+                path.write_text("text,label\n")
+        reasons = {
+            "missing": "no such file",
+            "folder": "is a directory",
+            "newer": "its format version is 2 and this outsort reads up to 1. Upgrade outsort",
+            "code": "it holds code or objects (posix.mkdir)",
+            "pickle": "it holds code or objects (posix.mkdir)",
+        }
+        return path, reasons.get(request.param, "it is damaged, or no model file")
+
+    def test_it_is_refused_with_the_reason_and_runs_nothing(self, outsort, bad, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        path, reason = bad
+        done = outsort("predict", "x", "-m", path)
+        assert (done.code, done.out) == (1, "")
+        assert done.err.startswith(f"outsort: {path}: ")
+        assert reason in done.err
+        assert "Traceback" not in done.err
+        assert not (tmp_path / "ran").exists()
+
+
+def test_the_version_is_the_packages(outsort):
+    assert outsort("--version").out == f"outsort {package.__version__}\n"
+
+
+@pytest.mark.parametrize("command", [[], ["predict"], ["train"], ["evaluate"]])
+def test_every_command_has_help(outsort, command):
+    done = outsort(*command, "--help")
+    assert done.code == 0
+    assert "Usage: " in done.out
+
+
+def test_an_unknown_option_is_wrong_usage(outsort):
+    assert outsort("predict", "--nonsense").code == 2

@@ -1,0 +1,60 @@
+import errno
+import os
+
+import pytest
+
+from outsort.errors import DataError, OutputError
+from outsort.files import decode, written_whole
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
+def test_the_encodings_of_spreadsheets_are_told_apart(encoding):
+    text = 'text,label\n"Übersetzung, 500 €",BPO\n' + "translate “quotes”,BPO\n" * 5
+    found, name = decode(text.encode(encoding), "f.csv")
+    assert found == text
+    assert name == encoding.removesuffix("-sig")
+
+
+def test_utf_16_without_a_mark_and_without_western_letters_is_not_guessed():
+    # Nothing but luck would tell it from cp1252; the reader sees a refusal or its own text, never a NUL.
+    with pytest.raises(DataError, match=r"f\.csv: line 1 holds bytes that are no utf-8-sig or cp1252 text"):
+        decode(b"a,b\x81\x8d", "f.csv")
+
+
+def test_a_file_appears_whole(tmp_path):
+    with written_whole(tmp_path / "out", force=False) as file:
+        file.write(b"content")
+        assert not (tmp_path / "out").exists()
+    assert (tmp_path / "out").read_bytes() == b"content"
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_an_output_is_as_readable_as_any_file(tmp_path):
+    (tmp_path / "ordinary").touch()
+    with written_whole(tmp_path / "out", force=False):
+        pass
+    assert (tmp_path / "out").stat().st_mode == (tmp_path / "ordinary").stat().st_mode
+
+
+@pytest.mark.parametrize("error", [RuntimeError("boom"), KeyboardInterrupt()])
+def test_after_an_error_the_old_file_stands_and_nothing_else(tmp_path, error):
+    (tmp_path / "out").write_bytes(b"old")
+
+    def fail_half_way():
+        with written_whole(tmp_path / "out", force=True) as file:
+            file.write(b"half")
+            raise error
+
+    with pytest.raises(type(error)):
+        fail_half_way()
+    assert (tmp_path / "out").read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_full_disk_is_one_message_and_no_half_file(tmp_path):
+    with (
+        pytest.raises(OutputError, match=r"out: cannot be written \(No space left on device\)"),
+        written_whole(tmp_path / "out", force=False),
+    ):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,93 @@
+"""What ships: a lean start, the default model, and documents that tell the truth about it."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import outsort
+from outsort import artefact
+from outsort.dataset import read
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["predict", "--help"], ["predict", "key invoices", "--format", "json"]]
+)
+def test_start_up_imports_nothing_heavy(arguments):
+    code = f"""
+import sys
+from outsort.cli import main
+try:
+    main({arguments!r})
+except SystemExit as stopped:
+    assert not stopped.code, stopped.code
+print([m for m in ("sklearn", "scipy", "pandas", "numba", "pyarrow") if m in sys.modules], file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "[]\n"
+
+
+def test_importing_the_package_does_no_work():
+    code = "import sys, outsort; print('numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_the_program_runs_as_a_module_too():
+    done = subprocess.run(
+        [sys.executable, "-m", "outsort", "predict", "draft a lease", "-f", "jsonl"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout)["label"] == "KPO"
+
+
+def test_the_default_model_was_trained_on_the_data_as_they_stand():
+    about = artefact.load(ROOT / "models" / "default.joblib").about
+    assert about["data"]["sha256"] == read(ROOT / "data" / "tasks.csv").fingerprint
+    assert about["versions"]["outsort"] == outsort.__version__
+    assert about["scores"]
+
+
+def test_the_model_card_quotes_the_scores_in_the_model():
+    card = (ROOT / "models" / "README.md").read_text(encoding="utf-8")
+    about = artefact.load(ROOT / "models" / "default.joblib").about
+    for scheme, scores in about["scores"].items():
+        row = re.search(rf"^\| {scheme} \|(.*)\|$", card, re.MULTILINE)
+        assert row, scheme
+        quoted = [float(cell) for cell in row[1].split("|")]
+        names = ("accuracy", "macro_f1", "auc", "log_loss", "brier", "calibration_error")
+        assert quoted == [round(scores[name], 3) for name in names]
+    assert f"{about['data']['rows']:,} rows" in card
+
+
+def test_the_data_follow_their_own_service_lines():
+    data = read(ROOT / "data" / "tasks.csv")
+    table = read(ROOT / "data" / "service_lines.csv", text_column="covers", line_column="service_line").frame
+    roll_up = dict(zip(table["service_line"], table["label"], strict=True))
+    assert {(line, roll_up[line]) for line in data.lines} == set(zip(data.lines, data.labels, strict=True))
+    assert set(data.frame["register"]) <= {
+        *("phrase", "title", "statement", "catalogue", "request", "scope"),
+    }
+    assert set(data.frame["source"]) == {"article", "written"}
+    assert data.n_repeats == 0
+
+
+def test_every_activity_the_article_names_is_in_the_data_with_its_label():
+    guide = (ROOT / "data" / "labelling-guide.md").read_text(encoding="utf-8")
+    rule = re.search(r"\*\*The article decides.*?(?=\n2\.)", guide, re.DOTALL)[0]
+    data = read(ROOT / "data" / "tasks.csv").frame
+    article = data[data["source"] == "article"]
+    for label, n_named in (("BPO", 18), ("KPO", 5)):
+        named = re.search(rf"{label}: ([^.]*)\.", rule)[1]
+        activities = [name.strip() for name in named.replace("\n", " ").split(",")]
+        assert len(activities) == n_named
+        texts = " ".join(article["text"][article["label"] == label]).lower()
+        words = {word for name in activities for word in re.findall(r"[a-z]{4,}", name)}
+        assert {word for word in words if word not in texts} == set()

@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+
+import outsort
+from outsort.prediction import predict, predictions
+
+
+def test_one_text_gives_one_answer_and_a_list_a_list(model):
+    one = predict("key invoices", model)
+    assert one.label == "BPO"
+    assert predict(["key invoices"], model) == [one]
+    assert predict([], model) == []
+
+
+def test_answers_agree_with_the_models_arrays(model):
+    texts = ["key invoices into sap", "review contract clauses", "mop floors", "", "translate a model"]
+    answers = predict(texts, model)
+    assert [a.text for a in answers] == texts
+    assert [a.label for a in answers] == list(model.predict(texts))
+    np.testing.assert_array_equal([a.probability for a in answers], model.predict_proba(texts).max(axis=1))
+    np.testing.assert_array_equal([a.neither for a in answers], model.neither_proba(texts))
+
+
+def test_the_service_line_is_the_likeliest_of_the_label(model):
+    text = "review contract clauses"
+    proba = dict(zip(model.lines, model.line_proba([text])[0], strict=True))
+    answer = predict(text, model)
+    assert answer.service_line == "legal_services"
+    assert proba["legal_services"] > proba["data_science"]
+
+
+def test_terms_for_speak_for_the_label_and_come_strongest_first(model):
+    answer = predict("translate subtitles of a language model", model, n_terms=10)
+    for_figures = [figure for _, figure in answer.terms_for]
+    against = [figure for _, figure in answer.terms_against]
+    assert all(figure > 0 for figure in for_figures)
+    assert all(figure < 0 for figure in against)
+    assert for_figures == sorted(for_figures, reverse=True)
+    assert against == sorted(against)
+    assert len(predict("translate subtitles of a language model", model, n_terms=1).terms_for) == 1
+
+
+@pytest.mark.parametrize(("text", "reason"), [("", "empty"), (" \n", "empty"), ("?!", "no known term")])
+def test_a_text_that_says_nothing_gets_the_prior_and_the_reason(model, text, reason):
+    answer = predict(text, model)
+    assert answer.reason == reason
+    assert answer.probability == model.predict_proba([""]).max()
+    assert answer.service_line is None
+    assert answer.terms_for == answer.terms_against == ()
+
+
+def test_a_model_without_lines_or_neither_leaves_them_out(two_class_model):
+    answer = predict("key invoices", two_class_model)
+    assert answer.service_line is None
+    assert answer.neither is None
+
+
+def test_answers_come_one_by_one(model):
+    def endless():
+        while True:
+            yield "key invoices"
+
+    assert next(predictions(endless(), model)).label == "BPO"
+
+
+def test_what_is_no_text_is_refused(model):
+    with pytest.raises(TypeError, match="text 0 is None, a NoneType, not a string"):
+        predict([None], model)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\x00\x01\x1b[31m data entry \x7f",
+        "🧾🧾 data entry 👩🏽‍💻",
+        "إدخال البيانات data entry",
+        "da\u0301ta\u0301 data entry",
+        "data entry\u202e yrtne atad",
+        "\ud800 lone surrogate, data entry",
+    ],
+)
+def test_odd_characters_get_an_answer(text):
+    assert outsort.predict(text).label == "BPO"
+
+
+def test_ten_megabytes_as_one_description_get_an_answer():
+    text = "Type the invoices of each supplier into the ledger. " * 200_000
+    assert outsort.predict(text).label == "BPO"
+
+
+def test_the_names_of_the_package_are_there():
+    assert {name: getattr(outsort, name).__name__ for name in outsort.__all__} == {
+        name: {"load_model": "load", "save_model": "save", "read_dataset": "read"}.get(name, name)
+        for name in outsort.__all__
+    }
+    assert set(outsort.__all__) <= set(dir(outsort))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = outsort.nothing

@@ -1,0 +1,58 @@
+import unicodedata
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from outsort import text
+
+
+def test_terms_are_words_then_pairs_then_pieces():
+    assert list(text.terms("Tax VAT")) == [
+        *("tax", "vat", "tax vat"),
+        *("~<ta", "~tax", "~ax>", "~<tax", "~tax>", "~<tax>"),
+        *("~<va", "~vat", "~at>", "~<vat", "~vat>", "~<vat>"),
+    ]
+
+
+def test_a_word_of_one_letter_has_one_piece():
+    assert list(text.terms("C")) == ["c", "~<c>"]
+
+
+def test_punctuation_and_white_space_separate_words_and_are_no_terms():
+    assert text.words(" PO-entry;\tin\r\nSAP!! ") == ["po", "entry", "in", "sap"]
+    assert list(text.terms("?! ... --")) == []
+
+
+def test_compatible_forms_are_the_same_word():
+    assert text.words("ＰＤＦ ﬁles №5") == ["pdf", "files", "no5"]
+
+
+def test_composed_and_decomposed_accents_are_the_same_word():
+    assert text.words(unicodedata.normalize("NFD", "résumé")) == text.words("résumé")
+
+
+def test_scripts_without_case_or_spaces_have_words():
+    assert text.words("翻訳 данные ترجمة") == ["翻訳", "данные", "ترجمة"]
+
+
+def test_a_long_run_of_letters_is_cut_so_that_no_word_grows_without_bound():
+    assert [len(word) for word in text.words("x" * 150)] == [64, 64, 22]
+
+
+@given(st.text())
+def test_any_text_gives_terms_that_no_newline_stands_in(any_text):
+    # The model file keeps its terms one a line.
+    assert not any("\n" in term or not term for term in text.terms(any_text))
+
+
+@given(st.text(), st.sampled_from(["", " ", "\n", "\r\n", "\t "]))
+def test_white_space_around_a_text_changes_nothing(any_text, space):
+    assert list(text.terms(space + any_text + space)) == list(text.terms(any_text))
+
+
+@given(st.text())
+def test_the_counts_of_terms_follow_from_the_words(any_text):
+    words = text.words(any_text)
+    expected = len(words) + max(0, len(words) - 1)
+    expected += sum(max(0, len(word) + 3 - length) for word in words for length in (3, 4, 5))
+    assert len(list(text.terms(any_text))) == expected

@@ -1,0 +1,106 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from outsort import training
+from outsort.dataset import read
+from outsort.errors import DataError
+
+
+def test_lines_roll_up_to_their_labels(model):
+    roll_up = dict(zip(model.lines, model.line_labels, strict=True))
+    assert roll_up == {
+        "cleaning": "NEITHER",
+        "data_entry": "BPO",
+        "data_science": "KPO",
+        "legal_services": "KPO",
+        "translation": "BPO",
+    }
+
+
+def test_without_lines_the_labels_are_the_lines(two_class_model):
+    assert two_class_model.lines == two_class_model.line_labels == ("BPO", "KPO")
+
+
+def test_centring_changes_no_probability_and_pruning_drops_what_is_small():
+    rng = np.random.default_rng(0)
+    weights, x = rng.normal(size=(5, 7)), rng.normal(size=7)
+    exact, shifted = np.exp(weights @ x), np.exp(training.centred(weights) @ x)
+    np.testing.assert_allclose(shifted / shifted.sum(), exact / exact.sum())
+    assert (np.median(training.centred(weights), axis=0) == 0).all()
+
+
+@pytest.mark.parametrize("prune", [0.05, 0.5])
+def test_no_weight_under_the_cut_is_kept(frame, prune):
+    model = training.train(frame, folds=0, settings=training.Settings(prune=prune))
+    assert np.abs(model.weights).min() >= prune
+
+
+def test_two_classes_are_softmax_of_half_the_log_odds():
+    weights, bias = training.softmax_form(np.array([[2.0, -1.0]]), np.array([0.5]))
+    np.testing.assert_array_equal(weights, [[-1.0, 0.5], [1.0, -0.5]])
+    np.testing.assert_array_equal(bias, [-0.25, 0.25])
+
+
+def test_terms_of_too_few_texts_are_dropped(frame):
+    model = training.train(frame, folds=0, settings=training.Settings(min_texts=3))
+    assert "office" not in model.vocabulary
+    assert "contract" in model.vocabulary
+
+
+def test_every_row_is_held_out_once_in_each_scheme(frame):
+    data = read(frame)
+    for splits in training.folds(data, 3, 0).values():
+        held_out = np.concatenate([rows for _, rows in splits])
+        assert sorted(held_out) == list(range(len(data.texts)))
+        assert all(not set(rows) & set(out) for rows, out in splits)
+
+
+def test_a_line_left_out_is_left_out_whole(frame):
+    data = read(frame)
+    lines = np.array(data.lines)
+    splits = training.folds(data, 3, 0)[training.LINES_OUT]
+    assert all(not set(lines[rows]) & set(lines[out]) for rows, out in splits)
+
+
+def test_data_without_lines_have_random_folds_only(frame):
+    assert list(training.folds(read(frame.drop(columns="service_line")), 3, 0)) == [training.STRATIFIED]
+
+
+def test_a_single_row_of_neither_stops_nothing(frame):
+    model = training.train(frame.iloc[:13], folds=3)
+    assert set(model.about["scores"]) == {training.STRATIFIED, training.LINES_OUT}
+    assert model.knows_neither
+
+
+def test_labels_that_mean_nothing_score_like_a_coin():
+    # Held-out rows must not leak into training: random labels would then look learnable.
+    rng = np.random.default_rng(0)
+    words = [f"w{i}" for i in range(40)]
+    rows = [(" ".join(rng.choice(words, 8)), rng.choice(["BPO", "KPO"])) for _ in range(300)]
+    model = training.train(pd.DataFrame(rows, columns=["text", "label"]), folds=5)
+    assert 0.4 < model.about["scores"][training.STRATIFIED]["auc"] < 0.6
+
+
+def test_the_model_tells_where_it_came_from(csv_file):
+    about = training.train(csv_file, folds=3, settings=training.Settings(seed=5)).about
+    assert about["data"]["source"] == "tasks.csv"
+    assert about["data"]["rows_by_label"] == {"BPO": 6, "KPO": 6, "NEITHER": 3}
+    assert about["settings"]["seed"] == 5
+    assert set(about["scores"]) == {training.STRATIFIED, training.LINES_OUT}
+    assert about["scores"][training.STRATIFIED]["n"] == 12
+
+
+def test_texts_without_a_letter_or_a_shared_word_teach_nothing():
+    frame = pd.DataFrame({"text": ["!", "?", "-", "+"], "label": ["BPO", "BPO", "KPO", "KPO"]})
+    with pytest.raises(DataError, match="hold no letter or digit"):
+        training.train(frame)
+    frame["text"] = list("abcd")
+    with pytest.raises(DataError, match="No word or piece of a word stands in 2 texts"):
+        training.train(frame)
+
+
+@pytest.mark.parametrize("folds", [1, -2])
+def test_impossible_numbers_of_folds_are_refused(frame, folds):
+    with pytest.raises(ValueError, match="choose 2 or more, or 0"):
+        training.train(frame, folds=folds)
