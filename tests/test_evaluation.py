@@ -19,29 +19,8 @@ def test_fawcetts_twenty_instances():
     # threshold of 0.54, where the curve passes (0.1, 0.5). The area is 68 of 100 pairs, by counting.
     p = [0.9, 0.8, 0.7, 0.6, 0.55, 0.54, 0.53, 0.52, 0.51, 0.505]
     p += [0.4, 0.39, 0.38, 0.37, 0.36, 0.35, 0.34, 0.33, 0.3, 0.1]
-    true = [
-        "p",
-        "p",
-        "n",
-        "p",
-        "p",
-        "p",
-        "n",
-        "n",
-        "p",
-        "n",
-        "p",
-        "n",
-        "p",
-        "n",
-        "n",
-        "n",
-        "p",
-        "n",
-        "p",
-        "n",
-    ]
-    result = scored(["KPO" if t == "p" else "BPO" for t in true], np.array(p) - 0.035)
+    is_kpo = [1, 1, 0, 1, 1, 1, 0, 0, 1, 0, 1, 0, 1, 0, 0, 0, 1, 0, 1, 0]
+    result = scored([("BPO", "KPO")[i] for i in is_kpo], np.array(p) - 0.035)
     assert result["accuracy"] == pytest.approx(0.7)
     assert result["confusion"] == [[9, 1], [5, 5]]
     assert result["auc"] == pytest.approx(0.68)

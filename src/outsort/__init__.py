@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from outsort.artefact import load as load_model
     from outsort.artefact import save as save_model
+    from outsort.audit import audit
     from outsort.dataset import read as read_dataset
     from outsort.errors import DataError, ModelError, OutputError, OutsortError
     from outsort.evaluation import evaluate
@@ -31,6 +32,7 @@ __all__ = [
     "OutsortError",
     "Prediction",
     "Settings",
+    "audit",
     "evaluate",
     "explain",
     "load_model",
@@ -49,6 +51,7 @@ _HOMES = {
     "OutsortError": "errors",
     "Prediction": "prediction",
     "Settings": "training",
+    "audit": "audit",
     "evaluate": "evaluation",
     "explain": "explanation",
     "load_model": "artefact:load",

@@ -153,6 +153,51 @@ def evaluate(
         write_tables(sys.stdout, evaluation_tables(overall, groups, by))
 
 
+@app.command()
+def check(
+    data: Annotated[Path, typer.Argument(help="CSV file with texts, and labels if it has any.")],
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    line_column: LineColumn = None,
+    min_rows: Annotated[int, typer.Option(min=0, help="Rows each line or label should have.")] = 20,
+    max_style: Annotated[
+        float, typer.Option(min=0.5, max=1, help="Accuracy that style alone may reach, BPO against KPO.")
+    ] = 0.58,
+    similarity: Annotated[
+        float, typer.Option(min=0.2, max=1, help="Jaccard similarity of near duplicates.")
+    ] = 0.6,
+    show: Annotated[int, typer.Option(min=0, help="Findings of each kind to list, at most.")] = 5,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if a limit is passed.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON instead of tables.")] = False,
+) -> None:
+    """Look for what makes labelled descriptions poor teaching.
+
+    Copies, conflicts, labels that are probably wrong, style that gives the label away, thin lines.
+    """
+    import json
+
+    from outsort.audit import Limits, audit
+    from outsort.printing import audit_tables, write_tables
+
+    limits = Limits(near_duplicate=similarity, style=max_style, min_rows=min_rows)
+    result = audit(
+        data,
+        text_column=text_column,
+        label_column=label_column,
+        line_column=line_column,
+        limits=limits,
+    )
+    if as_json:
+        typer.echo(json.dumps(result, ensure_ascii=False, indent=2))
+    else:
+        write_tables(sys.stdout, audit_tables(result, show))
+    for what in result["left_out"]:
+        typer.echo(f"left out: {what}", err=True)
+    if strict and result["failed"]:
+        typer.echo(f"outsort: {result['source']}: past the limit: {', '.join(result['failed'])}", err=True)
+        raise typer.Exit(3)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; an error we know becomes one message and exit code 1.
 

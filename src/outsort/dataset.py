@@ -121,9 +121,9 @@ def read(
     text_name = find_column(table, "text", text_column)
     label_name = find_column(table, "label", label_column)
     line_name = find_column(table, "line", line_column, optional=True)
-    texts = [_as_text(cell) for cell in frame[text_name]]
-    labels = [_as_text(cell).strip().upper() for cell in frame[label_name]]
-    lines = None if line_name is None else [_as_text(c).strip() for c in frame[line_name]]
+    texts = [as_text(cell) for cell in frame[text_name]]
+    labels = [as_text(cell).strip().upper() for cell in frame[label_name]]
+    lines = None if line_name is None else [as_text(c).strip() for c in frame[line_name]]
     rows = list(frame.index)
 
     problems = list(_row_problems(rows, texts, labels, lines, for_training=for_training))
@@ -250,7 +250,7 @@ def _delimiter(text: str) -> str:
     return max(_DELIMITERS, key=n_cells)
 
 
-def _as_text(cell: object) -> str:
+def as_text(cell: object) -> str:
     """Return a cell as text: a missing value of a frame is blank."""
     return cell if isinstance(cell, str) else "" if pd.isna(cell) else str(cell)  # type: ignore[call-overload]
 

@@ -139,6 +139,64 @@ def evaluation_tables(
     return tables
 
 
+#: What each check of `audit.audit` looks for, in words.
+CHECKS = {
+    "empty": "rows without a text",
+    "not_text": "texts that are no description",
+    "unknown_labels": "labels that are none of BPO, KPO, NEITHER, UNCLEAR",
+    "exact_duplicates": "texts that stand there before",
+    "two_labels": "texts under two labels",
+    "lines_of_two_labels": "rows whose service line has another label before",
+    "near_duplicates": "pairs of near duplicates",
+    "thin_lines": "service lines (or labels) with too few rows",
+    "style": "style gives the label away",
+    "label_errors": "labels that are probably wrong",
+}
+
+
+def audit_tables(result: Mapping[str, Any], n_shown: int) -> list[RenderableType]:
+    """Lay out what `audit.audit` returns, with `n_shown` findings of each kind at most."""
+    tables: list[RenderableType] = [f"{result['source']}: {result['n']:,} rows, {result['encoding']}"]
+    for name in ("label", "register"):
+        counts = result[f"by_{name}"]
+        if counts:
+            rows = ([value or "(blank)", f"{n:,}", f"{n / result['n']:.1%}"] for value, n in counts.items())
+            tables.append(table([name, "rows", "share"], rows, right=[1, 2]))
+    found = [(name, what) for name, what in CHECKS.items() if name in result]
+    tables.append(
+        table(["check", "found", "verdict"], (_verdict(result, *item) for item in found), right=[1])
+    )
+    for name, what in found:
+        findings = result[name].get("worst", [])[:n_shown]
+        if findings:
+            columns = list(findings[0])
+            tables.append(f"{what}:")
+            tables.append(
+                table(
+                    [column.replace("_", " ") for column in columns],
+                    ([_visible(str(finding[column])) for column in columns] for finding in findings),
+                    wrap=[i for i, column in enumerate(columns) if column.endswith("text")],
+                )
+            )
+    return tables
+
+
+def _verdict(result: Mapping[str, Any], name: str, what: str) -> list[str]:
+    finding = result[name]
+    if name == "style":
+        found = f"{finding['accuracy']:.3f}"
+        what = f"{what} (accuracy; chance is 0.5, the limit {finding['limit']:g})"
+    else:
+        found = f"{finding['n']:,}"
+    if name == "near_duplicates":
+        what = f"{what} (similarity {finding['limit']:g} or more), {finding['n_across_folds']:,} across folds"
+    if name == "thin_lines":
+        what = f"{what} (under {finding['limit']})"
+    if name == "label_errors":
+        return [what, found, "look at them" if finding["n"] else "ok"]
+    return [what, found, "FAILS" if name in result["failed"] else "ok"]
+
+
 def table(
     columns: Sequence[str],
     rows: Iterable[Sequence[str]],

@@ -236,10 +236,19 @@ def cross_validate(
         n_folds: folds, at most: no more are made than the rarest label has rows, or lines.
         settings: the settings of training.
     """
-    return {
-        scheme: held_out_scores(dataset, terms, counts, splits, settings)
-        for scheme, splits in folds(dataset, n_folds, settings.seed).items()
-    }
+    result = {}
+    for scheme, splits in folds(dataset, n_folds, settings.seed).items():
+        p_kpo, p_neither = held_out_answers(
+            dataset.texts,
+            dataset.lines or dataset.labels,
+            roll_up(dataset),
+            terms,
+            counts,
+            splits,
+            settings,
+        )
+        result[scheme] = score(np.array(dataset.labels), p_kpo, p_neither, source=dataset.source)
+    return result
 
 
 def folds(
@@ -268,19 +277,33 @@ def folds(
     return schemes
 
 
-def held_out_scores(
-    dataset: Dataset,
+def held_out_answers(
+    texts: Sequence[str],
+    lines: Sequence[str],
+    line_labels: Mapping[str, str],
     terms: NDArray[np.str_],
     counts: scipy.sparse.csr_matrix,
     splits: Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]],
     settings: Settings,
-) -> dict[str, Any]:
-    """Train on each fold's rows, answer its held-out rows, and score all answers together."""
-    lines, line_labels = np.array(dataset.lines or dataset.labels), roll_up(dataset)
+) -> tuple[Floats, Floats]:
+    """Train on each fold's rows and answer its held-out rows.
+
+    Args:
+        texts: n_texts strings.
+        lines: their service lines.
+        line_labels: the label of each line.
+        terms: (n_terms,), as `count_terms` returns them.
+        counts: (n_texts, n_terms).
+        splits: the (training rows, held-out rows) of each fold; each row is held out once.
+        settings: the settings of training.
+
+    Returns:
+        The probability of KPO, given that the work is BPO or KPO, and of NEITHER: float64 (n_texts,) each.
+    """
 
     def answers(rows: NDArray[np.intp], held_out: NDArray[np.intp]) -> tuple[Floats, Floats]:
-        model = fit(terms, counts[rows], lines[rows].tolist(), line_labels, settings)
-        scores = model.line_scores(dataset.texts[i] for i in held_out)
+        model = fit(terms, counts[rows], [lines[i] for i in rows], line_labels, settings)
+        scores = model.line_scores(texts[i] for i in held_out)
         return odds_to_proba(model.log_odds(scores))[:, 1], model.neither(scores)
 
     p_kpo, p_neither = np.empty(len(lines)), np.empty(len(lines))
@@ -289,4 +312,4 @@ def held_out_scores(
     )
     for (_, held_out), (kpo, neither) in zip(splits, results, strict=True):
         p_kpo[held_out], p_neither[held_out] = kpo, neither
-    return score(np.array(dataset.labels), p_kpo, p_neither, source=dataset.source)
+    return p_kpo, p_neither
