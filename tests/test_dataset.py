@@ -1,12 +1,11 @@
 import csv
 import io
 
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outsort.dataset import Table, find_column, read, read_table, same_text
+from outsort.dataset import read, read_table, same_text
 from outsort.errors import DataError
 
 GOOD = "text,label\nkey forms,BPO\nkey cards,BPO\ndraft deeds,KPO\ndraft wills,KPO\n"
@@ -140,14 +139,6 @@ def test_a_missing_file_and_a_directory_say_what_to_name(tmp_path):
 def test_a_file_that_cannot_be_read_says_why():
     # A process may open its own memory, but not read it from the start: true for the superuser too.
     assert "cannot be read (Input/output error)" in refusal("/proc/self/mem")
-
-
-def test_a_column_can_be_named_and_must_then_exist():
-    table = Table(pd.DataFrame({"a": ["x"], "text": ["y"]}), "t", "utf-8")
-    assert find_column(table, "text", "a") == "a"
-    assert find_column(table, "line", None, optional=True) is None
-    with pytest.raises(DataError, match="no column 'b'; it has 'a', 'text'"):
-        find_column(table, "line", "b", optional=True)
 
 
 def test_the_fingerprint_is_of_the_content_not_of_the_file(written):

@@ -40,10 +40,14 @@ def test_terms_for_speak_for_the_label_and_come_strongest_first(model):
     assert len(predict("translate subtitles of a language model", model, n_terms=1).terms_for) == 1
 
 
-@pytest.mark.parametrize(("text", "reason"), [("", "empty"), (" \n", "empty"), ("?!", "no known term")])
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("", "empty"), (" \n", "empty"), ("?!", "no words"), ("500", "no words"), ("ξξ", "no known term")],
+)
 def test_a_text_that_says_nothing_gets_the_prior_and_the_reason(model, text, reason):
     answer = predict(text, model)
     assert answer.reason == reason
+    assert answer.decision == "review"
     assert answer.probability == model.predict_proba([""]).max()
     assert answer.service_line is None
     assert answer.terms_for == answer.terms_against == ()

@@ -30,6 +30,25 @@ def test_centring_changes_no_probability_and_pruning_drops_what_is_small():
     assert (np.median(training.centred(weights), axis=0) == 0).all()
 
 
+def test_lines_hold_their_share_of_a_model_of_the_labels(frame):
+    # The oracle: the two models trained apart, with the same seed and so the same steps.
+    texts = ["key invoices", "draft a translation", "a model of the office"]
+
+    def scores(data, share):
+        settings = training.Settings(prune=0, label_share=share)
+        return training.train(data, folds=0, settings=settings).line_scores(texts)
+
+    by_line, both = scores(frame, 0), scores(frame, 0.5)
+    by_label = scores(frame.drop(columns="service_line"), 0)
+    roll_up = dict(zip(frame["service_line"], frame["label"], strict=True))
+    of_line = by_label[:, [["BPO", "KPO", "NEITHER"].index(roll_up[line]) for line in sorted(roll_up)]]
+
+    def centred(scores):
+        return scores - scores.mean(axis=1, keepdims=True)
+
+    np.testing.assert_allclose(centred(both), centred(by_line + 0.5 * of_line), atol=1e-5)
+
+
 @pytest.mark.parametrize("prune", [0.05, 0.5])
 def test_no_weight_under_the_cut_is_kept(frame, prune):
     model = training.train(frame, folds=0, settings=training.Settings(prune=prune))

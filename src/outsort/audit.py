@@ -18,9 +18,10 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from outsort import training
-from outsort.dataset import LABELS, UNCLEAR, Table, as_text, find_column, read_table, same_text
+from outsort.columns import find_column
+from outsort.dataset import UNCLEAR, Table, as_text, read_table, same_text
 from outsort.errors import DataError
-from outsort.model import ANSWERS
+from outsort.model import ANSWERS, LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -318,8 +319,8 @@ def _sheet(
     def column(name: str | None) -> list[str] | None:
         return None if name is None else [as_text(cell).strip() for cell in frame[name]]
 
-    texts = [as_text(cell) for cell in frame[find_column(table, "text", text_column)]]
-    labels = column(find_column(table, "label", label_column, optional=True))
+    texts = [as_text(cell) for cell in frame[find_column(*table.columns, "text", text_column)]]
+    labels = column(find_column(*table.columns, "label", label_column, optional=True))
     keys = [same_text(text) for text in texts]
     firsts: dict[str, int] = {}
     for i, key in enumerate(keys):
@@ -330,7 +331,7 @@ def _sheet(
         texts=texts,
         keys=keys,
         labels=None if labels is None else [label.upper() for label in labels],
-        lines=column(find_column(table, "line", line_column, optional=True)),
+        lines=column(find_column(*table.columns, "line", line_column, optional=True)),
         registers=column("register" if "register" in frame.columns else None),
         distinct=np.array(list(firsts.values()), dtype=np.intp),
     )

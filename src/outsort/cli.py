@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 import time
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -38,6 +41,16 @@ ModelFile = Annotated[
     Path | None,
     typer.Option("--model", "-m", help="Model file; the default model ships with outsort."),
 ]
+
+
+FORMATS = "csv|tsv|jsonl|parquet|xlsx"
+
+
+class OnError(StrEnum):
+    """What to do at a row that cannot be read."""
+
+    STOP = "stop"
+    KEEP = "keep"
 
 
 def _version(value: bool) -> None:
@@ -78,6 +91,80 @@ def predict(
     answers = predictions(texts or _lines_of_stdin(), load(model), n_terms=terms)
     on_terminal = Format.TABLE if sys.stdout.isatty() else Format.CSV
     write_predictions(answers, sys.stdout, style or on_terminal)
+
+
+@app.command()
+def score(
+    inputs: Annotated[
+        list[str], typer.Argument(help="Tables to score: names, patterns, or - for standard input.")
+    ],
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="File to write, - for standard output, or a folder.")
+    ],
+    model: ModelFile = None,
+    text_column: Annotated[
+        list[str] | None, typer.Option(help="Column of texts; several are joined. Found by its usual name.")
+    ] = None,
+    prefix: Annotated[str | None, typer.Option(help="Put before the names of the new columns.")] = None,
+    read_as: Annotated[
+        str | None, typer.Option("--from", metavar=FORMATS, help="Format of the input.")
+    ] = None,
+    write_as: Annotated[
+        str | None, typer.Option("--to", metavar=FORMATS, help="Format of the output.")
+    ] = None,
+    encoding: Annotated[str | None, typer.Option(help="Encoding of CSV input; found when left out.")] = None,
+    sheet: Annotated[str | None, typer.Option(help="Sheet of a workbook; the first when left out.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Add the terms for and against.")] = False,
+    on_error: Annotated[
+        OnError, typer.Option(help="At a row that cannot be read: stop, or keep it with the reason.")
+    ] = OnError.STOP,
+    limit: Annotated[int | None, typer.Option(min=1, help="Rows of each input, at most.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads; one a core when left out.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace outputs that exist.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Leave the finished parts of a folder, make the others.")
+    ] = False,
+) -> None:
+    """Answer every row of a table, or of many, in CSV, TSV, JSON lines, Parquet or Excel.
+
+    All columns pass through as they are; label, probability, neither, service_line, decision, reason and
+    model come behind them.
+    """
+    from outsort import scoring
+    from outsort.artefact import load
+    from outsort.printing import progress_line
+
+    options = scoring.Options(
+        text_columns=tuple(text_column or ()),
+        prefix=prefix,
+        explain=explain,
+        keep=on_error is OnError.KEEP,
+        limit=limit,
+        workers=workers,
+        read_as=read_as,
+        write_as=write_as,
+        encoding=encoding,
+        sheet=sheet,
+    )
+    into_folder = (
+        len(inputs) > 1 or Path(output).is_dir() or output.endswith("/") or scoring.is_pattern(inputs[0])
+    )
+    if resume and not into_folder:
+        raise typer.BadParameter("goes with an output folder", param_hint="--resume")
+    loaded = load(model)
+    with progress_line() as progress:
+        if into_folder:
+            counts = scoring.score_files(
+                inputs, Path(output), loaded, options=options, force=force, resume=resume, progress=progress
+            )
+        else:
+            counts = {
+                output: scoring.score_file(
+                    inputs[0], output, loaded, options=options, force=force, progress=progress
+                )
+            }
+    for name, n_rows in counts.items():
+        typer.echo(f"{'standard output' if name == '-' else name}: {n_rows:,} rows", err=True)
 
 
 @app.command()
@@ -208,11 +295,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    # Unwinding lets every half-made output go before the process does.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(number, _stopped)
     try:
         app(args=arguments)
     except OutsortError as error:
         typer.echo(f"outsort: {error}", err=True)
         sys.exit(1)
+
+
+def _stopped(number: int, _frame: object) -> NoReturn:
+    """Leave with the exit code a shell expects of a process that a signal ended: 130, 143."""
+    sys.exit(128 + number)
 
 
 def _lines_of_stdin() -> list[str]:

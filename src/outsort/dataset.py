@@ -5,42 +5,23 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from outsort.columns import find_column
 from outsort.errors import DataError
-from outsort.files import decode, read_bytes
-from outsort.model import ANSWERS, NEITHER
+from outsort.files import decode, delimiter_of, read_bytes
+from outsort.model import ANSWERS, LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-#: The labels a model can learn, and the one that only measuring knows: a text that says too little.
-LABELS = (*ANSWERS, NEITHER)
+#: The label that only measuring knows: a text that says too little.
 UNCLEAR = "UNCLEAR"
 
-#: Column names taken for granted, best first; compared in lower case without spaces and marks.
-USUAL_NAMES = {
-    "text": (
-        "text",
-        "description",
-        "taskdescription",
-        "jobdescription",
-        "task",
-        "statement",
-        "jobtitle",
-        "title",
-        "summary",
-        "requirement",
-    ),
-    "label": ("label", "class", "answer", "target", "bpokpo", "outsourcingtype"),
-    "line": ("serviceline", "line"),
-}
-_DELIMITERS = (",", ";", "\t", "|")
 _MAX_SHOWN = 10
 
 
@@ -58,6 +39,11 @@ class Table:
     frame: pd.DataFrame
     source: str
     encoding: str
+
+    @property
+    def columns(self) -> tuple[str, list[str]]:
+        """Its name and those of its columns."""
+        return self.source, [str(column) for column in self.frame.columns]
 
 
 @dataclass(frozen=True)
@@ -118,9 +104,9 @@ def read(
     """
     table = Table(data, "the frame", "utf-8") if isinstance(data, pd.DataFrame) else read_table(data)
     frame = table.frame
-    text_name = find_column(table, "text", text_column)
-    label_name = find_column(table, "label", label_column)
-    line_name = find_column(table, "line", line_column, optional=True)
+    text_name = find_column(*table.columns, "text", text_column)
+    label_name = find_column(*table.columns, "label", label_column)
+    line_name = find_column(*table.columns, "line", line_column, optional=True)
     texts = [as_text(cell) for cell in frame[text_name]]
     labels = [as_text(cell).strip().upper() for cell in frame[label_name]]
     lines = None if line_name is None else [as_text(c).strip() for c in frame[line_name]]
@@ -183,37 +169,6 @@ def read_table(path: Path | str) -> Table:
     return Table(frame, str(path), encoding)
 
 
-def find_column(table: Table, role: str, name: str | None, *, optional: bool = False) -> str | None:
-    """Return the column that plays a role, by the name given or by its usual names.
-
-    Args:
-        table: where to look.
-        role: text, label or line.
-        name: the name given by the user, or None.
-        optional: return None when there is none, unless a name was given.
-
-    Raises:
-        DataError: there is no such column, or two with that name.
-    """
-    columns = [str(column) for column in table.frame.columns]
-    if name is not None:
-        wanted: Sequence[str] = (name,)
-        found = [c for c in columns if c == name]
-    else:
-        wanted = USUAL_NAMES[role]
-        plain = {c: re.sub(r"[\W_]", "", c.lower()) for c in columns}
-        found = next(([c for c in columns if plain[c] == w] for w in wanted if w in plain.values()), [])
-    if len(found) == 1:
-        return found[0]
-    if not found and name is None and optional:
-        return None
-    has = ", ".join(repr(c) for c in columns)
-    complaint = f"{len(found)} columns" if found else "no column"
-    raise DataError(
-        f"{table.source}: {complaint} {wanted[0]!r}; it has {has}. Name one with --{role}-column."
-    )
-
-
 def same_text(text: str) -> str:
     """Return what two texts share when they differ only in case and white space.
 
@@ -228,7 +183,7 @@ def _records(text: str, source: str) -> list[tuple[int, list[str]]]:
     # The limit of 128 KiB a cell is the csv module's own; a contract's text may be longer.
     csv.field_size_limit(2**31 - 1)
     records = []
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(text), strict=True)
     try:
         records = [(number, record) for number, record in enumerate(reader, 1) if record]
     except csv.Error as error:
@@ -237,17 +192,6 @@ def _records(text: str, source: str) -> list[tuple[int, list[str]]]:
             "Is a quote left open, or not doubled inside quotes?"
         ) from None
     return records
-
-
-def _delimiter(text: str) -> str:
-    """Return the delimiter that cuts the first record into most cells; a comma on a tie."""
-    first = io.StringIO(text[:100_000], newline="")
-
-    def n_cells(delimiter: str) -> int:
-        first.seek(0)
-        return len(next((r for r in csv.reader(first, delimiter=delimiter) if r), []))
-
-    return max(_DELIMITERS, key=n_cells)
 
 
 def as_text(cell: object) -> str:

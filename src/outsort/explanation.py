@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from outsort import text as text_module
-from outsort.model import ANSWERS, logsumexp
+from outsort.model import ANSWERS, LABELS, logsumexp
 
 if TYPE_CHECKING:
     from outsort.model import Floats, Model, Vector
@@ -50,19 +50,21 @@ def explain(model: Model, text: str) -> Explanation:
 
 def explain_scored(model: Model, text: str, vector: Vector, scores: Floats) -> Explanation:
     """Do what `explain` does for a text whose vector and line scores (n_lines,) are at hand."""
-    direction = np.zeros(len(model.lines))
+    n_lines = len(model.lines)
+    direction = np.zeros(n_lines + len(LABELS))
     spread = 0.0
     for label, sign in zip(ANSWERS, (-1.0, 1.0), strict=True):
         lines = model.lines_of(label)
         log_p = scores[lines] - logsumexp(scores[None, lines])
         direction[lines] = sign * np.exp(log_p)
+        direction[n_lines + LABELS.index(label)] = sign
         spread -= sign * float(np.exp(log_p) @ log_p)
     places, owner = model.term_weights(vector.ids)
     per_weight = model.weights[places] * vector.values[owner] * direction[model.indices[places]]
     per_term = np.bincount(owner, weights=per_weight, minlength=len(vector.ids)).astype(np.float64)
     return Explanation(
         contributions=_fold_pieces(model, text, vector, per_term),
-        bias=float(model.bias @ direction),
+        bias=float(model.bias @ direction[:n_lines]),
         spread=spread,
         log_odds=float(model.log_odds(scores[None, :])[0]),
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import csv
+import io
 import os
 import tempfile
 from pathlib import Path
@@ -13,6 +15,9 @@ from outsort.errors import DataError, OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+_DELIMITERS = (",", ";", "\t", "|")
 
 
 def read_bytes(path: Path, *, hint: str) -> bytes:
@@ -43,8 +48,7 @@ def decode(raw: bytes, source: str) -> tuple[str, str]:
     """
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         candidates = ["utf-16"]
-    elif raw[1:200:2].count(0) > len(raw[:200]) // 3:
-        # Every other byte a NUL: Western text in UTF-16 whose byte-order mark was lost.
+    elif _every_other_nul(raw):
         candidates = ["utf-16-le"]
     else:
         candidates = ["utf-8-sig", "cp1252"]
@@ -59,10 +63,43 @@ def decode(raw: bytes, source: str) -> tuple[str, str]:
     )
 
 
+def sniff_encoding(head: bytes) -> str:
+    """Return the encoding that the first bytes of a file suggest, for reading it piece by piece.
+
+    >>> sniff_encoding("Büro".encode("cp1252"))
+    'cp1252'
+    """
+    if head.startswith(codecs.BOM_UTF8):
+        return "utf-8-sig"
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if _every_other_nul(head):
+        return "utf-16-le"
+    for encoding in ("utf-8", "cp1252"):
+        with contextlib.suppress(UnicodeDecodeError):
+            # Incremental: a character cut at the end of the head is no error.
+            codecs.getincrementaldecoder(encoding)().decode(head)
+            return encoding
+    return "utf-8"
+
+
+def delimiter_of(text: str) -> str:
+    """Return the delimiter that cuts the first record of a CSV text into most cells; a comma on a tie."""
+    head = text[:100_000]
+
+    def n_cells(delimiter: str) -> int:
+        records = csv.reader(io.StringIO(head, newline=""), delimiter=delimiter)
+        return len(next((record for record in records if record), []))
+
+    return max(_DELIMITERS, key=n_cells)
+
+
 def check_output(path: Path, *, force: bool) -> None:
     """Raise OutputError unless `path` may be written: call it before hours of work, not after."""
     if path.is_dir():
         raise OutputError(f"{path}: is a directory. Name a file in it.")
+    if path.exists() and not path.is_file():
+        raise OutputError(f"{path}: is no ordinary file. Name one, or - for standard output.")
     if path.exists() and not force:
         raise OutputError(f"{path}: exists already. Pass --force to replace it.")
     if not path.parent.is_dir():
@@ -99,6 +136,11 @@ def written_whole(path: Path, *, force: bool) -> Iterator[IO[bytes]]:
         raise OutputError(f"{path}: cannot be written ({error.strerror}).") from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def _every_other_nul(raw: bytes) -> bool:
+    """Tell Western text in UTF-16 whose byte-order mark was lost."""
+    return raw[1:200:2].count(0) > len(raw[:200]) // 3
 
 
 def _umask() -> int:

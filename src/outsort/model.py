@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 #: The two answers, in the order of every probability array, and the label of all other work.
 ANSWERS = ("BPO", "KPO")
 NEITHER = "NEITHER"
+LABELS = (*ANSWERS, NEITHER)
 
 
 class Vector(NamedTuple):
@@ -30,7 +32,8 @@ class Vector(NamedTuple):
     Attributes:
         ids: int64 (n_known,), the places of the text's distinct known terms in `Model.terms`.
         counts: float64 (n_known,), how often each occurs.
-        values: float64 (n_known,), sublinear tf times idf, divided by their Euclidean length.
+        values: float64 (n_known,), idf divided by its Euclidean length: a term counts once, however often
+            it occurs.
     """
 
     ids: NDArray[np.int64]
@@ -43,14 +46,15 @@ class Model:
     """A multinomial logistic regression over service lines that rolls up to labels.
 
     A model trained without service lines has its labels as lines. The weights are held sparse, term
-    by term: those of term t are ``weights[indptr[t]:indptr[t + 1]]`` and belong to the lines
-    ``indices[indptr[t]:indptr[t + 1]]``. All that is not held is zero.
+    by term: those of term t are ``weights[indptr[t]:indptr[t + 1]]`` and belong to the columns
+    ``indices[indptr[t]:indptr[t + 1]]``: the n_lines lines, and behind them the labels BPO, KPO and
+    NEITHER, whose weights count for each of their lines. All that is not held is zero.
 
     Attributes:
         terms: the n_terms terms the model knows, without repeats.
         idf: float32 (n_terms,), inverse document frequency, above 0.
         indptr: int32 (n_terms + 1,), ascending from 0 to n_weights.
-        indices: int16 (n_weights,), from 0 to n_lines - 1.
+        indices: int16 (n_weights,), from 0 to n_lines + 2.
         weights: float32 (n_weights,).
         bias: float32 (n_lines,).
         lines: the n_lines names of the service lines, without repeats.
@@ -99,13 +103,14 @@ class Model:
             "indptr does not fit terms and weights",
         )
         _require(
-            len(self.indices) == n_weights and bool(((self.indices >= 0) & (self.indices < n_lines)).all()),
+            len(self.indices) == n_weights
+            and bool(((self.indices >= 0) & (self.indices < n_lines + len(LABELS))).all()),
             "indices do not fit weights and lines",
         )
         _require(len(self.bias) == n_lines, "bias does not fit lines")
         _require(len(set(self.lines)) == n_lines, "a service line occurs twice")
         _require(
-            len(self.line_labels) == n_lines and set(ANSWERS) <= set(self.line_labels) <= {*ANSWERS, NEITHER},
+            len(self.line_labels) == n_lines and set(ANSWERS) <= set(self.line_labels) <= set(LABELS),
             "the labels of its lines are not BPO, KPO and perhaps NEITHER",
         )
 
@@ -129,6 +134,19 @@ class Model:
         """The place of each term in `terms`."""
         return dict(zip(self.terms, range(len(self.terms)), strict=True))
 
+    @cached_property
+    def label_columns(self) -> NDArray[np.intp]:
+        """The column of each line's label: intp (n_lines,)."""
+        return len(self.lines) + np.array([LABELS.index(label) for label in self.line_labels])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The first 12 hexadecimal digits of the SHA-256 of all that its answers follow from."""
+        digest = hashlib.sha256("\n".join([*self.terms, *self.lines, *self.line_labels]).encode())
+        for array in (self.idf, self.indptr, self.indices, self.weights, self.bias):
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()[:12]
+
     def lines_of(self, label: str) -> NDArray[np.intp]:
         """Return the places of the lines that roll up to `label`: intp (n_lines_of_label,)."""
         return np.flatnonzero(np.array(self.line_labels) == label)
@@ -140,7 +158,7 @@ class Model:
         counted.pop(None, None)
         ids = np.fromiter(counted.keys(), dtype=np.int64, count=len(counted))
         counts = np.fromiter(counted.values(), dtype=np.float64, count=len(counted))
-        values = (1 + np.log(counts)) * self.idf[ids]
+        values = self.idf[ids].astype(np.float64)
         return Vector(ids, counts, values / (np.linalg.norm(values) or 1.0))
 
     def term_weights(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -168,9 +186,8 @@ class Model:
         """Return the score of every service line for one vector: float64 (n_lines,)."""
         places, owner = self.term_weights(vector.ids)
         products = self.weights[places] * vector.values[owner]
-        return self.bias.astype(np.float64) + np.bincount(
-            self.indices[places], weights=products, minlength=len(self.lines)
-        )
+        sums = np.bincount(self.indices[places], weights=products, minlength=len(self.lines) + len(LABELS))
+        return self.bias.astype(np.float64) + sums[: len(self.lines)] + sums[self.label_columns]
 
     def line_proba(self, texts: Iterable[str]) -> Floats:
         """Return the probability of every service line: float64 (n_texts, n_lines), rows sum to 1."""

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 
 from outsort import artefact
+from outsort import text as text_module
+from outsort.decision import ACCEPT, REASONS, REVIEW, reasons
 from outsort.explanation import explain_scored
 from outsort.model import ANSWERS, Model, checked, odds_to_proba
 
@@ -30,7 +32,8 @@ class Prediction:
         terms_for: the words and pairs that spoke most for the label, strongest first, each with what
             it added to the label's log-odds.
         terms_against: those that spoke most against it, strongest first, with figures below 0.
-        reason: why the answer is no more than the model's prior, "" when it is more.
+        decision: accept, or review where a person should look.
+        reason: why a person should look, "" where the answer is accepted.
     """
 
     text: str
@@ -40,6 +43,7 @@ class Prediction:
     neither: float | None
     terms_for: tuple[tuple[str, float], ...]
     terms_against: tuple[tuple[str, float], ...]
+    decision: str
     reason: str
 
 
@@ -89,9 +93,20 @@ def _predict_one(model: Model, text: str, n_terms: int) -> Prediction:
     vector = model.vectorize(text)
     scores = model.vector_scores(vector)
     explanation = explain_scored(model, text, vector, scores)
-    reason = _reason(text, len(vector.ids))
     answer = int(explanation.log_odds > 0)
+    probability = odds_to_proba(np.array([explanation.log_odds]))[:, answer]
+    neither = model.neither(scores[None, :])
+    words = [word for word in text_module.words(text) if word.strip("0123456789_")]
+    reason = reasons(
+        np.array([not text.strip()]),
+        probability,
+        neither,
+        np.array([len(words)]),
+        np.array([sum(word in model.vocabulary for word in words)]),
+        np.array([len(vector.ids)]),
+    )[0]
     lines = model.lines_of(ANSWERS[answer])
+    has_line = model.has_lines and len(vector.ids) > 0
     sign = 1 if answer else -1
     ranked = sorted(
         ((term, sign * figure) for term, figure in explanation.contributions.items()),
@@ -100,16 +115,11 @@ def _predict_one(model: Model, text: str, n_terms: int) -> Prediction:
     return Prediction(
         text=text,
         label=ANSWERS[answer],
-        probability=float(odds_to_proba(np.array([explanation.log_odds]))[0, answer]),
-        service_line=model.lines[lines[scores[lines].argmax()]] if model.has_lines and not reason else None,
-        neither=float(model.neither(scores[None, :])[0]) if model.knows_neither else None,
+        probability=float(probability[0]),
+        service_line=model.lines[lines[scores[lines].argmax()]] if has_line else None,
+        neither=float(neither[0]) if model.knows_neither else None,
         terms_for=tuple(item for item in ranked[::-1] if item[1] > 0)[:n_terms],
         terms_against=tuple(item for item in ranked if item[1] < 0)[:n_terms],
-        reason=reason,
+        decision=REVIEW if reason else ACCEPT,
+        reason=REASONS[reason],
     )
-
-
-def _reason(text: str, n_known: int) -> str:
-    if not text.strip():
-        return "empty"
-    return "" if n_known else "no known term"

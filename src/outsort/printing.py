@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
+import sys
+import time
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from rich.console import RenderableType
     from rich.table import Table
 
     from outsort.prediction import Prediction
 
+#: The headline scores, and what a table calls them.
+SCORES = {
+    "accuracy": "accuracy",
+    "macro_f1": "macro F1",
+    "auc": "AUC",
+    "log_loss": "log loss",
+    "brier": "Brier",
+    "calibration_error": "ECE",
+    "neither_auc": "NEITHER AUC",
+}
 #: Characters of a text that a table shows.
 MAX_SHOWN = 200
 
@@ -54,9 +67,10 @@ def record(prediction: Prediction) -> dict[str, Any]:
         "probability": round(prediction.probability, 6),
         "neither": None if prediction.neither is None else round(prediction.neither, 6),
         "service_line": prediction.service_line,
+        "decision": prediction.decision,
+        "reason": prediction.reason,
         "for": _terms(prediction.terms_for),
         "against": _terms(prediction.terms_against),
-        "reason": prediction.reason,
     }
 
 
@@ -83,18 +97,9 @@ def predictions_table(predictions: Iterable[Prediction]) -> Table:
 
 def scores_table(scores: Mapping[str, Mapping[str, Any]], first: str) -> Table:
     """Lay out one row of headline scores for each name."""
-    columns = [
-        "accuracy",
-        "macro_f1",
-        "auc",
-        "log_loss",
-        "brier",
-        "calibration_error",
-        "neither_auc",
-    ]
-    columns = [c for c in columns if any(s.get(c) is not None for s in scores.values())]
+    columns = [c for c in SCORES if any(s.get(c) is not None for s in scores.values())]
     return table(
-        [first, "rows", *(c.replace("_", " ") for c in columns)],
+        [first, "rows", *(SCORES[c] for c in columns)],
         ([name, str(s["n"]), *(_figure(s.get(c)) for c in columns)] for name, s in scores.items()),
         right=range(1, len(columns) + 2),
     )
@@ -230,9 +235,30 @@ def write_tables(file: TextIO, tables: Iterable[RenderableType]) -> None:
     """Write tables and lines of text to `file`, in colour on a terminal only."""
     from rich.console import Console
 
-    console = Console(file=file, highlight=False, width=None if file.isatty() else 110)
+    console = Console(file=file, highlight=False, width=None if file.isatty() else 130)
     for item in tables:
         console.print(item)
+
+
+@contextlib.contextmanager
+def progress_line() -> Iterator[Callable[[int, float], None] | None]:
+    """Show rows, rate and time left on a terminal's standard error; yield None where there is none."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (BarColumn(), TextColumn("{task.fields[rows]:,} rows, {task.fields[rate]:,.0f} a second"))
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task("", total=1.0, rows=0, rate=0.0)
+        start = time.perf_counter()
+
+        def update(rows: int, share: float) -> None:
+            rate = rows / (time.perf_counter() - start)
+            shown.update(task, completed=share, rows=rows, rate=rate)
+
+        yield update
 
 
 def _terms(terms: Iterable[tuple[str, float]]) -> list[dict[str, Any]]:

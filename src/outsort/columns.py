@@ -1,0 +1,60 @@
+"""Which column of a table plays which role."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from outsort.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: Column names taken for granted, best first; compared in lower case without spaces and marks.
+USUAL_NAMES = {
+    "text": (
+        "text",
+        "description",
+        "taskdescription",
+        "jobdescription",
+        "task",
+        "statement",
+        "jobtitle",
+        "title",
+        "summary",
+        "requirement",
+    ),
+    "label": ("label", "class", "answer", "target", "bpokpo", "outsourcingtype"),
+    "line": ("serviceline", "line"),
+}
+
+
+def find_column(
+    source: str, columns: Sequence[str], role: str, name: str | None, *, optional: bool = False
+) -> str | None:
+    """Return the column that plays a role, by the name given or by its usual names.
+
+    Args:
+        source: the name to call the table by in messages.
+        columns: the names of its columns.
+        role: text, label or line.
+        name: the name given by the user, or None.
+        optional: return None when there is none, unless a name was given.
+
+    Raises:
+        DataError: there is no such column, or two with that name.
+    """
+    if name is not None:
+        wanted: Sequence[str] = (name,)
+        found = [c for c in columns if c == name]
+    else:
+        wanted = USUAL_NAMES[role]
+        plain = {c: re.sub(r"[\W_]", "", c.lower()) for c in columns}
+        found = next(([c for c in columns if plain[c] == w] for w in wanted if w in plain.values()), [])
+    if len(found) == 1:
+        return found[0]
+    if not found and name is None and optional:
+        return None
+    has = ", ".join(map(repr, columns))
+    complaint = f"{len(found)} columns" if found else "no column"
+    raise DataError(f"{source}: {complaint} {wanted[0]!r}; it has {has}. Name one with --{role}-column.")

@@ -1,0 +1,523 @@
+"""Tables in, tables out: every row answered, every column kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from glob import glob, has_magic
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from outsort.artefact import load
+from outsort.columns import find_column
+from outsort.decision import ACCEPT, REASONS, REVIEW, reasons
+from outsort.errors import DataError, OutputError
+from outsort.files import check_output, written_whole
+from outsort.kernel import Kernel
+from outsort.model import ANSWERS, Model
+from outsort.prediction import predictions
+from outsort.tables import (
+    Batch,
+    Cell,
+    Reader,
+    Record,
+    format_of,
+    open_reader,
+    open_writer,
+    packed_output,
+    plain_rows,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    import pandas as pd
+    import pyarrow as pa
+
+#: The columns added, in their order, and their types.
+ADDED = {
+    "label": str,
+    "probability": float,
+    "neither": float,
+    "service_line": str,
+    "decision": str,
+    "reason": str,
+    "model": str,
+}
+EXPLAINED = {"for": str, "against": str}
+#: Put before the names of the added columns when one of them is taken and no other prefix is given.
+PREFIX = "outsort_"
+#: The file in an output folder that says which model made its parts.
+MANIFEST = "outsort-run.json"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How files are scored.
+
+    Attributes:
+        text_columns: the columns of text, joined by a space where there are several; found by their usual
+            names when empty.
+        prefix: put before the names of the added columns; when None, only if one of them is taken.
+        explain: add the terms that spoke most for and against.
+        keep: let rows that cannot be read through with their reason, rather than stop.
+        limit: rows read of each file, at most; None for all.
+        workers: threads; None for one a core.
+        read_as: the format of the input; told by the name when None.
+        write_as: likewise of the output.
+        encoding: of CSV input; found when None.
+        sheet: of a workbook; the first when None.
+    """
+
+    text_columns: Sequence[str] = ()
+    prefix: str | None = None
+    explain: bool = False
+    keep: bool = False
+    limit: int | None = None
+    workers: int | None = None
+    read_as: str | None = None
+    write_as: str | None = None
+    encoding: str | None = None
+    sheet: str | None = None
+
+
+class Scorer:
+    """A model made ready for many texts."""
+
+    def __init__(self, model: Model, *, workers: int | None = None, explain: bool = False) -> None:
+        """Lay the model out; `workers` threads, one a core when None."""
+        self.model = model
+        self.added = ADDED | (EXPLAINED if explain else {})
+        self._explain = explain
+        self._kernel = Kernel(model, workers or os.cpu_count() or 1)
+        self._labels = np.array(ANSWERS, dtype=object)
+        self._lines = np.array([*model.lines, None], dtype=object)
+        self._reasons = np.array(REASONS, dtype=object)
+        self._decisions = np.array([ACCEPT] + [REVIEW] * (len(REASONS) - 1), dtype=object)
+
+    def columns(
+        self, texts: Sequence[str] | pa.Array, faults: Mapping[int, str] | None = None
+    ) -> dict[str, list[Any]]:
+        """Return the added columns for n texts, each a list of n values.
+
+        Args:
+            texts: strings, or an Arrow array of them.
+            faults: place and reason of rows that were not read right; they go to review.
+        """
+        answers = self._kernel.answer(texts)
+        # As in `odds_to_proba`, for the better of the two alone.
+        probability = 1 / (1 + np.exp(-np.abs(answers.log_odds)))
+        why = reasons(
+            answers.blank, probability, answers.neither, answers.n_words, answers.n_known, answers.n_terms
+        )
+        answered = answers.n_terms > 0
+        line = np.where(answered & self.model.has_lines, answers.line, len(self._lines) - 1)
+        result = {
+            "label": self._labels[(answers.log_odds > 0).astype(np.intp)].tolist(),
+            "probability": np.round(probability, 6).tolist(),
+            "neither": (
+                np.round(answers.neither, 6).tolist() if self.model.knows_neither else [None] * len(why)
+            ),
+            "service_line": self._lines[line].tolist(),
+            "decision": self._decisions[why].tolist(),
+            "reason": self._reasons[why].tolist(),
+            "model": [self.model.fingerprint] * len(why),
+        }
+        for place, fault in (faults or {}).items():
+            result["decision"][place] = REVIEW
+            result["reason"][place] = fault
+        if self._explain:
+            plain: Iterable[Any] = texts.to_pylist() if hasattr(texts, "to_pylist") else texts
+            told = list(predictions((text or "" for text in plain), self.model))
+            for name, terms in (
+                ("for", [p.terms_for for p in told]),
+                ("against", [p.terms_against for p in told]),
+            ):
+                result[name] = ["; ".join(term for term, _ in row) for row in terms]
+        return result
+
+
+def score(
+    data: pd.DataFrame | pa.Table | Iterable[Any],
+    model: Model | None = None,
+    *,
+    text_column: str | Sequence[str] | None = None,
+    prefix: str | None = None,
+    explain: bool = False,
+    workers: int | None = None,
+) -> Any:  # noqa: ANN401 - what goes in comes out
+    """Answer every row of a table.
+
+    Args:
+        data: a pandas frame, an Arrow table or record batch, or an iterable of any of these.
+        model: the model to ask; the default model when None.
+        text_column: the column of text, or several to be joined; found by its usual name when None.
+        prefix: put before the names of the added columns; when None, only if one of them is taken.
+        explain: add the terms that spoke most for and against.
+        workers: threads; one a core when None.
+
+    Returns:
+        The same kind of table with the same rows, index and columns, and the columns `ADDED` behind them;
+        for an iterable, an iterator of such.
+
+    Raises:
+        DataError: there is no column of text.
+        TypeError: `data` is no table.
+    """
+    scorer = Scorer(model or load(), workers=workers, explain=explain)
+    names = [text_column] if isinstance(text_column, str) else list(text_column or ())
+
+    def scored(table: Any) -> Any:  # noqa: ANN401
+        columns = [str(c) for c in (table.column_names if hasattr(table, "column_names") else table.columns)]
+        chosen = _text_columns("the table", columns, names)
+        texts = _texts_of_frame(table, chosen)
+        added = _renamed(scorer.columns(texts), _prefix(columns, scorer.added, prefix))
+        if hasattr(table, "assign"):
+            import pandas as pd
+
+            return pd.concat([table, pd.DataFrame(added, index=table.index)], axis=1)
+        import pyarrow as pa
+
+        for (name, values), kind in zip(added.items(), scorer.added.values(), strict=True):
+            column = pa.array(values, pa.float64() if kind is float else pa.string())
+            table = table.append_column(name, column)
+        return table
+
+    if hasattr(data, "columns"):
+        return scored(data)
+    if isinstance(data, (str, bytes)) or not hasattr(data, "__iter__"):
+        raise TypeError(f"expected a table or an iterable of tables, got {type(data).__name__}")
+    return map(scored, data)
+
+
+def score_file(
+    source: Path | str,
+    output: Path | str,
+    model: Model | None = None,
+    *,
+    options: Options | None = None,
+    force: bool = False,
+    progress: Callable[[int, float], None] | None = None,
+) -> int:
+    """Answer every row of a file.
+
+    Args:
+        source: the file to read; - for standard input.
+        output: the file to write, whole or not at all; - for standard output.
+        model: the model to ask; the default model when None.
+        options: how, `Options()` when None.
+        force: replace the output if it exists.
+        progress: called after each batch with the rows done and the share of the input read, 0 to 1.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        DataError: the input cannot be read, with the row where there is one; nothing is written.
+        OutputError: the output exists (and not `force`), is the input, or cannot be written.
+    """
+    options = options or Options()
+    scorer = Scorer(model or load(), workers=options.workers, explain=options.explain)
+    return _score_one(scorer, str(source), str(output), options, force=force, progress=progress)
+
+
+def score_files(
+    sources: Sequence[str],
+    output: Path,
+    model: Model | None = None,
+    *,
+    options: Options | None = None,
+    force: bool = False,
+    resume: bool = False,
+    progress: Callable[[int, float], None] | None = None,
+) -> dict[str, int]:
+    """Answer every row of several files, each into a file of the same name in a folder.
+
+    Args:
+        sources: files, and patterns such as ``parts/*.csv``.
+        output: the folder; made when missing.
+        model: the model to ask; the default model when None.
+        options: how, `Options()` when None.
+        force: replace outputs that exist.
+        resume: leave outputs that exist, which are whole, and make the others.
+        progress: see `score_file`; the share is that of the file at hand.
+
+    Returns:
+        Rows written for each output made.
+
+    Raises:
+        DataError: a pattern names no file, or two inputs have one name.
+        OutputError: the folder holds outputs (and neither `force` nor `resume`), or was made by another
+            model or with other options.
+    """
+    options = options or Options()
+    model = model or load()
+    paths = expand(sources)
+    targets = _targets(paths, output, options)
+    output.mkdir(parents=True, exist_ok=True)
+    _check_manifest(output, model, options, targets, force=force, resume=resume)
+    scorer = Scorer(model, workers=options.workers, explain=options.explain)
+    counts = {}
+    for path, target in zip(paths, targets, strict=True):
+        if not (resume and target.exists()):
+            counts[str(target)] = _score_one(
+                scorer, path, str(target), options, force=force, progress=progress
+            )
+    return counts
+
+
+def is_pattern(source: str) -> bool:
+    """Tell a pattern such as ``parts/*.csv`` from a name."""
+    return has_magic(source) and not Path(source).exists()
+
+
+def expand(sources: Sequence[str]) -> list[str]:
+    """Return the files that names and patterns stand for, in order.
+
+    Raises:
+        DataError: a pattern names no file.
+    """
+    paths: list[str] = []
+    for source in sources:
+        found = sorted(glob(source, recursive=True)) if is_pattern(source) else [source]  # noqa: PTH207 - of any root
+        if not found:
+            raise DataError(f"{source}: no file of such a name.")
+        paths += found
+    return paths
+
+
+def _targets(paths: Sequence[str], output: Path, options: Options) -> list[Path]:
+    targets: list[Path] = []
+    for path in paths:
+        name = Path(path).name
+        if options.write_as:
+            _, packing = format_of(path, options.read_as)
+            stem = name
+            for _ in range(1 + bool(packing)):
+                stem = Path(stem).stem
+            name = f"{stem}.{options.write_as}"
+        target = output / name
+        if target in targets:
+            raise DataError(f"{path}: another input has the name {name!r} too. Score them into two folders.")
+        targets.append(target)
+    return targets
+
+
+def _check_manifest(
+    output: Path, model: Model, options: Options, targets: Sequence[Path], *, force: bool, resume: bool
+) -> None:
+    """Refuse to mix parts made by another model or with other options; say who makes these."""
+    run = {
+        "model": model.fingerprint,
+        "text_columns": list(options.text_columns),
+        "prefix": options.prefix,
+        "explain": options.explain,
+        "limit": options.limit,
+        "sheet": options.sheet,
+    }
+    path = output / MANIFEST
+    if resume and path.exists():
+        try:
+            before = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            raise OutputError(f"{path}: is damaged. Start again in another folder.") from None
+        if before != run:
+            differs = ", ".join(key for key in run if before.get(key) != run[key])
+            raise OutputError(f"{output}: was begun with another {differs}. Start again in another folder.")
+    if not (force or resume):
+        for target in targets:
+            check_output(target, force=False)
+    with written_whole(path, force=True) as file:
+        file.write(json.dumps(run, indent=2).encode())
+
+
+def _score_one(
+    scorer: Scorer,
+    source: str,
+    output: str,
+    options: Options,
+    *,
+    force: bool,
+    progress: Callable[[int, float], None] | None,
+) -> int:
+    if output != "-":
+        if source != "-" and Path(output).exists() and Path(output).samefile(source):
+            raise OutputError(f"{output}: is the input. Name another output.")
+        check_output(Path(output), force=force)
+    read_as, packing = (
+        ("csv", "") if source == "-" and not options.read_as else format_of(source, options.read_as)
+    )
+    write_as, write_packing = (
+        (read_as, "") if output == "-" and not options.write_as else format_of(output, options.write_as)
+    )
+    with ExitStack() as stack:
+        raw = stack.enter_context(_input(source))
+        size = os.fstat(raw.fileno()).st_size
+        reader = open_reader(
+            "standard input" if source == "-" else source,
+            raw,
+            read_as,
+            packing=packing,
+            encoding=options.encoding,
+            sheet=options.sheet,
+            keep=options.keep,
+        )
+        stack.callback(reader.close)
+        # JSON lines pass through as they are; only another format must know all their keys beforehand.
+        columns = [] if read_as == write_as == "jsonl" else reader.columns
+        names = _text_columns(source, columns or _first_keys(reader), options.text_columns)
+        prefix = _prefix(columns or _first_keys(reader), scorer.added, options.prefix)
+        added = {prefix + name: kind for name, kind in scorer.added.items()}
+        file = stack.enter_context(_output(output, force=force))
+        packed = stack.enter_context(packed_output(file, write_packing, output))
+        writer = open_writer(packed, write_as, columns, added, reader)
+        n_rows = 0
+        for batch, new in _answered(
+            scorer, _limited(reader, options.limit), reader.columns if columns else [], names
+        ):
+            writer.write(batch, _renamed(new, prefix))
+            n_rows += len(new["label"])
+            if progress:
+                progress(n_rows, min(1.0, raw.tell() / size) if size else 1.0)
+        writer.close()
+    return n_rows
+
+
+def _answered(
+    scorer: Scorer, batches: Iterable[Batch], columns: Sequence[str], names: Sequence[str]
+) -> Iterator[tuple[Batch, dict[str, list[Any]]]]:
+    """Answer batches in order, reading the next ones while the kernel works without the GIL."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting: deque[tuple[Batch, Any]] = deque()
+        for batch in batches:
+            texts, faults = _texts(batch, columns, names)
+            waiting.append((batch, pool.submit(scorer.columns, texts, faults)))
+            if len(waiting) > 2:
+                ready, future = waiting.popleft()
+                yield ready, future.result()
+        for ready, future in waiting:
+            yield ready, future.result()
+
+
+def _texts(batch: Batch, columns: Sequence[str], names: Sequence[str]) -> tuple[Any, dict[int, str]]:
+    """Return the texts of a batch, and the faults that its rows came with."""
+    rows = batch.rows
+    if not isinstance(rows, list):
+        return _texts_of_frame(rows, names), batch.faults
+    if rows and isinstance(rows[0], Record):
+        values = [[record.get(name) for name in names] for record in rows]
+    else:
+        places = [columns.index(name) for name in names]
+        if len(places) == 1 and not (rows and rows[0] and isinstance(rows[0][0], Cell)):
+            place = places[0]
+            return [row[place] for row in rows], batch.faults
+        values = [[row[place] for place in places] for row in plain_rows(batch, columns)]
+    return [_joined(row) for row in values], batch.faults
+
+
+def _joined(values: Iterable[Any]) -> str:
+    return " ".join(v if isinstance(v, str) else str(v) for v in values if v is not None)
+
+
+def _texts_of_frame(table: Any, names: Sequence[str]) -> Any:  # noqa: ANN401
+    if hasattr(table, "assign"):
+        columns = [table[name].tolist() for name in names]
+        missing = [table[name].isna().tolist() for name in names]
+        return [
+            _joined(None if m else v for v, m in zip(values, blank, strict=True))
+            for values, blank in zip(zip(*columns, strict=True), zip(*missing, strict=True), strict=True)
+        ]
+    import pyarrow as pa
+
+    columns = [table.column(name) for name in names]
+    if len(columns) == 1 and (
+        pa.types.is_string(columns[0].type) or pa.types.is_large_string(columns[0].type)
+    ):
+        return columns[0]
+    return [_joined(values) for values in zip(*(c.to_pylist() for c in columns), strict=True)]
+
+
+def _text_columns(source: str, columns: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    if wanted:
+        return [str(find_column(source, columns, "text", name)) for name in wanted]
+    if len(columns) == 1:
+        return [columns[0]]
+    return [str(find_column(source, columns, "text", None))]
+
+
+def _first_keys(reader: Reader) -> list[str]:
+    """Return the keys of the first lines of JSON: enough to find the text by."""
+    keys: dict[str, None] = {}
+    for batch in reader:
+        for record in batch.rows:
+            keys.update(dict.fromkeys(record))
+        break
+    return list(keys)
+
+
+def _prefix(columns: Sequence[str], added: Iterable[str], wanted: str | None) -> str:
+    taken = set(columns) & {f"{wanted or ''}{name}" for name in added}
+    if wanted is None and taken:
+        wanted = PREFIX
+        taken = set(columns) & {f"{wanted}{name}" for name in added}
+    if taken:
+        raise DataError(
+            f"the table has {', '.join(sorted(map(repr, taken)))} already. Name a --prefix for new columns."
+        )
+    return wanted or ""
+
+
+def _renamed(added: Mapping[str, list[Any]], prefix: str) -> dict[str, list[Any]]:
+    return {prefix + name: values for name, values in added.items()}
+
+
+def _limited(reader: Reader, limit: int | None) -> Iterator[Batch]:
+    left = limit
+    for batch in reader:
+        if left is None:
+            yield batch
+            continue
+        yield batch.head(left)
+        left -= len(batch.rows)
+        if left <= 0:
+            return
+
+
+@contextmanager
+def _input(source: str) -> Iterator[IO[bytes]]:
+    """Open a file, or standard input on disk, because some formats must be read twice."""
+    if source == "-":
+        with tempfile.TemporaryFile() as spool:
+            shutil.copyfileobj(sys.stdin.buffer, spool)
+            spool.seek(0)
+            yield spool
+        return
+    try:
+        file = Path(source).open("rb")  # noqa: SIM115 - closed below
+    except FileNotFoundError:
+        raise DataError(f"{source}: no such file. Name a table with a column of texts.") from None
+    except IsADirectoryError:
+        raise DataError(f"{source}: is a directory. Name its files, as in {source}/*.csv.") from None
+    except OSError as error:
+        raise DataError(f"{source}: cannot be read ({error.strerror}).") from error
+    with file:
+        yield file
+
+
+@contextmanager
+def _output(output: str, *, force: bool) -> Iterator[IO[bytes]]:
+    if output == "-":
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    else:
+        with written_whole(Path(output), force=force) as file:
+            yield file

@@ -1,0 +1,36 @@
+import numpy as np
+import pytest
+
+from outsort.decision import REASONS, reasons
+
+
+def reason(**changes):
+    answer = {
+        "blank": False,
+        "probability": 0.99,
+        "neither": 0.01,
+        "n_words": 4,
+        "n_known": 4,
+        "n_terms": 30,
+    }
+    columns = {name: np.array([value]) for name, value in (answer | changes).items()}
+    return REASONS[reasons(**columns)[0]]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, ""),
+        ({"neither": np.nan}, ""),
+        ({"blank": True, "n_words": 0, "n_known": 0, "n_terms": 0}, "empty"),
+        ({"n_words": 0, "n_known": 0, "n_terms": 3}, "no words"),
+        ({"n_known": 0, "n_terms": 0}, "no known term"),
+        ({"n_words": 9, "n_known": 2}, "too little known text"),
+        ({"n_words": 8, "n_known": 2}, ""),
+        ({"neither": 0.51}, "looks like neither"),
+        ({"probability": 0.69}, "low confidence"),
+        ({"probability": 0.69, "neither": 0.6}, "looks like neither"),
+    ],
+)
+def test_the_first_reason_that_holds_is_given(changes, expected):
+    assert reason(**changes) == expected
