@@ -14,11 +14,18 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONSOLE = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
 
 
+TENDERS = """lot,description,closes
+007,Annual payroll and pension deductions for 300 staff,03/04/2026
+008,Economic impact study of the harbour tunnel,17/04/2026
+"""
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A copy of what the commands read, which keeps what one command writes for the next."""
     folder = tmp_path_factory.mktemp("readme")
     shutil.copytree(ROOT / "data", folder / "data")
+    (folder / "tenders.csv").write_text(TENDERS, encoding="utf-8")
     return folder
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from outsort.explanation import explain
     from outsort.model import Model
     from outsort.prediction import Prediction, predict
+    from outsort.scoring import score, score_file
     from outsort.training import Settings, train
 
 __version__ = "0.1.0"
@@ -39,6 +40,8 @@ __all__ = [
     "predict",
     "read_dataset",
     "save_model",
+    "score",
+    "score_file",
     "train",
 ]
 
@@ -58,6 +61,8 @@ _HOMES = {
     "predict": "prediction",
     "read_dataset": "dataset:read",
     "save_model": "artefact:save",
+    "score": "scoring",
+    "score_file": "scoring",
     "train": "training",
 }
 

@@ -227,7 +227,7 @@ def _memory(n_terms: int, n_columns: int) -> tuple[Any, ...]:
         np.zeros(_N_REMEMBERED + 1, np.float64),  # sum of idf ** 2 over them
         np.zeros((_N_REMEMBERED + 1, 2), np.uint64),  # from where to where their ids stand below
         np.zeros(_N_REMEMBERED + 1, np.bool_),  # whether the word as a whole is known
-        np.zeros(48 * _N_REMEMBERED, np.uint32),  # term ids
+        np.zeros(48 * _N_REMEMBERED + 512, np.uint32),  # term ids
         np.zeros(3, np.int64),  # words remembered, ids remembered, texts answered
         np.zeros(n_terms, np.uint32),  # counts of the terms of the text at hand, zero between texts
         np.zeros(_N_REMEMBERED + 1, np.int64),  # the text in which each word was met last
@@ -325,8 +325,9 @@ def _learn_word(  # type: ignore[no-untyped-def]
     """Work out what a word's terms add, and remember it where there is room; return its place."""
     n_words, n_ids = sizes[0], sizes[1]
     # Past the last remembered word is a place for words that there is no room to remember.
-    room = n_words < _N_REMEMBERED and n_ids + 256 < len(word_ids) - 256
-    place = n_words if room else _N_REMEMBERED
+    n_places = len(word_known) - 1
+    room = n_words < n_places and n_ids + 256 < len(word_ids) - 256
+    place = n_words if room else n_places
     first = n_ids if room else len(word_ids) - 256
     n = first
     found = _find(value, slot_hashes, slot_ids)
@@ -450,7 +451,7 @@ def _answer(  # type: ignore[no-untyped-def]
                 larger[:n_touched] = touched[:n_touched]
                 touched = larger
             # A term counts once, so a word that the text has held already adds nothing.
-            if word_stamps[place] != stamp or place == _N_REMEMBERED:
+            if word_stamps[place] != stamp or place == len(word_stamps) - 1:
                 word_stamps[place] = stamp
                 squares += word_squares[place]
                 for j in range(n_lines + 3):
