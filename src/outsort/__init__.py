@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from outsort.artefact import load as load_model
     from outsort.artefact import save as save_model
-    from outsort.audit import audit
+    from outsort.audit import audit as check
     from outsort.dataset import read as read_dataset
     from outsort.errors import DataError, ModelError, OutputError, OutsortError
     from outsort.evaluation import evaluate
@@ -33,7 +33,7 @@ __all__ = [
     "OutsortError",
     "Prediction",
     "Settings",
-    "audit",
+    "check",
     "evaluate",
     "explain",
     "load_model",
@@ -54,7 +54,7 @@ _HOMES = {
     "OutsortError": "errors",
     "Prediction": "prediction",
     "Settings": "training",
-    "audit": "audit",
+    "check": "audit:audit",
     "evaluate": "evaluation",
     "explain": "explanation",
     "load_model": "artefact:load",
