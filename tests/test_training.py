@@ -1,6 +1,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
+from sklearn.naive_bayes import MultinomialNB
 
 from outsort import training
 from outsort.dataset import read
@@ -47,6 +49,24 @@ def test_lines_hold_their_share_of_a_model_of_the_labels(frame):
         return scores - scores.mean(axis=1, keepdims=True)
 
     np.testing.assert_allclose(centred(both), centred(by_line + 0.5 * of_line), atol=1e-5)
+
+
+def test_log_count_ratios_are_those_of_naive_bayes():
+    # The oracle: naive Bayes holds the same smoothed shares of a label's terms.
+    counts = scipy.sparse.csr_matrix(np.array([[1, 0, 1], [1, 1, 0], [1, 1, 0], [1, 0, 0]]))
+    labels = ["BPO", "BPO", "KPO", "KPO"]
+    bayes = MultinomialNB(alpha=1).fit(counts, labels).feature_log_prob_
+    np.testing.assert_allclose(training.log_count_ratios(counts, labels), np.abs(bayes[0] - bayes[1]))
+
+
+def test_pieces_weigh_their_share_of_a_word(frame):
+    whole, half = (
+        training.train(frame, folds=0, settings=training.Settings(prune=0, piece_share=share))
+        for share in (1.0, 0.5)
+    )
+    is_piece = np.array([term.startswith("~") for term in whole.terms])
+    np.testing.assert_allclose(half.idf[is_piece], whole.idf[is_piece] / 2)
+    np.testing.assert_array_equal(half.idf[~is_piece], whole.idf[~is_piece])
 
 
 @pytest.mark.parametrize("prune", [0.05, 0.5])

@@ -215,7 +215,7 @@ def _arrow_buffers(array: pa.Array | pa.ChunkedArray) -> tuple[NDArray[np.uint8]
 
 
 def _kind(term: str) -> int:
-    return _PIECE_KIND if term.startswith("~") else _PAIR_KIND if " " in term else _WORD_KIND
+    return _PIECE_KIND if text_module.is_piece(term) else _PAIR_KIND if " " in term else _WORD_KIND
 
 
 def _memory(n_terms: int, n_columns: int) -> tuple[Any, ...]:

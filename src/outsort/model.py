@@ -52,7 +52,7 @@ class Model:
 
     Attributes:
         terms: the n_terms terms the model knows, without repeats.
-        idf: float32 (n_terms,), inverse document frequency, above 0.
+        idf: float32 (n_terms,), inverse document frequency, less for pieces of words, above 0.
         indptr: int32 (n_terms + 1,), ascending from 0 to n_weights.
         indices: int16 (n_weights,), from 0 to n_lines + 2.
         weights: float32 (n_weights,).

@@ -55,6 +55,11 @@ def pieces(word: str) -> Iterator[str]:
             yield "~" + marked[start : start + length]
 
 
+def is_piece(term: str) -> bool:
+    """Tell a piece of a word from a word or pair."""
+    return term.startswith("~")
+
+
 def terms(text: str) -> Iterator[str]:
     """Yield every term of `text`, as often as it occurs: words, then pairs, then pieces.
 
