@@ -40,14 +40,18 @@ def csv_file(frame, tmp_path):
 def model():
     """A model of the fifteen texts, with lines and NEITHER."""
     rows = [(text, label, line) for (line, label), texts in ROWS.items() for text in texts]
-    return training.train(pd.DataFrame(rows, columns=["text", "label", "service_line"]), folds=0)
+    return training.train(
+        pd.DataFrame(rows, columns=["text", "label", "service_line"]), checks=training.Checks(folds=0)
+    )
 
 
 @pytest.fixture(scope="session")
 def two_class_model():
     """A model of BPO and KPO texts without service lines."""
     rows = [(t, label) for (_, label), texts in ROWS.items() if label != "NEITHER" for t in texts]
-    return training.train(read(pd.DataFrame(rows, columns=["text", "label"])), folds=0)
+    return training.train(
+        read(pd.DataFrame(rows, columns=["text", "label"])), checks=training.Checks(folds=0)
+    )
 
 
 class Outcome:

@@ -18,7 +18,7 @@ def saved_content(model, path):
 
 def test_a_model_comes_back_as_it_was_saved(frame, tmp_path):
     settings = training.Settings(C=2.5, tolerance=1e-3, max_iter=500, min_texts=1, prune=0.01, seed=7)
-    model = training.train(frame, folds=2, settings=settings)
+    model = training.train(frame, checks=training.Checks(folds=2), settings=settings)
     artefact.save(model, tmp_path / "m.joblib")
     again = artefact.load(tmp_path / "m.joblib")
     assert list(again.terms) == list(model.terms)
@@ -34,7 +34,7 @@ def test_a_model_comes_back_as_it_was_saved(frame, tmp_path):
 
 def test_the_same_data_and_seed_give_the_same_file_to_the_last_byte(frame, tmp_path):
     for name in ("a", "b"):
-        artefact.save(training.train(frame, folds=2), tmp_path / name)
+        artefact.save(training.train(frame, checks=training.Checks(folds=2)), tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
@@ -166,4 +166,4 @@ def test_the_file_is_read_without_scikit_learn_objects_in_it(model, tmp_path):
 
 
 def test_a_model_trained_on_a_frame_says_so(frame):
-    assert training.train(frame, folds=0).about["data"]["source"] == "the frame"
+    assert training.train(frame, checks=training.Checks(folds=0)).about["data"]["source"] == "the frame"

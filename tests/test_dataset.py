@@ -1,11 +1,12 @@
 import csv
 import io
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outsort.dataset import read, read_table, same_text
+from outsort.dataset import read, read_table, same_text, times_of, weights_of
 from outsort.errors import DataError
 
 GOOD = "text,label\nkey forms,BPO\nkey cards,BPO\ndraft deeds,KPO\ndraft wills,KPO\n"
@@ -162,3 +163,59 @@ def test_any_text_survives_a_csv_file(tmp_path_factory, texts):
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("text", "label"), *zip(texts, labels, strict=True)])
     assert read(path).texts == texts
+
+
+def with_column(values):
+    n = len(values)
+    frame = pd.DataFrame({"text": [f"text {i}" for i in range(n)], "label": ["BPO", "KPO"] * (n // 2)})
+    return read(frame.assign(x=values), for_training=False)
+
+
+def test_weights_are_numbers_of_zero_or_above():
+    assert weights_of(with_column(["1", " 2.5 ", 0, 1e3]), "x").tolist() == [1, 2.5, 0, 1000]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (["1", "-2"], "row 1: weight '-2' is no number of 0 or above"),
+        (["1", ""], "row 1: weight '' is no number"),
+        (["1", None], "row 1: weight '' is no number"),
+        (["one", "inf"], "(?s)2 problems.*row 0: weight 'one'.*row 1: weight 'inf'"),
+        (["0", "0"], "the weights in column 'x' are all 0"),
+    ],
+)
+def test_weights_that_cannot_count_are_named(values, message):
+    with pytest.raises(DataError, match=message):
+        weights_of(with_column(values), "x")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["2026-04-30", "2026-05-01"],
+        ["30/04/2026", "01/05/2026"],
+        ["04/30/2026", "05/01/2026"],
+        ["30.04.2026", "01.05.2026"],
+        ["30 Apr 2026", "1 May 2026"],
+        ["2026-04-30T00:00:00Z", "2026-05-01T02:00:00+02:00"],
+    ],
+)
+def test_dates_are_read_as_they_are_usually_written(values):
+    assert times_of(with_column(values), "x").astype("datetime64[D]").astype(str).tolist() == [
+        "2026-04-30",
+        "2026-05-01",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (["2026-04-30", "soon"], "row 1: 'soon' in column 'x' is no date as 2026-04-30"),
+        (["2026-04-30", ""], "row 1: '' in column 'x' is no date"),
+        (["03/04/2026", "05/06/2026"], "can be read with the day first and with the month first"),
+    ],
+)
+def test_columns_that_are_no_dates_are_refused(values, message):
+    with pytest.raises(DataError, match=message):
+        times_of(with_column(values), "x")

@@ -7,14 +7,14 @@ from outsort.decision import REASONS, reasons
 def reason(**changes):
     answer = {
         "blank": False,
-        "probability": 0.99,
+        "confidence": 0.99,
         "neither": 0.01,
         "n_words": 4,
         "n_known": 4,
         "n_terms": 30,
     }
     columns = {name: np.array([value]) for name, value in (answer | changes).items()}
-    return REASONS[reasons(**columns)[0]]
+    return REASONS[reasons(**columns, threshold=0.7)[0]]
 
 
 @pytest.mark.parametrize(
@@ -28,8 +28,8 @@ def reason(**changes):
         ({"n_words": 9, "n_known": 2}, "too little known text"),
         ({"n_words": 8, "n_known": 2}, ""),
         ({"neither": 0.51}, "looks like neither"),
-        ({"probability": 0.69}, "low confidence"),
-        ({"probability": 0.69, "neither": 0.6}, "looks like neither"),
+        ({"confidence": 0.69}, "low confidence"),
+        ({"confidence": 0.69, "neither": 0.6}, "looks like neither"),
     ],
 )
 def test_the_first_reason_that_holds_is_given(changes, expected):

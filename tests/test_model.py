@@ -51,7 +51,7 @@ def reference(texts, targets):
 @pytest.fixture(scope="module")
 def unpruned():
     frame = pd.DataFrame(TEXTS, columns=["text", "service_line", "label"])
-    return training.train(frame, folds=0, settings=UNPRUNED)
+    return training.train(frame, checks=training.Checks(folds=0), settings=UNPRUNED)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_label_probabilities_are_the_sums_over_the_lines(unpruned, by_line, any_
 def two_class_pair():
     """Our model of two classes without lines, and scikit-learn's."""
     theirs = reference(OF_TWO_CLASSES["text"], OF_TWO_CLASSES["label"])
-    return training.train(OF_TWO_CLASSES, folds=0, settings=UNPRUNED), theirs
+    return training.train(OF_TWO_CLASSES, checks=training.Checks(folds=0), settings=UNPRUNED), theirs
 
 
 @given(any_text=any_texts)

@@ -7,6 +7,7 @@ from sklearn.naive_bayes import MultinomialNB
 from outsort import training
 from outsort.dataset import read
 from outsort.errors import DataError
+from outsort.evaluation import score
 
 
 def test_lines_roll_up_to_their_labels(model):
@@ -38,7 +39,7 @@ def test_lines_hold_their_share_of_a_model_of_the_labels(frame):
 
     def scores(data, share):
         settings = training.Settings(prune=0, label_share=share)
-        return training.train(data, folds=0, settings=settings).line_scores(texts)
+        return training.train(data, checks=training.Checks(folds=0), settings=settings).line_scores(texts)
 
     by_line, both = scores(frame, 0), scores(frame, 0.5)
     by_label = scores(frame.drop(columns="service_line"), 0)
@@ -61,7 +62,9 @@ def test_log_count_ratios_are_those_of_naive_bayes():
 
 def test_pieces_weigh_their_share_of_a_word(frame):
     whole, half = (
-        training.train(frame, folds=0, settings=training.Settings(prune=0, piece_share=share))
+        training.train(
+            frame, checks=training.Checks(folds=0), settings=training.Settings(prune=0, piece_share=share)
+        )
         for share in (1.0, 0.5)
     )
     is_piece = np.array([term.startswith("~") for term in whole.terms])
@@ -71,7 +74,7 @@ def test_pieces_weigh_their_share_of_a_word(frame):
 
 @pytest.mark.parametrize("prune", [0.05, 0.5])
 def test_no_weight_under_the_cut_is_kept(frame, prune):
-    model = training.train(frame, folds=0, settings=training.Settings(prune=prune))
+    model = training.train(frame, checks=training.Checks(folds=0), settings=training.Settings(prune=prune))
     assert np.abs(model.weights).min() >= prune
 
 
@@ -82,14 +85,14 @@ def test_two_classes_are_softmax_of_half_the_log_odds():
 
 
 def test_terms_of_too_few_texts_are_dropped(frame):
-    model = training.train(frame, folds=0, settings=training.Settings(min_texts=3))
+    model = training.train(frame, checks=training.Checks(folds=0), settings=training.Settings(min_texts=3))
     assert "office" not in model.vocabulary
     assert "contract" in model.vocabulary
 
 
 def test_every_row_is_held_out_once_in_each_scheme(frame):
     data = read(frame)
-    for splits in training.folds(data, 3, 0).values():
+    for splits in training.folds(data, training.Checks(folds=3), 0).values():
         held_out = np.concatenate([rows for _, rows in splits])
         assert sorted(held_out) == list(range(len(data.texts)))
         assert all(not set(rows) & set(out) for rows, out in splits)
@@ -98,16 +101,18 @@ def test_every_row_is_held_out_once_in_each_scheme(frame):
 def test_a_line_left_out_is_left_out_whole(frame):
     data = read(frame)
     lines = np.array(data.lines)
-    splits = training.folds(data, 3, 0)[training.LINES_OUT]
+    splits = training.folds(data, training.Checks(folds=3), 0)[training.LINES_OUT]
     assert all(not set(lines[rows]) & set(lines[out]) for rows, out in splits)
 
 
 def test_data_without_lines_have_random_folds_only(frame):
-    assert list(training.folds(read(frame.drop(columns="service_line")), 3, 0)) == [training.STRATIFIED]
+    assert list(training.folds(read(frame.drop(columns="service_line")), training.Checks(folds=3), 0)) == [
+        training.STRATIFIED
+    ]
 
 
 def test_a_single_row_of_neither_stops_nothing(frame):
-    model = training.train(frame.iloc[:13], folds=3)
+    model = training.train(frame.iloc[:13], checks=training.Checks(folds=3))
     assert set(model.about["scores"]) == {training.STRATIFIED, training.LINES_OUT}
     assert model.knows_neither
 
@@ -117,12 +122,14 @@ def test_labels_that_mean_nothing_score_like_a_coin():
     rng = np.random.default_rng(0)
     words = [f"w{i}" for i in range(40)]
     rows = [(" ".join(rng.choice(words, 8)), rng.choice(["BPO", "KPO"])) for _ in range(300)]
-    model = training.train(pd.DataFrame(rows, columns=["text", "label"]), folds=5)
+    model = training.train(pd.DataFrame(rows, columns=["text", "label"]), checks=training.Checks(folds=5))
     assert 0.4 < model.about["scores"][training.STRATIFIED]["auc"] < 0.6
 
 
 def test_the_model_tells_where_it_came_from(csv_file):
-    about = training.train(csv_file, folds=3, settings=training.Settings(seed=5)).about
+    about = training.train(
+        csv_file, checks=training.Checks(folds=3), settings=training.Settings(seed=5)
+    ).about
     assert about["data"]["source"] == "tasks.csv"
     assert about["data"]["rows_by_label"] == {"BPO": 6, "KPO": 6, "NEITHER": 3}
     assert about["settings"]["seed"] == 5
@@ -142,4 +149,91 @@ def test_texts_without_a_letter_or_a_shared_word_teach_nothing():
 @pytest.mark.parametrize("folds", [1, -2])
 def test_impossible_numbers_of_folds_are_refused(frame, folds):
     with pytest.raises(ValueError, match="choose 2 or more, or 0"):
-        training.train(frame, folds=folds)
+        training.train(frame, checks=training.Checks(folds=folds))
+
+
+def with_columns(frame, **columns):
+    return read(frame.assign(**columns))
+
+
+def test_groups_are_left_out_whole(frame):
+    suppliers = ["north", "south", "east"] * 5
+    data = with_columns(frame, supplier=suppliers)
+    splits = training.folds(data, training.Checks(folds=3, group_column="supplier"), 0)["unseen supplier"]
+    left_out = sorted(sorted(set(np.array(suppliers)[out])) for _, out in splits)
+    assert left_out == [["east"], ["north"], ["south"]]
+
+
+def test_later_rows_are_answered_by_models_of_the_rows_before(frame):
+    days = [f"2026-01-{1 + 7 * i % 15:02}" for i in range(15)]
+    splits = training.folds(with_columns(frame, day=days), training.Checks(folds=3, time_column="day"), 0)[
+        "later day"
+    ]
+    of_row = np.array(days, dtype="datetime64[D]")
+    assert len(splits) == 3
+    assert all(of_row[rows].max() < of_row[out].min() for rows, out in splits)
+
+
+@pytest.mark.parametrize(
+    ("columns", "checks", "message"),
+    [
+        ({"g": ["x"] * 15}, {"group_column": "g"}, "column 'g' holds one value only"),
+        ({"g": ["x"] * 6 + ["y"] * 9}, {"group_column": "g"}, "no row of BPO or none of KPO is left"),
+        ({"t": ["2026-01-01"] * 15}, {"time_column": "t"}, "column 't' holds one time only"),
+        ({"t": ["2026-01-01"] * 6 + ["2026-02-01"] * 9}, {"time_column": "t"}, "no rows of both BPO and KPO"),
+        ({}, {"group_column": "g"}, "no column 'g'; it has 'text', 'label', 'service_line'"),
+    ],
+)
+def test_columns_that_allow_no_scheme_are_refused(frame, columns, checks, message):
+    with pytest.raises(DataError, match=message):
+        training.folds(with_columns(frame, **columns), training.Checks(folds=3, **checks), 0)
+
+
+@pytest.fixture(scope="module")
+def noisy():
+    """Eight hundred texts of two labels, of which a word tells four in five."""
+    rng = np.random.default_rng(3)
+    words = [f"w{i}" for i in range(60)]
+    rows = []
+    for _ in range(800):
+        is_kpo = rng.random() < 0.5
+        tells = is_kpo if rng.random() < 0.8 else not is_kpo
+        text = " ".join([*rng.choice(words, 6), "analyse" if tells else "type"])
+        rows.append((text, "KPO" if is_kpo else "BPO", rng.integers(1, 4)))
+    return read(pd.DataFrame(rows, columns=["text", "label", "spend"]))
+
+
+def test_calibration_lowers_log_loss_and_the_model_keeps_it(noisy):
+    model, validation = training.train_validated(noisy)
+    scores = validation.scores[training.STRATIFIED]
+    assert scores["log_loss"] < scores["uncalibrated"]["log_loss"]
+    np.testing.assert_array_equal(model.calibration, validation.calibration)
+    assert model.calibration[0, 1] != 1
+    # Without rows of NEITHER there is nothing to calibrate its log-odds by.
+    np.testing.assert_array_equal(model.calibration[1], [0, 1])
+
+
+def test_the_threshold_is_the_one_that_held_out_rows_certify(noisy):
+    model, validation = training.train_validated(noisy, checks=training.Checks(target_precision=0.7))
+    held_out = validation.held_out[validation.scheme]
+    accepted = np.maximum(1 / (1 + np.exp(-held_out.log_odds)), 1 / (1 + np.exp(held_out.log_odds)))
+    right = (held_out.log_odds > 0) == (np.array(noisy.labels) == "KPO")
+    assert validation.certificate.precision == right[accepted >= model.threshold].mean() > 0.7
+    assert model.about["decision"]["threshold"] == model.threshold
+
+
+def test_what_the_rows_cannot_certify_sets_no_threshold(noisy):
+    model, _ = training.train_validated(noisy, checks=training.Checks(target_precision=0.99))
+    assert np.isnan(model.threshold)
+    assert model.about["decision"]["threshold"] is None
+
+
+def test_weights_count_as_rows_would(noisy):
+    # The oracle: the same rows, each repeated as often as it weighs.
+    _, weighted = training.train_validated(noisy, checks=training.Checks(weight_column="spend"))
+    held_out = weighted.held_out[training.STRATIFIED]
+    times = noisy.frame["spend"].to_numpy().astype(int)
+    p_kpo = np.repeat(1 / (1 + np.exp(-held_out.log_odds)), times)
+    expected = score(np.repeat(noisy.labels, times), p_kpo, np.full(len(p_kpo), np.nan))
+    for name in ("accuracy", "macro_f1", "auc", "log_loss", "brier"):
+        assert weighted.scores[training.STRATIFIED][name] == pytest.approx(expected[name])

@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from outsort.model import Model
     from outsort.prediction import Prediction, predict
     from outsort.scoring import score, score_file
-    from outsort.training import Settings, train
+    from outsort.training import Checks, Settings, train
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Checks",
     "DataError",
     "Model",
     "ModelError",
@@ -47,6 +48,7 @@ __all__ = [
 
 # Names are fetched when first used: a prediction must not wait for scikit-learn and pandas.
 _HOMES = {
+    "Checks": "training",
     "DataError": "errors",
     "Model": "model",
     "ModelError": "errors",

@@ -23,9 +23,9 @@ from outsort.model import Model
 
 FORMAT = "outsort model"
 #: Raised whenever a file written before can no longer be read as it was meant.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
-_ARRAYS = ("idf", "indptr", "indices", "weights", "bias")
+_ARRAYS = ("idf", "indptr", "indices", "weights", "bias", "calibration")
 
 
 def save(model: Model, path: Path | str, *, force: bool = False) -> int:
@@ -42,6 +42,7 @@ def save(model: Model, path: Path | str, *, force: bool = False) -> int:
         "terms": "\n".join(model.terms),
         "lines": list(model.lines),
         "line_labels": list(model.line_labels),
+        "threshold": model.threshold,
         "about": model.about,
         **{name: getattr(model, name) for name in _ARRAYS},
     }
@@ -87,6 +88,7 @@ def load(path: Path | str | None = None) -> Model:
             terms=content["terms"].split("\n"),
             lines=tuple(content["lines"]),
             line_labels=tuple(content["line_labels"]),
+            threshold=content["threshold"],
             about=content["about"],
             **{name: content[name] for name in _ARRAYS},
         )

@@ -21,7 +21,7 @@ from outsort import training
 from outsort.columns import find_column
 from outsort.dataset import UNCLEAR, Table, as_text, read_table, same_text
 from outsort.errors import DataError
-from outsort.model import ANSWERS, LABELS
+from outsort.model import ANSWERS, LABELS, NEITHER, odds_to_proba
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -281,7 +281,7 @@ def label_errors(
     lines = labels if lines is None else lines
     splits = StratifiedKFold(_N_FOLDS, shuffle=True, random_state=seed).split(codes, codes)
     terms, counts = training.count_terms(texts)
-    p_kpo, p_neither = training.held_out_answers(
+    log_odds, neither_log_odds = training.held_out_answers(
         texts,
         lines,
         dict(zip(lines, labels, strict=True)),
@@ -290,8 +290,9 @@ def label_errors(
         list(splits),
         training.Settings(seed=seed),
     )
-    p_answer = 1 - np.nan_to_num(p_neither)
-    by_class = {"BPO": p_answer * (1 - p_kpo), "KPO": p_answer * p_kpo, "NEITHER": p_neither}
+    p_answer, p_neither = odds_to_proba(neither_log_odds).T if NEITHER in classes else (1.0, 0.0)
+    p_bpo, p_kpo = odds_to_proba(log_odds).T
+    by_class = {"BPO": p_answer * p_bpo, "KPO": p_answer * p_kpo, "NEITHER": p_neither}
     probabilities = np.stack([by_class[label] for label in classes], axis=1)
     issues = find_label_issues(
         codes,

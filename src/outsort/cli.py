@@ -37,6 +37,9 @@ Data = Annotated[Path, typer.Argument(help="CSV file with a text and a label col
 TextColumn = Annotated[str | None, typer.Option(help="Column of texts; found by its usual name.")]
 LabelColumn = Annotated[str | None, typer.Option(help="Column of labels: BPO, KPO or NEITHER.")]
 LineColumn = Annotated[str | None, typer.Option(help="Column of service lines, if there is one.")]
+WeightColumn = Annotated[
+    str | None, typer.Option(help="Column of how much each row counts: spend, headcount.")
+]
 ModelFile = Annotated[
     Path | None,
     typer.Option("--model", "-m", help="Model file; the default model ships with outsort."),
@@ -175,6 +178,22 @@ def train(
     label_column: LabelColumn = None,
     line_column: LineColumn = None,
     folds: Annotated[int, typer.Option(min=0, help="Folds of cross-validation; 0 for none.")] = 5,
+    target_precision: Annotated[
+        float | None,
+        typer.Option(
+            min=0.5, max=0.999, help="Share of accepted answers that shall be right.", show_default="0.95"
+        ),
+    ] = None,
+    confidence: Annotated[
+        float, typer.Option(min=0.5, max=0.999, help="Probability that this promise is kept.")
+    ] = 0.9,
+    group_column: Annotated[
+        str | None, typer.Option(help="Score on groups left out whole, too: suppliers, say.")
+    ] = None,
+    time_column: Annotated[
+        str | None, typer.Option(help="Score on rows later than those trained on, too.")
+    ] = None,
+    weight_column: WeightColumn = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the solver and the folds.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")] = False,
 ) -> None:
@@ -185,13 +204,21 @@ def train(
     from outsort.artefact import save
     from outsort.dataset import read
     from outsort.files import check_output
-    from outsort.printing import scores_table, write_tables
+    from outsort.printing import certificate_line, scores_table, write_tables
 
     check_output(output, force=force)
     dataset = read(data, text_column=text_column, label_column=label_column, line_column=line_column)
     _tell_reading(dataset)
     start = time.perf_counter()
-    model = training.train(dataset, folds=folds, settings=training.Settings(seed=seed))
+    checks = training.Checks(
+        folds=folds,
+        target_precision=target_precision or training.Checks.target_precision,
+        confidence=confidence,
+        group_column=group_column,
+        time_column=time_column,
+        weight_column=weight_column,
+    )
+    model, validation = training.train_validated(dataset, training.Settings(seed=seed), checks)
     seconds = time.perf_counter() - start
     size = save(model, output, force=force)
     counts = model.about["data"]["rows_by_label"]
@@ -203,6 +230,10 @@ def train(
     if model.about["scores"]:
         write_tables(sys.stdout, [scores_table(model.about["scores"], "cross-validation")])
     typer.echo(f"{output}: {len(model.terms):,} terms, {size / 1e6:.1f} MB, in {seconds:.1f} s")
+    if validation:
+        typer.echo(certificate_line(validation.certificate))
+        if target_precision and not validation.certificate.coverage:
+            raise typer.Exit(3)
 
 
 @app.command()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from outsort.columns import find_column
@@ -18,6 +19,10 @@ from outsort.model import ANSWERS, LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from outsort.model import Floats
 
 #: The label that only measuring knows: a text that says too little.
 UNCLEAR = "UNCLEAR"
@@ -135,6 +140,77 @@ def read(
     if for_training:
         _check_classes(dataset)
     return dataset
+
+
+def column_of(dataset: Dataset, column: str) -> list[str]:
+    """Return the cells of a column as text, one for each of the dataset's rows.
+
+    Raises:
+        DataError: there is no such column.
+    """
+    columns = [str(c) for c in dataset.frame.columns]
+    if columns.count(column) != 1:
+        complaint = "two columns" if column in columns else "no column"
+        raise DataError(f"{dataset.source}: {complaint} {column!r}; it has {', '.join(map(repr, columns))}.")
+    return [as_text(cell).strip() for cell in dataset.frame.iloc[:, columns.index(column)]]
+
+
+def weights_of(dataset: Dataset, column: str) -> Floats:
+    """Return a column of weights, such as spend: float64 (n_rows,), 0 or above, not all 0.
+
+    Raises:
+        DataError: there is no such column; a weight is missing, no number or below 0; or all are 0.
+    """
+    cells = column_of(dataset, column)
+    weights = pd.to_numeric(pd.Series(cells, dtype=object), errors="coerce").to_numpy(np.float64)
+    wrong = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if len(wrong):
+        problems = (
+            f"row {dataset.frame.index[i]}: weight {cells[i]!r} is no number of 0 or above"
+            for i in wrong.tolist()
+        )
+        raise DataError(_listed(dataset.source, list(problems)))
+    if not weights.any():
+        raise DataError(f"{dataset.source}: the weights in column {column!r} are all 0.")
+    return weights
+
+
+#: How dates are written, tried in this order on a whole column.
+_DATE_FORMATS = (
+    "ISO8601",
+    "%d/%m/%Y",
+    "%m/%d/%Y",
+    "%d.%m.%Y",
+    "%d-%m-%Y",
+    "%m-%d-%Y",
+    "%d %b %Y",
+    "%d %B %Y",
+)
+
+
+def times_of(dataset: Dataset, column: str) -> NDArray[np.datetime64]:
+    """Return a column of dates or times: datetime64 (n_rows,), in UTC where a zone is given.
+
+    Raises:
+        DataError: there is no such column; a cell is no date; or the whole column can be read with the day
+            first and with the month first.
+    """
+    cells = pd.Series(column_of(dataset, column), dtype=object)
+    parsed = {name: pd.to_datetime(cells, format=name, errors="coerce", utc=True) for name in _DATE_FORMATS}
+    whole = [times for times in parsed.values() if times.notna().all()]
+    if not whole:
+        best = max(parsed.values(), key=lambda times: int(times.notna().sum()))
+        problems = [
+            f"row {dataset.frame.index[i]}: {cells[i]!r} in column {column!r} is no date as 2026-04-30"
+            for i in np.flatnonzero(best.isna()).tolist()
+        ]
+        raise DataError(_listed(dataset.source, problems))
+    if any(not times.equals(whole[0]) for times in whole[1:]):
+        raise DataError(
+            f"{dataset.source}: the dates in column {column!r}, such as {cells[0]!r}, can be read with the "
+            "day first and with the month first. Write them as 2026-04-30."
+        )
+    return whole[0].dt.tz_localize(None).to_numpy()
 
 
 def read_table(path: Path | str) -> Table:

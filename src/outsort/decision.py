@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from outsort.model import Floats
+    from outsort.model import Floats, Model
 
 ACCEPT, REVIEW = "accept", "review"
 
@@ -24,30 +24,53 @@ REASONS = (
     "low confidence",
 )
 
-#: The least probability of the label to accept, and the greatest of NEITHER.
-MIN_PROBABILITY = 0.7
+#: The least confidence to accept where the model's data certified none.
+DEFAULT_THRESHOLD = 0.7
+#: The greatest probability of NEITHER to accept, whatever the threshold.
 MAX_NEITHER = 0.5
 #: Share of a text's words that the model must know as whole words.
 MIN_KNOWN = 0.25
 
 
+def threshold_of(model: Model) -> float:
+    """Return the confidence from which the answers of `model` are accepted."""
+    return DEFAULT_THRESHOLD if np.isnan(model.threshold) else model.threshold
+
+
+def confidence(log_odds: Floats, neither: Floats) -> Floats:
+    """Return the probability that the better label is right: float64 (n,), 0 to 1.
+
+    Args:
+        log_odds: (n,), of KPO against BPO, given that the work is one of the two.
+        neither: (n,), probability that it is not, or NaN where nobody knows.
+
+    >>> confidence(np.array([0.0, 0.0]), np.array([0.2, np.nan]))
+    array([0.4, 0.5])
+    """
+    of_label = 1 / (1 + np.exp(-np.abs(log_odds)))
+    result: Floats = of_label * (1 - np.nan_to_num(neither))
+    return result
+
+
 def reasons(
     blank: NDArray[np.bool_],
-    probability: Floats,
+    confidence: Floats,
     neither: Floats,
     n_words: NDArray[np.int32],
     n_known: NDArray[np.int32],
     n_terms: NDArray[np.int32],
+    threshold: float,
 ) -> NDArray[np.intp]:
     """Return for each of n answers the place in `REASONS` of why a person should look; 0 for none.
 
     Args:
         blank: (n,), whether the text holds nothing but white space.
-        probability: (n,), of the label.
+        confidence: (n,), see `confidence`.
         neither: (n,), probability of NEITHER, or NaN.
         n_words: (n,), words in the text that hold a letter.
         n_known: (n,), those of them that the model knows as whole words.
         n_terms: (n,), distinct known terms.
+        threshold: the least confidence to accept.
     """
     conditions = [
         blank,
@@ -55,6 +78,6 @@ def reasons(
         n_terms == 0,
         n_known < MIN_KNOWN * n_words,
         neither > MAX_NEITHER,
-        probability < MIN_PROBABILITY,
+        confidence < threshold,
     ]
     return np.select(conditions, list(range(1, len(conditions) + 1)), 0).astype(np.intp)

@@ -87,7 +87,12 @@ def evaluate_by(model: Model, dataset: Dataset, column: str) -> dict[str, dict[s
 
 
 def score(
-    labels: NDArray[np.str_], p_kpo: Floats, p_neither: Floats, *, source: str | None = None
+    labels: NDArray[np.str_],
+    p_kpo: Floats,
+    p_neither: Floats,
+    *,
+    weights: Floats | None = None,
+    source: str | None = None,
 ) -> dict[str, Any]:
     """Score probabilities against labels.
 
@@ -95,54 +100,66 @@ def score(
         labels: (n_rows,) of BPO, KPO, NEITHER, UNCLEAR.
         p_kpo: float64 (n_rows,), the probability of KPO, given that the work is BPO or KPO.
         p_neither: float64 (n_rows,), the probability of NEITHER, or NaN.
+        weights: float64 (n_rows,), how much each row counts; alike when None.
         source: the name of the data; when given, data without a BPO or KPO row are an error.
 
     Returns:
         A dict: `n` (rows of BPO and KPO), `n_left_out` (the others), and over the rows of BPO and
         KPO: `accuracy`, `macro_f1`, `auc`, `log_loss` (nats), `brier` (mean squared error of the
         probability of KPO), `calibration_error`, `per_class` (precision, recall, n), `confusion`
-        (rows: true BPO, KPO; columns: predicted BPO, KPO); `neither_auc`, over all rows, for the
-        probability of NEITHER. What the rows cannot tell is None.
+        (rows: true BPO, KPO; columns: predicted BPO, KPO; with weights, their sums); `neither_auc`, over
+        all rows, for the probability of NEITHER. What the rows cannot tell is None.
 
     Raises:
-        DataError: no row is labelled BPO or KPO (and `source` is given).
+        DataError: no row is labelled BPO or KPO, or none of them weighs anything (and `source` is given).
     """
     decided = np.isin(labels, ANSWERS)
+    weights = np.ones(len(labels)) if weights is None else weights
+    w = weights[decided]
     result: dict[str, Any] = {"n": int(decided.sum()), "n_left_out": int((~decided).sum())}
-    if not decided.any():
+    if not w.any():
         if source is not None:
             raise DataError(f"{source}: no row is labelled BPO or KPO, so nothing can be scored.")
         return result
     is_kpo, p = labels[decided] == ANSWERS[1], p_kpo[decided]
     answer = p > 0.5
-    precision, recall, _, counts = metrics.precision_recall_fscore_support(
-        is_kpo, answer, labels=[False, True], zero_division=0
+    precision, recall, _, _ = metrics.precision_recall_fscore_support(
+        is_kpo, answer, labels=[False, True], zero_division=0, sample_weight=w
     )
-    both = 0 < is_kpo.sum() < len(is_kpo)
+    both = w[is_kpo].any() and w[~is_kpo].any()
+    confusion = metrics.confusion_matrix(is_kpo, answer, labels=[False, True], sample_weight=w)
     result |= {
-        "accuracy": float(metrics.accuracy_score(is_kpo, answer)),
-        "macro_f1": float(metrics.f1_score(is_kpo, answer, average="macro", zero_division=0)),
-        "auc": float(metrics.roc_auc_score(is_kpo, p)) if both else None,
-        "log_loss": float(metrics.log_loss(is_kpo, p, labels=[False, True])),
-        "brier": float(np.mean((p - is_kpo) ** 2)),
-        "calibration_error": calibration_error(answer == is_kpo, np.maximum(p, 1 - p)),
+        "accuracy": float(metrics.accuracy_score(is_kpo, answer, sample_weight=w)),
+        "macro_f1": float(
+            metrics.f1_score(is_kpo, answer, average="macro", zero_division=0, sample_weight=w)
+        ),
+        "auc": float(metrics.roc_auc_score(is_kpo, p, sample_weight=w)) if both else None,
+        "log_loss": float(metrics.log_loss(is_kpo, p, labels=[False, True], sample_weight=w)),
+        "brier": float(np.average((p - is_kpo) ** 2, weights=w)),
+        "calibration_error": calibration_error(answer == is_kpo, np.maximum(p, 1 - p), weights=w),
         "per_class": {
             label: {
                 "precision": float(precision[i]),
                 "recall": float(recall[i]),
-                "n": int(counts[i]),
+                "n": int((is_kpo == bool(i)).sum()),
             }
             for i, label in enumerate(ANSWERS)
         },
-        "confusion": metrics.confusion_matrix(is_kpo, answer, labels=[False, True]).tolist(),
+        "confusion": confusion.tolist(),
     }
-    apart = not decided.all() and not np.isnan(p_neither).any()
-    result["neither_auc"] = float(metrics.roc_auc_score(~decided, p_neither)) if apart else None
+    apart = weights[~decided].any() and not np.isnan(p_neither).any()
+    result["neither_auc"] = (
+        float(metrics.roc_auc_score(~decided, p_neither, sample_weight=weights)) if apart else None
+    )
     return result
 
 
 def calibration_error(
-    correct: Sequence[bool] | NDArray[np.bool_], confidence: Floats, n_bins: int = N_BINS
+    correct: Sequence[bool] | NDArray[np.bool_],
+    confidence: Floats,
+    n_bins: int = N_BINS,
+    *,
+    weights: Floats | None = None,
 ) -> float:
     """Return the expected calibration error over bins of equal mass.
 
@@ -154,14 +171,18 @@ def calibration_error(
         correct: bool (n_rows,), whether each answer was right.
         confidence: float64 (n_rows,), the probability each answer was given.
         n_bins: how many bins; at most one a row is used.
+        weights: float64 (n_rows,), how much each row counts; alike when None.
 
     >>> calibration_error([True, False], np.array([0.75, 0.75]), n_bins=1)
     0.25
     """
     order = np.argsort(confidence, kind="stable")
-    gaps = np.asarray(correct, dtype=np.float64)[order] - confidence[order]
-    bins = np.array_split(gaps, min(n_bins, len(gaps)))
-    return float(sum(abs(b.sum()) for b in bins) / len(gaps))
+    w = np.ones(len(order)) if weights is None else weights[order]
+    gaps = w * (np.asarray(correct, dtype=np.float64)[order] - confidence[order])
+    # A row belongs to the bin that its middle falls into.
+    middle = (np.cumsum(w) - w / 2) / w.sum()
+    bins = np.minimum((middle * min(n_bins, len(w))).astype(int), n_bins - 1)
+    return float(np.abs(np.bincount(bins, weights=gaps)).sum() / w.sum())
 
 
 def _plain(value: object) -> object:

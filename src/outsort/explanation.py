@@ -41,8 +41,8 @@ def explain(model: Model, text: str) -> Explanation:
 
     A label's score is the log-sum-exp of its lines' scores s. With p the softmax of s within the
     label, s = log p + logsumexp(s) for every line, and so logsumexp(s) = sum(p * s) + entropy(p):
-    linear in the terms, given p, plus the entropy. The difference between the two labels is the
-    log-odds.
+    linear in the terms, given p, plus the entropy. The difference between the two labels, calibrated
+    by a line, is the log-odds.
     """
     vector = model.vectorize(text)
     return explain_scored(model, text, vector, model.vector_scores(vector))
@@ -51,20 +51,21 @@ def explain(model: Model, text: str) -> Explanation:
 def explain_scored(model: Model, text: str, vector: Vector, scores: Floats) -> Explanation:
     """Do what `explain` does for a text whose vector and line scores (n_lines,) are at hand."""
     n_lines = len(model.lines)
+    intercept, slope = model.calibration[0]
     direction = np.zeros(n_lines + len(LABELS))
     spread = 0.0
     for label, sign in zip(ANSWERS, (-1.0, 1.0), strict=True):
         lines = model.lines_of(label)
         log_p = scores[lines] - logsumexp(scores[None, lines])
-        direction[lines] = sign * np.exp(log_p)
-        direction[n_lines + LABELS.index(label)] = sign
-        spread -= sign * float(np.exp(log_p) @ log_p)
+        direction[lines] = slope * sign * np.exp(log_p)
+        direction[n_lines + LABELS.index(label)] = slope * sign
+        spread -= slope * sign * float(np.exp(log_p) @ log_p)
     places, owner = model.term_weights(vector.ids)
     per_weight = model.weights[places] * vector.values[owner] * direction[model.indices[places]]
     per_term = np.bincount(owner, weights=per_weight, minlength=len(vector.ids)).astype(np.float64)
     return Explanation(
         contributions=_fold_pieces(model, text, vector, per_term),
-        bias=float(model.bias @ direction[:n_lines]),
+        bias=float(intercept + model.bias @ direction[:n_lines]),
         spread=spread,
         log_odds=float(model.log_odds(scores[None, :])[0]),
     )

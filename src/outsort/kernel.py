@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from outsort import text as text_module
+from outsort.decision import MAX_NEITHER, confidence, threshold_of
 from outsort.model import ANSWERS, LABELS, checked
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ import numba as nb
 
 #: Distinct words remembered by each worker. A row of line scores each: 27 MB for a hundred lines.
 _N_REMEMBERED = 1 << 16
-#: Log-odds so near to a tie are answered by the model itself: the label must never differ from its.
+#: Answers so near to where a label or a decision turns are the model's own: neither may ever differ.
 _NEAR_TIE = 1e-4
 #: Texts a worker takes at a time.
 _N_PER_TASK = 4096
@@ -110,6 +111,7 @@ class Kernel:
             model.weights[places],
             model.bias.astype(np.float64),
             labels,
+            model.calibration,
         )
         self._memories = [_memory(len(model.terms), len(model.lines) + len(LABELS)) for _ in range(n_workers)]
 
@@ -144,10 +146,16 @@ class Kernel:
                     )
 
             list(self._executor.map(work, self._memories))
-        near = np.flatnonzero(np.abs(answers.log_odds) < _NEAR_TIE)
+        sure = confidence(answers.log_odds, answers.neither)
+        near = np.flatnonzero(
+            (np.abs(answers.log_odds) < _NEAR_TIE)
+            | (np.abs(sure - threshold_of(self.model)) < _NEAR_TIE)
+            | (np.abs(answers.neither - MAX_NEITHER) < _NEAR_TIE)
+        )
         if len(near):
             exact = self.model.line_scores(_text_at(texts, i) for i in near.tolist())
             answers.log_odds[near] = self.model.log_odds(exact)
+            answers.neither[near] = self.model.neither(exact)
             for i, scores in zip(near, exact, strict=True):
                 lines = self.model.lines_of(ANSWERS[int(answers.log_odds[i] > 0)])
                 answers.line[i] = lines[scores[lines].argmax()]
@@ -403,8 +411,8 @@ def _in_word(byte):  # type: ignore[no-untyped-def]
 def _answer(  # type: ignore[no-untyped-def]
     data, offsets, row_start, row_stop,
     slot_hashes, slot_ids, pair_bits, idf, indptr, indices, weights, bias, labels,
-    word_hashes, word_places, word_scores, word_squares, word_spans, word_known, word_ids, sizes, counts,
-    word_stamps, log_odds, neither, line, blank, n_words_out, n_known_out, n_terms_out,
+    calibration, word_hashes, word_places, word_scores, word_squares, word_spans, word_known, word_ids,
+    sizes, counts, word_stamps, log_odds, neither, line, blank, n_words_out, n_known_out, n_terms_out,
 ):  # fmt: skip
     n_lines = len(bias)
     scores = np.empty(n_lines, np.float64)
@@ -492,18 +500,17 @@ def _answer(  # type: ignore[no-untyped-def]
             if scores[j] > highest[labels[j]]:
                 highest[labels[j]] = scores[j]
                 best[labels[j]] = j
-        top = max(highest[0], highest[1], highest[2])
         totals = np.zeros(3)
         for j in range(n_lines):
             totals[labels[j]] += np.exp(scores[j] - highest[labels[j]])
-        log_odds[row] = highest[1] + np.log(totals[1]) - highest[0] - np.log(totals[0])
+        bpo, kpo = highest[0] + np.log(totals[0]), highest[1] + np.log(totals[1])
+        log_odds[row] = calibration[0, 0] + calibration[0, 1] * (kpo - bpo)
         if totals[2] == 0:
             neither[row] = np.nan
         else:
-            mass = totals[2] * np.exp(highest[2] - top)
-            neither[row] = mass / (
-                mass + totals[0] * np.exp(highest[0] - top) + totals[1] * np.exp(highest[1] - top)
-            )
+            either = max(bpo, kpo) + np.log1p(np.exp(-abs(kpo - bpo)))
+            of_neither = highest[2] + np.log(totals[2]) - either
+            neither[row] = 1 / (1 + np.exp(-(calibration[1, 0] + calibration[1, 1] * of_neither)))
         line[row] = best[1] if log_odds[row] > 0 else best[0]
         blank[row] = is_blank
         n_words_out[row], n_known_out[row], n_terms_out[row] = n_words, n_known, n_touched

@@ -25,6 +25,9 @@ ANSWERS = ("BPO", "KPO")
 NEITHER = "NEITHER"
 LABELS = (*ANSWERS, NEITHER)
 
+#: Intercept and slope of log-odds that are left as they are: KPO against BPO, NEITHER against the two.
+UNCALIBRATED = np.array([[0.0, 1.0], [0.0, 1.0]])
+
 
 class Vector(NamedTuple):
     """A text as the model sees it: tf-idf values of its known terms, of Euclidean length 1.
@@ -59,6 +62,10 @@ class Model:
         bias: float32 (n_lines,).
         lines: the n_lines names of the service lines, without repeats.
         line_labels: n_lines labels, one for each line: BPO, KPO or NEITHER; BPO and KPO occur.
+        calibration: float64 (2, 2), intercept and slope, above 0, that turn log-odds into calibrated ones:
+            of KPO against BPO, and of NEITHER against the two.
+        threshold: confidence from which an answer is accepted, 0.5 to 1, as certified on held-out rows;
+            NaN where the data certified none.
         about: plain dicts, strings and numbers: the data, settings, versions and scores that the
             model came from.
 
@@ -74,6 +81,8 @@ class Model:
     bias: NDArray[np.float32]
     lines: Sequence[str]
     line_labels: Sequence[str]
+    calibration: Floats = field(default_factory=UNCALIBRATED.copy)
+    threshold: float = float("nan")
     about: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -113,6 +122,18 @@ class Model:
             len(self.line_labels) == n_lines and set(ANSWERS) <= set(self.line_labels) <= set(LABELS),
             "the labels of its lines are not BPO, KPO and perhaps NEITHER",
         )
+        _require(
+            isinstance(self.calibration, np.ndarray)
+            and self.calibration.dtype == np.float64
+            and self.calibration.shape == (2, 2)
+            and bool(np.isfinite(self.calibration).all() and (self.calibration[:, 1] > 0).all()),
+            "its calibration is not two intercepts and two slopes above 0",
+        )
+        _require(
+            isinstance(self.threshold, float)
+            and (bool(np.isnan(self.threshold)) or 0.5 <= self.threshold <= 1),
+            "its threshold is not between 0.5 and 1",
+        )
 
     @property
     def classes_(self) -> NDArray[np.str_]:
@@ -143,8 +164,9 @@ class Model:
     def fingerprint(self) -> str:
         """The first 12 hexadecimal digits of the SHA-256 of all that its answers follow from."""
         digest = hashlib.sha256("\n".join([*self.terms, *self.lines, *self.line_labels]).encode())
-        for array in (self.idf, self.indptr, self.indices, self.weights, self.bias):
+        for array in (self.idf, self.indptr, self.indices, self.weights, self.bias, self.calibration):
             digest.update(np.ascontiguousarray(array).data)
+        digest.update(np.float64(self.threshold).tobytes())
         return digest.hexdigest()[:12]
 
     def lines_of(self, label: str) -> NDArray[np.intp]:
@@ -226,13 +248,28 @@ class Model:
     def log_odds(self, scores: Floats) -> Floats:
         """Roll line scores (n_texts, n_lines) up to the log-odds of KPO against BPO (n_texts,)."""
         bpo, kpo = (logsumexp(scores[:, self.lines_of(label)]) for label in ANSWERS)
-        return kpo - bpo
+        return self.calibrated(kpo - bpo, of_neither=False)
+
+    def neither_log_odds(self, scores: Floats) -> Floats:
+        """Roll line scores (n_texts, n_lines) up to the log-odds of NEITHER against the two (n_texts,).
+
+        NaN throughout for a model that was trained without rows labelled NEITHER.
+        """
+        if not self.knows_neither:
+            return np.full(len(scores), np.nan)
+        is_neither = np.array(self.line_labels) == NEITHER
+        log_odds = logsumexp(scores[:, is_neither]) - logsumexp(scores[:, ~is_neither])
+        return self.calibrated(log_odds, of_neither=True)
 
     def neither(self, scores: Floats) -> Floats:
         """Roll line scores (n_texts, n_lines) up to the probability of NEITHER (n_texts,)."""
-        if not self.knows_neither:
-            return np.full(len(scores), np.nan)
-        return np.exp(logsumexp(scores[:, self.lines_of(NEITHER)]) - logsumexp(scores))
+        return odds_to_proba(self.neither_log_odds(scores))[:, 1]
+
+    def calibrated(self, log_odds: Floats, *, of_neither: bool) -> Floats:
+        """Calibrate log-odds (n_texts,): of NEITHER against the two, or of KPO against BPO."""
+        intercept, slope = self.calibration[int(of_neither)]
+        result: Floats = intercept + slope * log_odds
+        return result
 
 
 def checked(texts: Iterable[str]) -> Iterable[str]:

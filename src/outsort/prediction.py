@@ -10,7 +10,7 @@ import numpy as np
 
 from outsort import artefact
 from outsort import text as text_module
-from outsort.decision import ACCEPT, REASONS, REVIEW, reasons
+from outsort.decision import ACCEPT, REASONS, REVIEW, confidence, reasons, threshold_of
 from outsort.explanation import explain_scored
 from outsort.model import ANSWERS, Model, checked, odds_to_proba
 
@@ -94,16 +94,16 @@ def _predict_one(model: Model, text: str, n_terms: int) -> Prediction:
     scores = model.vector_scores(vector)
     explanation = explain_scored(model, text, vector, scores)
     answer = int(explanation.log_odds > 0)
-    probability = odds_to_proba(np.array([explanation.log_odds]))[:, answer]
-    neither = model.neither(scores[None, :])
+    log_odds, neither = np.array([explanation.log_odds]), model.neither(scores[None, :])
     words = [word for word in text_module.words(text) if word.strip("0123456789_")]
     reason = reasons(
         np.array([not text.strip()]),
-        probability,
+        confidence(log_odds, neither),
         neither,
         np.array([len(words)]),
         np.array([sum(word in model.vocabulary for word in words)]),
         np.array([len(vector.ids)]),
+        threshold_of(model),
     )[0]
     lines = model.lines_of(ANSWERS[answer])
     has_line = model.has_lines and len(vector.ids) > 0
@@ -115,7 +115,7 @@ def _predict_one(model: Model, text: str, n_terms: int) -> Prediction:
     return Prediction(
         text=text,
         label=ANSWERS[answer],
-        probability=float(probability[0]),
+        probability=float(odds_to_proba(log_odds)[0, answer]),
         service_line=model.lines[lines[scores[lines].argmax()]] if has_line else None,
         neither=float(neither[0]) if model.knows_neither else None,
         terms_for=tuple(item for item in ranked[::-1] if item[1] > 0)[:n_terms],

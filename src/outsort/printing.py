@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from outsort.prediction import Prediction
+    from outsort.threshold import Certificate
 
 #: The headline scores, and what a table calls them.
 SCORES = {
@@ -103,6 +104,20 @@ def scores_table(scores: Mapping[str, Mapping[str, Any]], first: str) -> Table:
         ([name, str(s["n"]), *(_figure(s.get(c)) for c in columns)] for name, s in scores.items()),
         right=range(1, len(columns) + 2),
     )
+
+
+def certificate_line(certificate: Certificate) -> str:
+    """Say what a model promises of the answers it accepts, or what it would take."""
+    c = certificate
+    promise = f"{c.target:.0%} of accepted answers right, with {c.level:.0%} confidence"
+    if c.coverage:
+        return (
+            f"accepted from confidence {c.threshold:.3f} on: {c.coverage:.0%} of held-out rows, "
+            f"{c.precision:.1%} of them right; certified: {promise}"
+        )
+    if c.n_more < 0:
+        return f"no threshold: nowhere do {c.n_rows:,} held-out rows come up to {promise}"
+    return f"no threshold: {c.n_rows:,} held-out rows cannot certify {promise}; about {c.n_more:,} more might"
 
 
 def evaluation_tables(

@@ -19,7 +19,7 @@ import numpy as np
 
 from outsort.artefact import load
 from outsort.columns import find_column
-from outsort.decision import ACCEPT, REASONS, REVIEW, reasons
+from outsort.decision import ACCEPT, REASONS, REVIEW, confidence, reasons, threshold_of
 from outsort.errors import DataError, OutputError
 from outsort.files import check_output, written_whole
 from outsort.kernel import Kernel
@@ -117,7 +117,13 @@ class Scorer:
         # As in `odds_to_proba`, for the better of the two alone.
         probability = 1 / (1 + np.exp(-np.abs(answers.log_odds)))
         why = reasons(
-            answers.blank, probability, answers.neither, answers.n_words, answers.n_known, answers.n_terms
+            answers.blank,
+            confidence(answers.log_odds, answers.neither),
+            answers.neither,
+            answers.n_words,
+            answers.n_known,
+            answers.n_terms,
+            threshold_of(self.model),
         )
         answered = answers.n_terms > 0
         line = np.where(answered & self.model.has_lines, answers.line, len(self._lines) - 1)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import joblib
 import numpy as np
@@ -17,9 +17,12 @@ from sklearn.preprocessing import normalize
 import outsort
 from outsort import dataset as dataset_module
 from outsort import text as text_module
+from outsort.calibration import calibrate
+from outsort.decision import confidence
 from outsort.errors import DataError
 from outsort.evaluation import score
 from outsort.model import ANSWERS, LABELS, Model, odds_to_proba
+from outsort.threshold import Certificate, certify
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
 #: The schemes of cross-validation, by their names in `Model.about`.
 STRATIFIED = "random folds"
 LINES_OUT = "whole lines left out"
+UNSEEN = "unseen {}"
+LATER = "later {}"
 
 
 @dataclass(frozen=True)
@@ -67,14 +72,69 @@ class Settings:
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class Checks:
+    """How a model is validated, and what its accepted answers promise.
+
+    Attributes:
+        folds: folds of cross-validation; 0 for none, and so for no calibration and no threshold.
+        target_precision: share of accepted answers that shall be right; an accepted text that is NEITHER
+            counts as wrong.
+        confidence: probability that the promise is kept.
+        group_column: a column whose values are left out whole in a scheme of their own: suppliers, say.
+        time_column: a column of dates; a scheme of its own scores rows later than those trained on.
+        weight_column: a column of how much each row counts in scores, calibration and threshold: spend.
+    """
+
+    folds: int = 5
+    target_precision: float = 0.95
+    confidence: float = 0.9
+    group_column: str | None = None
+    time_column: str | None = None
+    weight_column: str | None = None
+
+
+class HeldOut(NamedTuple):
+    """Answers to rows by models that were not trained on them.
+
+    Attributes:
+        rows: intp (n,), places of the rows in the data, ascending.
+        log_odds: float64 (n,), of KPO against BPO, calibrated.
+        neither: float64 (n,), probability of NEITHER, calibrated, or NaN.
+    """
+
+    rows: NDArray[np.intp]
+    log_odds: Floats
+    neither: Floats
+
+
+class Validation(NamedTuple):
+    """What cross-validation found.
+
+    Attributes:
+        scores: for each scheme the scores of `evaluation.score`, with `uncalibrated`: the log loss and
+            calibration error of the same answers before calibration.
+        held_out: for each scheme the answers that were scored.
+        scheme: the one that calibration and threshold were fitted on: the hardest without a time column.
+        calibration: float64 (2, 2), as in `Model`.
+        certificate: what the rows say of the threshold.
+    """
+
+    scores: dict[str, dict[str, Any]]
+    held_out: dict[str, HeldOut]
+    scheme: str
+    calibration: Floats
+    certificate: Certificate
+
+
 def train(
     data: Path | str | pd.DataFrame | Dataset,
     *,
     text_column: str | None = None,
     label_column: str | None = None,
     line_column: str | None = None,
-    folds: int = 5,
     settings: Settings | None = None,
+    checks: Checks | None = None,
 ) -> Model:
     """Train a model on labelled texts.
 
@@ -83,8 +143,8 @@ def train(
         text_column: the column of texts; found by its usual name when None.
         label_column: the column of labels: BPO, KPO, NEITHER.
         line_column: the column of service lines, if there is one.
-        folds: folds of cross-validation, whose scores are kept in ``about["scores"]``; 0 for none.
         settings: the settings, `Settings()` when None.
+        checks: how the model is validated, calibrated and given its threshold, `Checks()` when None.
 
     Returns:
         A model. The same data and settings give the same model, to the last bit, with the same
@@ -92,41 +152,52 @@ def train(
 
     Raises:
         DataError: the data cannot be used; see `outsort.dataset.read`.
-        ValueError: `folds` is 1 or below 0.
+        ValueError: a number in `checks` is out of its range.
     """
-    if folds < 0 or folds == 1:
-        raise ValueError(f"folds is {folds}: choose 2 or more, or 0 for no cross-validation")
-    settings = settings or Settings()
     if not isinstance(data, dataset_module.Dataset):
         data = dataset_module.read(
             data, text_column=text_column, label_column=label_column, line_column=line_column
         )
-    terms, counts = count_terms(data.texts)
-    scores = cross_validate(data, terms, counts, folds, settings) if folds else {}
-    return fit(
-        terms,
-        counts,
-        data.lines or data.labels,
-        roll_up(data),
-        settings,
-        about={
-            "data": {
-                "source": data.source.replace("\\", "/").rsplit("/", 1)[-1],
-                "sha256": data.fingerprint,
-                "rows": len(data.texts),
-                "rows_by_label": {label: data.labels.count(label) for label in sorted(set(data.labels))},
-            },
-            "settings": asdict(settings),
-            "scores": scores,
-            "versions": {
-                "outsort": outsort.__version__,
-                "python": platform.python_version(),
-                "numpy": np.__version__,
-                "scikit-learn": sklearn.__version__,
-                "joblib": joblib.__version__,
-            },
+    return train_validated(data, settings, checks)[0]
+
+
+def train_validated(
+    dataset: Dataset, settings: Settings | None = None, checks: Checks | None = None
+) -> tuple[Model, Validation | None]:
+    """Do what `train` does, and return what cross-validation found, too; None without folds."""
+    settings, checks = settings or Settings(), checks or Checks()
+    if checks.folds < 0 or checks.folds == 1:
+        raise ValueError(f"folds is {checks.folds}: choose 2 or more, or 0 for no cross-validation")
+    terms, counts = count_terms(dataset.texts)
+    validation = cross_validate(dataset, terms, counts, settings, checks) if checks.folds else None
+    about = {
+        "data": {
+            "source": dataset.source.replace("\\", "/").rsplit("/", 1)[-1],
+            "sha256": dataset.fingerprint,
+            "rows": len(dataset.texts),
+            "rows_by_label": {label: dataset.labels.count(label) for label in sorted(set(dataset.labels))},
         },
-    )
+        "settings": asdict(settings),
+        "scores": validation.scores if validation else {},
+        "decision": _decision(validation) if validation else {},
+        "versions": {
+            "outsort": outsort.__version__,
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "scikit-learn": sklearn.__version__,
+            "joblib": joblib.__version__,
+        },
+    }
+    model = fit(terms, counts, dataset.lines or dataset.labels, roll_up(dataset), settings, about=about)
+    if validation:
+        model = replace(model, calibration=validation.calibration, threshold=validation.certificate.threshold)
+    return model, validation
+
+
+def _decision(validation: Validation) -> dict[str, Any]:
+    """Return the certificate as plain values, with what it was found on; what it lacks is None."""
+    figures = validation.certificate._asdict()
+    return {"held_out": validation.scheme} | {k: None if v != v else v for k, v in figures.items()}
 
 
 def roll_up(dataset: Dataset) -> dict[str, str]:
@@ -285,25 +356,32 @@ def cross_validate(
     dataset: Dataset,
     terms: NDArray[np.str_],
     counts: scipy.sparse.csr_matrix,
-    n_folds: int,
     settings: Settings,
-) -> dict[str, dict[str, Any]]:
-    """Score models on rows they were not trained on.
+    checks: Checks,
+) -> Validation:
+    """Answer rows by models that were not trained on them; calibrate, certify and score the answers.
 
-    Each scheme's scores are those of `evaluation.score` over all rows together, each answered by the
-    model of the fold that left it out. Random folds are stratified; where there are service lines, a
-    second scheme leaves whole lines out, which tells how the model does on work unlike its rows.
+    Each scheme's scores are those of `evaluation.score` over its held-out rows together. A scheme of random
+    folds is stratified. The others tell how the model does on work unlike its rows: whole service lines
+    left out, where there are lines; whole groups left out; rows later than all it was trained on.
+
+    Calibration and threshold come from the hardest of the schemes that hold out every row: lines, or else
+    groups, or else random rows. There each fold is calibrated by the others, so that no row is judged by
+    a line it helped to draw.
 
     Args:
         dataset: the data, n_texts rows.
         terms: (n_terms,), as `count_terms` returns them.
         counts: (n_texts, n_terms).
-        n_folds: folds, at most: no more are made than the rarest label has rows, or lines.
         settings: the settings of training.
+        checks: the folds, columns and target. No more folds are made than the rarest label has rows,
+            lines or groups.
     """
-    result = {}
-    for scheme, splits in folds(dataset, n_folds, settings.seed).items():
-        p_kpo, p_neither = held_out_answers(
+    labels = np.array(dataset.labels)
+    weights = dataset_module.weights_of(dataset, checks.weight_column) if checks.weight_column else None
+    schemes = folds(dataset, checks, settings.seed)
+    raw = {
+        scheme: held_out_answers(
             dataset.texts,
             dataset.lines or dataset.labels,
             roll_up(dataset),
@@ -312,34 +390,125 @@ def cross_validate(
             splits,
             settings,
         )
-        result[scheme] = score(np.array(dataset.labels), p_kpo, p_neither, source=dataset.source)
-    return result
+        for scheme, splits in schemes.items()
+    }
+    unseen = UNSEEN.format(checks.group_column)
+    scheme = next(name for name in (LINES_OUT, unseen, STRATIFIED) if name in schemes)
+    row_weights = np.ones(len(labels)) if weights is None else weights
+    calibration = calibrate(labels, *raw[scheme], row_weights)
+    held_out, scores = {}, {}
+    for name, splits in schemes.items():
+        answers = np.stack(raw[name])
+        calibrated = np.empty_like(answers)
+        for _, out in splits:
+            line = calibration
+            if name == scheme:
+                others = np.setdiff1d(np.arange(len(labels)), out)
+                line = calibrate(labels[others], answers[0, others], answers[1, others], row_weights[others])
+            calibrated[:, out] = line[:, :1] + line[:, 1:] * answers[:, out]
+        rows = np.sort(np.concatenate([out for _, out in splits]))
+        held_out[name] = HeldOut(rows, calibrated[0, rows], odds_to_proba(calibrated[1, rows])[:, 1])
+        before, after = (
+            score(
+                labels[rows],
+                *(odds_to_proba(log_odds)[:, 1] for log_odds in both[:, rows]),
+                weights=row_weights[rows],
+                source=dataset.source,
+            )
+            for both in (answers, calibrated)
+        )
+        scores[name] = after | {"uncalibrated": {k: before[k] for k in ("log_loss", "calibration_error")}}
+    chosen = held_out[scheme]
+    certificate = certify(
+        confidence(chosen.log_odds, chosen.neither),
+        labels[chosen.rows] == np.where(chosen.log_odds > 0, *ANSWERS[::-1]),
+        checks.target_precision,
+        checks.confidence,
+        weights,
+        settings.seed,
+    )
+    return Validation(scores, held_out, scheme, calibration, certificate)
 
 
-def folds(
-    dataset: Dataset, n_folds: int, seed: int
-) -> dict[str, list[tuple[NDArray[np.intp], NDArray[np.intp]]]]:
-    """Return the (training rows, held-out rows) of each fold for each scheme the data allow."""
+Splits = list[tuple["NDArray[np.intp]", "NDArray[np.intp]"]]
+
+
+def folds(dataset: Dataset, checks: Checks, seed: int) -> dict[str, Splits]:
+    """Return the (training rows, held-out rows) of each fold for each scheme the data allow.
+
+    Raises:
+        DataError: a group or time column was named and does not allow its scheme.
+    """
     labels = np.array(dataset.labels)
     lines = np.array(dataset.lines or dataset.labels)
+    is_kpo = labels == ANSWERS[1]
 
     def fewest(values: Iterable[str]) -> int:
         return int(np.unique(list(values), return_counts=True)[1].min())
 
-    schemes = {}
-    is_kpo = labels == ANSWERS[1]
-    n = min(n_folds, fewest(label for label in labels if label in ANSWERS))
+    schemes: dict[str, Splits] = {}
+    n = min(checks.folds, fewest(label for label in labels if label in ANSWERS))
     splitter = StratifiedKFold(n, shuffle=True, random_state=seed)
     # The finest strata of which every fold can have its share; with coarser ones it is left to chance.
     strata = next((s for s in (lines, labels) if fewest(s) >= n), is_kpo)
     schemes[STRATIFIED] = list(splitter.split(labels, strata))
-    n = min(n_folds, fewest(label for label in roll_up(dataset).values() if label in ANSWERS))
+    n = min(checks.folds, fewest(label for label in roll_up(dataset).values() if label in ANSWERS))
     if dataset.lines is not None and n >= 2:
-        grouped = StratifiedGroupKFold(n, shuffle=True, random_state=seed)
-        splits = list(grouped.split(labels, labels if fewest(labels) >= n else is_kpo, lines))
-        if all(set(ANSWERS) <= set(labels[rows]) for rows, _ in splits):
+        splits = _grouped(labels if fewest(labels) >= n else is_kpo, lines, n, seed)
+        if _teachable(labels, splits):
             schemes[LINES_OUT] = splits
+    if checks.group_column:
+        schemes[UNSEEN.format(checks.group_column)] = _unseen(dataset, checks, labels, seed)
+    if checks.time_column:
+        schemes[LATER.format(checks.time_column)] = _later(dataset, checks, labels)
     return schemes
+
+
+def _grouped(strata: NDArray[Any], groups: NDArray[Any], n: int, seed: int) -> Splits:
+    splitter = StratifiedGroupKFold(n, shuffle=True, random_state=seed)
+    return list(splitter.split(strata, strata, groups))
+
+
+def _teachable(labels: NDArray[np.str_], splits: Splits) -> bool:
+    """Tell whether each fold's training rows hold both answers."""
+    return all(set(ANSWERS) <= set(labels[rows]) for rows, _ in splits)
+
+
+def _unseen(dataset: Dataset, checks: Checks, labels: NDArray[np.str_], seed: int) -> Splits:
+    groups = np.array(dataset_module.column_of(dataset, str(checks.group_column)))
+    n = min(checks.folds, len(set(groups)))
+    if n < 2:
+        raise DataError(
+            f"{dataset.source}: column {checks.group_column!r} holds one value only, so no group can be left "
+            "out. Name another --group-column."
+        )
+    splits = _grouped(labels == ANSWERS[1], groups, n, seed)
+    if not _teachable(labels, splits):
+        raise DataError(
+            f"{dataset.source}: with some groups of column {checks.group_column!r} left out, no row of BPO "
+            "or none of KPO is left to learn from. Name a column with smaller groups."
+        )
+    return splits
+
+
+def _later(dataset: Dataset, checks: Checks, labels: NDArray[np.str_]) -> Splits:
+    """Cut the times into blocks; each but the first is held out from a model of those before it."""
+    times = dataset_module.times_of(dataset, str(checks.time_column))
+    moments, codes = np.unique(times, return_inverse=True)
+    if len(moments) < 2:
+        raise DataError(
+            f"{dataset.source}: column {checks.time_column!r} holds one time only, so nothing is later. "
+            "Name another --time-column."
+        )
+    blocks = np.array_split(np.arange(len(moments)), min(checks.folds + 1, len(moments)))
+    splits = [(np.flatnonzero(codes < out[0]), np.flatnonzero(np.isin(codes, out))) for out in blocks[1:]]
+    splits = [split for split in splits if _teachable(labels, [split])]
+    if not splits:
+        raise DataError(
+            f"{dataset.source}: before the last times of column {checks.time_column!r} there are no rows of "
+            "both BPO and KPO to learn from. Name another --time-column."
+        )
+    return splits
 
 
 def held_out_answers(
@@ -348,7 +517,7 @@ def held_out_answers(
     line_labels: Mapping[str, str],
     terms: NDArray[np.str_],
     counts: scipy.sparse.csr_matrix,
-    splits: Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]],
+    splits: Splits,
     settings: Settings,
 ) -> tuple[Floats, Floats]:
     """Train on each fold's rows and answer its held-out rows.
@@ -359,22 +528,23 @@ def held_out_answers(
         line_labels: the label of each line.
         terms: (n_terms,), as `count_terms` returns them.
         counts: (n_texts, n_terms).
-        splits: the (training rows, held-out rows) of each fold; each row is held out once.
+        splits: the (training rows, held-out rows) of each fold; each row is held out once at most.
         settings: the settings of training.
 
     Returns:
-        The probability of KPO, given that the work is BPO or KPO, and of NEITHER: float64 (n_texts,) each.
+        The uncalibrated log-odds of KPO against BPO, and of NEITHER against the two: float64 (n_texts,)
+        each; NaN for rows that no fold holds out.
     """
 
     def answers(rows: NDArray[np.intp], held_out: NDArray[np.intp]) -> tuple[Floats, Floats]:
         model = fit(terms, counts[rows], [lines[i] for i in rows], line_labels, settings)
         scores = model.line_scores(texts[i] for i in held_out)
-        return odds_to_proba(model.log_odds(scores))[:, 1], model.neither(scores)
+        return model.log_odds(scores), model.neither_log_odds(scores)
 
-    p_kpo, p_neither = np.empty(len(lines)), np.empty(len(lines))
+    log_odds, neither_log_odds = np.full((2, len(lines)), np.nan)
     results = joblib.Parallel(n_jobs=-1, prefer="processes")(
         joblib.delayed(answers)(rows, held_out) for rows, held_out in splits
     )
     for (_, held_out), (kpo, neither) in zip(splits, results, strict=True):
-        p_kpo[held_out], p_neither[held_out] = kpo, neither
-    return p_kpo, p_neither
+        log_odds[held_out], neither_log_odds[held_out] = kpo, neither
+    return log_odds, neither_log_odds
