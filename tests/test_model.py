@@ -28,7 +28,9 @@ TEXTS = [
     ("clean the floors", "cleaning", "NEITHER"),
     ("clean the 500 windows a day", "cleaning", "NEITHER"),
 ]
-UNPRUNED = training.Settings(prune=0, C=3, tolerance=1e-4, label_share=0, piece_share=1, ratio_power=0)
+UNPRUNED = training.Settings(
+    prune=0, C=3, tolerance=1e-4, label_share=0, piece_share=1, ratio_power=0, bayes_share=0
+)
 OF_TWO_CLASSES = pd.DataFrame(
     [(text, label) for text, _, label in TEXTS if label != "NEITHER"], columns=["text", "label"]
 )

@@ -2,9 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.naive_bayes import MultinomialNB
 
-from outsort import training
+from outsort import text, training
 from outsort.dataset import read
 from outsort.errors import DataError
 from outsort.evaluation import score
@@ -58,6 +59,32 @@ def test_log_count_ratios_are_those_of_naive_bayes():
     labels = ["BPO", "BPO", "KPO", "KPO"]
     bayes = MultinomialNB(alpha=1).fit(counts, labels).feature_log_prob_
     np.testing.assert_allclose(training.log_count_ratios(counts, labels), np.abs(bayes[0] - bayes[1]))
+
+
+def test_words_and_pairs_of_the_labels_hold_their_share_of_naive_bayes(frame):
+    # The oracle: naive Bayes trained apart on the same counts.
+    frame = frame[frame["label"] != "NEITHER"].drop(columns="service_line")
+    without, both = (
+        training.train(
+            frame, checks=training.Checks(folds=0), settings=training.Settings(prune=0, bayes_share=share)
+        )
+        for share in (0.0, 0.5)
+    )
+    assert both.terms == without.terms
+    counts = CountVectorizer(analyzer=text.terms, vocabulary=both.terms, binary=True).fit_transform(
+        frame["text"]
+    )
+    bayes = MultinomialNB(alpha=training.BAYES_SMOOTHING).fit(counts, frame["label"]).feature_log_prob_
+    odds = np.where([text.is_piece(term) for term in both.terms], 0, bayes[1] - bayes[0])
+    np.testing.assert_allclose(kpo_weights(both) - kpo_weights(without), 0.5 * odds, atol=1e-5)
+
+
+def kpo_weights(model):
+    """Return each term's weight for KPO against BPO."""
+    dense = scipy.sparse.csr_matrix(
+        (model.weights, model.indices, model.indptr), (len(model.terms), len(model.lines))
+    ).toarray()
+    return dense[:, 1] - dense[:, 0]
 
 
 def test_pieces_weigh_their_share_of_a_word(frame):

@@ -12,6 +12,7 @@ import sklearn
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.naive_bayes import MultinomialNB
 from sklearn.preprocessing import normalize
 
 import outsort
@@ -40,6 +41,8 @@ STRATIFIED = "random folds"
 LINES_OUT = "whole lines left out"
 UNSEEN = "unseen {}"
 LATER = "later {}"
+#: Added to every count of naive Bayes: most terms are rare, and 1 would drown what they say.
+BAYES_SMOOTHING = 0.3
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class Settings:
             each line's scores: see `fit`. It counts for nothing without lines.
         ratio_power: in the model of the labels, terms weigh by how unevenly they are spread over the
             labels, to this power; 0 for all alike: see `log_count_ratios`.
+        bayes_share: how much naive Bayes adds to the model of the labels: see `fit`.
         seed: of the solver's order of rows and of the folds.
     """
 
@@ -65,10 +69,11 @@ class Settings:
     tolerance: float = 1e-2
     max_iter: int = 1000
     min_texts: int | None = None
-    prune: float = 0.2
+    prune: float = 0.25
     piece_share: float = 0.5
     label_share: float = 0.5
     ratio_power: float = 1.0
+    bayes_share: float = 1.5
     seed: int = 0
 
 
@@ -235,9 +240,11 @@ def fit(
     """Fit a model to counted texts.
 
     A logistic regression over service lines names the line and is best on work like its rows; one over
-    labels is better on work unlike them, for it looks for what all lines of a label share. A line's
-    scores here are its own plus `settings.label_share` of its label's: rolled up, the log-odds of the
-    first plus that share of the log-odds of the second (a product of experts; Hinton, 2002).
+    labels is better on work unlike them, for it looks for what all lines of a label share; naive Bayes
+    over labels takes each word for what it says by itself, which holds in company it was never seen in.
+    A line's scores here are its own plus `settings.label_share` of its label's, and a label's are those
+    of the regression plus `settings.bayes_share` of the log shares of its words and pairs: rolled up, a
+    weighted sum of the three models' log-odds (a product of experts; Hinton, 2002).
 
     Args:
         terms: (n_terms,), as `count_terms` returns them.
@@ -270,7 +277,10 @@ def fit(
     if not has_lines or settings.label_share:
         scale = log_count_ratios(counts, targets) ** settings.ratio_power
         labels, label_weights, label_bias = _regression(vectors.multiply(scale).tocsr(), targets, settings)
-        label_weights = centred(label_weights * scale)
+        # Pieces repeat what their words say, which naive Bayes would count again and again.
+        bayes = MultinomialNB(alpha=BAYES_SMOOTHING).fit(counts, targets)
+        of_bayes = np.where(is_piece, 0, bayes.feature_log_prob_)
+        label_weights = centred(label_weights * scale + settings.bayes_share * of_bayes)
     if not has_lines:
         classes, bias = labels, label_bias
         columns.append(label_weights)
