@@ -109,6 +109,46 @@ class TestPredict:
         assert json.loads(done.out)["label"] == "BPO"
 
 
+class TestExplain:
+    def test_its_words_bias_and_spread_are_the_log_odds(self, outsort, model_file):
+        found = json.loads(outsort("explain", "Key the contract", "-m", model_file, "-f", "jsonl").out)
+        total = sum(word["log_odds"] for word in found["words"]) + found["bias"] + found["spread"]
+        assert total == pytest.approx(found["log_odds"], abs=1e-6)
+        assert [word["word"] for word in found["words"]] == ["Key", "the", "contract"]
+        assert found["label"] == ("KPO" if found["log_odds"] > 0 else "BPO")
+
+    def test_csv_has_a_row_for_the_bias_and_for_each_word(self, outsort, model_file):
+        rows = list(csv.DictReader(outsort("explain", "Key forms", "-m", model_file).out.splitlines()))
+        assert [row["word"] for row in rows] == ["(bias)", "Key", "forms"]
+        assert [row["start"] for row in rows] == ["", "0", "4"]
+
+    def test_examples_come_from_the_data_named(self, outsort, model_file, csv_file):
+        arguments = ["explain", "key invoices", "-m", model_file, "--data", csv_file, "--examples", "2"]
+        result = outsort(*arguments, "-f", "json")
+        (found,) = json.loads(result.out)
+        assert found["precedents"][0]["text"] == "key invoices into sap"
+        assert len(found["precedents"]) == 2
+        assert "key invoices into sap" in outsort(*arguments, "-f", "table").out
+
+    def test_data_the_model_was_not_trained_on_are_told(self, outsort, frame, model_file, csv_file, tmp_path):
+        other = tmp_path / "other.csv"
+        frame.iloc[1:].to_csv(other, index=False)
+        arguments = ["explain", "key invoices", "-m", model_file, "--data"]
+        assert "not the data that the model was trained on" in outsort(*arguments, other).err
+        assert outsort(*arguments, csv_file).err == ""
+
+    def test_a_table_names_the_runners_up_and_what_spoke(self, outsort, model_file):
+        shown = outsort("explain", "Key the contract", "-m", model_file, "-f", "table", "--lines", "3").out
+        assert "Key the contract" in shown
+        assert "log-odds of KPO" in shown
+        assert [shown.count(line) for line in ("data_entry", "legal_services", "cleaning")] == [1, 1, 1]
+
+    def test_an_empty_text_is_its_bias(self, outsort, model_file):
+        (found,) = json.loads(outsort("explain", "", "-m", model_file, "-f", "json").out)
+        assert found["words"] == []
+        assert found["reason"] == "empty"
+
+
 class TestTrain:
     def test_it_prints_rows_scores_terms_size_and_time(self, outsort, csv_file, tmp_path):
         done = outsort("train", csv_file, "-o", tmp_path / "m.joblib", "--folds", 3)
@@ -251,7 +291,7 @@ class TestModelFile:
             case "damaged":
                 path.write_bytes(model_file.read_bytes()[:-100])
             case "newer":
-                joblib.dump(content | {"format_version": 2}, path)
+                joblib.dump(content | {"format_version": artefact.FORMAT_VERSION + 1}, path)
             case "code":
                 joblib.dump(content | {"about": Command()}, path)
             case "pickle":
@@ -261,7 +301,7 @@ class TestModelFile:
         reasons = {
             "missing": "no such file",
             "folder": "is a directory",
-            "newer": "its format version is 2 and this outsort reads up to 1. Upgrade outsort",
+            "newer": "its format version is 3 and this outsort reads up to 2. Upgrade outsort",
             "code": "it holds code or objects (posix.mkdir)",
             "pickle": "it holds code or objects (posix.mkdir)",
         }

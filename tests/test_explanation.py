@@ -1,11 +1,13 @@
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outsort.explanation import explain
+from outsort.dataset import read
+from outsort.explanation import explain, find_precedents
 from outsort.prediction import default_model
-from outsort.text import pairs, words
+from outsort.text import pairs, terms, words
 
 known = st.sampled_from(
     ["data", "entry", "contract", "design", "review", "translate", "logo", "excel", "翻訳", "the", "of"]
@@ -50,3 +52,73 @@ def test_a_text_without_known_terms_is_its_bias_and_spread(model):
     assert explanation.contributions == {}
     assert explanation.log_odds == pytest.approx(explanation.bias + explanation.spread)
     assert np.isfinite(explanation.log_odds)
+
+
+@given(any_text=any_texts)
+@settings(deadline=None)
+def test_shares_of_words_bias_and_spread_add_up_to_the_log_odds(any_text):
+    explanation = explain(default_model(), any_text)
+    total = sum(word.log_odds for word in explanation.words) + explanation.bias + explanation.spread
+    assert total == pytest.approx(explanation.log_odds, abs=1e-6)
+
+
+def test_a_word_holds_half_of_each_pair_it_stands_in(model):
+    text = "a contract"
+    of = explain(model, text).contributions
+    assert set(of) == {"a", "contract", "a contract"}
+    first, second = (word.log_odds for word in explain(model, text).words)
+    assert first == pytest.approx(of["a"] + of["a contract"] / 2)
+    assert second == pytest.approx(of["contract"] + of["a contract"] / 2)
+
+
+def test_words_are_found_in_the_text_as_given(model):
+    text = "Ⓚey ﬁnal INVOICES"
+    assert [text[start:end] for start, end, _ in explain(model, text).words] == ["Ⓚey", "ﬁnal", "INVOICES"]
+
+
+def test_lines_share_the_probabilities_of_their_labels(model):
+    text = "translate a contract"
+    explanation = explain(model, text)
+    figures = dict(explanation.lines)
+    labels = dict(zip(model.lines, model.line_labels, strict=True))
+    of_label = {
+        label: sum(p for line, p in figures.items() if labels[line] == label)
+        for label in set(labels.values())
+    }
+    p_neither, p_kpo = model.neither_proba([text])[0], model.predict_proba([text])[0, 1]
+    assert of_label["NEITHER"] == pytest.approx(p_neither)
+    assert of_label["KPO"] == pytest.approx((1 - p_neither) * p_kpo)
+    assert sum(figures.values()) == pytest.approx(1)
+    assert list(figures.values()) == sorted(figures.values(), reverse=True)
+
+
+def test_without_lines_there_are_no_runners_up(two_class_model):
+    assert explain(two_class_model, "data entry").lines == ()
+
+
+def test_precedents_are_the_nearest_by_cosine(model, frame):
+    # The oracle: the cosine of two vectors of the model, text by text.
+    def cosine(one, other):
+        first, second = model.vectorize(one), model.vectorize(other)
+        shared = set(first.ids) & set(second.ids)
+        figures = [dict(zip(v.ids, v.values, strict=True)) for v in (first, second)]
+        return sum(figures[0][i] * figures[1][i] for i in shared)
+
+    text = "review a contract and key the data"
+    expected = sorted((cosine(text, other) for other in frame["text"]), reverse=True)[:3]
+    found = find_precedents(model, text, read(frame), 3)
+    assert [p.similarity for p in found] == pytest.approx(expected)
+    rows = frame.set_index("text")
+    assert all((p.label, p.service_line) == tuple(rows.loc[p.text, ["label", "service_line"]]) for p in found)
+
+
+def test_a_text_is_no_precedent_of_itself_nor_are_strangers(model, frame):
+    text = frame["text"].iloc[0]
+    assert text not in [p.text for p in find_precedents(model, text.upper() + "!", read(frame), 99)]
+    assert find_precedents(model, "€", read(frame)) == []
+    assert next(terms("€"), None) is None
+
+
+def test_precedents_of_data_without_lines_have_none(model, frame):
+    data = read(pd.DataFrame(frame[["text", "label"]]))
+    assert {p.service_line for p in find_precedents(model, "data entry", data)} == {None}

@@ -56,3 +56,16 @@ def test_the_counts_of_terms_follow_from_the_words(any_text):
     expected = len(words) + max(0, len(words) - 1)
     expected += sum(max(0, len(word) + 3 - length) for word in words for length in (3, 4, 5))
     assert len(list(text.terms(any_text))) == expected
+
+
+@given(st.text())
+def test_every_word_is_found_where_it_stands(any_text):
+    for word, (start, end) in zip(text.words(any_text), text.spans(any_text), strict=True):
+        assert 0 <= start < end <= len(any_text)
+        # The lower case of a sigma depends on its neighbours.
+        stretch = "".join(text.words(any_text[start:end])).replace("ς", "σ")
+        assert word.replace("ς", "σ") in stretch or len(word) == 64
+
+
+def test_a_long_run_of_marks_is_placed_in_time():
+    assert text.spans("e" + "\u0301" * 100_000 + " x")[-1] == (100_002, 100_003)

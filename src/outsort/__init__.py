@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from outsort.dataset import read as read_dataset
     from outsort.errors import DataError, ModelError, OutputError, OutsortError
     from outsort.evaluation import evaluate
-    from outsort.explanation import explain
+    from outsort.explanation import explain, find_precedents
     from outsort.model import Model
     from outsort.prediction import Prediction, predict
     from outsort.scoring import score, score_file
@@ -37,6 +37,7 @@ __all__ = [
     "check",
     "evaluate",
     "explain",
+    "find_precedents",
     "load_model",
     "predict",
     "read_dataset",
@@ -59,6 +60,7 @@ _HOMES = {
     "check": "audit:audit",
     "evaluate": "evaluation",
     "explain": "explanation",
+    "find_precedents": "explanation",
     "load_model": "artefact:load",
     "predict": "prediction",
     "read_dataset": "dataset:read",

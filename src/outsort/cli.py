@@ -44,8 +44,13 @@ ModelFile = Annotated[
     Path | None,
     typer.Option("--model", "-m", help="Model file; the default model ships with outsort."),
 ]
-
-
+Texts = Annotated[
+    list[str] | None,
+    typer.Argument(help="Descriptions of work; without any, one a line from standard input."),
+]
+Style = Annotated[
+    Format | None, typer.Option("--format", "-f", help="Default: table on a terminal, csv elsewhere.")
+]
 FORMATS = "csv|tsv|jsonl|parquet|xlsx"
 
 
@@ -73,15 +78,9 @@ def _options(
 
 @app.command()
 def predict(
-    texts: Annotated[
-        list[str] | None,
-        typer.Argument(help="Descriptions of work; without any, one a line from standard input."),
-    ] = None,
+    texts: Texts = None,
     model: ModelFile = None,
-    style: Annotated[
-        Format | None,
-        typer.Option("--format", "-f", help="Default: table on a terminal, csv elsewhere."),
-    ] = None,
+    style: Style = None,
     terms: Annotated[int, typer.Option(min=0, help="Terms named for and against, at most.")] = 3,
 ) -> None:
     """Say BPO or KPO for each text, how likely, and why."""
@@ -89,11 +88,49 @@ def predict(
     from outsort.prediction import predictions
     from outsort.printing import write_predictions
 
-    if not texts and sys.stdin.isatty():
-        raise typer.BadParameter("give a text, or pipe one a line to standard input", param_hint="TEXTS")
-    answers = predictions(texts or _lines_of_stdin(), load(model), n_terms=terms)
-    on_terminal = Format.TABLE if sys.stdout.isatty() else Format.CSV
-    write_predictions(answers, sys.stdout, style or on_terminal)
+    asked = _texts(texts)
+    write_predictions(predictions(asked, load(model), n_terms=terms), sys.stdout, _style(style))
+
+
+@app.command()
+def explain(
+    texts: Texts = None,
+    model: ModelFile = None,
+    style: Style = None,
+    data: Annotated[
+        Path | None, typer.Option(help="CSV file of labelled texts: shows those most like each text.")
+    ] = None,
+    examples: Annotated[int, typer.Option(min=1, help="Such texts shown, at most.")] = 3,
+    lines: Annotated[int, typer.Option(min=0, help="Service lines shown, at most.")] = 3,
+) -> None:
+    """Say what each word of a text added to its answer, and which labelled texts are most like it.
+
+    The words, the bias and the spread of the service lines add up to the log-odds of KPO against BPO.
+    """
+    from outsort import explanation
+    from outsort.artefact import load
+    from outsort.prediction import predict
+    from outsort.printing import write_explanations
+
+    asked = _texts(texts)
+    judge = load(model)
+    labelled = None
+    if data:
+        from outsort.dataset import read
+
+        labelled = read(data)
+        _tell_reading(labelled)
+        if labelled.fingerprint != judge.about.get("data", {}).get("sha256"):
+            typer.echo(f"{data}: not the data that the model was trained on", err=True)
+    results = (
+        (
+            predict(text, judge),
+            explanation.explain(judge, text),
+            explanation.find_precedents(judge, text, labelled, examples) if labelled else [],
+        )
+        for text in asked
+    )
+    write_explanations(results, sys.stdout, _style(style), n_lines=lines)
 
 
 @app.command()
@@ -340,6 +377,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _stopped(number: int, _frame: object) -> NoReturn:
     """Leave with the exit code a shell expects of a process that a signal ended: 130, 143."""
     sys.exit(128 + number)
+
+
+def _texts(given: list[str] | None) -> list[str]:
+    if not given and sys.stdin.isatty():
+        raise typer.BadParameter("give a text, or pipe one a line to standard input", param_hint="TEXTS")
+    return given or _lines_of_stdin()
+
+
+def _style(given: Format | None) -> Format:
+    return given or (Format.TABLE if sys.stdout.isatty() else Format.CSV)
 
 
 def _lines_of_stdin() -> list[str]:

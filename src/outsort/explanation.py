@@ -1,17 +1,19 @@
-"""Why a text got its answer: what each of its words and pairs added to the log-odds."""
+"""Why a text got its answer: what each word added to the log-odds, and the labelled texts most like it."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from outsort import text as text_module
-from outsort.model import ANSWERS, LABELS, logsumexp
+from outsort.model import ANSWERS, LABELS, NEITHER, logsumexp, odds_to_proba
 
 if TYPE_CHECKING:
+    from outsort.dataset import Dataset
     from outsort.model import Floats, Model, Vector
 
 
@@ -22,18 +24,71 @@ class Explanation:
     Exact: the contributions, the bias and the spread add up to the log-odds.
 
     Attributes:
+        text: the text as it was given.
         contributions: for each known word and pair of the text what it added to the log-odds, above 0
             where it spoke for KPO. A word's figure holds the share of its pieces.
         bias: what the model holds before it has read a word.
         spread: what the labels gain by having several likely service lines: the entropy over the
             KPO lines less the entropy over the BPO lines, in nats. 0 without service lines.
         log_odds: the log-odds of KPO against BPO.
+        lines: the service lines, likeliest first, each with its probability; those of a label share the
+            label's calibrated probability. They add up to 1; empty without service lines.
     """
 
+    text: str
     contributions: dict[str, float]
     bias: float
     spread: float
     log_odds: float
+    lines: tuple[tuple[str, float], ...]
+
+    @cached_property
+    def words(self) -> tuple[Word, ...]:
+        """The words of the text in order, each with its share of the log-odds.
+
+        A word holds its own contribution and half of each pair it stands in, spread evenly over its
+        occurrences: the shares add up to what the contributions add up to.
+        """
+        in_order = text_module.words(self.text)
+        paired = list(text_module.pairs(in_order))
+        words, pairs = Counter(in_order), Counter(paired)
+        figures = [self.contributions.get(word, 0.0) / words[word] for word in in_order]
+        for place, pair in enumerate(paired):
+            half = self.contributions.get(pair, 0.0) / pairs[pair] / 2
+            figures[place] += half
+            figures[place + 1] += half
+        spans = text_module.spans(self.text)
+        return tuple(Word(*span, figure) for span, figure in zip(spans, figures, strict=True))
+
+
+class Word(NamedTuple):
+    """One word of a text.
+
+    Attributes:
+        start: its place in the text as given, in characters.
+        end: the place after its last character.
+        log_odds: what it added to the log-odds of KPO against BPO.
+    """
+
+    start: int
+    end: int
+    log_odds: float
+
+
+class Precedent(NamedTuple):
+    """A labelled text that is like another.
+
+    Attributes:
+        text: the text.
+        label: its label.
+        service_line: its service line, if the data have such.
+        similarity: cosine of the two texts' tf-idf vectors, 0 to 1.
+    """
+
+    text: str
+    label: str
+    service_line: str | None
+    similarity: float
 
 
 def explain(model: Model, text: str) -> Explanation:
@@ -63,12 +118,57 @@ def explain_scored(model: Model, text: str, vector: Vector, scores: Floats) -> E
     places, owner = model.term_weights(vector.ids)
     per_weight = model.weights[places] * vector.values[owner] * direction[model.indices[places]]
     per_term = np.bincount(owner, weights=per_weight, minlength=len(vector.ids)).astype(np.float64)
+    log_odds = float(model.log_odds(scores[None, :])[0])
     return Explanation(
+        text=text,
         contributions=_fold_pieces(model, text, vector, per_term),
         bias=float(intercept + model.bias @ direction[:n_lines]),
         spread=spread,
-        log_odds=float(model.log_odds(scores[None, :])[0]),
+        log_odds=log_odds,
+        lines=_ranked_lines(model, scores, log_odds),
     )
+
+
+def find_precedents(model: Model, text: str, data: Dataset, n: int = 3) -> list[Precedent]:
+    """Return the labelled texts most like `text`, by the terms that the model knows.
+
+    Args:
+        model: the model, whose terms and idf are used.
+        text: the text.
+        data: the labelled texts; a text that is the same, but for case and form, is left out.
+        n: how many to return, at most; texts that share no term are none.
+    """
+    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.preprocessing import normalize
+
+    counter = CountVectorizer(analyzer=text_module.terms, vocabulary=model.vocabulary, binary=True)
+    vector = model.vectorize(text)
+    asked = np.zeros(len(model.terms))
+    asked[vector.ids] = vector.values
+    similarities = normalize(counter.transform(data.texts).multiply(model.idf).tocsr()) @ asked
+    words = text_module.words(text)
+    nearest: list[Precedent] = []
+    for i in np.argsort(-similarities, kind="stable"):
+        if len(nearest) == n or similarities[i] <= 0:
+            break
+        if text_module.words(data.texts[i]) != words:
+            line = data.lines[i] if data.lines else None
+            nearest.append(Precedent(data.texts[i], data.labels[i], line, float(similarities[i])))
+    return nearest
+
+
+def _ranked_lines(model: Model, scores: Floats, log_odds: float) -> tuple[tuple[str, float], ...]:
+    if not model.has_lines:
+        return ()
+    p_neither = float(np.nan_to_num(model.neither(scores[None, :]))[0])
+    p_bpo, p_kpo = odds_to_proba(np.array([log_odds]))[0]
+    of_label = {"BPO": (1 - p_neither) * p_bpo, "KPO": (1 - p_neither) * p_kpo, NEITHER: p_neither}
+    p = np.zeros(len(model.lines))
+    for label, share in of_label.items():
+        lines = model.lines_of(label)
+        if len(lines):
+            p[lines] = share * np.exp(scores[lines] - logsumexp(scores[None, lines]))
+    return tuple((model.lines[i], float(p[i])) for i in np.argsort(-p, kind="stable"))
 
 
 def _fold_pieces(model: Model, text: str, vector: Vector, per_term: Floats) -> dict[str, float]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
+    from outsort.explanation import Explanation, Precedent
     from outsort.prediction import Prediction
     from outsort.threshold import Certificate
 
@@ -31,6 +32,8 @@ SCORES = {
 }
 #: Characters of a text that a table shows.
 MAX_SHOWN = 200
+#: Words and pairs that an explanation lists, strongest first.
+N_TERMS_SHOWN = 12
 
 
 class Format(StrEnum):
@@ -58,6 +61,105 @@ def write_predictions(predictions: Iterable[Prediction], file: TextIO, style: Fo
             if i == 0:
                 writer.writerow(row)
             writer.writerow(_flat(value) for value in row.values())
+
+
+def write_explanations(
+    explained: Iterable[tuple[Prediction, Explanation, Sequence[Precedent]]],
+    file: TextIO,
+    style: Format,
+    *,
+    n_lines: int,
+) -> None:
+    """Write answers taken apart, each as soon as it comes; one JSON list at the end. CSV has a row a word."""
+    if style is Format.TABLE:
+        for item in explained:
+            write_tables(file, explanation_tables(*item, n_lines=n_lines))
+    elif style is Format.JSON:
+        json.dump(
+            [explanation_record(*i, n_lines=n_lines) for i in explained], file, ensure_ascii=False, indent=2
+        )
+        file.write("\n")
+    elif style is Format.JSONL:
+        for item in explained:
+            file.write(json.dumps(explanation_record(*item, n_lines=n_lines), ensure_ascii=False) + "\n")
+    else:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["text", "word", "start", "end", "log_odds"])
+        for prediction, explanation, _ in explained:
+            text = prediction.text
+            writer.writerow([text, "(bias)", "", "", round(explanation.bias + explanation.spread, 4)])
+            for start, end, figure in explanation.words:
+                writer.writerow([text, text[start:end], start, end, round(figure, 4)])
+
+
+def explanation_record(
+    prediction: Prediction, explanation: Explanation, precedents: Sequence[Precedent], *, n_lines: int
+) -> dict[str, Any]:
+    """Return an answer taken apart as plain values."""
+    text = prediction.text
+    return record(prediction) | {
+        "log_odds": explanation.log_odds,
+        "bias": explanation.bias,
+        "spread": explanation.spread,
+        "words": [
+            {"word": text[start:end], "start": start, "end": end, "log_odds": figure}
+            for start, end, figure in explanation.words
+        ],
+        "service_lines": [
+            {"service_line": line, "probability": round(p, 6)} for line, p in explanation.lines[:n_lines]
+        ],
+        "precedents": [precedent._asdict() for precedent in precedents],
+    }
+
+
+#: What a word that speaks for a label looks like, weak to strong; legible on dark and on light terminals.
+TINTS = {
+    "BPO": ("blue", "bold blue", "bold white on blue"),
+    "KPO": ("magenta", "bold magenta", "bold white on magenta"),
+}
+#: Log-odds from which a word is shown in each of them.
+TINTED_FROM = (0.1, 0.5, 1.5)
+
+
+def explanation_tables(
+    prediction: Prediction, explanation: Explanation, precedents: Sequence[Precedent], *, n_lines: int
+) -> list[RenderableType]:
+    """Lay out an answer taken apart for a terminal."""
+    from rich.text import Text
+
+    shown = Text(_printable(prediction.text))
+    for start, end, figure in explanation.words:
+        strength = sum(abs(figure) >= least for least in TINTED_FROM)
+        if strength:
+            shown.stylize(TINTS["KPO" if figure > 0 else "BPO"][strength - 1], start, end)
+    p = prediction
+    answer = f"{p.label} {p.probability:.2f}, {p.decision}" + (f" ({p.reason})" if p.reason else "")
+    if p.neither is not None:
+        answer += f"; neither {p.neither:.2f}"
+    words = sum(word.log_odds for word in explanation.words)
+    total = (
+        f"log-odds of KPO {explanation.log_odds:+.2f} = words {words:+.2f}, bias {explanation.bias:+.2f}, "
+        f"spread over service lines {explanation.spread:+.2f}"
+    )
+    ranked = sorted(explanation.contributions.items(), key=lambda item: -abs(item[1]))[:N_TERMS_SHOWN]
+    tables: list[RenderableType] = [
+        shown,
+        answer,
+        total,
+        table(
+            ["word or pair", "speaks for", "log-odds"],
+            ([_visible(term), "KPO" if f > 0 else "BPO", f"{f:+.2f}"] for term, f in ranked),
+            right=[2],
+        ),
+    ]
+    if explanation.lines[:n_lines]:
+        rows = ([line, f"{p:.2f}"] for line, p in explanation.lines[:n_lines])
+        tables.append(table(["service line", "probability"], rows, right=[1]))
+    if precedents:
+        columns = ["most like it", "is", "service line", "similarity"]
+        cells = ([_visible(t), label, line or "", f"{s:.2f}"] for t, label, line, s in precedents)
+        tables.append(table(columns, cells, right=[3], wrap=[0]))
+    return tables
 
 
 def record(prediction: Prediction) -> dict[str, Any]:
@@ -292,4 +394,8 @@ def _figure(value: float | None) -> str:
 def _visible(text: str) -> str:
     """Return the head of a text without the control characters that would command a terminal."""
     head = text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
-    return "".join(c if c.isprintable() else " " for c in head)
+    return _printable(head)
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)

@@ -34,6 +34,45 @@ def words(text: str) -> list[str]:
     return _WORD.findall(unicodedata.normalize("NFKC", text).lower())
 
 
+def spans(text: str) -> list[tuple[int, int]]:
+    """Return where each of `words(text)` stands in the text as given: start and end, in characters.
+
+    Putting a text into form NFKC and lower case makes some characters longer or shorter and melts some
+    into one; a word that begins or ends within such a character gets the whole of it.
+
+    >>> spans("Re-key 500")
+    [(0, 2), (3, 6), (7, 10)]
+    """
+    normal = unicodedata.normalize("NFKC", text).lower()
+    # The place in `text` of each character of `normal`, and the end of what it came from.
+    origins: list[tuple[int, int]] = []
+    for start, end in _clusters(text):
+        length = len(unicodedata.normalize("NFKC", text[start:end]).lower())
+        origins += [(start, end)] * length
+    if len(origins) != len(normal):
+        # Should ever a character reach across clusters, the text as a whole is where its words stand.
+        origins = [(0, len(text))] * len(normal)
+    return [(origins[m.start()][0], origins[m.end() - 1][1]) for m in _WORD.finditer(normal)]
+
+
+def _clusters(text: str) -> Iterator[tuple[int, int]]:
+    """Yield start and end of the stretches of `text` that NFKC changes one apart from the next."""
+    start = 0
+    for i in range(1, len(text)):
+        if text[i] >= "\u0300" and (unicodedata.combining(text[i]) or _melt(text[start:i], text[i])):
+            continue
+        yield start, i
+        start = i
+    if text:
+        yield start, len(text)
+
+
+def _melt(first: str, second: str) -> bool:
+    """Tell whether NFKC makes of two stretches together something else than of each."""
+    together = unicodedata.normalize("NFKC", first + second)
+    return together != unicodedata.normalize("NFKC", first) + unicodedata.normalize("NFKC", second)
+
+
 def pairs(words: list[str]) -> Iterator[str]:
     """Yield each word with the word after it.
 

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from outsort.model import Floats
 
 #: Thresholds from which the search starts, each with its share of the permitted error.
-N_STARTS = 4
+N_STARTS = 2
 #: Each threshold tried accepts so many times the rows of the one before.
-_STEP = 1.05
+_STEP = 1.02
 
 
 class Certificate(NamedTuple):
