@@ -49,7 +49,7 @@ def test_a_file_holds_plain_data_and_where_it_came_from(model, tmp_path):
         return {type(value)}
 
     assert kinds(content) <= {str, int, float, type(None), np.ndarray}
-    assert set(content["about"]) == {"data", "settings", "scores", "versions"}
+    assert set(content["about"]) == {"data", "settings", "scores", "decision", "versions"}
     assert len(content["about"]["data"]["sha256"]) == 64
     assert set(content["about"]["versions"]) >= {"outsort", "numpy", "scikit-learn"}
 
@@ -134,8 +134,8 @@ def test_an_array_said_to_be_huge_is_refused_before_memory_is_taken(model, tmp_p
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format_version": 99}, "its format version is 99 and this outsort reads up to 1. Upgrade outsort"),
-        ({"format_version": 0}, "is 0 and this outsort reads 1. Train it again with 'outsort train'"),
+        ({"format_version": 99}, "its format version is 99 and this outsort reads up to 2. Upgrade outsort"),
+        ({"format_version": 0}, "is 0 and this outsort reads 2. Train it again with 'outsort train'"),
         ({"terms_version": 99}, "its terms version is 99"),
         ({"format_version": "1"}, "its format_version is missing"),
         ({"format": "other"}, "it is not a model made by 'outsort train'"),

@@ -137,11 +137,11 @@ class TestExplain:
         assert "not the data that the model was trained on" in outsort(*arguments, other).err
         assert outsort(*arguments, csv_file).err == ""
 
-    def test_a_table_names_the_runners_up_and_what_spoke(self, outsort, model_file):
-        shown = outsort("explain", "Key the contract", "-m", model_file, "-f", "table", "--lines", "3").out
+    def test_a_table_names_the_runners_up_and_what_spoke(self, outsort, model, model_file):
+        shown = outsort("explain", "Key the contract", "-m", model_file, "-f", "table", "--lines", "2").out
         assert "Key the contract" in shown
         assert "log-odds of KPO" in shown
-        assert [shown.count(line) for line in ("data_entry", "legal_services", "cleaning")] == [1, 1, 1]
+        assert sum(shown.count(line) for line in model.lines) == 2
 
     def test_an_empty_text_is_its_bias(self, outsort, model_file):
         (found,) = json.loads(outsort("explain", "", "-m", model_file, "-f", "json").out)
@@ -249,7 +249,7 @@ class TestEvaluate:
         assert done.code == 0
         for word in (
             *("accuracy", "macro F1", "AUC", "log loss", "Brier", "ECE", "NEITHER AUC"),
-            *("precision", "recall", "said KPO", "worst mistakes", "key scanned invoices", "translation"),
+            *("precision", "recall", "said KPO", "costliest mistakes", "key scanned invoices", "translation"),
             "3 rows are neither BPO nor KPO and are not in these scores.",
         ):
             assert word in done.out
@@ -268,7 +268,75 @@ class TestEvaluate:
     def test_an_unknown_column_is_named(self, outsort, csv_file, model_file):
         done = outsort("evaluate", csv_file, "-m", model_file, "--by", "dept")
         assert done.code == 1
-        assert "no column 'dept' to score by; it has 'text', 'label', 'service_line'" in done.err
+        assert "no column 'dept'; it has 'text', 'label', 'service_line'" in done.err
+
+    def test_several_columns_and_weights(self, outsort, frame, model_file, tmp_path):
+        path = tmp_path / "spend.csv"
+        frame.assign(spend=range(15)).to_csv(path, index=False)
+        arguments = ["--by", "label", "--by", "service_line", "--weight-column", "spend", "--json"]
+        result = json.loads(outsort("evaluate", path, "-m", model_file, *arguments).out)
+        assert set(result["by"]) == {"label", "service_line"}
+        assert sum(map(sum, result["confusion"])) == sum(range(12))
+
+    @pytest.mark.parametrize(
+        ("weights", "message"),
+        [([-1] * 15, "weight '-1' is no number of 0 or above"), ([0] * 15, "'spend' are all 0")],
+    )
+    def test_weights_that_cannot_be(self, outsort, frame, model_file, tmp_path, weights, message):
+        path = tmp_path / "spend.csv"
+        frame.assign(spend=weights).to_csv(path, index=False)
+        done = outsort("evaluate", path, "-m", model_file, "--weight-column", "spend")
+        assert (done.code, done.out) == (1, "")
+        assert message in done.err
+
+    def test_data_the_model_was_trained_on_are_said_loudly(self, outsort, csv_file, model_file):
+        done = outsort("evaluate", csv_file, "-m", model_file)
+        assert "WARNING: the model was trained on about 100% of these texts" in done.err
+        csv_file.write_text("text,label\npay suppliers,BPO\nadvise the board,KPO\n")
+        assert outsort("evaluate", csv_file, "-m", model_file).err == ""
+
+
+class TestCompare:
+    @pytest.fixture
+    def files(self, frame, model, tmp_path):
+        """A model, one trained on the labels exchanged, and data of neither."""
+        contrary = package.train(
+            frame[["text", "label"]].replace({"BPO": "KPO", "KPO": "BPO"}), checks=package.Checks(folds=0)
+        )
+        paths = [tmp_path / name for name in ("old.joblib", "new.joblib", "held-out.csv")]
+        artefact.save(model, paths[0])
+        artefact.save(contrary, paths[1])
+        frame.assign(text=frame["text"] + " now").to_csv(paths[2], index=False)
+        return paths
+
+    def test_a_worse_model_does_not_pass_the_gate(self, outsort, files):
+        old, new, data = files
+        done = outsort("compare", old, new, data, "--gate", "no-worse")
+        assert done.code == 3
+        assert "The new model is worse" in done.out
+        assert done.err == f"outsort: {new} is worse than {old}\n"
+        assert outsort("compare", old, new, data).code == 0
+        back = outsort("compare", new, old, data, "--gate", "no-worse")
+        assert (back.code, back.err) == (0, "")
+
+    def test_json_holds_the_same(self, outsort, files):
+        result = json.loads(outsort("compare", *files, "--json").out)
+        assert result["worse"] is True
+        assert result["difference"] == result["new"]["accuracy"] - result["old"]["accuracy"]
+        assert set(result["flips"][0]) == {"row", "text", "label", "old", "new", "weight"}
+
+    def test_models_of_different_labels_are_told(self, outsort, files, two_class_model):
+        old, new, data = files
+        artefact.save(two_class_model, new, force=True)
+        done = outsort("compare", old, new, data)
+        assert done.code == 0
+        assert f"only {old} knows NEITHER: the other accepts such rows like any" in done.err
+
+    def test_data_a_model_was_trained_on_are_said_loudly(self, outsort, files, csv_file):
+        old, new, _ = files
+        done = outsort("compare", old, new, csv_file)
+        assert f"WARNING: {old} was trained on about 100% of these texts" in done.err
+        assert f"WARNING: {new} was trained on about 100% of these texts" in done.err
 
 
 class Command:

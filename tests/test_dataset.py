@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outsort.dataset import read, read_table, same_text, times_of, weights_of
+from outsort.dataset import read, read_table, same_text, share_seen, sketch, times_of, weights_of
 from outsort.errors import DataError
 
 GOOD = "text,label\nkey forms,BPO\nkey cards,BPO\ndraft deeds,KPO\ndraft wills,KPO\n"
@@ -219,3 +219,20 @@ def test_dates_are_read_as_they_are_usually_written(values):
 def test_columns_that_are_no_dates_are_refused(values, message):
     with pytest.raises(DataError, match=message):
         times_of(with_column(values), "x")
+
+
+def test_a_sketch_knows_all_of_a_small_set():
+    seen = sketch(["Key  invoices", "draft a contract"])
+    assert share_seen(["key invoices", "Draft a contract", "mop floors", "sing"], seen) == 0.5
+    assert share_seen([], seen) == 0
+    assert share_seen(["x"], []) == 0
+
+
+def test_a_sketch_estimates_the_share_of_a_large_set():
+    seen = sketch(f"text {i}" for i in range(20_000))
+    assert len(seen) == 1024
+    assert share_seen([f"text {i}" for i in range(20_000)], seen) == 1
+    half = [f"text {i}" for i in range(10_000, 30_000)]
+    # About 1,000 of the texts are judged: a standard error of 0.016.
+    assert share_seen(half, seen) == pytest.approx(0.5, abs=0.08)
+    assert share_seen([f"other {i}" for i in range(20_000)], seen) == 0

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from outsort.artefact import load as load_model
     from outsort.artefact import save as save_model
     from outsort.audit import audit as check
+    from outsort.comparison import compare
     from outsort.dataset import read as read_dataset
     from outsort.errors import DataError, ModelError, OutputError, OutsortError
     from outsort.evaluation import evaluate
@@ -35,6 +36,7 @@ __all__ = [
     "Prediction",
     "Settings",
     "check",
+    "compare",
     "evaluate",
     "explain",
     "find_precedents",
@@ -58,6 +60,7 @@ _HOMES = {
     "Prediction": "prediction",
     "Settings": "training",
     "check": "audit:audit",
+    "compare": "comparison",
     "evaluate": "evaluation",
     "explain": "explanation",
     "find_precedents": "explanation",

@@ -142,6 +142,36 @@ def read(
     return dataset
 
 
+#: Texts whose hashes a model keeps of its training data, at most.
+SKETCH_SIZE = 1024
+
+
+def sketch(texts: Iterable[str]) -> list[int]:
+    """Return the smallest hashes of the distinct texts, ascending, `SKETCH_SIZE` at most.
+
+    A fair sample of the texts, whatever their order, that tells texts seen from others without holding
+    any of them (k minimum values; Beyer et al., 2007). Case, form and spacing of a text do not matter.
+    """
+    return sorted(set(map(_hash, texts)))[:SKETCH_SIZE]
+
+
+def share_seen(texts: Iterable[str], seen: Sequence[int]) -> float:
+    """Estimate from a sketch of other texts what share of n texts stands among them: 0 to 1.
+
+    Exact when the sketch holds all of those texts; else judged by the few of the n texts whose hashes the
+    sketch would hold, and 0 where there are none.
+    """
+    last = seen[-1] if len(seen) == SKETCH_SIZE else 1 << 64
+    judged = [h for h in map(_hash, texts) if h <= last]
+    known = set(seen)
+    return sum(h in known for h in judged) / len(judged) if judged else 0.0
+
+
+def _hash(text: str) -> int:
+    raw = same_text(text).encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(raw, digest_size=8).digest(), "big")
+
+
 def column_of(dataset: Dataset, column: str) -> list[str]:
     """Return the cells of a column as text, one for each of the dataset's rows.
 

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn import metrics
 
+from outsort.dataset import column_of, share_seen, weights_of
+from outsort.decision import ACCEPT, threshold_of
 from outsort.errors import DataError
-from outsort.model import ANSWERS, odds_to_proba
+from outsort.model import ANSWERS
+from outsort.prediction import predictions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,68 +25,244 @@ if TYPE_CHECKING:
 N_BINS = 15
 
 
-def evaluate(model: Model, dataset: Dataset, *, n_mistakes: int = 10) -> dict[str, Any]:
+#: Resamples behind an interval, and the share of them that lie within it.
+N_RESAMPLES = 1000
+LEVEL = 0.95
+#: Points of the curve of precision against coverage.
+N_POINTS = 20
+
+
+def evaluate(
+    model: Model,
+    dataset: Dataset,
+    *,
+    by: Sequence[str] = (),
+    weight_column: str | None = None,
+    n_mistakes: int = 10,
+) -> dict[str, Any]:
     """Score a model's answers to labelled texts.
 
     Args:
         model: the model to ask.
         dataset: read with ``for_training=False``; rows that are NEITHER or UNCLEAR are counted, and
-            used only for how well they are told from the rest.
+            used for how well they are told from the rest and for what is accepted.
+        by: columns; each of their values is scored apart, too.
+        weight_column: a column of how much each row counts: spend, headcount.
         n_mistakes: how many of the worst mistakes to list.
 
     Returns:
-        The scores of `score`, with `mistakes`: the wrong rows the model was surest of, as dicts with
-        row, text, label, predicted and probability.
+        The scores of `score`, and:
+
+        - `intervals`: see `intervals`;
+        - `decision`: see `decisions`, at the model's threshold;
+        - `curve`: see `curve`;
+        - `by`: for each column, for each of its values, the scores of `score` on its rows; a value
+          without a row of BPO or KPO has its counts only;
+        - `mistakes`: the wrong rows the model was surest of, by weight, as dicts with row, text, label,
+          predicted, probability, weight, decision, `for` and `against` (terms and their log-odds);
+        - `share_seen`: about what share of the texts stands in the model's training data.
 
     Raises:
-        DataError: no row is labelled BPO or KPO.
+        DataError: no row is labelled BPO or KPO; a column is missing; a weight is no number of 0 or above.
     """
-    scores = model.line_scores(dataset.texts)
-    p_kpo = odds_to_proba(model.log_odds(scores))[:, 1]
     labels = np.array(dataset.labels)
-    result = score(labels, p_kpo, model.neither(scores), source=dataset.source)
-    wrong = [
-        i
-        for i in np.argsort(-np.abs(p_kpo - 0.5), kind="stable")
-        if labels[i] in ANSWERS and labels[i] != ANSWERS[int(p_kpo[i] > 0.5)]
-    ]
-    result["mistakes"] = [
+    weights = weights_of(dataset, weight_column) if weight_column else np.ones(len(labels))
+    columns = {name: np.array(column_of(dataset, name)) for name in by}
+    answers = list(predictions(dataset.texts, model))
+    said = np.array([a.label for a in answers])
+    probability = np.array([a.probability for a in answers])
+    p_kpo = np.array([a.p_kpo for a in answers])
+    p_neither = np.array([a.p_neither for a in answers])
+    confidence = probability * (1 - np.nan_to_num(p_neither))
+    accepted = np.array([a.decision == ACCEPT for a in answers])
+    result = score(labels, p_kpo, p_neither, weights=weights, source=dataset.source)
+    wrong = np.flatnonzero(np.isin(labels, ANSWERS) & (labels != said))
+    worst = wrong[np.argsort(-(weights * (probability - 0.5))[wrong], kind="stable")]
+    return result | {
+        "intervals": intervals(labels, p_kpo, p_neither, weights=weights),
+        "decision": {"threshold": threshold_of(model)} | decisions(labels, said, accepted, weights),
+        "curve": curve(labels == said, confidence, weights),
+        "by": {
+            name: {
+                str(value): score(
+                    *(array[values == value] for array in (labels, p_kpo, p_neither)),
+                    weights=weights[values == value],
+                )
+                for value in sorted(set(values))
+            }
+            for name, values in columns.items()
+        },
+        "mistakes": [
+            {
+                "row": plain(dataset.frame.index[i]),
+                "text": dataset.texts[i],
+                "label": str(labels[i]),
+                "predicted": answers[i].label,
+                "probability": answers[i].probability,
+                "weight": float(weights[i]),
+                "decision": answers[i].decision,
+                "for": dict(answers[i].terms_for),
+                "against": dict(answers[i].terms_against),
+            }
+            for i in worst[:n_mistakes]
+        ],
+        "share_seen": share_seen(dataset.texts, model.about.get("data", {}).get("sketch", [])),
+    }
+
+
+def decisions(
+    labels: NDArray[np.str_], said: NDArray[np.str_], accepted: NDArray[np.bool_], weights: Floats
+) -> dict[str, float | None]:
+    """Tell what accepting some answers comes to.
+
+    Args:
+        labels: (n_rows,) of BPO, KPO, NEITHER, UNCLEAR.
+        said: (n_rows,) of BPO, KPO.
+        accepted: bool (n_rows,).
+        weights: float64 (n_rows,), how much each row counts.
+
+    Returns:
+        A dict: `precision`, the share of accepted answers that are right, an accepted NEITHER or UNCLEAR
+        row being wrong; `coverage`, the share of BPO and KPO rows that are accepted; `others_reviewed`, the
+        share of the other rows that are not. What the rows cannot tell is None.
+    """
+    decided = np.isin(labels, ANSWERS)
+
+    def share(of: NDArray[np.bool_], among: NDArray[np.bool_]) -> float | None:
+        total = weights[among].sum()
+        return float(weights[of & among].sum() / total) if total else None
+
+    return {
+        "precision": share(labels == said, accepted),
+        "coverage": share(accepted, decided),
+        "others_reviewed": share(~accepted, ~decided),
+    }
+
+
+def curve(correct: NDArray[np.bool_], confidence: Floats, weights: Floats) -> list[dict[str, float]]:
+    """Return precision against coverage as the threshold falls, at `N_POINTS` even steps of coverage.
+
+    Args:
+        correct: bool (n_rows,), whether each answer was right.
+        confidence: float64 (n_rows,), what the threshold cuts.
+        weights: float64 (n_rows,), how much each row counts, not all 0.
+
+    Returns:
+        For each point, by rising coverage: `threshold`, `coverage` (share of all rows accepted, rows of one
+        confidence together) and `precision` (share of these that are right).
+
+    >>> curve(np.array([True, False]), np.array([0.9, 0.6]), np.ones(2))[0]
+    {'threshold': 0.9, 'coverage': 0.5, 'precision': 1.0}
+    """
+    order = np.argsort(-confidence, kind="stable")
+    falling, w = confidence[order], weights[order]
+    covered, right = np.cumsum(w) / w.sum(), np.cumsum(w * correct[order]) / w.sum()
+    # The last row of each confidence: those before it are accepted with it.
+    ends = np.append(np.flatnonzero(np.diff(falling)), len(falling) - 1)
+    ends = ends[covered[ends] > 0]
+    steps = np.arange(1, N_POINTS + 1) / N_POINTS
+    places = np.unique(np.minimum(np.searchsorted(covered[ends], steps - 1e-12), len(ends) - 1))
+    return [
         {
-            "row": _plain(dataset.frame.index[i]),
-            "text": dataset.texts[i],
-            "label": str(labels[i]),
-            "predicted": ANSWERS[int(p_kpo[i] > 0.5)],
-            "probability": float(max(p_kpo[i], 1 - p_kpo[i])),
+            "threshold": float(falling[i]),
+            "coverage": float(covered[i]),
+            "precision": float(right[i] / covered[i]),
         }
-        for i in wrong[:n_mistakes]
+        for i in ends[places]
     ]
+
+
+def intervals(
+    labels: NDArray[np.str_],
+    p_kpo: Floats,
+    p_neither: Floats,
+    *,
+    weights: Floats | None = None,
+    seed: int = 0,
+) -> dict[str, list[float]]:
+    """Return for some scores of `score` the interval that `LEVEL` of resampled data fall into.
+
+    The percentile bootstrap (Efron, 1979): rows are drawn with replacement, as many as there are, and
+    scored again, `N_RESAMPLES` times. It says what other rows of the same kind might have given, and
+    nothing of rows of another kind.
+
+    Args:
+        labels: (n_rows,) of BPO, KPO, NEITHER, UNCLEAR.
+        p_kpo: float64 (n_rows,), the probability of KPO.
+        p_neither: float64 (n_rows,), the probability of NEITHER, or NaN.
+        weights: float64 (n_rows,), how much each row counts; alike when None.
+        seed: of the drawing.
+
+    Returns:
+        Low and high end for `accuracy`, `macro_f1`, `auc`, `log_loss`, `brier` and `neither_auc`, as far
+        as the rows can tell.
+    """
+    weights = np.ones(len(labels)) if weights is None else weights
+    decided = np.isin(labels, ANSWERS)
+    is_kpo, said_kpo = labels == ANSWERS[1], p_kpo > 0.5
+    p_right = np.clip(np.where(is_kpo, p_kpo, 1 - p_kpo), np.finfo(np.float64).eps, 1)
+    per_row = np.stack(
+        [
+            decided & (is_kpo == said_kpo),
+            -np.log(p_right) * decided,
+            (p_kpo - is_kpo) ** 2 * decided,
+            decided & is_kpo & said_kpo,
+            decided & ~is_kpo & ~said_kpo,
+            decided & is_kpo,
+            decided & said_kpo,
+            decided,
+        ],
+        axis=1,
+    ).astype(np.float64)
+    rng = np.random.default_rng(seed)
+    draws: dict[str, list[Floats]] = {}
+    n_rows = len(labels)
+    chunk = max(1, 4_000_000 // max(n_rows, 1))
+    for start in range(0, N_RESAMPLES, chunk):
+        size = min(chunk, N_RESAMPLES - start)
+        drawn = rng.multinomial(n_rows, np.full(n_rows, 1 / n_rows), size=size) * weights
+        right, loss, brier, kpo_right, bpo_right, kpo, kpo_said, total = (drawn @ per_row).T
+        with np.errstate(invalid="ignore", divide="ignore"):
+            f1 = [
+                2 * kpo_right / (kpo + kpo_said),
+                2 * bpo_right / ((total - kpo) + (total - kpo_said)),
+            ]
+            found = {
+                "accuracy": right / total,
+                "macro_f1": np.mean(np.nan_to_num(f1), axis=0),
+                "auc": _resampled_auc(drawn[:, decided], is_kpo[decided], p_kpo[decided]),
+                "log_loss": loss / total,
+                "brier": brier / total,
+            }
+            if not np.isnan(p_neither).any():
+                found["neither_auc"] = _resampled_auc(drawn, ~decided, p_neither)
+        for name, values in found.items():
+            draws.setdefault(name, []).append(values)
+    tails = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
+    result = {}
+    for name, parts in draws.items():
+        values = np.concatenate(parts)
+        values = values[np.isfinite(values)]
+        # Rows of one class give no area in most resamples, and then no interval worth the name.
+        if len(values) > N_RESAMPLES / 2:
+            result[name] = np.quantile(values, tails).tolist()
     return result
 
 
-def evaluate_by(model: Model, dataset: Dataset, column: str) -> dict[str, dict[str, Any]]:
-    """Score a model's answers apart for each value of a column, in the order of the values.
-
-    A group without a row of BPO or KPO has its counts only.
-
-    Raises:
-        DataError: the data have no such column.
-    """
-    if column not in dataset.frame.columns:
-        has = ", ".join(repr(str(c)) for c in dataset.frame.columns)
-        raise DataError(f"{dataset.source}: no column {column!r} to score by; it has {has}.")
-    scores = model.line_scores(dataset.texts)
-    p_kpo, p_neither = odds_to_proba(model.log_odds(scores))[:, 1], model.neither(scores)
-    labels = np.array(dataset.labels)
-    groups = dataset.frame[column].astype(str).to_numpy()
-    return {
-        str(group): score(
-            labels[groups == group],
-            p_kpo[groups == group],
-            p_neither[groups == group],
-            source=None,
-        )
-        for group in sorted(set(groups))
-    }
+def _resampled_auc(drawn: Floats, positive: NDArray[np.bool_], scores: Floats) -> Floats:
+    """Return the area under the ROC curve for each of n_resamples rows of weights (n_resamples, n_rows)."""
+    if not len(scores):
+        return np.full(len(drawn), np.nan)
+    order = np.argsort(scores, kind="stable")
+    starts = np.flatnonzero(np.diff(scores[order], prepend=-np.inf))
+    of_positive, of_negative = (
+        np.add.reduceat(np.where(rows[order], drawn[:, order], 0.0), starts, axis=1)
+        for rows in (positive, ~positive)
+    )
+    below = np.cumsum(of_negative, axis=1) - of_negative
+    pairs = of_positive.sum(axis=1) * of_negative.sum(axis=1)
+    area: Floats = (of_positive * (below + of_negative / 2)).sum(axis=1) / pairs
+    return area
 
 
 def score(
@@ -185,6 +364,6 @@ def calibration_error(
     return float(np.abs(np.bincount(bins, weights=gaps)).sum() / w.sum())
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
     """Return a NumPy number as Python's own, for JSON."""
     return value.item() if isinstance(value, np.generic) else value

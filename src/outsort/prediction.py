@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, overload
@@ -45,6 +46,16 @@ class Prediction:
     terms_against: tuple[tuple[str, float], ...]
     decision: str
     reason: str
+
+    @property
+    def p_kpo(self) -> float:
+        """The probability of KPO, given that the work is BPO or KPO."""
+        return self.probability if self.label == ANSWERS[1] else 1 - self.probability
+
+    @property
+    def p_neither(self) -> float:
+        """The probability of NEITHER, or NaN."""
+        return math.nan if self.neither is None else self.neither
 
 
 @overload

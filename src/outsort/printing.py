@@ -34,6 +34,8 @@ SCORES = {
 MAX_SHOWN = 200
 #: Words and pairs that an explanation lists, strongest first.
 N_TERMS_SHOWN = 12
+#: Coverage from which precision is shown: fewer rows say little.
+CURVE_FROM = 0.3
 
 
 class Format(StrEnum):
@@ -208,6 +210,17 @@ def scores_table(scores: Mapping[str, Mapping[str, Any]], first: str) -> Table:
     )
 
 
+def gap_line(scores: Mapping[str, Mapping[str, Any]], usual: str, unlike: str) -> str | None:
+    """Say how much worse a model does on work unlike its rows; None where one scheme is missing."""
+    if not {usual, unlike} <= set(scores):
+        return None
+    gaps = {c: scores[usual][c] - scores[unlike][c] for c in ("accuracy", "auc")}
+    return (
+        f"the gap between {usual} and {unlike}: accuracy {gaps['accuracy']:.3f}, AUC {gaps['auc']:.3f}; "
+        "expect the latter on kinds of work the data do not hold"
+    )
+
+
 def certificate_line(certificate: Certificate) -> str:
     """Say what a model promises of the answers it accepts, or what it would take."""
     c = certificate
@@ -222,42 +235,113 @@ def certificate_line(certificate: Certificate) -> str:
     return f"no threshold: {c.n_rows:,} held-out rows cannot certify {promise}; about {c.n_more:,} more might"
 
 
-def evaluation_tables(
-    overall: Mapping[str, Any], groups: Mapping[str, Mapping[str, Any]], by: str | None
-) -> list[RenderableType]:
-    """Lay out everything `evaluation.evaluate` and `evaluate_by` return."""
-    tables: list[RenderableType] = [scores_table({"all": overall, **groups}, by or "")]
-    if overall["n_left_out"]:
-        tables.append(f"{overall['n_left_out']} rows are neither BPO nor KPO and are not in these scores.")
-    labels = list(overall["per_class"])
+def evaluation_tables(result: Mapping[str, Any]) -> list[RenderableType]:
+    """Lay out everything `evaluation.evaluate` returns."""
+    intervals = result["intervals"]
+    columns = [c for c in SCORES if result.get(c) is not None]
+    tables: list[RenderableType] = [
+        table(
+            ["", "all", "95 % interval"],
+            [
+                ["rows", f"{result['n']:,}", ""],
+                *(
+                    [SCORES[c], _figure(result[c]), "–".join(map(_figure, intervals.get(c, [])))]
+                    for c in columns
+                ),
+            ],
+            right=[1],
+        )
+    ]
+    tables += [scores_table(groups, by) for by, groups in result["by"].items()]
+    if result["n_left_out"]:
+        tables.append(f"{result['n_left_out']} rows are neither BPO nor KPO and are not in these scores.")
+    labels = list(result["per_class"])
     tables.append(
         table(
             ["", "precision", "recall", *(f"said {label}" for label in labels)],
             (
-                [f"is {label}", _figure(c["precision"]), _figure(c["recall"]), *map(str, row)]
-                for (label, c), row in zip(overall["per_class"].items(), overall["confusion"], strict=True)
+                [
+                    f"is {label}",
+                    _figure(c["precision"]),
+                    _figure(c["recall"]),
+                    *(f"{cell:,.0f}" for cell in row),
+                ]
+                for (label, c), row in zip(result["per_class"].items(), result["confusion"], strict=True)
             ),
             right=range(1, 3 + len(labels)),
         )
     )
-    if overall["mistakes"]:
+    d = result["decision"]
+    shares = [
+        f"accepted from confidence {d['threshold']:.3f} on: {d['coverage']:.0%} of BPO and KPO rows",
+        "" if d["precision"] is None else f"{d['precision']:.1%} of accepted rows are right",
+        "" if d["others_reviewed"] is None else f"{d['others_reviewed']:.0%} of the other rows go to review",
+    ]
+    tables.append("; ".join(filter(None, shares)))
+    points = [p for p in result["curve"][1::2] if p["coverage"] >= CURVE_FROM]
+    tables.append(
+        table(
+            ["coverage", *(f"{p['coverage']:.0%}" for p in points)],
+            [["precision", *(f"{p['precision']:.1%}" for p in points)]],
+            right=range(1, len(points) + 1),
+        )
+    )
+    if result["mistakes"]:
+        weighted = any(m["weight"] != 1 for m in result["mistakes"])
         tables.append(
             table(
-                ["row", "worst mistakes", "is", "said", "probability"],
+                [
+                    *(["row", "weight"] if weighted else ["row"]),
+                    *("costliest mistakes", "is", "said", "probability", "because of"),
+                ],
                 (
                     [
-                        str(m["row"]),
+                        *([str(m["row"]), f"{m['weight']:,g}"] if weighted else [str(m["row"])]),
                         _visible(m["text"]),
                         m["label"],
                         m["predicted"],
                         _figure(m["probability"]),
+                        ", ".join(m["for"]),
                     ]
-                    for m in overall["mistakes"]
+                    for m in result["mistakes"]
                 ),
-                right=[0, 4],
-                wrap=[1],
+                right=[0, 1, 5] if weighted else [0, 4],
+                wrap=[2, 6] if weighted else [1, 5],
             )
         )
+    return tables
+
+
+def comparison_tables(result: Mapping[str, Any]) -> list[RenderableType]:
+    """Lay out everything `comparison.compare` returns."""
+    low, high = result["interval"]
+    verdict = "worse" if result["worse"] else "better" if low > 0 else "no worse"
+    moves = result["decisions"]
+    tables: list[RenderableType] = [
+        f"The new model is {verdict}: accuracy {result['difference']:+.3f} (95 % interval {low:+.3f} to "
+        f"{high:+.3f}); {result['got_right']} rows now right, {result['got_wrong']} now wrong "
+        f"(McNemar p = {result['p_value']:.3g}).",
+        scores_table({name: result[name] for name in ("old", "new")}, "model"),
+        f"{result['flipped']} labels flip, {result['weight_moved']:.1%} of the weight; "
+        f"{moves['accept_to_review']} rows go from accept to review, {moves['review_to_accept']} back.",
+    ]
+    if result["flips"]:
+        weighted = any(flip["weight"] != 1 for flip in result["flips"])
+        rows = (
+            [
+                *([str(flip["row"]), f"{flip['weight']:,g}"] if weighted else [str(flip["row"])]),
+                *(_visible(flip["text"]), flip["label"], flip["old"], flip["new"]),
+            ]
+            for flip in result["flips"]
+        )
+        heads = [
+            *(["row", "weight"] if weighted else ["row"]),
+            "labels that flip",
+            "is",
+            "old said",
+            "new said",
+        ]
+        tables.append(table(heads, rows, right=[0, 1] if weighted else [0], wrap=[2 if weighted else 1]))
     return tables
 
 

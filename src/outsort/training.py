@@ -180,6 +180,7 @@ def train_validated(
             "source": dataset.source.replace("\\", "/").rsplit("/", 1)[-1],
             "sha256": dataset.fingerprint,
             "rows": len(dataset.texts),
+            "sketch": dataset_module.sketch(dataset.texts),
             "rows_by_label": {label: dataset.labels.count(label) for label in sorted(set(dataset.labels))},
         },
         "settings": asdict(settings),

@@ -1,0 +1,74 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from outsort import training
+from outsort.comparison import compare, is_worse, mcnemar
+from outsort.dataset import read
+from outsort.errors import DataError
+
+
+def test_mcnemar_of_agrestis_prime_minister():
+    # Agresti, Categorical Data Analysis (2002), table 10.1: of 1,600 people asked twice, 86 and 150 changed
+    # their mind; z squared is 17.36, and the p-value of the exact test next to that of the normal one.
+    assert mcnemar(86, 150) == pytest.approx(3.7e-5, rel=0.1)
+
+
+def test_mcnemar_of_few_rows_is_the_binomial():
+    assert mcnemar(0, 5) == pytest.approx(2 / 32)
+    assert mcnemar(0, 5, "greater") == pytest.approx(1 / 32)
+    assert mcnemar(0, 0) == 1
+
+
+@pytest.mark.parametrize(
+    ("better", "worse", "high", "expected"),
+    [(0, 5, 0.1, True), (0, 4, 0.1, False), (5, 0, 0.3, False), (3, 3, 0.0, False), (9, 1, -0.01, True)],
+)
+def test_worse_is_more_than_chance_can_excuse(better, worse, high, expected):
+    assert is_worse(better, worse, high) is expected
+
+
+@pytest.fixture
+def contrary(frame):
+    """A model of the same texts with BPO and KPO exchanged."""
+    rows = frame[frame["label"] != "NEITHER"][["text", "label"]].replace({"BPO": "KPO", "KPO": "BPO"})
+    return training.train(rows, checks=training.Checks(folds=0))
+
+
+def test_a_model_is_no_worse_than_itself(model, frame):
+    result = compare(model, model, read(frame, for_training=False))
+    assert (result["difference"], result["interval"], result["p_value"]) == (0, [0, 0], 1)
+    assert (result["flipped"], result["flips"], result["worse"]) == (0, [], False)
+
+
+def test_a_contrary_model_is_worse_and_every_label_flips(two_class_model, contrary, frame):
+    data = read(frame[frame["label"] != "NEITHER"], for_training=False)
+    result = compare(two_class_model, contrary, data)
+    assert (result["n"], result["got_right"], result["got_wrong"], result["flipped"]) == (12, 0, 12, 12)
+    assert result["difference"] == -1
+    assert result["worse"]
+    back = compare(contrary, two_class_model, data)
+    assert (back["got_right"], back["got_wrong"], back["worse"]) == (12, 0, False)
+    assert back["old"]["accuracy"] == result["new"]["accuracy"] == 0
+
+
+def test_weights_say_how_much_moves_and_which_flip_comes_first(two_class_model, contrary, frame):
+    frame = frame[frame["label"] != "NEITHER"].assign(spend=np.arange(12))
+    result = compare(
+        two_class_model, contrary, read(frame, for_training=False), weight_column="spend", n_flips=2
+    )
+    assert [flip["weight"] for flip in result["flips"]] == [11, 10]
+    assert result["weight_moved"] == 1
+
+
+def test_rows_of_neither_flip_but_are_not_scored(two_class_model, contrary, frame):
+    result = compare(two_class_model, contrary, read(frame, for_training=False))
+    assert result["n"] == 12
+    assert result["flipped"] >= 12
+    assert result["share_seen"] == {"old": pytest.approx(12 / 15), "new": pytest.approx(12 / 15)}
+
+
+def test_data_without_an_answer_cannot_compare(model):
+    data = read(pd.DataFrame({"text": ["x"], "label": ["UNCLEAR"]}), for_training=False)
+    with pytest.raises(DataError, match="no row is labelled BPO or KPO, so nothing can be compared"):
+        compare(model, model, data)
