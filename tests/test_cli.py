@@ -291,7 +291,7 @@ class TestEvaluate:
 
     def test_data_the_model_was_trained_on_are_said_loudly(self, outsort, csv_file, model_file):
         done = outsort("evaluate", csv_file, "-m", model_file)
-        assert "WARNING: the model was trained on about 100% of these texts" in done.err
+        assert "WARNING: the model was trained on 100% of these texts" in done.err
         csv_file.write_text("text,label\npay suppliers,BPO\nadvise the board,KPO\n")
         assert outsort("evaluate", csv_file, "-m", model_file).err == ""
 
@@ -335,8 +335,8 @@ class TestCompare:
     def test_data_a_model_was_trained_on_are_said_loudly(self, outsort, files, csv_file):
         old, new, _ = files
         done = outsort("compare", old, new, csv_file)
-        assert f"WARNING: {old} was trained on about 100% of these texts" in done.err
-        assert f"WARNING: {new} was trained on about 100% of these texts" in done.err
+        assert f"WARNING: {old} was trained on 100% of these texts" in done.err
+        assert f"WARNING: {new} was trained on 100% of these texts" in done.err
 
 
 class Command:

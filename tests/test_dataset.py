@@ -1,12 +1,13 @@
 import csv
 import io
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outsort.dataset import read, read_table, same_text, share_seen, sketch, times_of, weights_of
+from outsort.dataset import hashes_of, read, read_table, same_text, times_of, weights_of
 from outsort.errors import DataError
 
 GOOD = "text,label\nkey forms,BPO\nkey cards,BPO\ndraft deeds,KPO\ndraft wills,KPO\n"
@@ -221,18 +222,8 @@ def test_columns_that_are_no_dates_are_refused(values, message):
         times_of(with_column(values), "x")
 
 
-def test_a_sketch_knows_all_of_a_small_set():
-    seen = sketch(["Key  invoices", "draft a contract"])
-    assert share_seen(["key invoices", "Draft a contract", "mop floors", "sing"], seen) == 0.5
-    assert share_seen([], seen) == 0
-    assert share_seen(["x"], []) == 0
-
-
-def test_a_sketch_estimates_the_share_of_a_large_set():
-    seen = sketch(f"text {i}" for i in range(20_000))
-    assert len(seen) == 1024
-    assert share_seen([f"text {i}" for i in range(20_000)], seen) == 1
-    half = [f"text {i}" for i in range(10_000, 30_000)]
-    # About 1,000 of the texts are judged: a standard error of 0.016.
-    assert share_seen(half, seen) == pytest.approx(0.5, abs=0.08)
-    assert share_seen([f"other {i}" for i in range(20_000)], seen) == 0
+def test_hashes_are_those_of_the_words_whatever_their_case_and_spacing():
+    hashes = hashes_of(["Key  invoices", "draft a contract", " key INVOICES "])
+    assert hashes.dtype == np.uint32
+    assert hashes[0] == hashes[2] != hashes[1]
+    assert hashes_of([]).shape == (0,)

@@ -25,7 +25,7 @@ FORMAT = "outsort model"
 #: Raised whenever a file written before can no longer be read as it was meant.
 FORMAT_VERSION = 2
 
-_ARRAYS = ("idf", "indptr", "indices", "weights", "bias", "calibration")
+_ARRAYS = ("idf", "indptr", "indices", "weights", "bias", "calibration", "seen")
 
 
 def save(model: Model, path: Path | str, *, force: bool = False) -> int:

@@ -464,7 +464,7 @@ def _tell_reading(dataset: Dataset) -> None:
 def _tell_seen(dataset: Dataset, model: str, share: float) -> None:
     if share:
         typer.echo(
-            f"{dataset.source}: WARNING: {model} was trained on about {share:.0%} of these texts; its scores "
+            f"{dataset.source}: WARNING: {model} was trained on {share:.0%} of these texts; its scores "
             "flatter it. Measure on texts it has not seen.",
             err=True,
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.stats import binomtest
 
-from outsort.dataset import share_seen, weights_of
+from outsort.dataset import hashes_of, weights_of
 from outsort.errors import DataError
 from outsort.evaluation import LEVEL, N_RESAMPLES, plain, score
 from outsort.model import ANSWERS
@@ -42,7 +42,7 @@ def compare(
         way round; `p_value` of the two being alike (exact McNemar test, two-sided); `worse`, see
         `is_worse`. Over all rows: `flipped`, whose label differs, `weight_moved`, their share of the weight,
         and `decisions`, how many go from accept to review and back. `flips` lists rows; `share_seen` says
-        about what share of the texts each model was trained on.
+        what share of the texts each model was trained on.
 
     Raises:
         DataError: no row is labelled BPO or KPO; there is no such column; a weight is no number of 0 or
@@ -95,7 +95,7 @@ def compare(
             for i in sorted(flipped.tolist(), key=lambda i: (-weights[i], gain[i]))[:n_flips]
         ],
         "share_seen": {
-            name: share_seen(dataset.texts, model.about.get("data", {}).get("sketch", []))
+            name: float(np.isin(hashes_of(dataset.texts), model.seen).mean())
             for name, model in (("old", old), ("new", new))
         },
     }

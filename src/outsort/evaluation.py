@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn import metrics
 
-from outsort.dataset import column_of, share_seen, weights_of
+from outsort.dataset import column_of, hashes_of, weights_of
 from outsort.decision import ACCEPT, threshold_of
 from outsort.errors import DataError
 from outsort.model import ANSWERS
@@ -60,7 +60,7 @@ def evaluate(
           without a row of BPO or KPO has its counts only;
         - `mistakes`: the wrong rows the model was surest of, by weight, as dicts with row, text, label,
           predicted, probability, weight, decision, `for` and `against` (terms and their log-odds);
-        - `share_seen`: about what share of the texts stands in the model's training data.
+        - `share_seen`: what share of the texts stands in the model's training data.
 
     Raises:
         DataError: no row is labelled BPO or KPO; a column is missing; a weight is no number of 0 or above.
@@ -106,7 +106,7 @@ def evaluate(
             }
             for i in worst[:n_mistakes]
         ],
-        "share_seen": share_seen(dataset.texts, model.about.get("data", {}).get("sketch", [])),
+        "share_seen": float(np.isin(hashes_of(dataset.texts), model.seen).mean()),
     }
 
 

@@ -66,6 +66,7 @@ class Model:
             of KPO against BPO, and of NEITHER against the two.
         threshold: confidence from which an answer is accepted, 0.5 to 1, as certified on held-out rows;
             NaN where the data certified none.
+        seen: uint32 (n_seen,), ascending, the hashes of the training texts: see `dataset.hashes_of`.
         about: plain dicts, strings and numbers: the data, settings, versions and scores that the
             model came from.
 
@@ -83,6 +84,7 @@ class Model:
     line_labels: Sequence[str]
     calibration: Floats = field(default_factory=UNCALIBRATED.copy)
     threshold: float = float("nan")
+    seen: NDArray[np.uint32] = field(default_factory=lambda: np.empty(0, np.uint32))
     about: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -93,6 +95,7 @@ class Model:
             "indices": np.int16,
             "weights": np.float32,
             "bias": np.float32,
+            "seen": np.uint32,
         }
         for name, dtype in dtypes.items():
             array = getattr(self, name)

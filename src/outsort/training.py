@@ -180,7 +180,6 @@ def train_validated(
             "source": dataset.source.replace("\\", "/").rsplit("/", 1)[-1],
             "sha256": dataset.fingerprint,
             "rows": len(dataset.texts),
-            "sketch": dataset_module.sketch(dataset.texts),
             "rows_by_label": {label: dataset.labels.count(label) for label in sorted(set(dataset.labels))},
         },
         "settings": asdict(settings),
@@ -195,6 +194,7 @@ def train_validated(
         },
     }
     model = fit(terms, counts, dataset.lines or dataset.labels, roll_up(dataset), settings, about=about)
+    model = replace(model, seen=np.unique(dataset_module.hashes_of(dataset.texts)))
     if validation:
         model = replace(model, calibration=validation.calibration, threshold=validation.certificate.threshold)
     return model, validation
