@@ -176,12 +176,7 @@ def train_validated(
     terms, counts = count_terms(dataset.texts)
     validation = cross_validate(dataset, terms, counts, settings, checks) if checks.folds else None
     about = {
-        "data": {
-            "source": dataset.source.replace("\\", "/").rsplit("/", 1)[-1],
-            "sha256": dataset.fingerprint,
-            "rows": len(dataset.texts),
-            "rows_by_label": {label: dataset.labels.count(label) for label in sorted(set(dataset.labels))},
-        },
+        "data": data_identity(dataset),
         "settings": asdict(settings),
         "scores": validation.scores if validation else {},
         "decision": _decision(validation) if validation else {},
@@ -198,6 +193,16 @@ def train_validated(
     if validation:
         model = replace(model, calibration=validation.calibration, threshold=validation.certificate.threshold)
     return model, validation
+
+
+def data_identity(dataset: Dataset) -> dict[str, Any]:
+    """Return what tells some data from others: name without folders, sha256, rows, rows by label."""
+    return {
+        "source": dataset.source.replace("\\", "/").rsplit("/", 1)[-1],
+        "sha256": dataset.fingerprint,
+        "rows": len(dataset.texts),
+        "rows_by_label": {label: dataset.labels.count(label) for label in sorted(set(dataset.labels))},
+    }
 
 
 def _decision(validation: Validation) -> dict[str, Any]:
