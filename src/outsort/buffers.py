@@ -15,11 +15,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+_NOTHING = np.frombuffer(b"\0", np.uint8)
+
+
 class Texts(NamedTuple):
     """Some texts in UTF-8, one after another.
 
     Attributes:
-        data: uint8, their bytes; at least one, of no meaning where there is no text.
+        data: uint8, their bytes, read-only; at least one, of no meaning where there is no text.
         offsets: int64 (n_texts + 1,), where each begins and the last ends.
     """
 
@@ -30,6 +33,10 @@ class Texts(NamedTuple):
     def n_texts(self) -> int:
         """How many there are."""
         return len(self.offsets) - 1
+
+    def part(self, start: int, stop: int) -> Texts:
+        """Return those from `start` to before `stop`."""
+        return Texts(self.data, self.offsets[start : stop + 1])
 
     def text(self, place: int) -> str:
         """Return one of them."""
@@ -78,7 +85,7 @@ def _of_arrow(array: pa.Array | pa.ChunkedArray) -> Texts:
     width = np.int64 if pa.types.is_large_string(array.type) else np.int32
     _, places, content = array.buffers()
     if len(array) == 0:
-        return Texts(np.zeros(1, np.uint8), np.zeros(1, np.int64))
+        return Texts(_NOTHING, np.zeros(1, np.int64))
     offsets = np.frombuffer(places, width)[array.offset : array.offset + len(array) + 1].astype(np.int64)
-    data = np.zeros(1, np.uint8) if content is None or content.size == 0 else np.frombuffer(content, np.uint8)
+    data = np.frombuffer(content, np.uint8) if content is not None and content.size else _NOTHING
     return Texts(data, offsets)

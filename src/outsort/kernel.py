@@ -74,6 +74,10 @@ class Answers(NamedTuple):
     n_known: NDArray[np.int32]
     n_terms: NDArray[np.int32]
 
+    def part(self, start: int, stop: int) -> Answers:
+        """Return the answers from `start` to before `stop`, to be read and written."""
+        return Answers._make(column[start:stop] for column in self)
+
 
 class Kernel:
     """A model, laid out for `Kernel.answer`. Safe to use from several threads one after another only."""
@@ -95,7 +99,6 @@ class Kernel:
             TypeError: a text is no string.
         """
         given = texts_of(texts)
-        data, offsets = _in_words(given)
         n = given.n_texts
         answers = Answers(
             np.empty(n),
@@ -104,17 +107,17 @@ class Kernel:
             np.empty(n, np.bool_),
             *(np.empty(n, np.int32) for _ in range(3)),
         )
+        parts = iter(_parts(given))
+
+        def work(memory: _Memory) -> None:
+            # The iterator hands each part to whoever is free; next() on it is atomic.
+            for start, stop in parts:
+                data, offsets = _in_words(given.part(start, stop))
+                _answer(data, offsets, self._layout, memory, answers.part(start, stop))
+
         if self._executor is None:
-            _answer(data, offsets, 0, n, self._layout, self._memories[0], answers)
+            work(self._memories[0])
         else:
-            cuts = np.searchsorted(offsets, np.arange(offsets[0], offsets[-1], _BYTES_PER_TASK)).tolist()
-            parts = iter(list(itertools.pairwise([0, *cuts[1:], n])))
-
-            def work(memory: _Memory) -> None:
-                # The iterator hands each part to whoever is free; next() on it is atomic.
-                for start, stop in parts:
-                    _answer(data, offsets, start, stop, self._layout, memory, answers)
-
             list(self._executor.map(work, self._memories))
         sure = confidence(answers.log_odds, answers.neither)
         near = np.flatnonzero(
@@ -130,6 +133,13 @@ class Kernel:
                 lines = self.model.lines_of(ANSWERS[int(answers.log_odds[i] > 0)])
                 answers.line[i] = lines[scores[lines].argmax()]
         return answers
+
+
+def _parts(texts: Texts) -> list[tuple[int, int]]:
+    """Return the first text and the one behind the last of every part."""
+    starts = np.arange(texts.offsets[0], texts.offsets[-1], _BYTES_PER_TASK)
+    cuts = np.searchsorted(texts.offsets, starts).tolist()
+    return list(itertools.pairwise([0, *cuts[1:], texts.n_texts]))
 
 
 def _in_words(texts: Texts) -> Texts:
@@ -657,9 +667,9 @@ def _total(scores, start, stop):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True, nogil=True)
-def _answer(data, offsets, row_start, row_stop, layout, memory, answers):  # type: ignore[no-untyped-def]
+def _answer(data, offsets, layout, memory, answers):  # type: ignore[no-untyped-def]
     words, sums, seen, touched = memory.words, memory.sums, memory.seen, memory.touched
-    for row in range(row_start, row_stop):
+    for row in range(len(offsets) - 1):
         sums[:] = 0
         memory.sizes[2] += nb.uint64(1)
         n_words = n_known = 0

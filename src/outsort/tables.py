@@ -696,15 +696,12 @@ class CsvWriter:
     ) -> None:
         """Write the header."""
         self._stream, self._columns = stream, columns
-        self._text = io.StringIO(newline="")
         self._delimiter = delimiter or str(getattr(reader, "csv_delimiter", ","))
         self._newline = str(getattr(reader, "newline", "\n"))
         self._same_dialect = getattr(reader, "delimiter", None) == self._delimiter
-        self._writer = csv.writer(self._text, delimiter=self._delimiter, lineterminator=self._newline)
         # Excel takes UTF-8 without a mark for something else; who did not send plain UTF-8 has Excel.
-        self._text.write("" if reader.encoding == "utf-8" else "\ufeff")
-        self._writer.writerow([*columns, *added])
-        self.close()
+        self._write_text("" if reader.encoding == "utf-8" else "\ufeff")
+        self._write_text(self._line([*columns, *added]))
 
     def write(self, batch: Batch, added: Added) -> None:
         """Write rows; one that came as a line goes out as that line with the new cells behind."""
@@ -717,17 +714,17 @@ class CsvWriter:
             records = Records(np.frombuffer(b"".join(raw), np.uint8), starts, self._delimiter)
             self._stream.write(self._extended(records, added))
             return
-        rows = plain_rows(batch, self._columns)
-        if isinstance(batch.rows, list) and rows is not batch.rows:
-            rows = ([_as_cell(value) for value in row] for row in rows)
-        self._writer.writerows([*row, *new] for row, new in zip(rows, _rows_of(added), strict=True))
-        self.close()
+        rows = zip(plain_rows(batch, self._columns), _rows_of(added), strict=True)
+        self._write_text("".join(self._line([*row, *new]) for row, new in rows))
 
     def close(self) -> None:
-        """Hand what is written to the stream."""
-        self._stream.write(self._text.getvalue().encode("utf-8", "surrogateescape"))
-        self._text.seek(0)
-        self._text.truncate()
+        """Nothing is left."""
+
+    def _write_text(self, text: str) -> None:
+        self._stream.write(text.encode("utf-8", "surrogateescape"))
+
+    def _line(self, values: Iterable[object]) -> str:
+        return self._delimiter.join(map(self._quoted, values)) + self._newline
 
     def _extended(self, records: Records, added: Added) -> bytes:
         codes: list[NDArray[Any]] = []
@@ -740,12 +737,19 @@ class CsvWriter:
                 codes.append(column)
         return records.extended(codes, cells, self._newline)
 
-    def _quoted(self, value: str | None) -> str:
-        """Return a cell as the CSV writer would write it."""
-        cell = value or ""
-        if any(mark in cell for mark in (self._delimiter, '"', "\n", "\r")):
+    def _quoted(self, value: object) -> str:
+        """Return a value as a cell, in quotes where it must be.
+
+        Not by the csv module: some of its versions leave a lone carriage return bare, and others end the
+        row there.
+        """
+        cell = "" if value is None else str(_as_cell(value))
+        if self._delimiter in cell or _MARKS.search(cell):
             cell = '"' + cell.replace('"', '""') + '"'
         return cell
+
+
+_MARKS = re.compile('["\r\n]')
 
 
 def _rows_of(added: Added) -> Iterator[tuple[Any, ...]]:
