@@ -19,6 +19,17 @@ ROWS = {
 }
 
 
+def pytest_addoption(parser):
+    """Add ``--texts N``, for a thorough run by hand."""
+    parser.addoption("--texts", type=int, default=5000, help="texts on which score must equal predict")
+
+
+@pytest.fixture
+def n_texts(request):
+    """How many texts to compare score with predict on."""
+    return request.config.getoption("--texts")
+
+
 @pytest.fixture(scope="session")
 def rows_frame():
     """Fifteen labelled texts with service lines, for fixtures that last; nobody may change it."""

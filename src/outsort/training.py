@@ -42,7 +42,7 @@ LINES_OUT = "whole lines left out"
 UNSEEN = "unseen {}"
 LATER = "later {}"
 #: Added to every count of naive Bayes: most terms are rare, and 1 would drown what they say.
-BAYES_SMOOTHING = 0.3
+BAYES_SMOOTHING = 0.1
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,11 @@ class Settings:
     tolerance: float = 1e-2
     max_iter: int = 1000
     min_texts: int | None = None
-    prune: float = 0.25
+    prune: float = 0.3
     piece_share: float = 0.5
     label_share: float = 0.5
     ratio_power: float = 1.0
-    bayes_share: float = 1.5
+    bayes_share: float = 2.0
     seed: int = 0
 
 
