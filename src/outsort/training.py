@@ -82,7 +82,8 @@ class Checks:
     """How a model is validated, and what its accepted answers promise.
 
     Attributes:
-        folds: folds of cross-validation; 0 for none, and so for no calibration and no threshold.
+        folds: folds of cross-validation; 0 for none, and so for no calibration and no threshold. Lines are
+            left out in twice as many.
         target_precision: share of accepted answers that shall be right; an accepted text that is NEITHER
             counts as wrong.
         confidence: probability that the promise is kept.
@@ -468,7 +469,8 @@ def folds(dataset: Dataset, checks: Checks, seed: int) -> dict[str, Splits]:
     # The finest strata of which every fold can have its share; with coarser ones it is left to chance.
     strata = next((s for s in (lines, labels) if fewest(s) >= n), is_kpo)
     schemes[STRATIFIED] = list(splitter.split(labels, strata))
-    n = min(checks.folds, fewest(label for label in roll_up(dataset).values() if label in ANSWERS))
+    # The final model knows every line: the fewer a fold leaves out, the more its models are like that one.
+    n = min(2 * checks.folds, fewest(label for label in roll_up(dataset).values() if label in ANSWERS))
     if dataset.lines is not None and n >= 2:
         splits = _grouped(labels if fewest(labels) >= n else is_kpo, lines, n, seed)
         if _teachable(labels, splits):
