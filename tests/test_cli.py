@@ -240,6 +240,21 @@ class TestTrain:
         assert done.code == 1
         assert "outsort: /proc/self/mem: cannot be read" in done.err
 
+    @pytest.mark.parametrize("option", ["--target-precision=0.9", "--group-column=dept", "--time-column=day"])
+    def test_what_needs_folds_is_refused_without_them(self, outsort, csv_file, tmp_path, option):
+        done = outsort("train", csv_file, "-o", tmp_path / "m.joblib", "--folds", "0", option)
+        assert done.code == 2
+        assert "needs cross-validation" in done.err
+        assert not (tmp_path / "m.joblib").exists()
+
+    def test_weight_on_one_label_alone_has_no_auc_and_is_no_crash(self, outsort, frame, tmp_path):
+        path = tmp_path / "spend.csv"
+        frame.assign(spend=(frame["label"] == "BPO").astype(int)).to_csv(path, index=False)
+        done = outsort("train", path, "-o", tmp_path / "m.joblib", "--weight-column", "spend")
+        assert done.code == 0
+        assert "the gap between" in done.out
+        assert "AUC" not in done.out.split("the gap between")[1]
+
     def test_one_fold_is_wrong_usage(self, outsort, csv_file, tmp_path):
         assert outsort("train", csv_file, "-o", tmp_path / "m", "--folds", 1).code == 2
 

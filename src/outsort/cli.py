@@ -20,7 +20,7 @@ from outsort.errors import OutsortError
 from outsort.printing import Format
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from outsort.dataset import Dataset
 
@@ -248,8 +248,14 @@ def train(
     """Train a model on labelled descriptions and say how good it is."""
     if folds == 1:
         raise typer.BadParameter("choose 2 folds or more, or 0 for none", param_hint="--folds")
-    if report and not folds:
-        raise typer.BadParameter("needs cross-validation: choose 2 folds or more", param_hint="--report")
+    needing = {
+        "--report": report,
+        "--target-precision": target_precision,
+        "--group-column": group_column,
+        "--time-column": time_column,
+    }
+    if not folds:
+        _refuse_any(needing, "needs cross-validation: choose 2 folds or more")
     if report and report.resolve() == output.resolve():
         raise typer.BadParameter("is the model file: name another", param_hint="--report")
     from outsort import training
@@ -463,6 +469,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _stopped(number: int, _frame: object) -> NoReturn:
     """Leave with the exit code a shell expects of a process that a signal ended: 130, 143."""
     sys.exit(128 + number)
+
+
+def _refuse_any(options: Mapping[str, object], why: str) -> None:
+    """Refuse the first option that was given a value."""
+    for option, given in options.items():
+        if given:
+            raise typer.BadParameter(why, param_hint=option)
 
 
 def _texts(given: list[str] | None) -> list[str]:

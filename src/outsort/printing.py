@@ -214,9 +214,15 @@ def gap_line(scores: Mapping[str, Mapping[str, Any]], usual: str, unlike: str) -
     """Say how much worse a model does on work unlike its rows; None where one scheme is missing."""
     if not {usual, unlike} <= set(scores):
         return None
-    gaps = {c: scores[usual][c] - scores[unlike][c] for c in ("accuracy", "auc")}
+    both = (scores[usual], scores[unlike])
+    # Where all the weight lies on one label there is no AUC.
+    gaps = (
+        f"{SCORES[c]} {both[0][c] - both[1][c]:.3f}"
+        for c in ("accuracy", "auc")
+        if None not in (both[0][c], both[1][c])
+    )
     return (
-        f"the gap between {usual} and {unlike}: accuracy {gaps['accuracy']:.3f}, AUC {gaps['auc']:.3f}; "
+        f"the gap between {usual} and {unlike}: {', '.join(gaps)}; "
         "expect the latter on kinds of work the data do not hold"
     )
 
