@@ -48,6 +48,7 @@ _N_AT_HAND, _N_TERMS = 64, 256
 _N_PAIR_BITS = 1 << 20
 
 _WORD_KIND, _PAIR_KIND, _PIECE_KIND = range(3)
+_PIECE_MARK = ord(text_module.PIECE_MARK)
 _WORD, _PAIR, _PIECE = (
     np.uint64(seed) for seed in (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9)
 )
@@ -163,10 +164,6 @@ def _in_words(texts: Texts) -> Texts:
     return Texts(np.frombuffer(b"".join(parts), np.uint8), np.concatenate([[0], np.cumsum(lengths)]))
 
 
-def _kind(term: str) -> int:
-    return _PIECE_KIND if text_module.is_piece(term) else _PAIR_KIND if " " in term else _WORD_KIND
-
-
 def _rows(n: int, n_columns: int) -> NDArray[np.float32]:
     """Return n rows of zeros, each filling whole cache lines."""
     width = -(-n_columns // 16) * 16
@@ -225,15 +222,13 @@ _WORD_AT_HAND = np.dtype(
 
 def _lay_out(model: Model) -> _Layout:
     n_held = np.diff(model.indptr)
-    kinds = np.array([_kind(term) for term in model.terms], dtype=np.int8)
+    hashes = np.empty(len(model.terms), np.uint64)
+    kinds = np.empty(len(model.terms), np.int8)
+    _hash_terms(*texts_of(model.terms), kinds, hashes)
     # Of the terms that are added or taken away outside a word's row, pieces alone are common.
     is_dense = (n_held >= _DENSE_FROM) & (kinds == _PIECE_KIND)
     order = np.lexsort((-n_held, ~is_dense))
-    joined, offsets = texts_of(model.terms[i].removeprefix("~") for i in order)
-    hashes = np.empty(len(order), dtype=np.uint64)
-    _hash_terms(joined, offsets, kinds[order], hashes)
-    if len(np.unique(hashes)) < len(hashes):
-        raise ValueError("two terms of the model share a hash")
+    hashes, kinds = hashes[order], kinds[order]
     labels = np.array([LABELS.index(label) for label in model.line_labels])
     lines = np.argsort(labels, kind="stable").astype(np.int16)
     n_columns = len(lines) + len(LABELS) + 1
@@ -253,8 +248,10 @@ def _lay_out(model: Model) -> _Layout:
     dense[np.repeat(np.arange(n_dense), np.diff(indptr[: n_dense + 1])), held["column"]] = held["value"]
     slots = np.zeros(1 << (4 * len(hashes) - 1).bit_length(), _SLOT)
     _fill(hashes, indptr, slots)
+    if np.count_nonzero(slots["hash"]) < len(hashes):
+        raise ValueError("two terms of the model share a hash")
     pair_bits = np.zeros(_N_PAIR_BITS // 8, np.uint8)
-    _set_bits(hashes[kinds[order] == _PAIR_KIND], pair_bits)
+    _set_bits(hashes[kinds == _PAIR_KIND], pair_bits)
     return _Layout(
         slots,
         pair_bits,
@@ -329,19 +326,20 @@ def _pair_hash(first, second):  # type: ignore[no-untyped-def]
 @nb.njit(cache=True, nogil=True)
 def _hash_terms(data, offsets, kinds, hashes):  # type: ignore[no-untyped-def]
     for i in range(len(hashes)):
-        if kinds[i] == _PAIR_KIND:
-            value, first = _WORD, nb.uint64(0)
-            for k in range(offsets[i], offsets[i + 1]):
-                if data[k] == 32:
-                    first, value = _finish(value), _WORD
-                else:
-                    value = _mix(value, data[k])
-            hashes[i] = _pair_hash(first, _finish(value))
-        else:
-            value = _PIECE if kinds[i] == _PIECE_KIND else _WORD
-            for k in range(offsets[i], offsets[i + 1]):
+        start, stop = offsets[i], offsets[i + 1]
+        is_piece = data[start] == _PIECE_MARK
+        value, first, kind = (
+            _PIECE if is_piece else _WORD,
+            nb.uint64(0),
+            _PIECE_KIND if is_piece else _WORD_KIND,
+        )
+        for k in range(start + is_piece, stop):
+            if data[k] == 32:
+                first, value, kind = _finish(value), _WORD, _PAIR_KIND
+            else:
                 value = _mix(value, data[k])
-            hashes[i] = _finish(value)
+        kinds[i] = kind
+        hashes[i] = _pair_hash(first, _finish(value)) if kind == _PAIR_KIND else _finish(value)
 
 
 @nb.njit(cache=True, nogil=True)

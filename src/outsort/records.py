@@ -144,8 +144,7 @@ def _cut(data, delimiter, n_cells, is_last, starts):  # type: ignore[no-untyped-
             if k > size or data[k - 1] != _QUOTE:
                 return n, False
         else:
-            while k < size and data[k] != delimiter and data[k] != _LF and data[k] != _CR and data[k] != 0:
-                k += 1
+            k = _end_of_bare(data, k, size, delimiter)
         if k < size and data[k] == _CR:
             if k + 1 == size and not is_last:
                 return n, True
@@ -172,16 +171,31 @@ def _cut(data, delimiter, n_cells, is_last, starts):  # type: ignore[no-untyped-
     return n, True
 
 
+#: The signs that may end a cell without quotes, whatever the delimiter: the NUL ends what is plain.
+_ENDS = np.isin(np.arange(256), [0, _LF, _CR])
+
+
+@nb.njit(cache=True, nogil=True)
+def _end_of_bare(data, k, stop, delimiter):  # type: ignore[no-untyped-def]
+    """Return where a cell without quotes ends that holds the byte at `k`, or `stop`."""
+    at = nb.uint64(k)
+    while at < nb.uint64(stop) and data[at] != delimiter and not _ENDS[data[at]]:
+        at += nb.uint64(1)
+    return nb.int64(at)
+
+
 @nb.njit(cache=True, nogil=True)
 def _closing_quote(data, k, stop):  # type: ignore[no-untyped-def]
     """Return where the quote stands that ends a cell, or `stop`; at a NUL too, which nothing may follow."""
-    while k < stop and data[k] != 0:
-        if data[k] == _QUOTE:
-            if k + 1 == stop or data[k + 1] != _QUOTE:
-                return k
-            k += 1
-        k += 1
-    return k
+    # An unsigned place cannot count from the end, which would cost a branch a byte.
+    one, at, end = nb.uint64(1), nb.uint64(k), nb.uint64(stop)
+    while at < end and data[at] != 0:
+        if data[at] == _QUOTE:
+            if at + one == end or data[at + one] != _QUOTE:
+                return nb.int64(at)
+            at += one
+        at += one
+    return nb.int64(at)
 
 
 @nb.njit(cache=True, nogil=True)
@@ -191,23 +205,21 @@ def _take(data, starts, place, delimiter, content, offsets):  # type: ignore[no-
         k, stop = starts[i], starts[i + 1]
         for _ in range(place):
             if data[k] == _QUOTE:
-                k = _closing_quote(data, k + 1, stop)
-            while data[k] != delimiter:
-                k += 1
-            k += 1
+                k = _closing_quote(data, k + 1, stop) + 1
+            k = _end_of_bare(data, k, stop, delimiter) + 1
         if k < stop and data[k] == _QUOTE:
             end = _closing_quote(data, k + 1, stop)
             k += 1
             while k < end:
-                content[at] = data[k]
-                at += 1
                 # A quote inside is written twice.
-                k += 1 + (data[k] == _QUOTE)
+                quote = nb.uint64(k)
+                while quote < nb.uint64(end) and data[quote] != _QUOTE:
+                    quote += nb.uint64(1)
+                at = _copy(data, k, min(nb.int64(quote) + 1, end), content, at)
+                k = nb.int64(quote) + 2
         else:
-            while k < stop and data[k] != delimiter and data[k] != _LF and data[k] != _CR:
-                content[at] = data[k]
-                at += 1
-                k += 1
+            end = _end_of_bare(data, k, stop, delimiter)
+            at = _copy(data, k, end, content, at)
         offsets[i + 1] = at
 
 
@@ -235,9 +247,11 @@ def _extend(  # type: ignore[no-untyped-def]
 
 @nb.njit(cache=True, nogil=True)
 def _copy(data, start, stop, out, at):  # type: ignore[no-untyped-def]
-    for k in range(start, stop):
-        out[at + k - start] = data[k]
-    return at + stop - start
+    n = stop - start
+    first, to = nb.uint64(start), nb.uint64(at)
+    for k in range(nb.uint64(n)):
+        out[to + k] = data[first + k]
+    return at + n
 
 
 @nb.njit(cache=True, nogil=True)

@@ -21,6 +21,8 @@ VERSION = 1
 
 #: Characters in a piece of a word, its marks included.
 PIECE_LENGTHS = (3, 4, 5)
+#: Begins every piece, and no word: it is no sign of a word.
+PIECE_MARK = "~"
 
 _WORD = re.compile(r"\w{1,64}")
 
@@ -91,12 +93,12 @@ def pieces(word: str) -> Iterator[str]:
     marked = f"<{word}>"
     for length in PIECE_LENGTHS:
         for start in range(len(marked) - length + 1):
-            yield "~" + marked[start : start + length]
+            yield PIECE_MARK + marked[start : start + length]
 
 
 def is_piece(term: str) -> bool:
     """Tell a piece of a word from a word or pair."""
-    return term.startswith("~")
+    return term.startswith(PIECE_MARK)
 
 
 def terms(text: str) -> Iterator[str]:
