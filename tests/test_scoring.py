@@ -23,7 +23,7 @@ import pytest
 import outsort as package
 from outsort.errors import DataError, OutputError
 from outsort.prediction import predict
-from outsort.scoring import ADDED, Options, score, score_file
+from outsort.scoring import ADDED, Layout, Options, Scorer, layout, score, score_file
 from outsort.tables import format_of
 
 TEXTS = [
@@ -174,6 +174,38 @@ def test_a_workbook_looks_as_a_person_would_have_made_it(tmp_path):
     decisions = {out[f"I{row}"].value: out[f"I{row}"].fill.fgColor.rgb for row in (2, 3)}
     assert len(decisions) == len(set(decisions.values())) == 2
     assert out.column_dimensions["B"].width > out.column_dimensions["A"].width
+
+
+def test_a_sheet_that_claims_to_be_huge_takes_what_it_holds(tmp_path):
+    # A sheet of the greatest size, of two rows: taken at its word it took hours.
+    book = openpyxl.Workbook()
+    book.active["A1"], book.active["A3"] = "text", "key invoices"
+    book.save(tmp_path / "plain.xlsx")
+    with (
+        zipfile.ZipFile(tmp_path / "plain.xlsx") as plain,
+        zipfile.ZipFile(tmp_path / "huge.xlsx", "w") as huge,
+    ):
+        for name in plain.namelist():
+            content = plain.read(name).replace(b'"A1:A3"', b'"A1:XFD1048576"')
+            huge.writestr(name, content.replace(b'row r="3"', b'row r="40000"').replace(b'"A3"', b'"A40000"'))
+    assert score_file(tmp_path / "huge.xlsx", tmp_path / "out.csv") == 39_999
+    last = rows_of(tmp_path / "out.csv")[-1]
+    assert (last["text"], last["label"]) == ("key invoices", "BPO")
+
+
+def test_the_layout_of_a_file_is_told_before_it_is_scored(csv_path, tmp_path):
+    assert layout(csv_path, Options()) == Layout(["id", "description", "day"], ["description"], "")
+    score_file(csv_path, tmp_path / "once.jsonl")
+    columns = ["id", "description", "day", *NEW]
+    assert layout(tmp_path / "once.jsonl", Options()) == Layout(columns, ["description"], "outsort_")
+
+
+def test_a_scorer_made_once_scores_many_files(csv_path, tmp_path, model):
+    scorer = Scorer(model, workers=1)
+    score_file(csv_path, tmp_path / "expected.csv", model)
+    for name in ("a.csv", "b.csv"):
+        score_file(csv_path, tmp_path / name, scorer)
+        assert (tmp_path / name).read_bytes() == (tmp_path / "expected.csv").read_bytes()
 
 
 def test_rows_of_numbers_and_dates_get_their_reason(tmp_path):

@@ -29,6 +29,15 @@ USUAL_NAMES = {
 }
 
 
+class NoColumnError(DataError):
+    """There is no column for a role, or more than one; `columns` has the names of those there are."""
+
+    def __init__(self, message: str, columns: Sequence[str]) -> None:
+        """Hold the message and the columns."""
+        super().__init__(message)
+        self.columns = list(columns)
+
+
 def find_column(
     source: str, columns: Sequence[str], role: str, name: str | None, *, optional: bool = False
 ) -> str | None:
@@ -42,7 +51,7 @@ def find_column(
         optional: return None when there is none, unless a name was given.
 
     Raises:
-        DataError: there is no such column, or two with that name.
+        NoColumnError: there is no such column, or two with that name.
     """
     if name is not None:
         wanted: Sequence[str] = (name,)
@@ -57,4 +66,6 @@ def find_column(
         return None
     has = ", ".join(map(repr, columns))
     complaint = f"{len(found)} columns" if found else "no column"
-    raise DataError(f"{source}: {complaint} {wanted[0]!r}; it has {has}. Name one with --{role}-column.")
+    raise NoColumnError(
+        f"{source}: {complaint} {wanted[0]!r}; it has {has}. Name one with --{role}-column.", columns
+    )

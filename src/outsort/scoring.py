@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -212,7 +212,7 @@ def score(
 def score_file(
     source: Path | str,
     output: Path | str,
-    model: Model | None = None,
+    model: Model | Scorer | None = None,
     *,
     options: Options | None = None,
     force: bool = False,
@@ -223,7 +223,8 @@ def score_file(
     Args:
         source: the file to read; - for standard input.
         output: the file to write, whole or not at all; - for standard output.
-        model: the model to ask; the default model when None.
+        model: the model to ask, or one made ready, which knows its own `workers` and `explain`; the
+            default model when None.
         options: how, `Options()` when None.
         force: replace the output if it exists.
         progress: called after each batch with the rows done and the share of the input read, 0 to 1.
@@ -236,7 +237,11 @@ def score_file(
         OutputError: the output exists (and not `force`), is the input, or cannot be written.
     """
     options = options or Options()
-    scorer = Scorer(model or load(), workers=options.workers, explain=options.explain)
+    scorer = (
+        model
+        if isinstance(model, Scorer)
+        else Scorer(model or load(), workers=options.workers, explain=options.explain)
+    )
     return _score_one(scorer, str(source), str(output), options, force=force, progress=progress)
 
 
@@ -283,6 +288,45 @@ def score_files(
                 scorer, path, str(target), options, force=force, progress=progress
             )
     return counts
+
+
+class Layout(NamedTuple):
+    """The columns of a table.
+
+    Attributes:
+        columns: the names of all, in order; of JSON lines those of the first rows.
+        text_columns: the columns of text.
+        prefix: what the names of the added columns begin with.
+    """
+
+    columns: list[str]
+    text_columns: list[str]
+    prefix: str
+
+
+def layout(source: Path | str, options: Options) -> Layout:
+    """Say which columns a file has, which of them are read, and how those to be added begin.
+
+    Raises:
+        DataError: the columns cannot be read, there is none of text, or no prefix that is free.
+    """
+    read_as, packing = format_of(source, options.read_as)
+    with ExitStack() as stack:
+        raw = stack.enter_context(_input(str(source)))
+        reader = open_reader(
+            str(source),
+            raw,
+            read_as,
+            packing=packing,
+            encoding=options.encoding,
+            sheet=options.sheet,
+            keep=options.keep,
+        )
+        stack.callback(reader.close)
+        columns = _first_keys(reader) if read_as == "jsonl" else reader.columns
+    names = _text_columns(str(source), columns, options.text_columns)
+    added = ADDED | (EXPLAINED if options.explain else {})
+    return Layout(columns, names, _prefix(columns, added, options.prefix))
 
 
 def is_pattern(source: str) -> bool:

@@ -192,7 +192,7 @@ def open_reader(
     if packing and style in ("parquet", "xlsx"):
         raise DataError(f"{source}: {style} is packed in itself. Unpack the file first.")
     if packing:
-        stream = _unpacked(source, stream, packing)
+        stream = unpacked(source, stream, packing)
     if style in ("csv", "tsv"):
         return CsvReader(source, stream, "\t" if style == "tsv" else None, encoding, keep=keep)
     if style == "jsonl":
@@ -472,7 +472,10 @@ class ExcelReader:
             names = book.sheetnames
             if sheet is not None and sheet not in names:
                 raise DataError(f"{source}: no sheet {sheet!r}; it has {', '.join(map(repr, names))}.")
-            self._rows = book[sheet or names[0]].iter_rows()
+            page = book[sheet or names[0]]
+            # Rows are as long as what they hold: a sheet may claim to be larger than memory.
+            page.reset_dimensions()
+            self._rows = page.iter_rows()
             header = next(self._rows, ())
         except DataError:
             raise
@@ -487,19 +490,25 @@ class ExcelReader:
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the rows; blank ones behind the last are left out."""
-        blank: list[list[Cell]] = []
         rows: list[list[Cell]] = []
         n_cells = len(self.columns)
+        blank, n_blank = [Cell(None, "General")] * n_cells, 0
         try:
             for raw in self._rows:
                 cells = [Cell(c.value, getattr(c, "number_format", "General")) for c in raw]
-                cells = (cells + [Cell(None, "General")] * n_cells)[: max(n_cells, _filled(cells))]
+                cells = (cells + blank)[: max(n_cells, _filled(cells))]
                 if all(cell.value is None for cell in cells):
-                    blank.append(cells)
+                    n_blank += 1
                     continue
-                rows += [*blank, cells]
-                blank.clear()
-                if len(rows) >= BATCH_ROWS:
+                while n_blank:
+                    n = min(n_blank, BATCH_ROWS - len(rows))
+                    rows += [blank] * n
+                    n_blank -= n
+                    if len(rows) == BATCH_ROWS:
+                        yield self._batch(rows)
+                        rows = []
+                rows.append(cells)
+                if len(rows) == BATCH_ROWS:
                     yield self._batch(rows)
                     rows = []
         except DataError:
@@ -578,9 +587,14 @@ class _Bounded(io.RawIOBase):
         return len(content)
 
 
-def _unpacked(source: str, stream: IO[bytes], packing: str) -> IO[bytes]:
-    unpacked: Any = gzip.GzipFile(fileobj=stream) if packing == "gzip" else _ZstdFile(source, stream)
-    return io.BufferedReader(_Bounded(source, stream, unpacked), 1 << 20)
+def unpacked(source: str, stream: IO[bytes], packing: str) -> IO[bytes]:
+    """Return what a gzip or zstd stream holds, as a stream that can start again from its beginning.
+
+    Raises:
+        DataError: it is damaged, or grows beyond reason, found while reading; or pyarrow is missing.
+    """
+    content: Any = gzip.GzipFile(fileobj=stream) if packing == "gzip" else _ZstdFile(source, stream)
+    return io.BufferedReader(_Bounded(source, stream, content), 1 << 20)
 
 
 class _Unclosed:
