@@ -96,7 +96,7 @@ def predictions(
 ) -> Iterator[Prediction]:
     """Yield the prediction for each text as it comes; see `predict`."""
     model = default_model() if model is None else model
-    return (_predict_one(model, text, n_terms) for text in checked(texts))
+    return (predict_explained(model, text, n_terms)[0] for text in checked(texts))
 
 
 def strongest_terms(explanation: Explanation, label: str, n_terms: int = 3) -> tuple[Terms, Terms]:
@@ -127,7 +127,8 @@ def default_model() -> Model:
     return artefact.load()
 
 
-def _predict_one(model: Model, text: str, n_terms: int) -> Prediction:
+def predict_explained(model: Model, text: str, n_terms: int = 3) -> tuple[Prediction, Explanation]:
+    """Return the prediction for one text, as `predict` does, and what it was made from."""
     vector = model.vectorize(text)
     scores = model.vector_scores(vector)
     explanation = explain_scored(model, text, vector, scores)
@@ -146,7 +147,7 @@ def _predict_one(model: Model, text: str, n_terms: int) -> Prediction:
     lines = model.lines_of(ANSWERS[answer])
     has_line = model.has_lines and len(vector.ids) > 0
     terms_for, terms_against = strongest_terms(explanation, ANSWERS[answer], n_terms)
-    return Prediction(
+    prediction = Prediction(
         text=text,
         label=ANSWERS[answer],
         probability=float(odds_to_proba(log_odds)[0, answer]),
@@ -157,3 +158,4 @@ def _predict_one(model: Model, text: str, n_terms: int) -> Prediction:
         decision=REVIEW if reason else ACCEPT,
         reason=REASONS[reason],
     )
+    return prediction, explanation
