@@ -1,12 +1,17 @@
 """A small data set, a model of it, and the command line, for the tests of every module."""
 
 import io
+import shutil
 import sys
+import threading
+import time
+from contextlib import contextmanager
 
+import httpx
 import pandas as pd
 import pytest
 
-from outsort import cli, training
+from outsort import cli, service, training
 from outsort.dataset import read
 
 #: Three texts a line, enough for every fold to hold each line.
@@ -85,3 +90,45 @@ def outsort(capsys, monkeypatch):
         return Outcome(stopped.value.code or 0, *capsys.readouterr())
 
     return run
+
+
+@contextmanager
+def serving(model, settings=None, **options):
+    """Run the service in a thread, and give a client of it; `client.server` is uvicorn's."""
+    settings = settings or service.Settings()
+    listener = service.listen("127.0.0.1", 0)
+    server = service.server_of(service.create_app(model, settings, **options), settings)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    try:
+        while not server.started:
+            time.sleep(0.01)
+        with httpx.Client(base_url=address, timeout=60) as client:
+            client.server = server
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def client(model):
+    """A client of the service around the small model."""
+    with serving(model) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, where the machine has it; its tests are skipped where it does not."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="pip install 'outsort[browser]'")
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not path:
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    # A container's root has no sandbox, and nothing is fetched from elsewhere.
+    options = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=path, args=options)
+        yield chromium
+        chromium.close()

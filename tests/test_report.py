@@ -1,5 +1,4 @@
 import re
-import shutil
 import sys
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -338,34 +337,21 @@ def test_a_lone_surrogate_does_not_stop_it(model, tmp_path):
     assert b"key &#55296; invoices" in (tmp_path / "r.html").read_bytes()
 
 
-def browser():
-    """Return a page of the browser that the machine has, or skip."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="pip install 'outsort[browser]'")
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not path:
-        pytest.skip("no Chromium on this machine")
-    return playwright.sync_playwright(), path
-
-
 @pytest.mark.parametrize("kind", ["evaluate", "train"])
-def test_a_browser_shows_it_at_any_width_in_both_colours_and_asks_for_nothing(pages, tmp_path, kind):
-    playwright, path = browser()
+def test_a_browser_shows_it_at_any_width_in_both_colours_and_asks_for_nothing(browser, pages, tmp_path, kind):
     file = tmp_path / "r.html"
     file.write_text(pages[kind], encoding="utf-8")
-    with playwright as running:
-        chromium = running.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        grounds, asked, said = set(), [], []
-        for width in (360, 1280):
-            for scheme in ("light", "dark"):
-                page = chromium.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
-                page.on("request", lambda request: asked.append(request.url))
-                page.on("console", lambda message: said.append(message.text))
-                page.goto(file.as_uri())
-                assert page.evaluate("document.documentElement.scrollWidth") <= width
-                assert all(page.evaluate("[...document.querySelectorAll('svg')].map(s => s.clientHeight)"))
-                grounds.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
-                page.close()
-        chromium.close()
+    grounds, asked, said = set(), [], []
+    for width in (360, 1280):
+        for scheme in ("light", "dark"):
+            page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+            page.on("request", lambda request: asked.append(request.url))
+            page.on("console", lambda message: said.append(message.text))
+            page.goto(file.as_uri())
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert all(page.evaluate("[...document.querySelectorAll('svg')].map(s => s.clientHeight)"))
+            grounds.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+            page.close()
     assert len(grounds) == 2
     assert {url for url in asked if not url.startswith("data:")} == {file.as_uri()}
     assert said == []

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from outsort.audit import audit as check
     from outsort.comparison import compare
     from outsort.dataset import read as read_dataset
-    from outsort.errors import DataError, ModelError, OutputError, OutsortError
+    from outsort.errors import DataError, ModelError, OutputError, OutsortError, ServiceError
     from outsort.evaluation import evaluate
     from outsort.explanation import explain, find_precedents
     from outsort.model import Model
@@ -34,6 +34,7 @@ __all__ = [
     "OutputError",
     "OutsortError",
     "Prediction",
+    "ServiceError",
     "Settings",
     "check",
     "compare",
@@ -58,6 +59,7 @@ _HOMES = {
     "OutputError": "errors",
     "OutsortError": "errors",
     "Prediction": "prediction",
+    "ServiceError": "errors",
     "Settings": "training",
     "check": "audit:audit",
     "compare": "comparison",

@@ -446,6 +446,30 @@ def check(
         raise typer.Exit(3)
 
 
+@app.command()
+def serve(
+    model: ModelFile = None,
+    host: Annotated[str, typer.Option(help="Name or address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 for any that is free.")] = 8000,
+) -> None:
+    """Answer over HTTP, and serve a page to sort, review and correct texts in a browser.
+
+    A token in the environment variable OUTSORT_TOKEN is asked of every client; without one only this
+    machine is listened to.
+    """
+    import os
+
+    from outsort.artefact import load
+
+    try:
+        from outsort import service
+    except ModuleNotFoundError as error:
+        raise OutsortError(
+            f"serve needs {error.name}; install it with pip install 'outsort[serve]'."
+        ) from None
+    service.serve(load(model), host, port, os.environ.get(service.TOKEN_NAME))
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; an error we know becomes one message and exit code 1.
 

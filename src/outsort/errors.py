@@ -18,3 +18,7 @@ class ModelError(OutsortError, ValueError):
 
 class OutputError(OutsortError, OSError):
     """An output that is in the way or cannot be written."""
+
+
+class ServiceError(OutsortError, OSError):
+    """A service that cannot start as it was asked to."""

@@ -1,0 +1,492 @@
+"""The service: answers over HTTP, whole files scored, and the page that asks for both."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import logging
+import re
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, closing
+from hashlib import blake2b
+from http import HTTPStatus
+from importlib.resources import files
+from pathlib import Path  # noqa: TC003 - FastAPI reads the annotations
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Annotated, Any, Literal, ParamSpec, TypeVar
+
+import uvicorn
+from fastapi import Depends, FastAPI, Query, Request, Security
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response, StreamingResponse
+from fastapi.security import HTTPBearer
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException as AnyHTTPException
+
+import outsort
+from outsort import scoring, uploads
+from outsort.decision import threshold_of
+from outsort.errors import ServiceError
+from outsort.guard import Guard, Protocol, Settings, busy, is_local, log, problem, too_slow
+from outsort.model import LABELS
+from outsort.prediction import predict_explained
+from outsort.printing import explanation_record, record
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from starlette.types import Lifespan
+
+    from outsort.model import Model
+
+#: Texts in a request, and characters in each, at most.
+MAX_TEXTS, MAX_CHARACTERS = 1000, 100_000
+EXAMPLES = ["Type 300 supplier invoices a day into SAP", "Prior art search for a battery patent"]
+#: Service lines that an explained answer names, likeliest first.
+N_LINES = 10
+#: The environment variable that holds the token, and how long one is at least.
+TOKEN_NAME, MIN_TOKEN = "OUTSORT_TOKEN", 16
+
+_PAGE = {
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/page.css": ("page.css", "text/css; charset=utf-8"),
+    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+
+Format = Literal["csv", "tsv", "jsonl", "parquet", "xlsx"]
+Encoding = Literal[
+    "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "ascii", "big5", "cp1250", "cp1251", "cp1252",
+    "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "euc_jp", "euc_kr", "gb18030", "iso8859-1",
+    "iso8859-2", "iso8859-5", "iso8859-7", "iso8859-9", "iso8859-15", "koi8-r", "shift_jis",
+]  # fmt: skip
+Column = Annotated[str, Query(max_length=500)]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Question(BaseModel):
+    """Some texts."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    texts: list[Annotated[str, Field(max_length=MAX_CHARACTERS)]] = Field(
+        max_length=MAX_TEXTS,
+        description="Descriptions of work.",
+        examples=[EXAMPLES],
+    )
+    explain: bool = Field(
+        default=False, description="Say what each word added, and name the likeliest lines."
+    )
+
+
+class Term(BaseModel):
+    """A word or a pair of words, and what it added to the label's log-odds."""
+
+    term: str
+    log_odds: float
+
+
+class Word(BaseModel):
+    """A word where it stands in the text, in characters; above 0 it spoke for KPO, below for BPO."""
+
+    word: str
+    start: int
+    end: int
+    log_odds: float
+
+
+class Line(BaseModel):
+    """A service line and its probability."""
+
+    service_line: str
+    probability: float
+
+
+class Answer(BaseModel):
+    """The answer for one text, as `outsort predict` gives it; explained, as `outsort explain` does."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    key: str = Field(description="Names the text in a file of corrections.", pattern="^[0-9a-f]{16}$")
+    text: str
+    label: Literal["BPO", "KPO"]
+    probability: float = Field(description="Of the label, given that the work is one of the two.")
+    neither: float | None = Field(description="Probability that the work is neither, if the model can tell.")
+    service_line: str | None
+    decision: Literal["accept", "review"]
+    reason: str = Field(description="Why a person should look, or nothing.")
+    terms_for: list[Term] = Field(alias="for")
+    terms_against: list[Term] = Field(alias="against")
+    log_odds: float | None = Field(None, description="Of KPO against BPO: words, bias and spread together.")
+    bias: float | None = None
+    spread: float | None = None
+    words: list[Word] | None = None
+    service_lines: list[Line] | None = None
+
+
+class Answers(BaseModel):
+    """The answers, in the order of the texts."""
+
+    model: str = Field(description="The fingerprint of the model that answered.")
+    answers: list[Answer]
+
+
+class About(BaseModel):
+    """The model, and what the service allows."""
+
+    outsort: str
+    model: str
+    threshold: float = Field(description="Confidence from which answers are accepted.")
+    terms: int
+    service_lines: dict[str, list[str]] = Field(description="The service lines of each label it knows.")
+    data: dict[str, Any] = Field(description="What it was trained on.")
+    scores: dict[str, Any] = Field(description="What it scored in cross-validation.")
+    limits: dict[str, int]
+
+
+class Health(BaseModel):
+    """That it runs."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Problem(BaseModel):
+    """An error, as RFC 9457 has it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str = Field(description="What went wrong, and what to do.")
+    errors: list[dict[str, str]] | None = None
+    columns: list[str] | None = Field(None, description="The columns of a file without one of texts.")
+
+
+class Pool:
+    """Threads that work off what is asked of them, and a queue of bounded length before them."""
+
+    def __init__(self, n_threads: int, max_waiting: int) -> None:
+        """Start no thread yet."""
+        self._executor = ThreadPoolExecutor(n_threads)
+        self._limit = n_threads + max_waiting
+        self._n_pending = 0
+
+    async def run(self, task: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what a task returns.
+
+        Raises:
+            HTTPException: the queue is full; and whatever the task raises.
+        """
+        if self._n_pending >= self._limit:
+            raise busy()
+        self._n_pending += 1
+        try:
+            return await asyncio.wrap_future(self._executor.submit(task, *args, **kwargs))
+        finally:
+            self._n_pending -= 1
+
+    def close(self) -> None:
+        """Take no more."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+def key_of(text: str) -> str:
+    """Return the key of a text in a file of corrections: BLAKE2b of 64 bits, in hexadecimal.
+
+    >>> key_of("Data entry")
+    'f3a53714deafdf74'
+    """
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def answer(model: Model, text: str, *, explain: bool = False) -> dict[str, Any]:
+    """Return the answer for one text as plain values; see `Answer`."""
+    prediction, explanation = predict_explained(model, text)
+    if not explain:
+        return {"key": key_of(text)} | record(prediction)
+    explained = explanation_record(prediction, explanation, [], n_lines=N_LINES)
+    del explained["precedents"]
+    return {"key": key_of(text)} | explained
+
+
+def create_app(
+    model: Model, settings: Settings | None = None, answering: Callable[..., dict[str, Any]] = answer
+) -> FastAPI:
+    """Return the service around a model, an ASGI application.
+
+    Args:
+        model: the model to ask.
+        settings: what it allows; `Settings()` when None.
+        answering: how one text is answered, as `answer` does; another classifier may stand here.
+    """
+    settings = settings or Settings()
+    texts_pool = Pool(settings.workers, settings.max_waiting)
+    files_pool = Pool(settings.workers, settings.max_waiting // 4)
+    # A scorer is one thread's at a time.
+    scorers: SimpleQueue[scoring.Scorer] = SimpleQueue()
+    for _ in range(settings.workers):
+        scorers.put(_warm(scoring.Scorer(model, workers=1)))
+    app = FastAPI(
+        title="outsort",
+        version=outsort.__version__,
+        summary="Sorts descriptions of work into BPO (procedure, volume) or KPO (expertise, judgement).",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_closing(texts_pool, files_pool),
+        exception_handlers={AnyHTTPException: _refused, RequestValidationError: _invalid},
+    )
+    # The guard asks for the token, before the body is read; this says so in the description.
+    secured = [Security(HTTPBearer(auto_error=False))] if settings.token else []
+    app.add_middleware(Guard, settings=settings)
+    example = json.loads(_answers(model, Question(texts=EXAMPLES), settings.upload_seconds, answer))
+
+    @app.post(
+        "/predict",
+        response_model=Answers,
+        dependencies=secured,
+        responses={
+            200: {"content": {"application/json": {"example": example}}},
+            **_problems(400, 401, 403, 408, 413, 421, 422, 503),
+        },
+        summary="Answer some texts",
+    )
+    async def predict(question: Question) -> Response:
+        """Say BPO or KPO for each text, how likely, and why; each as `outsort predict` says it."""
+        content = await texts_pool.run(_answers, model, question, settings.answer_seconds, answering)
+        return Response(content, media_type="application/json")
+
+    @app.post(
+        "/score",
+        dependencies=secured,
+        response_class=StreamingResponse,
+        responses={200: _FILE_ANSWER, **_problems(400, 401, 403, 408, 413, 415, 421, 422, 503)},
+        openapi_extra={"requestBody": _FILE_QUESTION},
+        summary="Answer every row of a file",
+    )
+    async def score(
+        request: Request,
+        folder: Annotated[Path, Depends(uploads.workspace)],
+        filename: Annotated[str, Query(max_length=255, description="Tells the format by its end.")] = "",
+        read_as: Annotated[Format | None, Query(alias="from", description="Format of the file.")] = None,
+        write_as: Annotated[Format | None, Query(alias="to", description="Format of the answer.")] = None,
+        text_column: Annotated[
+            list[Column], Query(max_length=20, description="Column of texts; several are joined.")
+        ] = [],  # noqa: B006 - FastAPI makes a new one for each request
+        prefix: Annotated[str | None, Query(max_length=50, description="Of the new columns' names.")] = None,
+        sheet: Annotated[str | None, Query(max_length=100, description="Sheet of a workbook.")] = None,
+        encoding: Annotated[Encoding | None, Query(description="Of CSV; found when left out.")] = None,
+        on_error: Annotated[
+            Literal["stop", "keep"], Query(description="At a row that cannot be read.")
+        ] = "stop",
+    ) -> Response:
+        """Answer every row of a CSV, TSV, JSON lines, Parquet or Excel file, packed or not.
+
+        The file is the body, or the part `file` of a form. All columns pass through as they are; the
+        answer's come behind them.
+        """
+        file = await uploads.receive(request, folder, filename, read_as)
+        options = scoring.Options(
+            text_columns=text_column,
+            prefix=prefix,
+            keep=on_error == "keep",
+            read_as=file.style,
+            write_as=write_as,
+            encoding=encoding,
+            sheet=sheet,
+        )
+        output, layout = await files_pool.run(uploads.score, file, options, scorers, settings)
+        return uploads.stream(output, file, layout)
+
+    @app.get(
+        "/model", dependencies=secured, responses=_problems(401, 403, 421, 503), summary="Describe the model"
+    )
+    async def describe() -> About:
+        """Say what the model knows, where it comes from and what the service allows."""
+        lines = {
+            label: sorted(model.lines[i] for i in model.lines_of(label)) if model.has_lines else []
+            for label in LABELS
+            if label in model.line_labels
+        }
+        return About(
+            outsort=outsort.__version__,
+            model=model.fingerprint,
+            threshold=threshold_of(model),
+            terms=len(model.terms),
+            service_lines=lines,
+            data=model.about.get("data", {}),
+            scores=model.about.get("scores", {}),
+            limits={
+                "texts": MAX_TEXTS,
+                "characters": MAX_CHARACTERS,
+                "body": settings.max_body,
+                "file": settings.max_file,
+            },
+        )
+
+    @app.get("/health", responses=_problems(421), summary="Say that it runs")
+    async def health() -> Health:
+        """Answer while the service runs."""
+        return Health()
+
+    for path, (name, media_type) in _PAGE.items():
+        content = files("outsort").joinpath("page", name).read_bytes()
+        app.add_api_route(path, _sending(content, media_type), include_in_schema=False)
+    # What errors look like stands in no route's answer, and so in the description only if put there.
+    app.openapi()["components"]["schemas"]["Problem"] = Problem.model_json_schema()
+    return app
+
+
+def serve(model: Model, host: str = "127.0.0.1", port: int = 8000, token: str | None = None) -> None:
+    """Serve until told to stop, then finish what is being answered.
+
+    Args:
+        model: the model to ask.
+        host: the name or address to listen at.
+        port: the port; 0 for any that is free.
+        token: what clients must show, `MIN_TOKEN` characters or more; None for nothing, on this machine only.
+
+    Raises:
+        ServiceError: there is no token where one is needed, or the port is taken.
+    """
+    if token is None and not is_local(host):
+        raise ServiceError(
+            f"{host}: others can reach this address. Set a token in the environment variable {TOKEN_NAME}."
+        )
+    if token is not None and not re.fullmatch(rf"[!-~]{{{MIN_TOKEN},}}", token):
+        raise ServiceError(
+            f"{TOKEN_NAME}: is no good token. Use {MIN_TOKEN} or more letters, digits and marks, no spaces."
+        )
+    settings = Settings(token=token)
+    with closing(listen(host, port)) as listener:
+        server = server_of(create_app(model, settings), settings)
+        logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
+        logging.getLogger("uvicorn").setLevel(logging.WARNING)
+        # It warns with characters of what was sent.
+        logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
+        shown = f"[{host}]" if ":" in host else host
+        log.info("serving on http://%s:%d with model %s", shown, listener.getsockname()[1], model.fingerprint)
+        server.run(sockets=[listener])
+
+
+def server_of(app: FastAPI, settings: Settings) -> uvicorn.Server:
+    """Return a server for the service, whose `run` takes the sockets to listen at."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            http=Protocol,
+            ws="none",
+            access_log=False,
+            log_config=None,
+            proxy_headers=False,
+            server_header=False,
+            limit_concurrency=4 * settings.max_requests,
+            timeout_graceful_shutdown=int(settings.upload_seconds + settings.answer_seconds),
+        )
+    )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens.
+
+    Raises:
+        ServiceError: the port is taken, or there is no such host.
+    """
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise ServiceError(f"port {port} of {host}: is taken. Name another with --port.") from None
+        raise ServiceError(f"port {port} of {host}: cannot be listened at ({error.strerror}).") from None
+
+
+def _warm(scorer: scoring.Scorer) -> scoring.Scorer:
+    """Let the kernel compile before the first file waits for it."""
+    scorer.columns(["data entry"])
+    return scorer
+
+
+def _closing(*pools: Pool) -> Lifespan[FastAPI]:
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        for pool in pools:
+            pool.close()
+
+    return lifespan
+
+
+def _sending(content: bytes, media_type: str) -> Callable[[], Awaitable[Response]]:
+    async def send() -> Response:
+        return Response(content, media_type=media_type, headers={"cache-control": "no-cache"})
+
+    return send
+
+
+async def _refused(_request: Request, error: Any) -> Response:  # noqa: ANN401 - an HTTPException of Starlette
+    columns = getattr(error, "columns", None)
+    members = {} if columns is None else {"columns": columns}
+    return problem(error.status_code, str(error.detail), error.headers, **members)
+
+
+async def _invalid(_request: Request, error: Any) -> Response:  # noqa: ANN401 - a RequestValidationError
+    faults = error.errors()
+    if faults[0]["type"] == "json_invalid":
+        return problem(400, f"The body is no JSON: {faults[0]['ctx']['error']}.")
+    # What was sent is left out: its sender has it, and it may be long.
+    errors = [{"where": ".".join(map(str, fault["loc"])), "what": fault["msg"]} for fault in faults[:10]]
+    detail = "; ".join(f"{error['where']}: {error['what']}" for error in errors[:3])
+    return problem(422, f"The request cannot be used: {detail}.", errors=errors)
+
+
+def _answers(
+    model: Model, question: Question, seconds: float, answer: Callable[..., dict[str, Any]]
+) -> bytes:
+    end = time.monotonic() + seconds
+    answers = []
+    for text in question.texts:
+        if time.monotonic() > end:
+            raise too_slow(seconds)
+        answers.append(answer(model, text, explain=question.explain))
+    content = {"model": model.fingerprint, "answers": answers}
+    return json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
+
+
+def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return how the description names the errors that a route answers with."""
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+
+
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_TABLE = f"lot,description\n007,{EXAMPLES[0]}\n008,{EXAMPLES[1]}\n"
+_FILE_QUESTION = {
+    "required": True,
+    "content": {
+        **dict.fromkeys(
+            (*uploads.MEDIA_TYPES.values(), *uploads.PACKED_TYPES.values(), "application/octet-stream"),
+            _BINARY,
+        ),
+        "text/csv": _BINARY | {"example": _TABLE},
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["file"],
+                "properties": {"file": {"type": "string", "format": "binary"}},
+            }
+        },
+    },
+}
+_FILE_ANSWER: dict[str, Any] = {
+    "description": "The file, with the columns of the answer.",
+    "headers": {
+        "Outsort-Table": {
+            "description": "As JSON: the columns of the file, those of text, the prefix of those added.",
+            "schema": {"type": "string"},
+        }
+    },
+    "content": dict.fromkeys((*uploads.MEDIA_TYPES.values(), *uploads.PACKED_TYPES.values()), _BINARY),
+}
