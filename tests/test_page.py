@@ -306,6 +306,8 @@ def test_it_fits_and_can_be_read_in_any_size_and_light(browser, client, scheme, 
         expect(page.locator("#decide [value=KPO]")).to_be_in_viewport()
         assert page.evaluate("document.documentElement.scrollWidth") == size[0]
         assert page.evaluate(LOW_CONTRAST) == []
+        page.keyboard.press("Escape")
+        page.locator("#download").click(trial=True)
 
 
 #: Elements with text of their own whose contrast is below 4.5, the least of WCAG 2 AA.

@@ -146,7 +146,7 @@ class Guard:
         limit = self._settings.max_file if scope["path"] == "/score" else self._settings.max_body
         bounded = _Bounded(receive, limit, self._settings.upload_seconds)
         refusal = self._refusal(scope["path"], headers)
-        length = headers.get("content-length", "")
+        length = headers.get("content-length", "0")[:20]
         if refusal is None and length.isdecimal() and int(length) > limit:
             refusal = too_large(limit)
         if refusal is None:
