@@ -1,9 +1,9 @@
 """How many single texts a second does the service answer, and how soon, beside scikit-learn's pipeline?
 
 The same service runs twice, each in a process of its own: around the model, and around scikit-learn's
-TfidfVectorizer and LogisticRegression with the very terms and weights of the model, which give the same
-labels. Clients on the same machine ask over connections that they keep, each one text at a time, for a
-bounded time. Written as Markdown.
+TfidfVectorizer and LogisticRegression with the very terms, weights and calibration of the model, which
+give the same labels. Clients on the same machine ask over connections that they keep, each one text at a
+time, for a bounded time. Written as Markdown.
 
     pip install -e '.[serve]'
     python benchmarks/service.py --seconds 10
@@ -25,7 +25,7 @@ import numpy as np
 
 from outsort import artefact, service
 from outsort import text as text_module
-from outsort.model import ANSWERS, LABELS, Model
+from outsort.model import ANSWERS, LABELS, Model, odds_to_proba
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,10 +58,12 @@ def answering_of(model: Model) -> Callable[..., dict[str, Any]]:
 
     def answering(_model: Model, text: str, *, explain: bool) -> dict[str, Any]:  # noqa: ARG001
         p = pipeline.predict_proba([text])[0]
-        shares = [float(p[places[label]].sum()) for label in ANSWERS]
-        label = ANSWERS[int(shares[1] > shares[0])]
+        bpo, kpo = (p[places[label]].sum() for label in ANSWERS)
+        log_odds = model.calibrated(np.log([kpo / bpo]), of_neither=False)
+        label = ANSWERS[int(log_odds[0] > 0)]
         line = model.lines[places[label][p[places[label]].argmax()]]
-        return {"text": text, "label": label, "probability": max(shares) / sum(shares), "service_line": line}
+        probability = float(odds_to_proba(log_odds).max())
+        return {"text": text, "label": label, "probability": probability, "service_line": line}
 
     return answering
 
