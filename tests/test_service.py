@@ -22,9 +22,10 @@ import pytest
 import outsort
 from conftest import serving
 from outsort import artefact, scoring, service
+from outsort.dataset import key_of
 from outsort.guard import HEADERS, Protocol, Settings
 from outsort.printing import explanation_record, record
-from outsort.service import MAX_CHARACTERS, MAX_TEXTS, key_of
+from outsort.service import MAX_CHARACTERS, MAX_TEXTS
 from outsort.uploads import MEDIA_TYPES
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
@@ -65,11 +66,6 @@ def test_an_explained_answer_is_that_of_explain(client, model):
 
 def test_no_texts_no_answers(client):
     assert ask(client, []).json()["answers"] == []
-
-
-def test_the_key_of_a_text_is_its_blake2b():
-    # As by `printf 'Data entry' | b2sum --length 64`.
-    assert key_of("Data entry") == "f3a53714deafdf74"
 
 
 def test_the_model_is_described(client, model):

@@ -65,6 +65,16 @@ class Gate(StrEnum):
     NO_WORSE = "no-worse"
 
 
+class By(StrEnum):
+    """How texts are chosen for review."""
+
+    MIXED = "mixed"
+    UNCERTAIN = "uncertain"
+    WEIGHT = "weight"
+    NOVEL = "novel"
+    RANDOM = "random"
+
+
 class OnError(StrEnum):
     """What to do at a row that cannot be read."""
 
@@ -443,6 +453,73 @@ def check(
         typer.echo(f"left out: {what}", err=True)
     if strict and result["failed"]:
         typer.echo(f"outsort: {result['source']}: past the limit: {', '.join(result['failed'])}", err=True)
+        raise typer.Exit(3)
+
+
+@app.command()
+def review(
+    scored: Annotated[Path, typer.Argument(help="Table of texts, such as `outsort score` writes.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Queue to write: .xlsx or .csv.")],
+    n: Annotated[int, typer.Option("-n", min=1, help="Texts to choose.")] = 200,
+    by: Annotated[By, typer.Option(help="What to look for.")] = By.MIXED,
+    model: ModelFile = None,
+    text_column: TextColumn = None,
+    weight_column: WeightColumn = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of what is drawn.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Replace the queue if it exists.")] = False,
+) -> None:
+    """Choose the texts of which a person's label would teach the model most.
+
+    mixed: uncertain and unlike each other; uncertain: near the turn of a label; weight: uncertain and
+    weighty; novel: with words the model does not know; random. `outsort merge` takes the answers in.
+    """
+    from outsort import review as reviewing
+    from outsort.artefact import load
+    from outsort.files import check_output
+
+    if by is By.WEIGHT and weight_column is None:
+        raise typer.BadParameter("needs --weight-column", param_hint="--by weight")
+    check_output(output, force=force)
+    judge = load(model)
+    candidates = reviewing.read_candidates(
+        scored, judge, text_column=text_column, weight_column=weight_column
+    )
+    weights = None if weight_column is None else candidates.weights
+    chosen = reviewing.choose(judge, candidates.texts, n, by.value, weights=weights, seed=seed)
+    n_long = reviewing.write_queue(output, judge, candidates, chosen, force=force)
+    if candidates.n_seen:
+        typer.echo(f"{scored}: {candidates.n_seen:,} texts left out: the model was trained on them", err=True)
+    if n_long:
+        typer.echo(f"{output}: {n_long:,} texts left out: too long for a workbook's cell", err=True)
+    typer.echo(f"{output}: {len(chosen) - n_long:,} of {len(candidates.texts):,} texts to review", err=True)
+
+
+@app.command()
+def merge(
+    queues: Annotated[list[Path], typer.Argument(help="Queues with answers: workbooks or CSV files.")],
+    into: Annotated[Path, typer.Option(help="CSV file of labelled texts; made when missing.")],
+    reviewer: Annotated[str, typer.Option(help="Who decided, where a queue does not say.")] = "",
+    model: ModelFile = None,
+) -> None:
+    """Bring reviewers' answers into labelled data, each row found by its key.
+
+    What cannot be trusted or agreed on is listed and left out, with exit code 3; merging again after it
+    was mended brings in the rest.
+    """
+    from outsort.artefact import load
+    from outsort.merging import merge as bring_in
+
+    result = bring_in(queues, into, load(model), reviewer=reviewer)
+    typer.echo(
+        f"{into}: {result.added:,} rows added, {result.filled:,} given their label, "
+        f"{result.known:,} there already; {result.undecided:,} undecided"
+    )
+    if result.lines_filled:
+        typer.echo(f"{into}: {result.lines_filled:,} service lines left open are the model's", err=True)
+    for problem in result.problems:
+        typer.echo(problem, err=True)
+    if result.problems:
+        typer.echo(f"outsort: {len(result.problems):,} answers not merged", err=True)
         raise typer.Exit(3)
 
 

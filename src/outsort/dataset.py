@@ -155,6 +155,18 @@ def hashes_of(texts: Iterable[str]) -> NDArray[np.uint32]:
     return np.frombuffer(digests, dtype="<u4").astype(np.uint32)
 
 
+def key_of(text: str) -> str:
+    """Return the key of a text in a review: the letter k and BLAKE2b of 64 bits in hexadecimal.
+
+    Texts that differ in case or spacing only have one key, so it outlives programs that change line ends.
+    Without the letter, some keys would look like numbers, which spreadsheets shorten.
+
+    >>> key_of("Data entry")
+    'k2ffc7e5996f99d96'
+    """
+    return "k" + hashlib.blake2b(same_text(text).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
 def column_of(dataset: Dataset, column: str) -> list[str]:
     """Return the cells of a column as text, one for each of the dataset's rows.
 

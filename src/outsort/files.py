@@ -132,6 +132,8 @@ def written_whole(path: Path, *, force: bool) -> Iterator[IO[bytes]]:
         # mkstemp makes files that only their owner reads; an output is an ordinary file.
         part.chmod(0o666 & ~_umask())
         part.replace(path)
+    except OutputError:
+        raise
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror}).") from error
     finally:

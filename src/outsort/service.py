@@ -11,7 +11,6 @@ import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
-from hashlib import blake2b
 from http import HTTPStatus
 from importlib.resources import files
 from pathlib import Path  # noqa: TC003 - FastAPI reads the annotations
@@ -28,6 +27,7 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 
 import outsort
 from outsort import scoring, uploads
+from outsort.dataset import key_of
 from outsort.decision import threshold_of
 from outsort.errors import ServiceError
 from outsort.guard import Guard, Protocol, Settings, busy, is_local, log, problem, too_slow
@@ -112,7 +112,7 @@ class Answer(BaseModel):
 
     model_config = ConfigDict(populate_by_name=True)
 
-    key: str = Field(description="Names the text in a file of corrections.", pattern="^[0-9a-f]{16}$")
+    key: str = Field(description="Names the text in a file of corrections.", pattern="^k[0-9a-f]{16}$")
     text: str
     label: Literal["BPO", "KPO"]
     probability: float = Field(description="Of the label, given that the work is one of the two.")
@@ -192,15 +192,6 @@ class Pool:
     def close(self) -> None:
         """Take no more."""
         self._executor.shutdown(wait=False, cancel_futures=True)
-
-
-def key_of(text: str) -> str:
-    """Return the key of a text in a file of corrections: BLAKE2b of 64 bits, in hexadecimal.
-
-    >>> key_of("Data entry")
-    'f3a53714deafdf74'
-    """
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 def answer(model: Model, text: str, *, explain: bool = False) -> dict[str, Any]:

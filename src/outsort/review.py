@@ -1,0 +1,291 @@
+"""What a person should look at next: texts of which a label teaches most, as a workbook or CSV file."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from outsort.columns import find_column
+from outsort.dataset import as_text, hashes_of, key_of, same_text
+from outsort.errors import DataError
+from outsort.files import read_bytes, written_whole
+from outsort.kernel import Kernel
+from outsort.model import LABELS, odds_to_proba
+from outsort.prediction import predictions
+from outsort.tables import format_of, open_reader, plain_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import scipy.sparse
+    from numpy.typing import NDArray
+
+    from outsort.model import Floats, Model
+    from outsort.prediction import Prediction
+
+#: The ways to choose: see `choose`.
+WAYS = ("mixed", "uncertain", "weight", "novel", "random")
+#: Texts among which a choice is made, at most: of more, the foremost or, where there is no order, a sample.
+MAX_POOL = 20_000
+#: Two texts whose tf-idf vectors have a greater cosine are near each other: one of them is enough.
+NEAR = 0.8
+#: What a cell of a workbook holds at most, in characters.
+_MAX_CELL = 32_767
+
+COLUMNS = (
+    "key", "text", "model_label", "probability", "model_line", "reason", "because",
+    "label", "service_line", "reviewer", "decided_at", "rows", "weight",
+)  # fmt: skip
+_WIDTHS = (20, 70, 12, 11, 24, 24, 44, 11, 28, 14, 14, 7, 10)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Different texts of a table that the model was not trained on.
+
+    Attributes:
+        texts: n texts.
+        n_rows: int64 (n,), rows of the table that hold each.
+        weights: float64 (n,), their weights added up; 1 a row where no column says.
+        n_seen: texts left out because the model was trained on them.
+    """
+
+    texts: list[str]
+    n_rows: NDArray[np.int64]
+    weights: Floats
+    n_seen: int
+
+
+def read_candidates(
+    path: Path, model: Model, *, text_column: str | None = None, weight_column: str | None = None
+) -> Candidates:
+    """Read the texts of a table that may be reviewed.
+
+    Raises:
+        DataError: the table cannot be read; a weight is no number of 0 or above.
+    """
+    style, packing = format_of(path)
+    content = read_bytes(path, hint="Name a table that `outsort score` wrote.")
+    reader = open_reader(str(path), io.BytesIO(content), style, packing=packing)
+    columns = reader.columns
+    place = columns.index(str(find_column(str(path), columns, "text", text_column)))
+    if weight_column is not None and columns.count(weight_column) != 1:
+        raise DataError(f"{path}: no column {weight_column!r}; it has {', '.join(map(repr, columns))}.")
+    at = None if weight_column is None else columns.index(weight_column)
+    found: dict[str, list[Any]] = {}
+    number = 1
+    for batch in reader:
+        for row in plain_rows(batch, columns):
+            number += 1
+            text = as_text(row[place])
+            if text.strip():
+                entry = found.setdefault(same_text(text), [text, 0, 0.0])
+                entry[1] += 1
+                entry[2] += 1.0 if at is None else _weight(row[at], f"{path}, row {number}")
+    reader.close()
+    texts = [text for text, _, _ in found.values()]
+    fresh = np.flatnonzero(~np.isin(hashes_of(texts), model.seen)).tolist()
+    entries = list(found.values())
+    return Candidates(
+        [texts[i] for i in fresh],
+        np.array([entries[i][1] for i in fresh], np.int64),
+        np.array([entries[i][2] for i in fresh], np.float64),
+        len(texts) - len(fresh),
+    )
+
+
+def _weight(cell: object, where: str) -> float:
+    try:
+        weight = float(str(cell))
+    except ValueError:
+        weight = -1.0
+    if not 0 <= weight < np.inf:
+        raise DataError(f"{where}: weight {cell!r} is no number of 0 or above. Mend it and try again.")
+    return weight
+
+
+def choose(
+    model: Model,
+    texts: Sequence[str],
+    n: int,
+    by: str = "mixed",
+    *,
+    weights: Floats | None = None,
+    seed: int = 0,
+) -> NDArray[np.intp]:
+    """Choose texts of which a label teaches most; no two are near each other.
+
+    `uncertain` takes those whose two likeliest labels are closest; `weight` those of greatest weight times
+    uncertainty; `novel` those with most words the model does not know; `random` any. `mixed` seeks texts
+    that are uncertain and unlike each other at once: k-means++ over the gradients that each would give the
+    model if its answer were true (BADGE; Ash et al., 2020), here the product of what is missing to
+    certainty and the tf-idf vector.
+
+    Args:
+        model: the model that is to learn.
+        texts: n_texts different texts.
+        n: how many to choose; fewer are returned where there are not enough.
+        by: how: mixed, uncertain, weight, novel or random.
+        weights: float64 (n_texts,), what each counts with `weight` and `mixed`; all alike when None.
+        seed: of whatever is drawn.
+
+    Returns:
+        intp (n,), places in `texts`, in the order of choice.
+
+    Raises:
+        ValueError: there is no such way to choose.
+    """
+    if by not in WAYS:
+        raise ValueError(f"by is {by!r}: choose one of {', '.join(WAYS)}")
+    rng = np.random.default_rng(seed)
+    answers = Kernel(model).answer(texts)
+    p_kpo = odds_to_proba(answers.log_odds)
+    neither = np.nan_to_num(answers.neither)[:, None]
+    proba = np.hstack([p_kpo * (1 - neither), neither])
+    ranked = np.sort(proba, axis=1)
+    doubt = 1 - (ranked[:, -1] - ranked[:, -2])
+    worth = np.ones(len(texts)) if weights is None else weights
+    priority = {
+        "uncertain": doubt,
+        "weight": doubt * worth,
+        "novel": 1 - answers.n_known / np.maximum(answers.n_words, 1),
+    }.get(by)
+    if priority is None:
+        pool = rng.permutation(len(texts))[:MAX_POOL]
+    else:
+        # Ties in any order but that of the file.
+        pool = np.lexsort((rng.random(len(texts)), -priority))[:MAX_POOL]
+    vectors = _vectors(model, [texts[i] for i in pool.tolist()])
+    mixed = by == "mixed"
+    return pool[_spread_out(proba[pool], vectors, worth[pool], n, rng) if mixed else _apart(vectors, n)]
+
+
+def _vectors(model: Model, texts: Sequence[str]) -> scipy.sparse.csr_matrix:
+    """Return the tf-idf vectors of texts: float32 (n_texts, n_terms)."""
+    from scipy.sparse import csr_matrix
+
+    vectors = [model.vectorize(text) for text in texts]
+    places = np.concatenate([[0], np.cumsum([len(v.ids) for v in vectors])])
+    ids = np.concatenate([v.ids for v in vectors] or [np.empty(0, np.int64)])
+    values = np.concatenate([v.values for v in vectors] or [np.empty(0)]).astype(np.float32)
+    return csr_matrix((values, ids, places), shape=(len(texts), len(model.terms)))
+
+
+def _apart(vectors: scipy.sparse.csr_matrix, n: int) -> list[int]:
+    """Take texts in order, but for those near one that is taken."""
+    chosen: list[int] = []
+    is_near = np.zeros(vectors.shape[0], np.bool_)
+    for i in range(vectors.shape[0]):
+        if len(chosen) == n:
+            break
+        if not is_near[i]:
+            chosen.append(i)
+            is_near |= _similarity(vectors, i) > NEAR
+    return chosen
+
+
+def _spread_out(
+    proba: Floats, vectors: scipy.sparse.csr_matrix, worth: Floats, n: int, rng: np.random.Generator
+) -> list[int]:
+    gaps = proba - np.eye(proba.shape[1])[proba.argmax(axis=1)]
+    norms = (gaps**2).sum(axis=1)
+    distance = norms * worth
+    is_near = np.zeros(len(gaps), np.bool_)
+    nearest = norms.copy()
+    chosen: list[int] = []
+    while len(chosen) < n and distance.any():
+        i = int(rng.choice(len(gaps), p=distance / distance.sum()))
+        chosen.append(i)
+        similarity = _similarity(vectors, i)
+        is_near |= similarity > NEAR
+        is_near[i] = True
+        nearest = np.minimum(nearest, np.maximum(norms + norms[i] - 2 * (gaps @ gaps[i]) * similarity, 0))
+        distance = np.where(is_near, 0, nearest * worth)
+    return chosen
+
+
+def _similarity(vectors: scipy.sparse.csr_matrix, i: int) -> Floats:
+    """Return the cosines of all texts with text `i`."""
+    cosines: Floats = (vectors @ vectors[i].toarray().ravel()).astype(np.float64)
+    return cosines
+
+
+def write_queue(
+    path: Path, model: Model, candidates: Candidates, chosen: NDArray[np.intp], *, force: bool
+) -> int:
+    """Write the chosen texts for a person to label; return how many were too long for a workbook.
+
+    Raises:
+        DataError: the name ends neither in .xlsx nor in .csv.
+        OutputError: the file cannot be written.
+    """
+    style, packing = format_of(path)
+    if style not in ("xlsx", "csv") or packing:
+        raise DataError(f"{path}: a queue is a workbook or a CSV file. Name one that ends in .xlsx or .csv.")
+    fits = [i for i in chosen.tolist() if style == "csv" or len(candidates.texts[i]) <= _MAX_CELL]
+    told = predictions([candidates.texts[i] for i in fits], model)
+    rows = [
+        _row(p, int(candidates.n_rows[i]), float(candidates.weights[i]))
+        for i, p in zip(fits, told, strict=True)
+    ]
+    with written_whole(path, force=force) as file:
+        if style == "xlsx":
+            _write_workbook(file, model, rows)
+        else:
+            out = io.StringIO(newline="")
+            csv.writer(out).writerows([COLUMNS, *rows])
+            # With the mark Excel takes it for UTF-8.
+            file.write(out.getvalue().encode("utf-8-sig", "replace"))
+    return len(chosen) - len(fits)
+
+
+def _row(p: Prediction, n_rows: int, weight: float) -> list[Any]:
+    said = "; ".join(f"{term} {value:+.2f}" for term, value in (*p.terms_for, *p.terms_against))
+    return [
+        key_of(p.text), p.text, p.label, round(p.probability, 3), p.service_line or "", p.reason, said,
+        "", "", "", "", n_rows, weight,
+    ]  # fmt: skip
+
+
+def _write_workbook(file: IO[bytes], model: Model, rows: Sequence[Sequence[Any]]) -> None:
+    import xlsxwriter
+
+    book = xlsxwriter.Workbook(
+        file, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+    )
+    sheet = book.add_worksheet("review")
+    header = book.add_format({"bold": True, "text_wrap": True, "valign": "top", "bottom": 1})
+    wrapped = book.add_format({"text_wrap": True, "valign": "top"})
+    ask = book.add_format({"bg_color": "#FFF7D6", "valign": "top", "border": 1, "border_color": "#D9C66B"})
+    quiet = book.add_format({"font_color": "#777777", "valign": "top"})
+    for j, (name, width) in enumerate(zip(COLUMNS, _WIDTHS, strict=True)):
+        sheet.set_column(j, j, width)
+        sheet.write_string(0, j, name, header)
+    open_cells = {COLUMNS.index(name) for name in ("label", "service_line", "reviewer", "decided_at")}
+    for i, row in enumerate(rows, 1):
+        for j, cell in enumerate(row):
+            style = ask if j in open_cells else quiet if j == 0 else wrapped
+            if isinstance(cell, str):
+                sheet.write_string(i, j, cell, style) if cell else sheet.write_blank(i, j, None, style)
+            else:
+                sheet.write_number(i, j, cell, style)
+    last = max(1, len(rows))
+    place = COLUMNS.index("label")
+    sheet.data_validation(1, place, last, place, {"validate": "list", "source": list(LABELS)})
+    if model.has_lines:
+        lines = book.add_worksheet("service lines")
+        ordered = sorted(zip(model.line_labels, model.lines, strict=True))
+        lines.write_row(0, 0, ["service_line", "label"], header)
+        for i, (label, line) in enumerate(ordered, 1):
+            lines.write_row(i, 0, [line, label])
+        source = f"='service lines'!$A$2:$A${len(ordered) + 1}"
+        place = COLUMNS.index("service_line")
+        sheet.data_validation(1, place, last, place, {"validate": "list", "source": source})
+    sheet.freeze_panes(1, 2)
+    sheet.autofilter(0, 0, last, len(COLUMNS) - 1)
+    book.close()

@@ -1,0 +1,242 @@
+"""Merging: every verdict lands on its row, and what cannot be trusted is told."""
+
+import csv
+import random
+
+import numpy as np
+import openpyxl
+import pandas as pd
+import pytest
+
+from outsort import artefact, merging
+from outsort.dataset import key_of, read
+from outsort.errors import DataError, OutputError
+from outsort.merging import merge
+from outsort.review import Candidates, write_queue
+
+LINES = {"BPO": "data_entry", "KPO": "legal_services", "NEITHER": "cleaning"}
+
+
+@pytest.fixture
+def data(csv_file):
+    """The small data set, to be merged into."""
+    return csv_file
+
+
+def queue(path, rows, columns=("key", "text", "label", "service_line", "reviewer")):
+    """Write a CSV queue of (text, label, ...) rows with their right keys."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(
+            [key_of(text), text, *rest] + [""] * (len(columns) - 2 - len(rest)) for text, *rest in rows
+        )
+    return path
+
+
+def rows_of(path):
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_verdict_becomes_a_row_with_who_and_when(data, model, tmp_path):
+    given = queue(tmp_path / "q.csv", [("fold leaflets", "bpo ", "data_entry", "Ann")])
+    before = rows_of(data)
+    result = merge([given], data, model)
+    assert (result.added, result.problems) == (1, [])
+    *others, last = rows_of(data)
+    assert [{k: row[k] for k in before[0]} for row in others] == before
+    assert (last["text"], last["label"], last["service_line"], last["reviewer"]) == (
+        "fold leaflets", "BPO", "data_entry", "Ann",
+    )  # fmt: skip
+    assert last["decided_at"] > "2020"
+
+
+def test_a_second_merge_changes_nothing(data, model, tmp_path):
+    given = queue(tmp_path / "q.csv", [("fold leaflets", "BPO", "data_entry")])
+    merge([given], data, model)
+    once = data.read_bytes()
+    result = merge([given], data, model)
+    assert (result.added, result.known, data.read_bytes()) == (0, 1, once)
+
+
+def test_merging_makes_a_file_that_training_takes(model, tmp_path):
+    rows = [
+        (f"{verb} {thing}", label) for label, verb in (("BPO", "type"), ("KPO", "argue")) for thing in "ab"
+    ]
+    result = merge([queue(tmp_path / "q.csv", rows)], tmp_path / "new.csv", model)
+    assert (result.added, result.lines_filled) == (4, 4)
+    dataset = read(tmp_path / "new.csv")
+    assert dataset.labels == ["BPO", "BPO", "KPO", "KPO"]
+    assert all(
+        model.line_labels[list(model.lines).index(x)] == y
+        for x, y in zip(dataset.lines, dataset.labels, strict=True)
+    )
+
+
+def test_a_row_there_without_a_label_is_given_it(data, model, tmp_path):
+    with data.open("a", encoding="utf-8") as file:
+        file.write("fold leaflets,,\n")
+    result = merge([queue(tmp_path / "q.csv", [("fold leaflets", "BPO", "data_entry")])], data, model)
+    assert (result.added, result.filled) == (0, 1)
+    assert rows_of(data)[-1]["label"] == "BPO"
+
+
+def test_undecided_rows_are_counted_and_left(data, model, tmp_path):
+    before = data.read_bytes()
+    result = merge([queue(tmp_path / "q.csv", [("fold leaflets", "")])], data, model)
+    assert (result.undecided, result.problems, data.read_bytes()) == (1, [], before)
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([("fold leaflets", "BP0")], "'BP0' is none of BPO, KPO, NEITHER"),
+        ([("fold leaflets", "BPO"), ("Fold  leaflets", "KPO")], "is BPO, but KPO in"),
+        (
+            [("fold leaflets", "BPO", "data_entry"), ("fold leaflets", "BPO", "translation")],
+            "but BPO translation",
+        ),
+        ([("draft a contract", "BPO")], "is BPO here, but KPO in row"),
+        ([("fold leaflets", "BPO", "legal_services")], "is a line of KPO"),
+        ([("fold leaflets", "BPO", "origami")], "is none that the data or the model know"),
+    ],
+)
+def test_what_is_in_conflict_is_told_and_left_out(data, model, tmp_path, rows, told):
+    before = data.read_bytes()
+    result = merge([queue(tmp_path / "q.csv", rows)], data, model)
+    assert told in result.problems[0]
+    assert len(result.problems) == 1
+    assert data.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [("", "the key is gone"), (key_of("another"), "do not belong together"), ("12", "do not")],
+)
+def test_a_key_that_was_tampered_with_is_told(data, model, tmp_path, key, told):
+    path = tmp_path / "q.csv"
+    path.write_text(f"key,text,label\n{key},fold leaflets,BPO\n", encoding="utf-8")
+    result = merge([path], data, model)
+    assert told in result.problems[0]
+    assert result.added == 0
+
+
+def test_an_edited_text_is_found_by_its_key_if_the_data_have_it(data, model, tmp_path):
+    path = tmp_path / "q.csv"
+    path.write_text(f"key,text,label\n{key_of('draft a contract')},shortened…,KPO\n", encoding="utf-8")
+    assert merge([path], data, model).known == 1
+
+
+def test_two_reviewers_who_agree_are_both_named(data, model, tmp_path):
+    one = queue(tmp_path / "1.csv", [("fold leaflets", "BPO", "data_entry", "Ann")])
+    two = queue(tmp_path / "2.csv", [("fold leaflets", "BPO", "", "Bo")])
+    assert merge([one, two], data, model).added == 1
+    assert rows_of(data)[-1]["reviewer"] == "Ann; Bo"
+
+
+def test_a_file_that_changes_meanwhile_is_left_alone(data, model, tmp_path, monkeypatch):
+    write = merging._write
+
+    def late(frame, path, before, encoding):
+        path.write_bytes(before + b"another,BPO,data_entry\n")
+        write(frame, path, before, encoding)
+
+    monkeypatch.setattr(merging, "_write", late)
+    with pytest.raises(OutputError, match="changed while"):
+        merge([queue(tmp_path / "q.csv", [("fold leaflets", "BPO")])], data, model)
+    assert rows_of(data)[-1]["text"] == "another"
+
+
+def test_semicolons_line_ends_and_marks_of_the_data_stay(model, tmp_path):
+    data = tmp_path / "data.csv"
+    data.write_bytes("﻿text;label\r\ndraft a contract;KPO\r\n".encode())
+    merge([queue(tmp_path / "q.csv", [("fold, leaflets", "BPO")])], data, model)
+    lines = data.read_bytes().decode("utf-8").split("\r\n")
+    assert lines[0] == "﻿text;label;reviewer;decided_at"
+    assert lines[1:2] == ["draft a contract;KPO;;"]
+    assert lines[2].startswith("fold, leaflets;BPO;;2")
+
+
+def test_a_file_that_is_no_queue_is_refused(data, model):
+    with pytest.raises(DataError, match="no column 'key'"):
+        merge([data], data, model)
+
+
+WILD = [
+    "=1+1 {}",
+    "'quoted {}",
+    "007 {}",
+    "1e5 {}",
+    "two\nlines {}",
+    "“smart” – {}",
+    "日本語 {}",
+    "😅 {}",
+    " spaced  {} ",
+]
+
+
+@pytest.fixture
+def verdicts():
+    """A thousand texts of every kind with a label each, by text."""
+    rng = random.Random(0)
+    return {WILD[i % len(WILD)].format(i): rng.choice(list(LINES)) for i in range(1000)}
+
+
+def decide(path, verdicts):
+    """Label a workbook's rows, sort them, delete some columns and put others between."""
+    book = openpyxl.load_workbook(path)
+    sheet = book["review"]
+    names = [cell.value for cell in sheet[1]]
+    rows = [dict(zip(names, row, strict=True)) for row in sheet.iter_rows(min_row=2, values_only=True)]
+    for row in rows:
+        row["label"] = verdicts[row["text"]]
+        row["service_line"] = LINES[row["label"]]
+    rows.sort(key=lambda row: row["text"][::-1])
+    out = openpyxl.Workbook()
+    kept = ["notes", "label", "text", "mine", "service_line", "key"]
+    for row in [kept, *([row.get(name) for name in kept] for row in rows)]:
+        out.active.append(row)
+        for cell in out.active[out.active.max_row]:
+            cell.data_type = "s" if isinstance(cell.value, str) else cell.data_type
+    out.save(path)
+
+
+def landed(path, verdicts):
+    return {row["text"]: row["label"] for row in rows_of(path)} == verdicts
+
+
+def test_a_thousand_verdicts_land_through_a_workbook_sorted_and_changed(model, tmp_path, verdicts):
+    path = tmp_path / "queue.xlsx"
+    texts = list(verdicts)
+    write_queue(
+        path,
+        model,
+        Candidates(texts, np.ones(1000, np.int64), np.ones(1000), 0),
+        np.arange(1000),
+        force=False,
+    )
+    decide(path, verdicts)
+    result = merge([path], tmp_path / "data.csv", model)
+    assert (result.added, result.problems) == (1000, [])
+    assert landed(tmp_path / "data.csv", verdicts)
+
+
+def test_a_thousand_verdicts_land_through_csv_with_semicolons(model, tmp_path, verdicts):
+    path = tmp_path / "queue.csv"
+    frame = pd.DataFrame({"text": list(verdicts), "label": list(verdicts.values())})
+    frame.insert(0, "key", frame["text"].map(key_of))
+    frame.sample(frac=1, random_state=1).to_csv(path, index=False, sep=";", encoding="utf-16")
+    result = merge([path], tmp_path / "data.csv", model)
+    assert (result.added, result.problems) == (1000, [])
+    assert landed(tmp_path / "data.csv", verdicts)
+
+
+def test_the_command_tells_and_exits(outsort, data, model, tmp_path):
+    artefact.save(model, tmp_path / "m.joblib")
+    given = queue(tmp_path / "q.csv", [("fold leaflets", "BPO"), ("draft a contract", "BPO")])
+    done = outsort("merge", given, "--into", data, "-m", tmp_path / "m.joblib", "--reviewer", "Ann")
+    assert done.code == 3
+    assert "1 rows added, 0 given their label, 0 there already; 0 undecided" in done.out
+    assert "is BPO here, but KPO in row" in done.err
+    assert rows_of(data)[-1]["reviewer"] == "Ann"
