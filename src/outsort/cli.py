@@ -524,6 +524,62 @@ def merge(
 
 
 @app.command()
+def retrain(
+    data: Data,
+    base: Annotated[Path, typer.Option(help="Model file: the one there is.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Model file to write.")],
+    gate: Annotated[
+        Gate | None, typer.Option(help="Write nothing and exit with 3 if the new model is worse.")
+    ] = None,
+    test: Annotated[
+        Path | None, typer.Option(help="CSV file of labelled texts for measuring only: compares on it, too.")
+    ] = None,
+    folds: Annotated[int, typer.Option(min=2, help="Folds of cross-validation.")] = 5,
+    weight_column: WeightColumn = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the solver and the folds.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")] = False,
+) -> None:
+    """Train a model to replace another, and say whether it is better on what the other never saw.
+
+    On rows that are new, the old model's answers are compared with those of models trained without them.
+    """
+    from outsort import training
+    from outsort.artefact import load, save
+    from outsort.dataset import read
+    from outsort.files import check_output
+    from outsort.printing import comparison_tables, judgement_line, scores_table, write_tables
+    from outsort.retraining import retrain as train_again
+
+    check_output(output, force=force)
+    old = load(base)
+    dataset = read(data)
+    _tell_reading(dataset)
+    measure = read(test, for_training=False) if test else None
+    model, result = train_again(
+        dataset,
+        old,
+        settings=training.Settings(seed=seed),
+        checks=training.Checks(folds=folds, weight_column=weight_column),
+        test=measure,
+    )
+    write_tables(sys.stdout, [scores_table(model.about["scores"], "cross-validation")])
+    typer.echo(f"{result['new_rows']:,} of {len(dataset.texts):,} rows are new to {base}")
+    if result["on_new_rows"]:
+        typer.echo(f"On them: {judgement_line(result['on_new_rows'])}")
+    if result["on_test"] and measure:
+        for path, share in zip((base, output), result["on_test"]["share_seen"].values(), strict=True):
+            _tell_seen(measure, str(path), share)
+        typer.echo(f"On {test}:")
+        write_tables(sys.stdout, comparison_tables(result["on_test"]))
+    if gate and (result["worse"] or not result["judged"]):
+        why = "the new model is worse" if result["worse"] else "no new row and no --test to judge it by"
+        typer.echo(f"outsort: {output}: not written: {why}", err=True)
+        raise typer.Exit(3)
+    size = save(model, output, force=force)
+    typer.echo(f"{output}: {len(model.terms):,} terms, {size / 1e6:.1f} MB")
+
+
+@app.command()
 def serve(
     model: ModelFile = None,
     host: Annotated[str, typer.Option(help="Name or address to listen at.")] = "127.0.0.1",

@@ -57,11 +57,8 @@ def compare(
     said = {name: np.array([a.label for a in rows]) for name, rows in answers.items()}
     gain = np.where(decided, (said["new"] == labels).astype(int) - (said["old"] == labels), 0)
     flipped = np.flatnonzero(said["old"] != said["new"])
-    better, worse = int((gain > 0).sum()), int((gain < 0).sum())
-    low, high = _interval(gain[decided], weights[decided])
     moves = [(a.decision, b.decision) for a, b in zip(answers["old"], answers["new"], strict=True)]
     return {
-        "n": int(decided.sum()),
         **{
             name: score(
                 labels,
@@ -71,12 +68,7 @@ def compare(
             )
             for name, rows in answers.items()
         },
-        "difference": float(np.average(gain[decided], weights=weights[decided])),
-        "interval": [low, high],
-        "got_right": better,
-        "got_wrong": worse,
-        "p_value": mcnemar(better, worse),
-        "worse": is_worse(better, worse, high),
+        **judge(gain[decided], weights[decided]),
         "flipped": len(flipped),
         "weight_moved": float(weights[flipped].sum() / weights.sum()),
         "decisions": {
@@ -98,6 +90,29 @@ def compare(
             name: float(np.isin(hashes_of(dataset.texts), model.seen).mean())
             for name, model in (("old", old), ("new", new))
         },
+    }
+
+
+def judge(gain: NDArray[np.int64], weights: Floats) -> dict[str, Any]:
+    """Say whether a new model is better on some rows.
+
+    Args:
+        gain: int64 (n_rows,), 1 where only the new model is right, -1 where only the old, 0 elsewhere.
+        weights: float64 (n_rows,), what each row counts.
+
+    Returns:
+        `n`, `difference`, `interval`, `got_right`, `got_wrong`, `p_value` and `worse`, as `compare` has them.
+    """
+    better, worse = int((gain > 0).sum()), int((gain < 0).sum())
+    low, high = _interval(gain, weights)
+    return {
+        "n": len(gain),
+        "difference": float(np.average(gain, weights=weights)),
+        "interval": [low, high],
+        "got_right": better,
+        "got_wrong": worse,
+        "p_value": mcnemar(better, worse),
+        "worse": is_worse(better, worse, high),
     }
 
 

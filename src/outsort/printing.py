@@ -318,15 +318,22 @@ def evaluation_tables(result: Mapping[str, Any]) -> list[RenderableType]:
     return tables
 
 
+def judgement_line(judgement: Mapping[str, Any]) -> str:
+    """Say in a sentence or two what `comparison.judge` found."""
+    low, high = judgement["interval"]
+    verdict = "worse" if judgement["worse"] else "better" if low > 0 else "no worse"
+    return (
+        f"The new model is {verdict}: accuracy {judgement['difference']:+.3f} (95 % interval {low:+.3f} to "
+        f"{high:+.3f}); {judgement['got_right']} rows now right, {judgement['got_wrong']} now wrong "
+        f"(McNemar p = {judgement['p_value']:.3g})."
+    )
+
+
 def comparison_tables(result: Mapping[str, Any]) -> list[RenderableType]:
     """Lay out everything `comparison.compare` returns."""
-    low, high = result["interval"]
-    verdict = "worse" if result["worse"] else "better" if low > 0 else "no worse"
     moves = result["decisions"]
     tables: list[RenderableType] = [
-        f"The new model is {verdict}: accuracy {result['difference']:+.3f} (95 % interval {low:+.3f} to "
-        f"{high:+.3f}); {result['got_right']} rows now right, {result['got_wrong']} now wrong "
-        f"(McNemar p = {result['p_value']:.3g}).",
+        judgement_line(result),
         scores_table({name: result[name] for name in ("old", "new")}, "model"),
         f"{result['flipped']} labels flip, {result['weight_moved']:.1%} of the weight; "
         f"{moves['accept_to_review']} rows go from accept to review, {moves['review_to_accept']} back.",
