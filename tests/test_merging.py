@@ -163,6 +163,30 @@ def test_a_file_that_is_no_queue_is_refused(data, model):
         merge([data], data, model)
 
 
+def test_columns_of_other_names_are_named(outsort, model, tmp_path):
+    data = tmp_path / "data.csv"
+    data.write_text("work,kind\ndraft a contract,KPO\n", encoding="utf-8")
+    artefact.save(model, tmp_path / "m.joblib")
+    given = queue(tmp_path / "q.csv", [("fold leaflets", "BPO")])
+    columns = ("--text-column", "work", "--label-column", "kind")
+    done = outsort("merge", given, "--into", data, "-m", tmp_path / "m.joblib", *columns)
+    assert (done.code, rows_of(data)[-1]["work"], rows_of(data)[-1]["kind"]) == (0, "fold leaflets", "BPO")
+
+
+def test_corrections_of_the_page_are_taken(client, data, model, tmp_path):
+    (answer,) = client.post("/predict", json={"texts": ["fold\r\nleaflets"]}).json()["answers"]
+    path = tmp_path / "corrections.csv"
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["key", "text", "model_label", "label", "service_line", "reviewer", "decided_at"])
+        writer.writerow(
+            [answer["key"], answer["text"], answer["label"], "BPO", "", "Ann", "2026-11-26T07:00:00Z"]
+        )
+    result = merge([path], data, model)
+    assert (result.added, result.problems) == (1, [])
+    assert rows_of(data)[-1]["decided_at"] == "2026-11-26T07:00:00Z"
+
+
 WILD = [
     "=1+1 {}",
     "'quoted {}",

@@ -7,11 +7,12 @@ import openpyxl
 import pandas as pd
 import pytest
 
-from outsort import artefact
+from outsort import artefact, cli
 from outsort.dataset import key_of
-from outsort.errors import DataError
+from outsort.errors import DataError, OutputError
 from outsort.model import LABELS
-from outsort.review import COLUMNS, WAYS, Candidates, choose, read_candidates, write_queue
+from outsort.review import COLUMNS, WAYS, Candidates, check_queue, choose, read_candidates, write_queue
+from outsort.scoring import Options
 
 TEXTS = [
     "key invoices into an old ledger",
@@ -97,6 +98,39 @@ def test_a_workbook_has_drop_downs_frozen_keys_and_no_formula(model, tmp_path):
     assert rules["H2:H3"] == f'"{",".join(LABELS)}"'
     assert rules["I2:I3"] == f"'service lines'!$A$2:$A${len(model.lines) + 1}"
     assert {row[0].value for row in book["service lines"].iter_rows(min_row=2)} == set(model.lines)
+
+
+@pytest.mark.parametrize("name", ["q.xlsx", "q.csv"])
+def test_texts_that_a_workbook_cannot_hold_keep_their_key(model, tmp_path, name):
+    texts = ["two\r\nlines", "bell\x07 rings", "form\x0cfeed", "half \ud800 a pair"]
+    write_queue(tmp_path / name, model, candidates(texts), np.arange(4), force=False)
+    if name.endswith("csv"):
+        rows = pd.read_csv(tmp_path / name)[["key", "text"]].to_numpy().tolist()
+    else:
+        sheet = openpyxl.load_workbook(tmp_path / name)["review"]
+        rows = [[cell.value for cell in row[:2]] for row in sheet.iter_rows(min_row=2)]
+    assert [key for key, _ in rows] == [key_of(text) for text in texts]
+    assert [key_of(text) for _, text in rows] == [key_of(text) for text in texts]
+
+
+@pytest.mark.parametrize("name", ["q.txt", "q.csv.gz", "queue"])
+def test_a_queue_of_another_format_is_refused_before_any_work(tmp_path, name):
+    with pytest.raises(OutputError, match=r"ends in \.xlsx or \.csv"):
+        check_queue(tmp_path / name, force=False)
+
+
+def test_the_command_knows_every_way():
+    assert [by.value for by in cli.By] == list(WAYS)
+
+
+def test_candidates_are_found_in_lists_of_json_and_joined_columns(model, tmp_path):
+    path = tmp_path / "t.jsonl"
+    path.write_text(
+        '{"title": "Type", "text": ["forms", 3]}\n{"title": "Mop", "text": null}\n', encoding="utf-8"
+    )
+    found = read_candidates(path, model, options=Options(text_columns=("title", "text")))
+    assert found.texts == ["Type ['forms', 3]", "Mop"]
+    assert found.n_rows.tolist() == found.weights.tolist() == [1, 1]
 
 
 def test_a_csv_queue_holds_the_same_and_texts_of_any_length(model, tmp_path):

@@ -57,6 +57,12 @@ ReportFile = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON instead of tables.")]
 FORMATS = "csv|tsv|jsonl|parquet|xlsx"
+TextColumns = Annotated[
+    list[str] | None, typer.Option(help="Column of texts; several are joined. Found by its usual name.")
+]
+ReadAs = Annotated[str | None, typer.Option("--from", metavar=FORMATS, help="Format of the input.")]
+Encoding = Annotated[str | None, typer.Option(help="Encoding of CSV input; found when left out.")]
+Sheet = Annotated[str | None, typer.Option(help="Sheet of a workbook; the first when left out.")]
 
 
 class Gate(StrEnum):
@@ -163,18 +169,14 @@ def score(
         str, typer.Option("--output", "-o", help="File to write, - for standard output, or a folder.")
     ],
     model: ModelFile = None,
-    text_column: Annotated[
-        list[str] | None, typer.Option(help="Column of texts; several are joined. Found by its usual name.")
-    ] = None,
+    text_column: TextColumns = None,
     prefix: Annotated[str | None, typer.Option(help="Put before the names of the new columns.")] = None,
-    read_as: Annotated[
-        str | None, typer.Option("--from", metavar=FORMATS, help="Format of the input.")
-    ] = None,
+    read_as: ReadAs = None,
     write_as: Annotated[
         str | None, typer.Option("--to", metavar=FORMATS, help="Format of the output.")
     ] = None,
-    encoding: Annotated[str | None, typer.Option(help="Encoding of CSV input; found when left out.")] = None,
-    sheet: Annotated[str | None, typer.Option(help="Sheet of a workbook; the first when left out.")] = None,
+    encoding: Encoding = None,
+    sheet: Sheet = None,
     explain: Annotated[bool, typer.Option("--explain", help="Add the terms for and against.")] = False,
     on_error: Annotated[
         OnError, typer.Option(help="At a row that cannot be read: stop, or keep it with the reason.")
@@ -463,8 +465,11 @@ def review(
     n: Annotated[int, typer.Option("-n", min=1, help="Texts to choose.")] = 200,
     by: Annotated[By, typer.Option(help="What to look for.")] = By.MIXED,
     model: ModelFile = None,
-    text_column: TextColumn = None,
+    text_column: TextColumns = None,
     weight_column: WeightColumn = None,
+    read_as: ReadAs = None,
+    encoding: Encoding = None,
+    sheet: Sheet = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of what is drawn.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace the queue if it exists.")] = False,
 ) -> None:
@@ -475,15 +480,14 @@ def review(
     """
     from outsort import review as reviewing
     from outsort.artefact import load
-    from outsort.files import check_output
+    from outsort.scoring import Options
 
     if by is By.WEIGHT and weight_column is None:
         raise typer.BadParameter("needs --weight-column", param_hint="--by weight")
-    check_output(output, force=force)
+    reviewing.check_queue(output, force=force)
     judge = load(model)
-    candidates = reviewing.read_candidates(
-        scored, judge, text_column=text_column, weight_column=weight_column
-    )
+    options = Options(text_columns=tuple(text_column or ()), read_as=read_as, encoding=encoding, sheet=sheet)
+    candidates = reviewing.read_candidates(scored, judge, options=options, weight_column=weight_column)
     weights = None if weight_column is None else candidates.weights
     chosen = reviewing.choose(judge, candidates.texts, n, by.value, weights=weights, seed=seed)
     n_long = reviewing.write_queue(output, judge, candidates, chosen, force=force)
@@ -500,6 +504,9 @@ def merge(
     into: Annotated[Path, typer.Option(help="CSV file of labelled texts; made when missing.")],
     reviewer: Annotated[str, typer.Option(help="Who decided, where a queue does not say.")] = "",
     model: ModelFile = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    line_column: LineColumn = None,
 ) -> None:
     """Bring reviewers' answers into labelled data, each row found by its key.
 
@@ -509,7 +516,15 @@ def merge(
     from outsort.artefact import load
     from outsort.merging import merge as bring_in
 
-    result = bring_in(queues, into, load(model), reviewer=reviewer)
+    result = bring_in(
+        queues,
+        into,
+        load(model),
+        reviewer=reviewer,
+        text_column=text_column,
+        label_column=label_column,
+        line_column=line_column,
+    )
     typer.echo(
         f"{into}: {result.added:,} rows added, {result.filled:,} given their label, "
         f"{result.known:,} there already; {result.undecided:,} undecided"
@@ -534,6 +549,9 @@ def retrain(
     test: Annotated[
         Path | None, typer.Option(help="CSV file of labelled texts for measuring only: compares on it, too.")
     ] = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    line_column: LineColumn = None,
     folds: Annotated[int, typer.Option(min=2, help="Folds of cross-validation.")] = 5,
     weight_column: WeightColumn = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the solver and the folds.")] = 0,
@@ -552,9 +570,11 @@ def retrain(
 
     check_output(output, force=force)
     old = load(base)
-    dataset = read(data)
+    dataset = read(data, text_column=text_column, label_column=label_column, line_column=line_column)
     _tell_reading(dataset)
-    measure = read(test, for_training=False) if test else None
+    measure = (
+        read(test, text_column=text_column, label_column=label_column, for_training=False) if test else None
+    )
     model, result = train_again(
         dataset,
         old,

@@ -14,7 +14,7 @@ import pandas as pd
 
 from outsort.columns import find_column
 from outsort.errors import DataError
-from outsort.files import decode, delimiter_of, read_bytes
+from outsort.files import decode, delimiter_of, for_workbook, read_bytes
 from outsort.model import ANSWERS, LABELS
 
 if TYPE_CHECKING:
@@ -158,13 +158,14 @@ def hashes_of(texts: Iterable[str]) -> NDArray[np.uint32]:
 def key_of(text: str) -> str:
     """Return the key of a text in a review: the letter k and BLAKE2b of 64 bits in hexadecimal.
 
-    Texts that differ in case or spacing only have one key, so it outlives programs that change line ends.
+    Texts that differ in case or spacing only have one key, or in signs that a workbook cannot hold: it
+    outlives programs that change those.
     Without the letter, some keys would look like numbers, which spreadsheets shorten.
 
     >>> key_of("Data entry")
     'k2ffc7e5996f99d96'
     """
-    return "k" + hashlib.blake2b(same_text(text).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return "k" + hashlib.blake2b(same_text(for_workbook(text)).encode(), digest_size=8).hexdigest()
 
 
 def column_of(dataset: Dataset, column: str) -> list[str]:
@@ -186,17 +187,28 @@ def weights_of(dataset: Dataset, column: str) -> Floats:
     Raises:
         DataError: there is no such column; a weight is missing, no number or below 0; or all are 0.
     """
-    cells = column_of(dataset, column)
+    return parse_weights(dataset.source, column, list(dataset.frame.index), column_of(dataset, column))
+
+
+def parse_weights(source: str, column: str, rows: Sequence[object], cells: Sequence[str]) -> Floats:
+    """Return the cells of a column of weights as numbers: float64 (n_rows,), 0 or above, not all 0.
+
+    Args:
+        source: the name to call the table by in messages.
+        column: the name of the column.
+        rows: the numbers of the n_rows rows, for messages.
+        cells: the n_rows cells.
+
+    Raises:
+        DataError: a weight is missing, no number or below 0; or all are 0.
+    """
     weights = pd.to_numeric(pd.Series(cells, dtype=object), errors="coerce").to_numpy(np.float64)
     wrong = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
     if len(wrong):
-        problems = (
-            f"row {dataset.frame.index[i]}: weight {cells[i]!r} is no number of 0 or above"
-            for i in wrong.tolist()
-        )
-        raise DataError(_listed(dataset.source, list(problems)))
+        problems = (f"row {rows[i]}: weight {cells[i]!r} is no number of 0 or above" for i in wrong.tolist())
+        raise DataError(_listed(source, list(problems)))
     if not weights.any():
-        raise DataError(f"{dataset.source}: the weights in column {column!r} are all 0.")
+        raise DataError(f"{source}: the weights in column {column!r} are all 0.")
     return weights
 
 

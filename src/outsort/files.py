@@ -7,6 +7,7 @@ import contextlib
 import csv
 import io
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -92,6 +93,14 @@ def delimiter_of(text: str) -> str:
         return len(next((record for record in records if record), []))
 
     return max(_DELIMITERS, key=n_cells)
+
+
+_NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+
+
+def for_workbook(text: str) -> str:
+    """Put U+FFFD for what a workbook's XML has no place for: control characters, lone surrogates."""
+    return _NO_XML.sub("\ufffd", text)
 
 
 def check_output(path: Path, *, force: bool) -> None:

@@ -16,7 +16,7 @@ from outsort.dataset import Table, as_text, key_of, read_table
 from outsort.errors import DataError, OutputError
 from outsort.files import delimiter_of, read_bytes, written_whole
 from outsort.model import LABELS
-from outsort.tables import format_of, open_reader, plain_rows
+from outsort.tables import open_reader, plain_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -76,7 +76,16 @@ class Merge:
     problems: list[str] = field(default_factory=list)
 
 
-def merge(queues: Sequence[Path], into: Path, model: Model, *, reviewer: str = "") -> Merge:
+def merge(
+    queues: Sequence[Path],
+    into: Path,
+    model: Model,
+    *,
+    reviewer: str = "",
+    text_column: str | None = None,
+    label_column: str | None = None,
+    line_column: str | None = None,
+) -> Merge:
     """Bring the verdicts of some queues into a CSV file of labelled data.
 
     A verdict counts when its row still has the key that it went out with, and the text of that key: where
@@ -89,6 +98,9 @@ def merge(queues: Sequence[Path], into: Path, model: Model, *, reviewer: str = "
         into: the data; made when missing.
         model: names the service line of the label where a verdict leaves it open and the data have lines.
         reviewer: who decided, where a queue does not say.
+        text_column: the column of texts in the data; found by its usual name when None.
+        label_column: likewise for the labels.
+        line_column: likewise for the service lines; data without such a column are welcome.
 
     Raises:
         DataError: a queue or the data cannot be read, or lack a column.
@@ -99,7 +111,13 @@ def merge(queues: Sequence[Path], into: Path, model: Model, *, reviewer: str = "
     table = (
         read_table(into) if raw else Table(pd.DataFrame(columns=list(_NEW), dtype=object), str(into), "utf-8")
     )
-    target = _Target(table)
+    target = _Target(
+        table,
+        str(find_column(*table.columns, "text", text_column)),
+        str(find_column(*table.columns, "label", label_column)),
+        find_column(*table.columns, "line", line_column, optional=True),
+        model,
+    )
     verdicts: dict[str, Verdict] = {}
     for verdict in _agreed(_verdicts(queues, target, result, reviewer), result):
         line = _line_of(verdict, target, model, result)
@@ -117,13 +135,11 @@ def merge(queues: Sequence[Path], into: Path, model: Model, *, reviewer: str = "
 
 
 class _Target:
-    """The data merged into: their rows by key, and what their service lines stand for."""
+    """The data merged into: their rows by key, and the labels of the lines that they or the model know."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, text: str, label: str, line: str | None, model: Model) -> None:
         self.source = table.source
-        self.text = str(find_column(*table.columns, "text", None))
-        self.label = str(find_column(*table.columns, "label", None))
-        self.line = find_column(*table.columns, "line", None, optional=True)
+        self.text, self.label, self.line = text, label, line
         if not table.frame.columns.is_unique:
             raise DataError(f"{table.source}: two columns have one name. Rename one.")
         self.frame = table.frame.reset_index(drop=True)
@@ -133,13 +149,14 @@ class _Target:
             if column not in self.frame:
                 self.frame[column] = ""
         self.places: dict[str, list[int]] = {}
-        self.labels_of_lines: dict[str, str] = {}
+        lines = zip(model.lines, model.line_labels, strict=True) if model.has_lines else ()
+        self.labels_of_lines: dict[str, str] = dict(lines)
         for place, text in enumerate(self.frame[self.text]):
             self.places.setdefault(key_of(as_text(text)), []).append(place)
         if self.line:
-            for line, label in zip(self.frame[self.line], self.frame[self.label], strict=True):
-                if as_text(line).strip() and self._plain(label):
-                    self.labels_of_lines[as_text(line).strip()] = self._plain(label)
+            for name, of_line in zip(self.frame[self.line], self.frame[self.label], strict=True):
+                if as_text(name).strip() and self._plain(of_line):
+                    self.labels_of_lines[as_text(name).strip()] = self._plain(of_line)
 
     @staticmethod
     def _plain(label: object) -> str:
@@ -235,8 +252,7 @@ def _line_of(verdict: Verdict, target: _Target, model: Model, result: Merge) -> 
     """Return the service line for a verdict; None, and a problem told, when there is none."""
     if not target.line:
         return ""
-    known = dict(zip(model.lines, model.line_labels, strict=True)) if model.has_lines else {}
-    known |= target.labels_of_lines
+    known = target.labels_of_lines
     if verdict.line:
         label = known.get(verdict.line)
         if label == verdict.label:
@@ -255,10 +271,9 @@ def _line_of(verdict: Verdict, target: _Target, model: Model, result: Merge) -> 
 
 def _rows(path: Path) -> Iterable[tuple[int, dict[str, str]]]:
     """Yield the rows of a queue with their numbers in a spreadsheet, by the names of its columns."""
-    style, _ = format_of(path)
-    if style == "xlsx":
+    if path.suffix.lower() == ".xlsx":
         content = read_bytes(path, hint="Name a queue that `outsort review` wrote.")
-        reader = open_reader(str(path), io.BytesIO(content), style)
+        reader = open_reader(str(path), io.BytesIO(content), "xlsx")
         columns = reader.columns
         rows = list(enumerate((row for batch in reader for row in plain_rows(batch, columns)), 2))
         reader.close()

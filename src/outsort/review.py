@@ -9,14 +9,14 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from outsort.columns import find_column
-from outsort.dataset import as_text, hashes_of, key_of, same_text
-from outsort.errors import DataError
-from outsort.files import read_bytes, written_whole
+from outsort.dataset import hashes_of, key_of, parse_weights, same_text
+from outsort.errors import DataError, OutputError
+from outsort.files import check_output, for_workbook, written_whole
 from outsort.kernel import Kernel
 from outsort.model import LABELS, odds_to_proba
 from outsort.prediction import predictions
-from outsort.tables import format_of, open_reader, plain_rows
+from outsort.scoring import Options, opened, text_columns, texts_of_batch
+from outsort.tables import EXCEL_CELL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,8 +34,6 @@ WAYS = ("mixed", "uncertain", "weight", "novel", "random")
 MAX_POOL = 20_000
 #: Two texts whose tf-idf vectors have a greater cosine are near each other: one of them is enough.
 NEAR = 0.8
-#: What a cell of a workbook holds at most, in characters.
-_MAX_CELL = 32_767
 
 COLUMNS = (
     "key", "text", "model_label", "probability", "model_line", "reason", "because",
@@ -62,51 +60,55 @@ class Candidates:
 
 
 def read_candidates(
-    path: Path, model: Model, *, text_column: str | None = None, weight_column: str | None = None
+    path: Path, model: Model, *, options: Options | None = None, weight_column: str | None = None
 ) -> Candidates:
     """Read the texts of a table that may be reviewed.
 
+    Args:
+        path: the table.
+        model: the model; what it was trained on is left out.
+        options: how to read the table, `Options()` when None.
+        weight_column: the column of weights.
+
     Raises:
-        DataError: the table cannot be read; a weight is no number of 0 or above.
+        DataError: the table cannot be read or lacks a column; a weight is no number of 0 or above.
     """
-    style, packing = format_of(path)
-    content = read_bytes(path, hint="Name a table that `outsort score` wrote.")
-    reader = open_reader(str(path), io.BytesIO(content), style, packing=packing)
-    columns = reader.columns
-    place = columns.index(str(find_column(str(path), columns, "text", text_column)))
-    if weight_column is not None and columns.count(weight_column) != 1:
-        raise DataError(f"{path}: no column {weight_column!r}; it has {', '.join(map(repr, columns))}.")
-    at = None if weight_column is None else columns.index(weight_column)
-    found: dict[str, list[Any]] = {}
+    options = options or Options()
+    found: dict[str, int] = {}
+    texts: list[str] = []
+    entries, rows, cells = [], [], []
     number = 1
-    for batch in reader:
-        for row in plain_rows(batch, columns):
-            number += 1
-            text = as_text(row[place])
-            if text.strip():
-                entry = found.setdefault(same_text(text), [text, 0, 0.0])
-                entry[1] += 1
-                entry[2] += 1.0 if at is None else _weight(row[at], f"{path}, row {number}")
-    reader.close()
-    texts = [text for text, _, _ in found.values()]
-    fresh = np.flatnonzero(~np.isin(hashes_of(texts), model.seen)).tolist()
-    entries = list(found.values())
+    with opened(str(path), options) as table:
+        columns = table.reader.columns
+        names = text_columns(str(path), columns, options.text_columns)
+        if weight_column is not None and columns.count(weight_column) != 1:
+            raise DataError(f"{path}: no column {weight_column!r}; it has {', '.join(map(repr, columns))}.")
+        for batch in table.reader:
+            of_batch, _ = texts_of_batch(batch, columns, names)
+            weighed, _ = texts_of_batch(batch, columns, [weight_column]) if weight_column else (of_batch, {})
+            for raw, cell in zip(_plain(of_batch), _plain(weighed), strict=True):
+                number += 1
+                text = raw or ""
+                if text.strip():
+                    entries.append(found.setdefault(same_text(text), len(texts)))
+                    if entries[-1] == len(texts):
+                        texts.append(text)
+                    if weight_column:
+                        rows.append(number)
+                        cells.append(cell or "")
+    weights = parse_weights(str(path), weight_column, rows, cells) if weight_column else None
+    fresh = np.flatnonzero(~np.isin(hashes_of(texts), model.seen))
     return Candidates(
-        [texts[i] for i in fresh],
-        np.array([entries[i][1] for i in fresh], np.int64),
-        np.array([entries[i][2] for i in fresh], np.float64),
+        [texts[i] for i in fresh.tolist()],
+        np.bincount(entries, minlength=len(texts))[fresh],
+        np.bincount(entries, weights, minlength=len(texts)).astype(np.float64)[fresh],
         len(texts) - len(fresh),
     )
 
 
-def _weight(cell: object, where: str) -> float:
-    try:
-        weight = float(str(cell))
-    except ValueError:
-        weight = -1.0
-    if not 0 <= weight < np.inf:
-        raise DataError(f"{where}: weight {cell!r} is no number of 0 or above. Mend it and try again.")
-    return weight
+def _plain(column: Any) -> Sequence[str | None]:  # noqa: ANN401 - strings, `Texts` or an Arrow array
+    result: Sequence[str | None] = column.to_pylist() if hasattr(column, "to_pylist") else column
+    return result
 
 
 def choose(
@@ -215,32 +217,50 @@ def _similarity(vectors: scipy.sparse.csr_matrix, i: int) -> Floats:
     return cosines
 
 
+def check_queue(path: Path, *, force: bool) -> bool:
+    """Tell whether a queue is to be a workbook; see that it can be written.
+
+    Raises:
+        OutputError: the name ends neither in .xlsx nor in .csv, or the file cannot be written.
+    """
+    style = path.suffix.lower()
+    if style not in (".xlsx", ".csv"):
+        raise OutputError(
+            f"{path}: a queue is a workbook or a CSV file. Name one that ends in .xlsx or .csv."
+        )
+    check_output(path, force=force)
+    return style == ".xlsx"
+
+
+def _shown(text: str) -> str:
+    """Return a text as any program shows and keeps it; its key is that of the text."""
+    return for_workbook(text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
 def write_queue(
     path: Path, model: Model, candidates: Candidates, chosen: NDArray[np.intp], *, force: bool
 ) -> int:
     """Write the chosen texts for a person to label; return how many were too long for a workbook.
 
     Raises:
-        DataError: the name ends neither in .xlsx nor in .csv.
-        OutputError: the file cannot be written.
+        OutputError: see `check_queue`.
     """
-    style, packing = format_of(path)
-    if style not in ("xlsx", "csv") or packing:
-        raise DataError(f"{path}: a queue is a workbook or a CSV file. Name one that ends in .xlsx or .csv.")
-    fits = [i for i in chosen.tolist() if style == "csv" or len(candidates.texts[i]) <= _MAX_CELL]
-    told = predictions([candidates.texts[i] for i in fits], model)
+    is_workbook = check_queue(path, force=force)
+    shown = [_shown(candidates.texts[i]) for i in chosen.tolist()]
+    fits = [k for k, text in enumerate(shown) if not is_workbook or len(text) <= EXCEL_CELL]
+    told = predictions([shown[k] for k in fits], model)
     rows = [
         _row(p, int(candidates.n_rows[i]), float(candidates.weights[i]))
-        for i, p in zip(fits, told, strict=True)
+        for i, p in zip(chosen[fits].tolist(), told, strict=True)
     ]
     with written_whole(path, force=force) as file:
-        if style == "xlsx":
+        if is_workbook:
             _write_workbook(file, model, rows)
         else:
             out = io.StringIO(newline="")
             csv.writer(out).writerows([COLUMNS, *rows])
             # With the mark Excel takes it for UTF-8.
-            file.write(out.getvalue().encode("utf-8-sig", "replace"))
+            file.write(out.getvalue().encode("utf-8-sig"))
     return len(chosen) - len(fits)
 
 

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
@@ -187,7 +187,7 @@ def score(
 
     def scored(table: Any) -> Any:  # noqa: ANN401
         columns = [str(c) for c in (table.column_names if hasattr(table, "column_names") else table.columns)]
-        chosen = _text_columns("the table", columns, names)
+        chosen = text_columns("the table", columns, names)
         texts = _texts_of_frame(table, chosen)
         prefixed = _renamed(scorer.columns(texts), _prefix(columns, scorer.added, prefix))
         added = {name: values.tolist() for name, values in prefixed.items()}
@@ -304,27 +304,56 @@ class Layout(NamedTuple):
     prefix: str
 
 
+class Opened(NamedTuple):
+    """A table that is being read.
+
+    Attributes:
+        raw: its bytes.
+        reader: its rows.
+        style: its format, one of `tables.FORMATS`.
+    """
+
+    raw: IO[bytes]
+    reader: Reader
+    style: str
+
+
+@contextmanager
+def opened(source: str, options: Options) -> Iterator[Opened]:
+    """Open a table to be read as the options say, for as long as the block lasts.
+
+    Args:
+        source: the file; - for standard input, which is CSV unless the options say otherwise.
+        options: how to read it.
+
+    Raises:
+        DataError: it cannot be read, with the row where there is one; also while iterating.
+    """
+    is_stdin = source == "-"
+    style, packing = ("csv", "") if is_stdin and not options.read_as else format_of(source, options.read_as)
+    with _input(source) as raw:
+        reader = open_reader(
+            "standard input" if is_stdin else source,
+            raw,
+            style,
+            packing=packing,
+            encoding=options.encoding,
+            sheet=options.sheet,
+            keep=options.keep,
+        )
+        with closing(reader):
+            yield Opened(raw, reader, style)
+
+
 def layout(source: Path | str, options: Options) -> Layout:
     """Say which columns a file has, which of them are read, and how those to be added begin.
 
     Raises:
         DataError: the columns cannot be read, there is none of text, or no prefix that is free.
     """
-    read_as, packing = format_of(source, options.read_as)
-    with ExitStack() as stack:
-        raw = stack.enter_context(_input(str(source)))
-        reader = open_reader(
-            str(source),
-            raw,
-            read_as,
-            packing=packing,
-            encoding=options.encoding,
-            sheet=options.sheet,
-            keep=options.keep,
-        )
-        stack.callback(reader.close)
-        columns = _first_keys(reader) if read_as == "jsonl" else reader.columns
-    names = _text_columns(str(source), columns, options.text_columns)
+    with opened(str(source), options) as table:
+        columns = _first_keys(table.reader) if table.style == "jsonl" else table.reader.columns
+    names = text_columns(str(source), columns, options.text_columns)
     added = ADDED | (EXPLAINED if options.explain else {})
     return Layout(columns, names, _prefix(columns, added, options.prefix))
 
@@ -407,28 +436,15 @@ def _score_one(
         if source != "-" and Path(output).exists() and Path(output).samefile(source):
             raise OutputError(f"{output}: is the input. Name another output.")
         check_output(Path(output), force=force)
-    read_as, packing = (
-        ("csv", "") if source == "-" and not options.read_as else format_of(source, options.read_as)
-    )
-    write_as, write_packing = (
-        (read_as, "") if output == "-" and not options.write_as else format_of(output, options.write_as)
-    )
+    as_it_came = output == "-" and not options.write_as
+    write_as, write_packing = ("", "") if as_it_came else format_of(output, options.write_as)
     with ExitStack() as stack:
-        raw = stack.enter_context(_input(source))
+        raw, reader, read_as = stack.enter_context(opened(source, options))
+        write_as = write_as or read_as
         size = os.fstat(raw.fileno()).st_size
-        reader = open_reader(
-            "standard input" if source == "-" else source,
-            raw,
-            read_as,
-            packing=packing,
-            encoding=options.encoding,
-            sheet=options.sheet,
-            keep=options.keep,
-        )
-        stack.callback(reader.close)
         # JSON lines pass through as they are; only another format must know all their keys beforehand.
         columns = [] if read_as == write_as == "jsonl" else reader.columns
-        names = _text_columns(source, columns or _first_keys(reader), options.text_columns)
+        names = text_columns(source, columns or _first_keys(reader), options.text_columns)
         prefix = _prefix(columns or _first_keys(reader), scorer.added, options.prefix)
         added = {prefix + name: kind for name, kind in scorer.added.items()}
         file = stack.enter_context(_output(output, force=force))
@@ -453,7 +469,7 @@ def _answered(
     with ThreadPoolExecutor(1) as pool:
         waiting: deque[tuple[Batch, Any]] = deque()
         for batch in batches:
-            texts, faults = _texts(batch, columns, names)
+            texts, faults = texts_of_batch(batch, columns, names)
             waiting.append((batch, pool.submit(scorer.columns, texts, faults)))
             if len(waiting) > 2:
                 ready, future = waiting.popleft()
@@ -462,8 +478,11 @@ def _answered(
             yield ready, future.result()
 
 
-def _texts(batch: Batch, columns: Sequence[str], names: Sequence[str]) -> tuple[Any, dict[int, str]]:
-    """Return the texts of a batch, and the faults that its rows came with."""
+def texts_of_batch(batch: Batch, columns: Sequence[str], names: Sequence[str]) -> tuple[Any, dict[int, str]]:
+    """Return the texts of a batch, joined from the columns named, and the faults that its rows came with.
+
+    They come as a list of strings, as `Texts` or as an Arrow array, whichever costs least.
+    """
     rows = batch.rows
     if isinstance(rows, Records):
         if len(names) == 1:
@@ -503,7 +522,12 @@ def _texts_of_frame(table: Any, names: Sequence[str]) -> Any:  # noqa: ANN401
     return [_joined(values) for values in zip(*(c.to_pylist() for c in columns), strict=True)]
 
 
-def _text_columns(source: str, columns: Sequence[str], wanted: Sequence[str]) -> list[str]:
+def text_columns(source: str, columns: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """Return the columns of text: those wanted, the only one there is, or the one of a usual name.
+
+    Raises:
+        NoColumnError: there is none.
+    """
     if wanted:
         return [str(find_column(source, columns, "text", name)) for name in wanted]
     if len(columns) == 1:

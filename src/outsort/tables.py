@@ -23,7 +23,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 
 from outsort.errors import DataError, OutputError
-from outsort.files import delimiter_of, sniff_encoding
+from outsort.files import delimiter_of, for_workbook, sniff_encoding
 from outsort.records import Records, cut
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ _BATCH_BYTES = 1 << 21
 MAX_CELL = 1 << 25
 #: A packed file may grow so many times when unpacked; nobody asks below this many bytes.
 _MAX_GROWTH, _GROWTH_ASKED = 300, 1 << 28
-#: What an Excel sheet can hold.
-_EXCEL_ROWS, _EXCEL_CELL = 1_048_576, 32_767
+#: Rows that an Excel sheet can hold, and characters that a cell can.
+_EXCEL_ROWS, EXCEL_CELL = 1_048_576, 32_767
 
 
 class Batch(NamedTuple):
@@ -949,20 +949,16 @@ class ExcelWriter:
         if value is None or value == "":
             return
         if isinstance(value, str):
-            if len(value) > _EXCEL_CELL:
+            if len(value) > EXCEL_CELL:
                 raise OutputError(
                     f"row {self._n_rows + 1}: a cell of {len(value):,} characters, where Excel holds "
-                    f"{_EXCEL_CELL:,}. Write CSV or Parquet instead."
+                    f"{EXCEL_CELL:,}. Write CSV or Parquet instead."
                 )
-            # Control characters have no place in a workbook's XML.
-            self._sheet.write_string(self._n_rows, column, _NO_XML.sub("\ufffd", value), cell_format)
+            self._sheet.write_string(self._n_rows, column, for_workbook(value), cell_format)
         elif isinstance(value, (dict, list, tuple)):
             self._sheet.write_string(self._n_rows, column, str(_as_cell(value)), cell_format)
         else:
             self._sheet.write(self._n_rows, column, value, cell_format)
-
-
-_NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def _first_line(error: BaseException) -> str:
