@@ -66,7 +66,9 @@ def test_an_unknown_way_is_refused(model):
 
 def test_candidates_are_new_texts_with_their_rows_and_weights(model, tmp_path):
     path = tmp_path / "scored.csv"
-    path.write_text("text,spend\nType forms,2\ntype  FORMS,3\ndraft a contract,9\n,1\n", encoding="utf-8")
+    path.write_text(
+        "text,spend\nType forms,2\ntype  FORMS,3\ndraft a contract,9\n???,1\n,1\n", encoding="utf-8"
+    )
     found = read_candidates(path, model, weight_column="spend")
     assert (found.texts, found.n_rows.tolist(), found.weights.tolist()) == (["Type forms"], [2], [5.0])
     assert found.n_seen == 1

@@ -17,6 +17,7 @@ from outsort.model import LABELS, odds_to_proba
 from outsort.prediction import predictions
 from outsort.scoring import Options, opened, text_columns, texts_of_batch
 from outsort.tables import EXCEL_CELL
+from outsort.text import words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +90,8 @@ def read_candidates(
             for raw, cell in zip(_plain(of_batch), _plain(weighed), strict=True):
                 number += 1
                 text = raw or ""
-                if text.strip():
+                # Of a text without a word nothing can be learnt.
+                if words(text):
                     entries.append(found.setdefault(same_text(text), len(texts)))
                     if entries[-1] == len(texts):
                         texts.append(text)
