@@ -2,6 +2,7 @@
 
 import io
 import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -132,3 +133,20 @@ def browser():
         chromium = driver.chromium.launch(executable_path=path, args=options)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture
+def office(tmp_path):
+    """LibreOffice, where the machine has it: ``office(path, "csv", folder)`` opens and saves a file."""
+    program = shutil.which("soffice") or shutil.which("libreoffice")
+    if not program:
+        pytest.skip("no LibreOffice on this machine: apt-get install libreoffice-calc-nogui")
+
+    def resave(path, kind, folder):
+        # A profile of its own: another LibreOffice may be running.
+        profile = f"-env:UserInstallation={(tmp_path / 'profile').as_uri()}"
+        command = [program, profile, "--headless", "--convert-to", kind, "--outdir", folder, path]
+        subprocess.run(command, check=True, capture_output=True, timeout=120)
+        return folder / f"{path.stem}.{kind.partition(':')[0]}"
+
+    return resave

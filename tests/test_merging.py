@@ -207,40 +207,61 @@ def verdicts():
     return {WILD[i % len(WILD)].format(i): rng.choice(list(LINES)) for i in range(1000)}
 
 
-def decide(path, verdicts):
-    """Label a workbook's rows, sort them, delete some columns and put others between."""
+@pytest.fixture
+def queued(model, verdicts, tmp_path):
+    """A workbook of those texts and a hundred others, as `outsort review` writes it."""
+    texts = [*verdicts, *(f"left alone {i}" for i in range(100))]
+    n = len(texts)
+    path = tmp_path / "queue.xlsx"
+    write_queue(
+        path, model, Candidates(texts, np.ones(n, np.int64), np.ones(n), 0), np.arange(n), force=False
+    )
+    return path
+
+
+def work_through(path, verdicts):
+    """Label a workbook's rows as a person does: sort and filter, delete rows, put columns between."""
     book = openpyxl.load_workbook(path)
     sheet = book["review"]
-    names = [cell.value for cell in sheet[1]]
-    rows = [dict(zip(names, row, strict=True)) for row in sheet.iter_rows(min_row=2, values_only=True)]
-    for row in rows:
-        row["label"] = verdicts[row["text"]]
-        row["service_line"] = LINES[row["label"]]
-    rows.sort(key=lambda row: row["text"][::-1])
-    out = openpyxl.Workbook()
-    kept = ["notes", "label", "text", "mine", "service_line", "key"]
-    for row in [kept, *([row.get(name) for name in kept] for row in rows)]:
-        out.active.append(row)
-        for cell in out.active[out.active.max_row]:
-            cell.data_type = "s" if isinstance(cell.value, str) else cell.data_type
-    out.save(path)
+    names, *rows = sheet.iter_rows(values_only=True)
+    rows = [row for row in rows if row[1] in verdicts]
+    sheet.delete_rows(2, sheet.max_row)
+    for number, row in enumerate(sorted(rows, key=lambda row: row[1][::-1]), 2):
+        cells = dict(zip(names, row, strict=True))
+        cells["label"] = verdicts[cells["text"]]
+        cells["service_line"] = LINES[cells["label"]]
+        for place, name in enumerate(names, 1):
+            cell = sheet.cell(number, place, cells[name])
+            cell.data_type = "s" if isinstance(cells[name], str) else cell.data_type
+        sheet.row_dimensions[number].hidden = cells["label"] != "KPO"
+    sheet.auto_filter.add_filter_column(names.index("label"), ["KPO"])
+    for place in (1, 2, 4):
+        sheet.insert_cols(place)
+        sheet.cell(1, place, f"notes {place}")
+    book.save(path)
 
 
 def landed(path, verdicts):
     return {row["text"]: row["label"] for row in rows_of(path)} == verdicts
 
 
-def test_a_thousand_verdicts_land_through_a_workbook_sorted_and_changed(model, tmp_path, verdicts):
-    path = tmp_path / "queue.xlsx"
-    texts = list(verdicts)
-    write_queue(
-        path,
-        model,
-        Candidates(texts, np.ones(1000, np.int64), np.ones(1000), 0),
-        np.arange(1000),
-        force=False,
-    )
-    decide(path, verdicts)
+def test_a_thousand_verdicts_land_through_a_workbook_worked_through(queued, model, tmp_path, verdicts):
+    work_through(queued, verdicts)
+    result = merge([queued], tmp_path / "data.csv", model)
+    assert (result.added, result.problems) == (1000, [])
+    assert landed(tmp_path / "data.csv", verdicts)
+
+
+#: What LibreOffice is asked for: its name of the filter, with semicolons and UTF-8 for CSV.
+SAVED_AS = {"xlsx": "xlsx:Calc MS Excel 2007 XML", "csv": "csv:Text - txt - csv (StarCalc):59,34,76"}
+
+
+@pytest.mark.parametrize("kind", SAVED_AS)
+def test_a_thousand_verdicts_land_through_libreoffice(office, queued, model, tmp_path, verdicts, kind):
+    # As it came, opened and saved; then worked through, and saved once more.
+    path = office(queued, SAVED_AS["xlsx"], tmp_path / "once")
+    work_through(path, verdicts)
+    path = office(path, SAVED_AS[kind], tmp_path / "twice")
     result = merge([path], tmp_path / "data.csv", model)
     assert (result.added, result.problems) == (1000, [])
     assert landed(tmp_path / "data.csv", verdicts)
