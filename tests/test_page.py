@@ -9,7 +9,7 @@ import pytest
 
 import outsort
 from conftest import serving
-from outsort import scoring
+from outsort import artefact, scoring
 from outsort.guard import Settings
 from outsort.service import key_of
 
@@ -108,7 +108,7 @@ def table(texts):
 
 
 def test_the_answer_for_a_text_is_the_same_everywhere(page, client, model, outsort, tmp_path):
-    from outsort import artefact, predict
+    from outsort import predict
 
     texts = [*ODD, "key invoices into sap", "review contract clauses", "mop office floors"]
     expected = [told(p) for p in predict(texts, model)]
@@ -217,6 +217,40 @@ def test_a_spreadsheet_is_dropped_reviewed_and_taken_home(page, model, tmp_path)
     page.select_option("#format", "xlsx")
     name, workbook = downloaded(page, "#download")
     assert (name, workbook[:2]) == ("tenders-scored.xlsx", b"PK")
+
+
+def test_what_was_corrected_on_the_page_teaches_the_next_model(
+    page, browser, model, csv_file, outsort, tmp_path
+):
+    things = ["ledgers", "deeds", "wills", "bills", "patents", "receipts", "leases", "claims"]
+    right = {
+        f"{verb} {thing}": label
+        for verb, label in (("punch", "BPO"), ("litigate", "KPO"))
+        for thing in things
+    }
+    paste(page, right)
+    drop(page, "tenders.csv", table(right))
+    expect(page.locator("#source")).to_have_text("tenders.csv")
+    page.fill("#reviewer", "Ada")
+    page.focus("#list")
+    for label in right.values():
+        page.keyboard.press(label[0].lower())
+    expect(page.locator("#status")).to_contain_text("16 corrections.")
+    (tmp_path / "corrections.csv").write_bytes(downloaded(page, "#save")[1])
+
+    old, new = tmp_path / "old.joblib", tmp_path / "new.joblib"
+    artefact.save(model, old)
+    merged = outsort("merge", tmp_path / "corrections.csv", "--into", csv_file, "-m", old)
+    assert "16 rows added" in merged.out
+    trained = outsort("retrain", csv_file, "--base", old, "-o", new, "--gate", "no-worse", "--folds", "4")
+    assert trained.code == 0, trained.err
+    assert "16 of 31 rows are new" in trained.out
+
+    unseen = {"punch contracts": "BPO", "litigate contracts": "KPO"}
+    with serving(artefact.load(new)) as client:
+        for taught in opened(browser, client):
+            paste(taught, unseen)
+            assert [shown(taught, place)[1] for place in range(2)] == list(unseen.values())
 
 
 def test_a_correction_can_be_taken_back(page):
