@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from outsort import training
-from outsort.comparison import compare, is_worse, mcnemar
+from outsort.comparison import compare, is_worse, judge, mcnemar
 from outsort.dataset import read
 from outsort.errors import DataError
 
@@ -72,3 +72,16 @@ def test_data_without_an_answer_cannot_compare(model):
     data = read(pd.DataFrame({"text": ["x"], "label": ["UNCLEAR"]}), for_training=False)
     with pytest.raises(DataError, match="no row is labelled BPO or KPO, so nothing can be compared"):
         compare(model, model, data)
+
+
+def test_rows_of_a_group_count_as_one():
+    # One supplier lost all its rows, nine gained one each: by rows that is worse, by suppliers it is not.
+    gain = np.array([-1] * 40 + [1] * 9)
+    groups = np.array(["big"] * 40 + [f"small {i}" for i in range(9)])
+    alone, grouped = judge(gain, np.ones(49)), judge(gain, np.ones(49), groups)
+    assert alone["worse"]
+    assert not grouped["worse"]
+    assert grouped["p_value"] == pytest.approx(2 * 11 / 2**10)
+    assert (grouped["n"], grouped["got_right"], grouped["got_wrong"]) == (49, 9, 40)
+    assert grouped["difference"] == alone["difference"]
+    assert judge(-abs(gain), np.ones(49), groups)["worse"]

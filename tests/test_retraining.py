@@ -43,6 +43,30 @@ def test_new_rows_are_answered_by_models_that_were_trained_without_them(base, mo
     assert model.about["lineage"][0]["model"] == base.fingerprint
 
 
+def test_new_rows_are_judged_on_groups_left_out_whole():
+    # Every supplier writes of the same work; the base knew half of the words.
+    rows = [
+        (f"{verb} {thing} {supplier}", label, f"supplier {supplier}", verb in ("key", "draft"))
+        for label, verbs in (("BPO", ("key", "punch")), ("KPO", ("draft", "litigate")))
+        for verb in verbs
+        for supplier in range(12)
+        for thing in ("deeds", "bills")
+    ]
+    data = pd.DataFrame(rows, columns=["text", "label", "supplier", "old"])
+    base = training.train(data[data["old"]], checks=Checks(folds=0))
+    _, result = retrain(read(data), base, checks=Checks(folds=4, group_column="supplier"))
+    (scheme,) = result["on_groups"]
+    assert scheme == "unseen supplier"
+    judged = result["on_groups"][scheme]
+    # Words that only the new rows hold cannot be told apart without them.
+    assert (judged["n"], judged["got_right"], judged["got_wrong"]) == (96, 24, 0)
+
+
+def test_fewer_than_ten_groups_are_not_judged(base, more):
+    _, result = retrain(read(more), base, checks=Checks(folds=2))
+    assert result["on_groups"] == {}
+
+
 def test_the_lineage_goes_back_to_the_first(base, more):
     second, _ = retrain(read(more), base, checks=Checks(folds=2))
     third, _ = retrain(read(more), second, checks=Checks(folds=2))

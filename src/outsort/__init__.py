@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from outsort.errors import DataError, ModelError, OutputError, OutsortError, ServiceError
     from outsort.evaluation import evaluate
     from outsort.explanation import explain, find_precedents
+    from outsort.merging import merge
     from outsort.model import Model
+    from outsort.planning import plan
     from outsort.prediction import Prediction, predict
+    from outsort.retraining import retrain
     from outsort.scoring import score, score_file
     from outsort.training import Checks, Settings, train
 
@@ -42,8 +45,11 @@ __all__ = [
     "explain",
     "find_precedents",
     "load_model",
+    "merge",
+    "plan",
     "predict",
     "read_dataset",
+    "retrain",
     "save_model",
     "score",
     "score_file",
@@ -67,8 +73,11 @@ _HOMES = {
     "explain": "explanation",
     "find_precedents": "explanation",
     "load_model": "artefact:load",
+    "merge": "merging",
+    "plan": "planning",
     "predict": "prediction",
     "read_dataset": "dataset:read",
+    "retrain": "retraining",
     "save_model": "artefact:save",
     "score": "scoring",
     "score_file": "scoring",

@@ -41,6 +41,7 @@ LineColumn = Annotated[str | None, typer.Option(help="Column of service lines, i
 WeightColumn = Annotated[
     str | None, typer.Option(help="Column of how much each row counts: spend, headcount.")
 ]
+GroupColumn = Annotated[str | None, typer.Option(help="Score on groups left out whole, too: suppliers, say.")]
 ModelFile = Annotated[
     Path | None,
     typer.Option("--model", "-m", help="Model file; the default model ships with outsort."),
@@ -247,9 +248,7 @@ def train(
     confidence: Annotated[
         float, typer.Option(min=0.5, max=0.999, help="Probability that this promise is kept.")
     ] = 0.9,
-    group_column: Annotated[
-        str | None, typer.Option(help="Score on groups left out whole, too: suppliers, say.")
-    ] = None,
+    group_column: GroupColumn = None,
     time_column: Annotated[
         str | None, typer.Option(help="Score on rows later than those trained on, too.")
     ] = None,
@@ -553,13 +552,15 @@ def retrain(
     label_column: LabelColumn = None,
     line_column: LineColumn = None,
     folds: Annotated[int, typer.Option(min=2, help="Folds of cross-validation.")] = 5,
+    group_column: GroupColumn = None,
     weight_column: WeightColumn = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the solver and the folds.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")] = False,
 ) -> None:
     """Train a model to replace another, and say whether it is better on what the other never saw.
 
-    On rows that are new, the old model's answers are compared with those of models trained without them.
+    On rows that are new, the old model's answers are compared with those of models trained without them;
+    on lines and groups left out whole, models of all rows with models of the rows that the old one had.
     """
     from outsort import training
     from outsort.artefact import load, save
@@ -579,13 +580,15 @@ def retrain(
         dataset,
         old,
         settings=training.Settings(seed=seed),
-        checks=training.Checks(folds=folds, weight_column=weight_column),
+        checks=training.Checks(folds=folds, group_column=group_column, weight_column=weight_column),
         test=measure,
     )
     write_tables(sys.stdout, [scores_table(model.about["scores"], "cross-validation")])
     typer.echo(f"{result['new_rows']:,} of {len(dataset.texts):,} rows are new to {base}")
     if result["on_new_rows"]:
         typer.echo(f"On them: {judgement_line(result['on_new_rows'])}")
+    for scheme, verdict in result["on_groups"].items():
+        typer.echo(f"On {scheme}, all rows against those {base} had: {judgement_line(verdict)}")
     if result["on_test"] and measure:
         for path, share in zip((base, output), result["on_test"]["share_seen"].values(), strict=True):
             _tell_seen(measure, str(path), share)
@@ -597,6 +600,53 @@ def retrain(
         raise typer.Exit(3)
     size = save(model, output, force=force)
     typer.echo(f"{output}: {len(model.terms):,} terms, {size / 1e6:.1f} MB")
+
+
+@app.command()
+def plan(
+    data: Data,
+    n: Annotated[
+        int | None, typer.Option("-n", min=1, help="Labels to be made; as many as are worth it by default.")
+    ] = None,
+    min_gain: Annotated[
+        float,
+        typer.Option(min=1e-6, max=1, help="Accuracy that 100 more labels must bring to be worth making."),
+    ] = 0.001,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    line_column: LineColumn = None,
+    folds: Annotated[int, typer.Option(min=2, help="Folds of cross-validation.")] = 5,
+    weight_column: WeightColumn = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the solver and the folds.")] = 0,
+    lines: Annotated[int, typer.Option(min=0, help="Service lines shown, at most.")] = 10,
+    as_json: Json = False,
+) -> None:
+    """Say how many more labels are worth making, and which service lines need them.
+
+    Models of growing shares of the rows tell how accuracy rises; the labels go where they take most
+    mistakes away. An answer is right when the likeliest of BPO, KPO and NEITHER is the row's label.
+    """
+    import json
+
+    from outsort import planning
+    from outsort.dataset import read
+    from outsort.printing import plan_tables, write_tables
+    from outsort.training import Settings
+
+    dataset = read(data, text_column=text_column, label_column=label_column, line_column=line_column)
+    _tell_reading(dataset)
+    result = planning.plan(
+        dataset,
+        min_gain=min_gain,
+        n_labels=n,
+        settings=Settings(seed=seed),
+        n_folds=folds,
+        weight_column=weight_column,
+    )
+    if as_json:
+        typer.echo(json.dumps(result, ensure_ascii=False, indent=2))
+    else:
+        write_tables(sys.stdout, plan_tables(result, lines))
 
 
 @app.command()

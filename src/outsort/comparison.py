@@ -93,24 +93,28 @@ def compare(
     }
 
 
-def judge(gain: NDArray[np.int64], weights: Floats) -> dict[str, Any]:
+def judge(gain: NDArray[np.int64], weights: Floats, groups: NDArray[np.str_] | None = None) -> dict[str, Any]:
     """Say whether a new model is better on some rows.
 
     Args:
         gain: int64 (n_rows,), 1 where only the new model is right, -1 where only the old, 0 elsewhere.
         weights: float64 (n_rows,), what each row counts.
+        groups: (n_rows,), where rows of a group stand or fall together: then the interval is over groups
+            drawn, and the test is of the groups that gain and lose.
 
     Returns:
         `n`, `difference`, `interval`, `got_right`, `got_wrong`, `p_value` and `worse`, as `compare` has them.
     """
-    better, worse = int((gain > 0).sum()), int((gain < 0).sum())
-    low, high = _interval(gain, weights)
+    units = np.arange(len(gain)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    gains, sizes = (np.bincount(units, of).astype(np.float64) for of in (gain * weights, weights))
+    better, worse = int((gains > 0).sum()), int((gains < 0).sum())
+    low, high = _interval(gains, sizes)
     return {
         "n": len(gain),
         "difference": float(np.average(gain, weights=weights)),
         "interval": [low, high],
-        "got_right": better,
-        "got_wrong": worse,
+        "got_right": int((gain > 0).sum()),
+        "got_wrong": int((gain < 0).sum()),
         "p_value": mcnemar(better, worse),
         "worse": is_worse(better, worse, high),
     }
@@ -150,13 +154,13 @@ def is_worse(n_better: int, n_worse: int, high: float) -> bool:
     return high < 0 or (n_worse > n_better and mcnemar(n_better, n_worse, "greater") <= ALPHA)
 
 
-def _interval(gain: NDArray[np.int64], weights: Floats, seed: int = 0) -> tuple[float, float]:
-    """Return the percentile bootstrap interval of the mean of `gain` (n_rows,), by weights (n_rows,)."""
+def _interval(gains: Floats, weights: Floats, seed: int = 0) -> tuple[float, float]:
+    """Return the percentile bootstrap interval of sum of gains by sum of weights: (n_units,) each."""
     rng = np.random.default_rng(seed)
-    both = np.stack([gain * weights, weights], axis=1)
+    both = np.stack([gains, weights], axis=1)
     means = []
     for _ in range(N_RESAMPLES):
-        drawn = both[rng.integers(0, len(gain), len(gain))].sum(axis=0)
+        drawn = both[rng.integers(0, len(gains), len(gains))].sum(axis=0)
         means.append(drawn[0] / drawn[1] if drawn[1] else 0.0)
     low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)

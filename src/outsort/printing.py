@@ -400,6 +400,66 @@ def audit_tables(result: Mapping[str, Any], n_shown: int) -> list[RenderableType
     return tables
 
 
+def plan_tables(result: Mapping[str, Any], n_lines: int) -> list[RenderableType]:
+    """Lay out what `planning.plan` returns for a terminal."""
+    found: list[RenderableType] = [
+        table(
+            ["rows trained on", "accuracy on held-out rows"],
+            [[f"{point['rows']:,}", f"{point['accuracy']:.3f}"] for point in result["curve"]],
+            right=(0, 1),
+        )
+    ]
+    least = f"{100 * result['min_gain']:.2g} points"
+    if result["fit"] is None:
+        found.append("Accuracy does not rise with rows: more like these are not worth making.")
+    elif result["worth"]:
+        about = "More than" if result["is_more"] else "About"
+        found.append(
+            f"{about} {result['worth']:,} more labels are worth making: up to there, 100 of them raise the "
+            f"accuracy by {least} or more."
+        )
+    else:
+        found.append(
+            f"No more labels are worth making: after {result['rows']:,} rows, 100 more raise the accuracy by "
+            f"less than {least}."
+        )
+    if result["forecast"]:
+        found.append(
+            table(
+                ["more labels", "accuracy", "by the curves of single folds"],
+                [
+                    [f"{at['labels']:,}", f"{at['accuracy']:.3f}", "–".join(f"{a:.3f}" for a in at["range"])]
+                    for at in (
+                        {"labels": 0, "accuracy": result["accuracy"], "range": []},
+                        *result["forecast"],
+                    )
+                ],
+                right=(0, 1, 2),
+            )
+        )
+    made = f"{result['to_make']:,} labels to make" if result["to_make"] else "most mistakes first"
+    found.append(
+        table(
+            [f"service line, {made}", "label", "rows", "accuracy", "labels to make"],
+            [
+                [
+                    line["service_line"],
+                    line["label"],
+                    f"{line['rows']:,}",
+                    f"{line['accuracy']:.3f}",
+                    f"{line['labels']:,}",
+                ]
+                for line in result["lines"][:n_lines]
+            ],
+            right=(2, 3, 4),
+        )
+    )
+    left = result["lines"][n_lines:]
+    if left:
+        found.append(f"and {len(left)} lines more, {sum(line['labels'] for line in left):,} labels to make")
+    return found
+
+
 def _verdict(result: Mapping[str, Any], name: str, what: str) -> list[str]:
     finding = result[name]
     if name == "style":

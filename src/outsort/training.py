@@ -473,7 +473,7 @@ def folds(dataset: Dataset, checks: Checks, seed: int) -> dict[str, Splits]:
     n = min(2 * checks.folds, fewest(label for label in roll_up(dataset).values() if label in ANSWERS))
     if dataset.lines is not None and n >= 2:
         splits = _grouped(labels if fewest(labels) >= n else is_kpo, lines, n, seed)
-        if _teachable(labels, splits):
+        if is_teachable(labels, splits):
             schemes[LINES_OUT] = splits
     if checks.group_column:
         schemes[UNSEEN.format(checks.group_column)] = _unseen(dataset, checks, labels, seed)
@@ -487,8 +487,8 @@ def _grouped(strata: NDArray[Any], groups: NDArray[Any], n: int, seed: int) -> S
     return list(splitter.split(strata, strata, groups))
 
 
-def _teachable(labels: NDArray[np.str_], splits: Splits) -> bool:
-    """Tell whether each fold's training rows hold both answers."""
+def is_teachable(labels: NDArray[np.str_], splits: Splits) -> bool:
+    """Tell whether the training rows of each fold hold both answers: labels are str (n_rows,)."""
     return all(set(ANSWERS) <= set(labels[rows]) for rows, _ in splits)
 
 
@@ -501,7 +501,7 @@ def _unseen(dataset: Dataset, checks: Checks, labels: NDArray[np.str_], seed: in
             "out. Name another --group-column."
         )
     splits = _grouped(labels == ANSWERS[1], groups, n, seed)
-    if not _teachable(labels, splits):
+    if not is_teachable(labels, splits):
         raise DataError(
             f"{dataset.source}: with some groups of column {checks.group_column!r} left out, no row of BPO "
             "or none of KPO is left to learn from. Name a column with smaller groups."
@@ -520,7 +520,7 @@ def _later(dataset: Dataset, checks: Checks, labels: NDArray[np.str_]) -> Splits
         )
     blocks = np.array_split(np.arange(len(moments)), min(checks.folds + 1, len(moments)))
     splits = [(np.flatnonzero(codes < out[0]), np.flatnonzero(np.isin(codes, out))) for out in blocks[1:]]
-    splits = [split for split in splits if _teachable(labels, [split])]
+    splits = [split for split in splits if is_teachable(labels, [split])]
     if not splits:
         raise DataError(
             f"{dataset.source}: before the last times of column {checks.time_column!r} there are no rows of "
