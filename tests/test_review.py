@@ -62,7 +62,8 @@ ALIKE = [
 def test_mixed_takes_what_is_unknown_and_frequent_first_and_not_all_of_one_kind(model):
     kinds = [ALIKE[i].split()[0] for i in choose(model, ALIKE, 5)]
     assert kinds[0] == "quokka"
-    assert set(kinds) == {"quokka", "zither"}
+    assert {"quokka", "zither"} <= set(kinds)
+    assert "key" not in kinds
 
 
 def test_mixed_heeds_what_answers_count(model):
