@@ -416,9 +416,9 @@ class TestManyFiles:
         done = outsort("score", parts / "*.csv", "-o", tmp_path / "out", "--to", "jsonl")
         assert done.code == 0
         assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+            "_outsort-run.json",
             "a.jsonl",
             "b.jsonl",
-            "outsort-run.json",
         ]
 
     def test_a_second_run_makes_what_is_missing(self, outsort, parts, tmp_path):
@@ -426,7 +426,7 @@ class TestManyFiles:
         outsort(*run)
         (tmp_path / "out" / "b.csv").unlink()
         first = (tmp_path / "out" / "a.csv").stat().st_mtime_ns
-        assert "exists already" in outsort(*run).err
+        assert "holds the parts of a run already. Pass --resume" in outsort(*run).err
         done = outsort(*run, "--resume")
         assert done.code == 0
         assert done.err == f"{tmp_path}/out/b.csv: 1 rows\n"

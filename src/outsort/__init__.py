@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from outsort.artefact import load as load_model
     from outsort.artefact import save as save_model
     from outsort.audit import audit as check
+    from outsort.cluster import score_dask
     from outsort.comparison import compare
     from outsort.dataset import read as read_dataset
-    from outsort.errors import DataError, ModelError, OutputError, OutsortError
+    from outsort.errors import ClusterError, DataError, ModelError, OutputError, OutsortError
     from outsort.evaluation import evaluate
     from outsort.explanation import explain, find_precedents
     from outsort.model import Model
@@ -28,6 +29,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Checks",
+    "ClusterError",
     "DataError",
     "Model",
     "ModelError",
@@ -45,6 +47,7 @@ __all__ = [
     "read_dataset",
     "save_model",
     "score",
+    "score_dask",
     "score_file",
     "train",
 ]
@@ -52,6 +55,7 @@ __all__ = [
 # Names are fetched when first used: a prediction must not wait for scikit-learn and pandas.
 _HOMES = {
     "Checks": "training",
+    "ClusterError": "errors",
     "DataError": "errors",
     "Model": "model",
     "ModelError": "errors",
@@ -69,6 +73,7 @@ _HOMES = {
     "read_dataset": "dataset:read",
     "save_model": "artefact:save",
     "score": "scoring",
+    "score_dask": "cluster",
     "score_file": "scoring",
     "train": "training",
 }

@@ -9,7 +9,9 @@ import signal
 import sys
 import threading
 import time
+from contextlib import nullcontext
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -21,6 +23,7 @@ from outsort.printing import Format
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from outsort.dataset import Dataset
 
@@ -52,6 +55,13 @@ Style = Annotated[
     Format | None, typer.Option("--format", "-f", help="Default: table on a terminal, csv elsewhere.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON instead of tables.")]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Work on a Dask cluster: its scheduler's tcp://HOST:PORT, or local:N for N workers here.",
+    ),
+]
 FORMATS = "csv|tsv|jsonl|parquet|xlsx"
 
 
@@ -171,6 +181,7 @@ def score(
     resume: Annotated[
         bool, typer.Option("--resume", help="Leave the finished parts of a folder, make the others.")
     ] = False,
+    cluster: Cluster = None,
 ) -> None:
     """Answer every row of a table, or of many, in CSV, TSV, JSON lines, Parquet or Excel.
 
@@ -196,12 +207,21 @@ def score(
     into_folder = (
         len(inputs) > 1 or Path(output).is_dir() or output.endswith("/") or scoring.is_pattern(inputs[0])
     )
-    if resume and not into_folder:
-        raise typer.BadParameter("goes with an output folder", param_hint="--resume")
+    for option, given in (("--resume", resume), ("--cluster", cluster)):
+        if given and not into_folder:
+            raise typer.BadParameter("goes with an output folder", param_hint=option)
+    if cluster and workers:
+        raise typer.BadParameter("goes without --cluster; say --cluster local:N", param_hint="--workers")
     loaded = load(model)
     with progress_line() as progress:
         if into_folder:
-            counts = scoring.score_files(
+            score_files = scoring.score_files
+            if cluster:
+                from outsort.cluster import score_files as score_files_on
+
+                _silence_logs()
+                score_files = partial(score_files_on, cluster=cluster)
+            counts = score_files(
                 inputs, Path(output), loaded, options=options, force=force, resume=resume, progress=progress
             )
         else:
@@ -240,6 +260,7 @@ def train(
     weight_column: WeightColumn = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the solver and the folds.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")] = False,
+    cluster: Cluster = None,
 ) -> None:
     """Train a model on labelled descriptions and say how good it is."""
     if folds == 1:
@@ -262,7 +283,8 @@ def train(
         time_column=time_column,
         weight_column=weight_column,
     )
-    model, validation = training.train_validated(dataset, training.Settings(seed=seed), checks)
+    with _work_on(cluster):
+        model, validation = training.train_validated(dataset, training.Settings(seed=seed), checks)
     seconds = time.perf_counter() - start
     size = save(model, output, force=force)
     counts = model.about["data"]["rows_by_label"]
@@ -296,6 +318,7 @@ def evaluate(
     mistakes: Annotated[int, typer.Option(min=0, help="Worst mistakes listed, at most.")] = 10,
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
+    cluster: Cluster = None,
 ) -> None:
     """Score a model on labelled descriptions.
 
@@ -311,9 +334,11 @@ def evaluate(
 
     dataset = read(data, text_column=text_column, label_column=label_column, for_training=False)
     _tell_reading(dataset)
-    result = evaluation.evaluate(
-        load(model), dataset, by=by or (), weight_column=weight_column, n_mistakes=mistakes
-    )
+    judge = load(model)
+    with _work_on(cluster):
+        result = evaluation.evaluate(
+            judge, dataset, by=by or (), weight_column=weight_column, n_mistakes=mistakes
+        )
     _tell_seen(dataset, "the model", result["share_seen"])
     if as_json:
         typer.echo(json.dumps(result, ensure_ascii=False, indent=2))
@@ -432,6 +457,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _stopped(number: int, _frame: object) -> NoReturn:
     """Leave with the exit code a shell expects of a process that a signal ended: 130, 143."""
     sys.exit(128 + number)
+
+
+def _work_on(cluster: str | None) -> AbstractContextManager[None]:
+    if not cluster:
+        return nullcontext()
+    from outsort.cluster import parallel_on
+
+    _silence_logs()
+    return parallel_on(cluster)
+
+
+def _silence_logs() -> None:
+    """Keep what Dask logs of a failure, at length, from the one message that says it."""
+    import logging
+
+    logging.disable(logging.CRITICAL)
 
 
 def _texts(given: list[str] | None) -> list[str]:

@@ -18,3 +18,7 @@ class ModelError(OutsortError, ValueError):
 
 class OutputError(OutsortError, OSError):
     """An output that is in the way or cannot be written."""
+
+
+class ClusterError(OutsortError, RuntimeError):
+    """A cluster that cannot be reached, or that lacks what the work needs."""
