@@ -463,9 +463,13 @@ class TestTrainAndEvaluate:
                 package.train(csv_file, checks=package.Checks(folds=3))
             assert sum(fitted()) == 5  # three at random, two of whole lines
 
-    def test_the_scores_are_those_of_one_machine(self, outsort, address, csv_file, model_file):
+    def test_the_scores_are_those_of_one_machine(self, outsort, address, csv_file, model_file, monkeypatch):
+        monkeypatch.setattr("outsort.evaluation._TEXTS_PER_TASK", 4)
         run = ("evaluate", csv_file, "-m", model_file, "--json")
-        assert outsort(*run, "--cluster", address).out == outsort(*run).out
+        pieces = ("outsort.evaluation", "_answered")
+        with Client(address, set_as_default=False) as client, counted(client, *pieces) as answered:
+            assert outsort(*run, "--cluster", address).out == outsort(*run).out
+            assert sum(answered()) == 4
 
     def test_nobody_answers(self, outsort, csv_file, tmp_path, monkeypatch):
         monkeypatch.setattr(cluster, "_REACH", 0.5)

@@ -404,6 +404,14 @@ class TestBadInput:
             assert sorted(p.name for p in tmp_path.iterdir()) == ["in.csv", "out.csv"]
 
 
+def test_a_frame_without_rows_or_without_lines_has_the_types_of_any(model, two_class_model):
+    frame = pd.DataFrame({"task": ["key invoices", "draft a contract"]})
+    types = score(frame, model).dtypes
+    assert score(frame.iloc[:0], model).dtypes.equals(types)
+    assert score(frame, two_class_model).dtypes.equals(types)
+    assert types["probability"] == "float64"
+
+
 class TestManyFiles:
     @pytest.fixture
     def parts(self, tmp_path):

@@ -101,7 +101,7 @@ class Run:
                 "are missing, --force to make all anew, or name another folder."
             )
         for part in self.parts:
-            if self._folder.exists():
+            if self._folder.is_dir():
                 check_output(part.target, force=force)
             # Until it is replaced, what stands there is of an older run.
             older = {"older": True} if part.target.exists() else {}
