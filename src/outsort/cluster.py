@@ -225,30 +225,29 @@ def score_files(
     paths = scoring.expand(sources)
     if "-" in paths:
         raise DataError("standard input cannot go to a cluster. Name files that its workers see.")
-    with (
-        begun(paths, output, model, options, force=force, resume=resume) as run,
-        connected(cluster) as client,
-    ):
+    with begun(paths, output, model, options, force=force, resume=resume) as run:
         if not run.missing:
+            run.start()
             return {}
-        _check_columns(client, paths, options)
-        run.start()
-        _check_folder(client, output)
-        tasks = client.map(
-            _score_part,
-            [_absolute(part.source) for part in run.missing],
-            [_absolute(part.target) for part in run.missing],
-            packed=client.submit(bytes, pack(model), pure=False),
-            version=outsort.__version__,
-            options=options,
-            pure=False,
-        )
-        n_rows = 0
-        for n_done, (part, rows_of_part) in enumerate(_results(client, run.missing, tasks), 1):
-            run.finish(part, rows_of_part)
-            n_rows += rows_of_part
-            if progress:
-                progress(n_rows, n_done / len(tasks))
+        with connected(cluster) as client:
+            _check_columns(client, paths, options)
+            run.start()
+            _check_folder(client, output)
+            tasks = client.map(
+                _score_part,
+                [_absolute(part.source) for part in run.missing],
+                [_absolute(part.target) for part in run.missing],
+                packed=client.submit(bytes, pack(model), pure=False),
+                version=outsort.__version__,
+                options=options,
+                pure=False,
+            )
+            n_rows = 0
+            for n_done, (part, rows_of_part) in enumerate(_results(client, run.missing, tasks), 1):
+                run.finish(part, rows_of_part)
+                n_rows += rows_of_part
+                if progress:
+                    progress(n_rows, n_done / len(tasks))
     return {str(part.target): run.counts[str(part.target)] for part in run.missing}
 
 
@@ -303,14 +302,16 @@ def _results(client: Any, parts: Sequence[_T], tasks: Sequence[Any]) -> Iterator
     from distributed import as_completed
 
     part_of = {task.key: part for task, part in zip(tasks, parts, strict=True)}
-    waiting = as_completed(tasks, loop=client.loop)
+    # With results, which come by themselves: one whose worker is lost is awaited there, and not here.
+    waiting = as_completed(tasks, loop=client.loop, with_results=True, raise_errors=False)
     last_seen = time.monotonic()
     try:
         while not waiting.is_empty():
-            for task in waiting.next_batch(block=False):
+            for task, result in waiting.next_batch(block=False):
                 part = part_of[task.key]
-                with _in_words(client, str(getattr(part, "source", part))):
-                    result = _result(client, task)
+                if task.status in ("error", "cancelled"):
+                    with _in_words(client, str(getattr(part, "source", part))):
+                        _fail(client, task)
                 task.release()
                 yield part, result
             now = time.monotonic()
@@ -336,11 +337,12 @@ def _has_workers(client: Any) -> bool:  # noqa: ANN401
         return True
 
 
-def _result(client: Any, task: Any) -> Any:  # noqa: ANN401
+def _fail(client: Any, task: Any) -> None:  # noqa: ANN401
+    """Raise what a task raised."""
     from distributed import KilledWorker
 
     try:
-        return task.result()
+        task.result()
     except (ImportError, AttributeError, TypeError, KilledWorker):
         # A worker that joined since the run began may have no outsort, or one that knows no such task.
         _check_versions(client)
