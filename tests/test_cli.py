@@ -5,12 +5,14 @@ import io
 import json
 import os
 import pickle
+import sys
 
 import joblib
 import pytest
 
 import outsort as package
 from outsort import artefact
+from outsort.card import card
 
 TEXTS = ["key invoices, 500 a day", "draft a contract", ""]
 
@@ -339,6 +341,82 @@ class TestCompare:
         assert f"WARNING: {new} was trained on 100% of these texts" in done.err
 
 
+class TestReport:
+    """The page that `train` and `evaluate` write beside what they print."""
+
+    def test_evaluate_shows_the_figures_it_prints(self, outsort, csv_file, model_file, tmp_path):
+        page = tmp_path / "r.html"
+        done = outsort("evaluate", csv_file, "-m", model_file, "--json", "--report", page)
+        result = json.loads(done.out)
+        html = page.read_text(encoding="utf-8")
+        for path in ("accuracy", "log_loss", "brier"):
+            assert f'data-figure="{path}" value="{result[path]}"' in html
+        assert f'data-figure="decision/coverage" value="{result["decision"]["coverage"]}"' in html
+
+    def test_train_shows_the_figures_in_the_model(self, outsort, csv_file, tmp_path):
+        page, path = tmp_path / "r.html", tmp_path / "m.joblib"
+        assert outsort("train", csv_file, "-o", path, "--folds", 3, "--report", page).code == 0
+        about = artefact.load(path).about
+        scores = about["scores"][about["decision"]["held_out"]]
+        assert f'data-figure="brier" value="{scores["brier"]}"' in page.read_text(encoding="utf-8")
+
+    def test_weights_count_in_it(self, outsort, frame, tmp_path):
+        frame.assign(spend=range(1, 16)).to_csv(tmp_path / "d.csv", index=False)
+        options = ["--folds", 3, "--weight-column", "spend", "--report", tmp_path / "r.html"]
+        assert outsort("train", tmp_path / "d.csv", "-o", tmp_path / "m", *options).code == 0
+        about = artefact.load(tmp_path / "m").about
+        scores = about["scores"][about["decision"]["held_out"]]
+        html = (tmp_path / "r.html").read_text(encoding="utf-8")
+        assert f'data-figure="accuracy" value="{scores["accuracy"]}"' in html
+        assert "each counting by its weight" in html
+
+    @pytest.mark.parametrize("command", ["train", "evaluate"])
+    def test_a_page_that_exists_stands_unless_forced(self, outsort, csv_file, model_file, tmp_path, command):
+        page = tmp_path / "r.html"
+        page.write_text("old")
+        options = ["-o", tmp_path / "new", "--folds", 3] if command == "train" else ["-m", model_file]
+        done = outsort(command, csv_file, *options, "--report", page)
+        assert (done.code, done.out) == (1, "")
+        assert done.err == f"outsort: {page}: exists already. Pass --force to replace it.\n"
+        assert page.read_text() == "old"
+        assert not (tmp_path / "new").exists()
+        assert outsort(command, csv_file, *options, "--report", page, "--force").code == 0
+        assert page.read_text().startswith("<!doctype html>")
+
+    @pytest.mark.parametrize("command", ["train", "evaluate"])
+    def test_without_its_libraries_nothing_is_begun(
+        self, outsort, csv_file, model_file, tmp_path, monkeypatch, command
+    ):
+        monkeypatch.setitem(sys.modules, "jinja2", None)
+        options = ["-o", tmp_path / "new"] if command == "train" else ["-m", model_file]
+        done = outsort(command, csv_file, *options, "--report", tmp_path / "r.html")
+        assert (done.code, done.out) == (1, "")
+        assert done.err.endswith("a report needs jinja2; install with pip install 'outsort[report]'.\n")
+        assert not (tmp_path / "new").exists()
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [(["--folds", 0], "needs cross-validation"), (["--folds", 3, "-o", "r.html"], "is the model file")],
+    )
+    def test_what_cannot_be_is_wrong_usage(self, outsort, csv_file, tmp_path, monkeypatch, options, message):
+        monkeypatch.chdir(tmp_path)
+        done = outsort("train", csv_file, "-o", "m.joblib", "--report", "r.html", *options)
+        assert done.code == 2
+        assert message in done.err
+        assert list(tmp_path.iterdir()) == [csv_file]
+
+    def test_a_promise_not_met_leaves_the_page_that_says_why(self, outsort, csv_file, tmp_path):
+        options = ["--folds", 3, "--target-precision", 0.99, "--report", tmp_path / "r.html"]
+        assert outsort("train", csv_file, "-o", tmp_path / "m", *options).code == 3
+        assert "No threshold is certified" in (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+def test_card_prints_the_card_of_the_model(outsort, model_file, model):
+    done = outsort("card", "-m", model_file)
+    assert (done.code, done.err) == (0, "")
+    assert done.out == card(model)
+
+
 class Command:
     def __reduce__(self):
         return os.mkdir, ("ran",)
@@ -390,7 +468,7 @@ def test_the_version_is_the_packages(outsort):
     assert outsort("--version").out == f"outsort {package.__version__}\n"
 
 
-@pytest.mark.parametrize("command", [[], ["predict"], ["train"], ["evaluate"]])
+@pytest.mark.parametrize("command", [[], ["predict"], ["train"], ["evaluate"], ["card"]])
 def test_every_command_has_help(outsort, command):
     done = outsort(*command, "--help")
     assert done.code == 0

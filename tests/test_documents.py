@@ -25,6 +25,7 @@ def folder(tmp_path_factory):
     """A copy of what the commands read, which keeps what one command writes for the next."""
     folder = tmp_path_factory.mktemp("readme")
     shutil.copytree(ROOT / "data", folder / "data")
+    shutil.copytree(ROOT / "models", folder / "models")
     (folder / "tenders.csv").write_text(TENDERS, encoding="utf-8")
     return folder
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outsort.dataset import read
-from outsort.explanation import explain, find_precedents
+from outsort.explanation import explain, find_precedents, telling_terms
 from outsort.prediction import default_model
 from outsort.text import pairs, terms, words
 
@@ -122,3 +124,34 @@ def test_a_text_is_no_precedent_of_itself_nor_are_strangers(model, frame):
 def test_precedents_of_data_without_lines_have_none(model, frame):
     data = read(pd.DataFrame(frame[["text", "label"]]))
     assert {p.service_line for p in find_precedents(model, "data entry", data)} == {None}
+
+
+def test_telling_terms_add_what_a_text_of_the_term_alone_has_more(model, two_class_model):
+    # The oracle: the model's own answers, to a text of one word that holds no known piece or pair.
+    for judge in (model, two_class_model):
+        bare = replace(
+            judge, terms=[t if not t.startswith("~") else f"~{i}" for i, t in enumerate(judge.terms)]
+        )
+        for label, ranked in telling_terms(judge, n=5).items():
+            assert ranked
+            for term, figure in ranked:
+                if " " not in term:
+                    assert figure == pytest.approx(against(bare, label, term) - against(bare, label, ""))
+
+
+def against(model, label, text):
+    """Return the log-odds of a label against all others, before calibration."""
+    p = model.line_proba([text])[0]
+    inside = p[model.lines_of(label)].sum()
+    return np.log(inside / (1 - inside))
+
+
+def test_telling_terms_are_words_and_pairs_strongest_first_for_each_label(model):
+    found = telling_terms(model, n=4)
+    assert list(found) == ["BPO", "KPO", "NEITHER"]
+    for ranked in found.values():
+        figures = [figure for _, figure in ranked]
+        assert figures == sorted(figures, reverse=True)
+        assert 0 < len(ranked) <= 4
+        assert not [term for term, _ in ranked if term.startswith("~")]
+    assert "office" in dict(found["NEITHER"])

@@ -54,6 +54,9 @@ Texts = Annotated[
 Style = Annotated[
     Format | None, typer.Option("--format", "-f", help="Default: table on a terminal, csv elsewhere.")
 ]
+ReportFile = Annotated[
+    Path | None, typer.Option("--report", metavar="HTML", help="Write all of it as a web page, too.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON instead of tables.")]
 Cluster = Annotated[
     str | None,
@@ -259,12 +262,17 @@ def train(
     ] = None,
     weight_column: WeightColumn = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the solver and the folds.")] = 0,
-    force: Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")] = False,
+    report: ReportFile = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the outputs if they exist.")] = False,
     cluster: Cluster = None,
 ) -> None:
     """Train a model on labelled descriptions and say how good it is."""
     if folds == 1:
         raise typer.BadParameter("choose 2 folds or more, or 0 for none", param_hint="--folds")
+    if report and not folds:
+        raise typer.BadParameter("needs cross-validation: choose 2 folds or more", param_hint="--report")
+    if report and report.resolve() == output.resolve():
+        raise typer.BadParameter("is the model file: name another", param_hint="--report")
     from outsort import training
     from outsort.artefact import save
     from outsort.dataset import read
@@ -272,6 +280,8 @@ def train(
     from outsort.printing import certificate_line, gap_line, scores_table, write_tables
 
     check_output(output, force=force)
+    if report:
+        _check_report(report, force=force)
     dataset = read(data, text_column=text_column, label_column=label_column, line_column=line_column)
     _tell_reading(dataset)
     start = time.perf_counter()
@@ -300,6 +310,10 @@ def train(
             typer.echo(gap)
     typer.echo(f"{output}: {len(model.terms):,} terms, {size / 1e6:.1f} MB, in {seconds:.1f} s")
     if validation:
+        if report:
+            from outsort.report import of_training, write
+
+            write(of_training(model, dataset, validation, weight_column), report, force=force)
         typer.echo(certificate_line(validation.certificate))
         if target_precision and not validation.certificate.coverage:
             raise typer.Exit(3)
@@ -318,6 +332,8 @@ def evaluate(
     mistakes: Annotated[int, typer.Option(min=0, help="Worst mistakes listed, at most.")] = 10,
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
+    report: ReportFile = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the report if it exists.")] = False,
     cluster: Cluster = None,
 ) -> None:
     """Score a model on labelled descriptions.
@@ -332,18 +348,32 @@ def evaluate(
     from outsort.dataset import read
     from outsort.printing import evaluation_tables, write_tables
 
+    if report:
+        _check_report(report, force=force)
     dataset = read(data, text_column=text_column, label_column=label_column, for_training=False)
     _tell_reading(dataset)
     judge = load(model)
     with _work_on(cluster):
-        result = evaluation.evaluate(
-            judge, dataset, by=by or (), weight_column=weight_column, n_mistakes=mistakes
-        )
+        answers = evaluation.answer(judge, dataset, by=by or (), weight_column=weight_column)
+    result = evaluation.evaluate_answers(judge, answers, n_mistakes=mistakes)
     _tell_seen(dataset, "the model", result["share_seen"])
     if as_json:
         typer.echo(json.dumps(result, ensure_ascii=False, indent=2))
     else:
         write_tables(sys.stdout, evaluation_tables(result))
+    if report:
+        from outsort.report import of_evaluation, write
+
+        write(of_evaluation(judge, dataset, answers, result), report, force=force)
+
+
+@app.command()
+def card(model: ModelFile = None) -> None:
+    """Write a model card in Markdown: what a model is, how good it is and what it is for."""
+    from outsort.artefact import load
+    from outsort.card import card as card_of
+
+    typer.echo(card_of(load(model)), nl=False)
 
 
 @app.command()
@@ -493,6 +523,12 @@ def _lines_of_stdin() -> list[str]:
     lines = text.split("\n")
     # What follows the last line break is a line only if there is something there.
     return [line.removesuffix("\r") for line in (lines if lines[-1] else lines[:-1])]
+
+
+def _check_report(path: Path, *, force: bool) -> None:
+    from outsort.report import check
+
+    check(path, force=force)
 
 
 def _tell_reading(dataset: Dataset) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +11,14 @@ import numpy as np
 from sklearn import metrics
 
 from outsort.dataset import column_of, hashes_of, weights_of
-from outsort.decision import ACCEPT, threshold_of
+from outsort.decision import ACCEPT, REVIEW, threshold_of
 from outsort.errors import DataError
+from outsort.explanation import explain
 from outsort.model import ANSWERS
-from outsort.prediction import predictions
+from outsort.prediction import predictions, strongest_terms
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -35,6 +37,50 @@ LEVEL = 0.95
 N_POINTS = 20
 #: Texts answered at a time.
 _TEXTS_PER_TASK = 10_000
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Labelled rows and the answers to them.
+
+    Attributes:
+        numbers: of each of the n_rows rows, the number its file knows it by.
+        texts: n_rows strings.
+        labels: str (n_rows,) of BPO, KPO, NEITHER, UNCLEAR.
+        lines: str (n_rows,), the service lines that the data name, or None.
+        p_kpo: float64 (n_rows,), the probability of KPO, given that the work is BPO or KPO.
+        p_neither: float64 (n_rows,), the probability of NEITHER, or NaN.
+        accepted: bool (n_rows,), whether the answer is taken without a look.
+        weights: float64 (n_rows,), how much each row counts.
+        source: the name to call the data by.
+        groups: for columns to score apart by, their n_rows values.
+    """
+
+    numbers: Sequence[object]
+    texts: Sequence[str]
+    labels: NDArray[np.str_]
+    lines: NDArray[np.str_] | None
+    p_kpo: Floats
+    p_neither: Floats
+    accepted: NDArray[np.bool_]
+    weights: Floats
+    source: str
+    groups: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
+
+    @property
+    def said(self) -> NDArray[np.str_]:
+        """The better of BPO and KPO for each row; a tie is BPO."""
+        return np.where(self.p_kpo > 0.5, *ANSWERS[::-1])
+
+    @property
+    def probability(self) -> Floats:
+        """What that answer was given, 0.5 to 1."""
+        return np.maximum(self.p_kpo, 1 - self.p_kpo)
+
+    @property
+    def confidence(self) -> Floats:
+        """What the threshold cuts: see `decision.confidence`."""
+        return self.probability * (1 - np.nan_to_num(self.p_neither))
 
 
 def evaluate(
@@ -70,48 +116,79 @@ def evaluate(
     Raises:
         DataError: no row is labelled BPO or KPO; a column is missing; a weight is no number of 0 or above.
     """
-    labels = np.array(dataset.labels)
-    weights = weights_of(dataset, weight_column) if weight_column else np.ones(len(labels))
-    columns = {name: np.array(column_of(dataset, name)) for name in by}
-    answers = _answers(dataset.texts, model)
-    said = np.array([a.label for a in answers])
-    probability = np.array([a.probability for a in answers])
-    p_kpo = np.array([a.p_kpo for a in answers])
-    p_neither = np.array([a.p_neither for a in answers])
-    confidence = probability * (1 - np.nan_to_num(p_neither))
-    accepted = np.array([a.decision == ACCEPT for a in answers])
-    result = score(labels, p_kpo, p_neither, weights=weights, source=dataset.source)
-    wrong = np.flatnonzero(np.isin(labels, ANSWERS) & (labels != said))
-    worst = wrong[np.argsort(-(weights * (probability - 0.5))[wrong], kind="stable")]
-    return result | {
-        "intervals": intervals(labels, p_kpo, p_neither, weights=weights),
-        "decision": {"threshold": threshold_of(model)} | decisions(labels, said, accepted, weights),
-        "curve": curve(labels == said, confidence, weights),
+    answers = answer(model, dataset, by=by, weight_column=weight_column)
+    return evaluate_answers(model, answers, n_mistakes=n_mistakes)
+
+
+def answer(
+    model: Model, dataset: Dataset, *, by: Sequence[str] = (), weight_column: str | None = None
+) -> Answers:
+    """Ask a model about every row; the arguments are those of `evaluate`."""
+    weights = weights_of(dataset, weight_column) if weight_column else np.ones(len(dataset.texts))
+    groups = {name: np.array(column_of(dataset, name)) for name in by}
+    given = _answers(dataset.texts, model)
+    return Answers(
+        numbers=[plain(number) for number in dataset.frame.index],
+        texts=dataset.texts,
+        labels=np.array(dataset.labels),
+        lines=None if dataset.lines is None else np.array(dataset.lines),
+        p_kpo=np.array([a.p_kpo for a in given]),
+        p_neither=np.array([a.p_neither for a in given]),
+        accepted=np.array([a.decision == ACCEPT for a in given]),
+        weights=weights,
+        source=dataset.source,
+        groups=groups,
+    )
+
+
+def evaluate_answers(model: Model, answers: Answers, *, n_mistakes: int = 10) -> dict[str, Any]:
+    """Do what `evaluate` does for answers that are at hand."""
+    a = answers
+    return measure(model, a, n_mistakes=n_mistakes) | {
+        "intervals": intervals(a.labels, a.p_kpo, a.p_neither, weights=a.weights),
         "by": {
             name: {
                 str(value): score(
-                    *(array[values == value] for array in (labels, p_kpo, p_neither)),
-                    weights=weights[values == value],
+                    *(array[values == value] for array in (a.labels, a.p_kpo, a.p_neither)),
+                    weights=a.weights[values == value],
                 )
                 for value in sorted(set(values))
             }
-            for name, values in columns.items()
+            for name, values in a.groups.items()
         },
-        "mistakes": [
-            {
-                "row": plain(dataset.frame.index[i]),
-                "text": dataset.texts[i],
-                "label": str(labels[i]),
-                "predicted": answers[i].label,
-                "probability": answers[i].probability,
-                "weight": float(weights[i]),
-                "decision": answers[i].decision,
-                "for": dict(answers[i].terms_for),
-                "against": dict(answers[i].terms_against),
-            }
-            for i in worst[:n_mistakes]
-        ],
-        "share_seen": float(np.isin(hashes_of(dataset.texts), model.seen).mean()),
+        "share_seen": float(np.isin(hashes_of(a.texts), model.seen).mean()),
+    }
+
+
+def measure(model: Model, answers: Answers, *, n_mistakes: int = 10) -> dict[str, Any]:
+    """Return the scores, `decision`, `curve` and `mistakes` of `evaluate`.
+
+    The answers need not be the model's own: those of cross-validation are by models without the row. The
+    model says at which threshold they are accepted, and which words speak for and against a wrong answer.
+    """
+    a = answers
+    wrong = np.flatnonzero(np.isin(a.labels, ANSWERS) & (a.labels != a.said))
+    worst = wrong[np.argsort(-(a.weights * (a.probability - 0.5))[wrong], kind="stable")]
+    return score(a.labels, a.p_kpo, a.p_neither, weights=a.weights, source=a.source) | {
+        "decision": {"threshold": threshold_of(model)} | decisions(a.labels, a.said, a.accepted, a.weights),
+        "curve": curve(a.labels == a.said, a.confidence, a.weights),
+        "mistakes": [_mistake(model, a, i) for i in worst[:n_mistakes].tolist()],
+    }
+
+
+def _mistake(model: Model, answers: Answers, i: int) -> dict[str, Any]:
+    said = str(answers.said[i])
+    spoke_for, against = strongest_terms(explain(model, answers.texts[i]), said)
+    return {
+        "row": answers.numbers[i],
+        "text": answers.texts[i],
+        "label": str(answers.labels[i]),
+        "predicted": said,
+        "probability": float(answers.probability[i]),
+        "weight": float(answers.weights[i]),
+        "decision": ACCEPT if answers.accepted[i] else REVIEW,
+        "for": dict(spoke_for),
+        "against": dict(against),
     }
 
 
@@ -155,13 +232,16 @@ def decisions(
     }
 
 
-def curve(correct: NDArray[np.bool_], confidence: Floats, weights: Floats) -> list[dict[str, float]]:
-    """Return precision against coverage as the threshold falls, at `N_POINTS` even steps of coverage.
+def curve(
+    correct: NDArray[np.bool_], confidence: Floats, weights: Floats, n_points: int = N_POINTS
+) -> list[dict[str, float]]:
+    """Return precision against coverage as the threshold falls, at `n_points` even steps of coverage.
 
     Args:
         correct: bool (n_rows,), whether each answer was right.
         confidence: float64 (n_rows,), what the threshold cuts.
         weights: float64 (n_rows,), how much each row counts, not all 0.
+        n_points: how many points, at most.
 
     Returns:
         For each point, by rising coverage: `threshold`, `coverage` (share of all rows accepted, rows of one
@@ -176,7 +256,7 @@ def curve(correct: NDArray[np.bool_], confidence: Floats, weights: Floats) -> li
     # The last row of each confidence: those before it are accepted with it.
     ends = np.append(np.flatnonzero(np.diff(falling)), len(falling) - 1)
     ends = ends[covered[ends] > 0]
-    steps = np.arange(1, N_POINTS + 1) / N_POINTS
+    steps = np.arange(1, n_points + 1) / n_points
     places = np.unique(np.minimum(np.searchsorted(covered[ends], steps - 1e-12), len(ends) - 1))
     return [
         {

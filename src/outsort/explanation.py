@@ -13,6 +13,8 @@ from outsort import text as text_module
 from outsort.model import ANSWERS, LABELS, NEITHER, logsumexp, odds_to_proba
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from outsort.dataset import Dataset
     from outsort.model import Floats, Model, Vector
 
@@ -155,6 +157,50 @@ def find_precedents(model: Model, text: str, data: Dataset, n: int = 3) -> list[
             line = data.lines[i] if data.lines else None
             nearest.append(Precedent(data.texts[i], data.labels[i], line, float(similarities[i])))
     return nearest
+
+
+#: Terms whose weights are laid out in full at once.
+_BLOCK = 4096
+
+
+def telling_terms(model: Model, n: int = 15) -> dict[str, list[tuple[str, float]]]:
+    """Return for each label that the model knows the words and pairs that speak most for it.
+
+    A term's figure is what a text of that term alone has more than a text without a known term: of the
+    log-odds of the label against all others, as the service lines roll up, before calibration. It is so
+    the same measure for a model with lines and for one without. In a longer text a term adds less.
+
+    Args:
+        model: the model.
+        n: how many for each label, at most; strongest first, figures above 0.
+    """
+    labels = [label for label in LABELS if label in model.line_labels]
+    # Pieces are left out: nobody reads them.
+    ids = np.array([i for i, term in enumerate(model.terms) if not text_module.is_piece(term)], np.int64)
+    n_columns = len(model.lines) + len(LABELS)
+
+    def log_odds(ids: NDArray[np.int64]) -> Floats:
+        places, owner = model.term_weights(ids)
+        weights = np.zeros((len(ids), n_columns))
+        weights[owner, model.indices[places]] = model.weights[places]
+        scores = model.bias + weights[:, : len(model.lines)] + weights[:, model.label_columns]
+        of_label = np.stack([logsumexp(scores[:, model.lines_of(label)]) for label in labels], axis=1)
+        others = [logsumexp(np.delete(of_label, i, axis=1)) for i in range(len(labels))]
+        return of_label - np.stack(others, axis=1)
+
+    blocks = [log_odds(ids[start : start + _BLOCK]) for start in range(0, len(ids), _BLOCK)]
+    of_bias = model.bias.astype(np.float64)
+    bias = np.array([logsumexp(of_bias[None, model.lines_of(label)])[0] for label in labels])
+    without = bias - [logsumexp(np.delete(bias, i)[None])[0] for i in range(len(labels))]
+    added = np.concatenate([np.zeros((0, len(labels))), *blocks]) - without
+    return {
+        label: [
+            (model.terms[ids[place]], float(figure))
+            for place in np.argsort(-added[:, column], kind="stable")[:n]
+            if (figure := added[place, column]) > 0
+        ]
+        for column, label in enumerate(labels)
+    }
 
 
 def _ranked_lines(model: Model, scores: Floats, log_odds: float) -> tuple[tuple[str, float], ...]:

@@ -18,6 +18,11 @@ from outsort.model import ANSWERS, Model, checked, odds_to_proba
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from outsort.explanation import Explanation
+
+#: Words and pairs, each with what it added to a log-odds.
+Terms = tuple[tuple[str, float], ...]
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -42,8 +47,8 @@ class Prediction:
     probability: float
     service_line: str | None
     neither: float | None
-    terms_for: tuple[tuple[str, float], ...]
-    terms_against: tuple[tuple[str, float], ...]
+    terms_for: Terms
+    terms_against: Terms
     decision: str
     reason: str
 
@@ -94,6 +99,28 @@ def predictions(
     return (_predict_one(model, text, n_terms) for text in checked(texts))
 
 
+def strongest_terms(explanation: Explanation, label: str, n_terms: int = 3) -> tuple[Terms, Terms]:
+    """Return the terms that spoke most for a label, and those most against it.
+
+    Args:
+        explanation: of the text.
+        label: BPO or KPO.
+        n_terms: how many of each, at most.
+
+    Returns:
+        Strongest first, each with what it added to the label's log-odds: above 0, and below.
+    """
+    sign = 1 if label == ANSWERS[1] else -1
+    ranked = sorted(
+        ((term, sign * figure) for term, figure in explanation.contributions.items()),
+        key=lambda item: item[1],
+    )
+    return (
+        tuple(item for item in ranked[::-1] if item[1] > 0)[:n_terms],
+        tuple(item for item in ranked if item[1] < 0)[:n_terms],
+    )
+
+
 @cache
 def default_model() -> Model:
     """Return the model that ships with the package, read once."""
@@ -118,19 +145,15 @@ def _predict_one(model: Model, text: str, n_terms: int) -> Prediction:
     )[0]
     lines = model.lines_of(ANSWERS[answer])
     has_line = model.has_lines and len(vector.ids) > 0
-    sign = 1 if answer else -1
-    ranked = sorted(
-        ((term, sign * figure) for term, figure in explanation.contributions.items()),
-        key=lambda item: item[1],
-    )
+    terms_for, terms_against = strongest_terms(explanation, ANSWERS[answer], n_terms)
     return Prediction(
         text=text,
         label=ANSWERS[answer],
         probability=float(odds_to_proba(log_odds)[0, answer]),
         service_line=model.lines[lines[scores[lines].argmax()]] if has_line else None,
         neither=float(neither[0]) if model.knows_neither else None,
-        terms_for=tuple(item for item in ranked[::-1] if item[1] > 0)[:n_terms],
-        terms_against=tuple(item for item in ranked if item[1] < 0)[:n_terms],
+        terms_for=terms_for,
+        terms_against=terms_against,
         decision=REVIEW if reason else ACCEPT,
         reason=REASONS[reason],
     )

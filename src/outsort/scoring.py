@@ -25,9 +25,11 @@ from outsort.kernel import Kernel
 from outsort.model import ANSWERS, Model
 from outsort.parts import begun
 from outsort.prediction import predictions
+from outsort.records import Records
 from outsort.tables import (
     Batch,
     Cell,
+    Coded,
     Reader,
     Record,
     format_of,
@@ -42,6 +44,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
     import pyarrow as pa
+
+    from outsort.buffers import Texts
+    from outsort.tables import Added
 
 #: The columns added, in their order, and their types.
 ADDED = {
@@ -97,21 +102,18 @@ class Scorer:
         self.added = ADDED | (EXPLAINED if explain else {})
         self._explain = explain
         self._kernel = Kernel(model, workers or os.cpu_count() or 1)
-        self._labels = np.array(ANSWERS, dtype=object)
-        self._lines = np.array([*model.lines, None], dtype=object)
-        self._reasons = np.array(REASONS, dtype=object)
-        self._decisions = np.array([ACCEPT] + [REVIEW] * (len(REASONS) - 1), dtype=object)
 
     def columns(
-        self, texts: Sequence[str] | pa.Array, faults: Mapping[int, str] | None = None
-    ) -> dict[str, list[Any]]:
-        """Return the added columns for n texts, each a list of n values.
+        self, texts: Texts | Sequence[str] | pa.Array, faults: Mapping[int, str] | None = None
+    ) -> Added:
+        """Return the added columns for n texts, each of n values.
 
         Args:
-            texts: strings, or an Arrow array of them.
+            texts: strings, `Texts`, or an Arrow array.
             faults: place and reason of rows that were not read right; they go to review.
         """
         answers = self._kernel.answer(texts)
+        n = len(answers.log_odds)
         # As in `odds_to_proba`, for the better of the two alone.
         probability = 1 / (1 + np.exp(-np.abs(answers.log_odds)))
         why = reasons(
@@ -123,31 +125,32 @@ class Scorer:
             answers.n_terms,
             threshold_of(self.model),
         )
-        answered = answers.n_terms > 0
-        line = np.where(answered & self.model.has_lines, answers.line, len(self._lines) - 1)
-        result = {
-            "label": self._labels[(answers.log_odds > 0).astype(np.intp)].tolist(),
-            "probability": np.round(probability, 6).tolist(),
-            "neither": (
-                np.round(answers.neither, 6).tolist() if self.model.knows_neither else [None] * len(why)
-            ),
-            "service_line": self._lines[line].tolist(),
-            "decision": self._decisions[why].tolist(),
-            "reason": self._reasons[why].tolist(),
-            "model": [self.model.fingerprint] * len(why),
-        }
+        causes = list(REASONS)
         for place, fault in (faults or {}).items():
-            result["decision"][place] = REVIEW
-            result["reason"][place] = fault
-        if self._explain:
-            plain: Iterable[Any] = texts.to_pylist() if hasattr(texts, "to_pylist") else texts
-            told = list(predictions((text or "" for text in plain), self.model))
-            for name, terms in (
-                ("for", [p.terms_for for p in told]),
-                ("against", [p.terms_against for p in told]),
-            ):
-                result[name] = ["; ".join(term for term, _ in row) for row in terms]
-        return result
+            why[place] = len(causes)
+            causes.append(fault)
+        answered = answers.n_terms > 0
+        line = np.where(answered & self.model.has_lines, answers.line, len(self.model.lines))
+        nothing = np.zeros(n, np.int64)
+        result: Added = {
+            "label": Coded((answers.log_odds > 0).astype(np.int64), ANSWERS),
+            "probability": np.round(probability, 6),
+            "neither": np.round(answers.neither, 6) if self.model.knows_neither else Coded(nothing, [None]),
+            "service_line": Coded(line.astype(np.int64), [*self.model.lines, None]),
+            "decision": Coded((why > 0).astype(np.int64), [ACCEPT, REVIEW]),
+            "reason": Coded(why.astype(np.int64), causes),
+            "model": Coded(nothing, [self.model.fingerprint]),
+        }
+        return result | self._explanations(texts) if self._explain else result
+
+    def _explanations(self, texts: Texts | Sequence[str] | pa.Array) -> Added:
+        plain: Iterable[Any] = texts.to_pylist() if hasattr(texts, "to_pylist") else texts
+        told = list(predictions((text or "" for text in plain), self.model))
+
+        def column(terms: Iterable[tuple[tuple[str, float], ...]]) -> Coded:
+            return Coded(np.arange(len(told)), ["; ".join(term for term, _ in row) for row in terms])
+
+        return {"for": column(p.terms_for for p in told), "against": column(p.terms_against for p in told)}
 
 
 def score(
@@ -185,7 +188,8 @@ def score(
         columns = [str(c) for c in (table.column_names if hasattr(table, "column_names") else table.columns)]
         chosen = _text_columns("the table", columns, names)
         texts = _texts_of_frame(table, chosen)
-        added = _renamed(scorer.columns(texts), _prefix(columns, scorer.added, prefix))
+        prefixed = _renamed(scorer.columns(texts), _prefix(columns, scorer.added, prefix))
+        added = {name: values.tolist() for name, values in prefixed.items()}
         if hasattr(table, "assign"):
             return _appended(table, dict(zip(added, scorer.added.values(), strict=True)), added)
         import pyarrow as pa
@@ -373,7 +377,7 @@ def _score_one(
             scorer, _limited(reader, options.limit), reader.columns if columns else [], names
         ):
             writer.write(batch, _renamed(new, prefix))
-            n_rows += len(new["label"])
+            n_rows += batch.n_rows
             if progress:
                 progress(n_rows, min(1.0, raw.tell() / size) if size else 1.0)
         writer.close()
@@ -382,7 +386,7 @@ def _score_one(
 
 def _answered(
     scorer: Scorer, batches: Iterable[Batch], columns: Sequence[str], names: Sequence[str]
-) -> Iterator[tuple[Batch, dict[str, list[Any]]]]:
+) -> Iterator[tuple[Batch, Added]]:
     """Answer batches in order, reading the next ones while the kernel works without the GIL."""
     with ThreadPoolExecutor(1) as pool:
         waiting: deque[tuple[Batch, Any]] = deque()
@@ -399,7 +403,10 @@ def _answered(
 def _texts(batch: Batch, columns: Sequence[str], names: Sequence[str]) -> tuple[Any, dict[int, str]]:
     """Return the texts of a batch, and the faults that its rows came with."""
     rows = batch.rows
-    if not isinstance(rows, list):
+    if isinstance(rows, Records):
+        if len(names) == 1:
+            return rows.texts(columns.index(names[0])), batch.faults
+    elif not isinstance(rows, list):
         return _texts_of_frame(rows, names), batch.faults
     if rows and isinstance(rows[0], Record):
         values = [[record.get(name) for name in names] for record in rows]
@@ -464,7 +471,7 @@ def _prefix(columns: Sequence[str], added: Iterable[str], wanted: str | None) ->
     return wanted or ""
 
 
-def _renamed(added: Mapping[str, list[Any]], prefix: str) -> dict[str, list[Any]]:
+def _renamed(added: Added, prefix: str) -> Added:
     return {prefix + name: values for name, values in added.items()}
 
 
@@ -475,7 +482,7 @@ def _limited(reader: Reader, limit: int | None) -> Iterator[Batch]:
             yield batch
             continue
         yield batch.head(left)
-        left -= len(batch.rows)
+        left -= batch.n_rows
         if left <= 0:
             return
 

@@ -20,11 +20,19 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
 
+import numpy as np
+
 from outsort.errors import DataError, OutputError
 from outsort.files import delimiter_of, sniff_encoding
+from outsort.records import Records, cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    #: Columns added, by name: shares from 0 to 1 of six decimals, float64 (n_rows,), or `Coded`.
+    Added = dict[str, NDArray[np.float64] | "Coded"]
 
 FORMATS = ("csv", "tsv", "jsonl", "parquet", "xlsx")
 _OTHER_SUFFIXES = {"ndjson": "jsonl", "tab": "tsv", "pq": "parquet", "txt": "csv"}
@@ -38,6 +46,8 @@ _PACKINGS = {".gz": "gzip", ".zst": "zstd"}
 
 #: Rows in a batch.
 BATCH_ROWS = 8192
+#: Bytes of plain CSV that make a batch.
+_BATCH_BYTES = 1 << 21
 #: Characters of one cell or line, at most; more is a quote left open, or a bomb.
 MAX_CELL = 1 << 25
 #: A packed file may grow so many times when unpacked; nobody asks below this many bytes.
@@ -50,8 +60,8 @@ class Batch(NamedTuple):
     """Some rows of a table.
 
     Attributes:
-        rows: lists of cells (CSV, TSV), lists of `Cell` (Excel), `Record` (JSON lines), or an Arrow
-            record batch (Parquet).
+        rows: `Records` (plain CSV, TSV), lists of cells (other CSV), lists of `Cell` (Excel), `Record`
+            (JSON lines), or an Arrow record batch (Parquet).
         faults: place in `rows` of each row that could not be read, and why; it holds what there is of it.
         lines: the line of each row of a CSV file, where each row is one line; else None.
     """
@@ -63,7 +73,29 @@ class Batch(NamedTuple):
     def head(self, n: int) -> Batch:
         """Return the first n rows."""
         faults = {place: why for place, why in self.faults.items() if place < n}
-        return Batch(self.rows[:n], faults, None if self.lines is None else self.lines[:n])
+        rows = self.rows.head(n) if isinstance(self.rows, Records) else self.rows[:n]
+        return Batch(rows, faults, None if self.lines is None else self.lines[:n])
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are."""
+        return self.rows.n_records if isinstance(self.rows, Records) else len(self.rows)
+
+
+class Coded(NamedTuple):
+    """A column of few different values.
+
+    Attributes:
+        codes: int64 (n_rows,), places in `values`.
+        values: strings, or None for a cell without a value.
+    """
+
+    codes: NDArray[np.int64]
+    values: Sequence[str | None]
+
+    def tolist(self) -> list[str | None]:
+        """Return the value of every row."""
+        return [self.values[code] for code in self.codes.tolist()]
 
 
 class Cell(NamedTuple):
@@ -105,7 +137,7 @@ class Reader(Protocol):
 class Writer(Protocol):
     """A table being written."""
 
-    def write(self, batch: Batch, added: Mapping[str, Sequence[Any]]) -> None:
+    def write(self, batch: Batch, added: Added) -> None:
         """Write the rows of a batch with the columns added behind, each as long as the batch."""
 
     def close(self) -> None:
@@ -177,7 +209,7 @@ def count_rows(path: Path) -> int:
     style, packing = format_of(path)
     with path.open("rb") as file:
         reader = open_reader(str(path), file, style, packing=packing, keep=True)
-        n_rows = sum(len(batch.rows) for batch in reader)
+        n_rows = sum(batch.n_rows for batch in reader)
         reader.close()
     return n_rows
 
@@ -200,11 +232,9 @@ class CsvReader:
         self.delimiter = delimiter or delimiter_of(start)
         # A table goes out as CSV with the delimiter it came with as CSV; TSV has no other.
         self.csv_delimiter = "," if delimiter else self.delimiter
-        # Bytes that are no text come through as lone surrogates, by which their row is found.
-        self._text = io.TextIOWrapper(stream, self.encoding, errors="surrogateescape", newline="")
         csv.field_size_limit(MAX_CELL)
-        self._lines = _Lines(iter(partial(self._text.readline, MAX_CELL), ""))
-        self._reader = csv.reader(self._lines, delimiter=self.delimiter, strict=True)
+        self._stream = stream
+        self._read_text(self.encoding)
         try:
             self.columns: list[str] = next(self._reader, [])
         except csv.Error as error:
@@ -213,7 +243,19 @@ class CsvReader:
         except BaseException:
             self.close()
             raise
+        self._header = "".join(self._lines.used)
         self._lines.used.clear()
+
+    def _read_text(self, encoding: str) -> None:
+        """Read the stream as text from where it stands."""
+        # Bytes that are no text come through as lone surrogates, by which their row is found.
+        self._text = io.TextIOWrapper(self._stream, encoding, errors="surrogateescape", newline="")
+        self._parse_lines(())
+
+    def _parse_lines(self, before: Sequence[str]) -> None:
+        """Go through some lines, and then those of the text, with the csv module."""
+        self._lines = _Lines(chain(before, iter(partial(self._text.readline, MAX_CELL), "")))
+        self._reader = csv.reader(self._lines, delimiter=self.delimiter, strict=True)
 
     def close(self) -> None:
         """Let go of the stream, which is its owner's to close."""
@@ -222,6 +264,10 @@ class CsvReader:
     def __iter__(self) -> Iterator[Batch]:
         """Yield the rows."""
         number = 1  # of the last record, as a spreadsheet counts
+        if self.encoding in ("utf-8", "utf-8-sig"):
+            for plain in self._plain_records():
+                number += plain.n_records
+                yield Batch(plain, {})
         while True:
             records, faults = self._records(number)
             if not records:
@@ -241,6 +287,29 @@ class CsvReader:
                 records[place] += [""] * (n_cells - len(records[place]))
             one_each = not faults and len(lines) == len(records)
             yield Batch(records, faults, lines if one_each else None)
+
+    def _plain_records(self) -> Iterator[Records]:
+        """Yield records as bytes as long as they are plain, and leave the others to the csv module."""
+        self._text.detach()
+        self._stream.seek(0)
+        self._stream.read(len(self._header.encode(self.encoding, "surrogateescape")))
+        self._read_text("utf-8")
+        rest = b""
+        go_on = True
+        while go_on:
+            more = self._stream.read(_BATCH_BYTES)
+            rest += more
+            records, go_on = cut(rest, self.delimiter, len(self.columns), is_last=not more)
+            if records.n_records:
+                yield records
+                rest = rest[records.starts[-1] :]
+            if not more:
+                break
+            # A record that is longer than a batch is no case for speed.
+            go_on &= len(rest) < _BATCH_BYTES
+        rest += self._stream.readline(MAX_CELL)
+        text = io.StringIO(rest.decode("utf-8", "surrogateescape"), newline="")
+        self._parse_lines(list(text))
 
     def _records(self, number: int) -> tuple[list[list[str]], dict[int, str]]:
         """Return the next records as they stand, and the places of those that are no CSV."""
@@ -596,6 +665,8 @@ def packed_output(stream: IO[bytes], packing: str, source: str) -> Iterator[Any]
 def plain_rows(batch: Batch, columns: Sequence[str]) -> Iterable[list[Any]]:
     """Return the rows of a batch as lists of values, whatever it came from."""
     rows = batch.rows
+    if isinstance(rows, Records):
+        return rows.cells()
     if not isinstance(rows, list):
         return [list(values) for values in zip(*(column.to_pylist() for column in rows.columns), strict=True)]
     if rows and isinstance(rows[0], Record):
@@ -639,55 +710,65 @@ class CsvWriter:
     ) -> None:
         """Write the header."""
         self._stream, self._columns = stream, columns
-        self._text = io.StringIO(newline="")
         self._delimiter = delimiter or str(getattr(reader, "csv_delimiter", ","))
         self._newline = str(getattr(reader, "newline", "\n"))
         self._same_dialect = getattr(reader, "delimiter", None) == self._delimiter
-        self._writer = csv.writer(self._text, delimiter=self._delimiter, lineterminator=self._newline)
         # Excel takes UTF-8 without a mark for something else; who did not send plain UTF-8 has Excel.
-        self._text.write("" if reader.encoding == "utf-8" else "\ufeff")
-        self._writer.writerow([*columns, *added])
-        self.close()
+        self._write_text("" if reader.encoding == "utf-8" else "\ufeff")
+        self._write_text(self._line([*columns, *added]))
 
-    def write(self, batch: Batch, added: Mapping[str, Sequence[Any]]) -> None:
+    def write(self, batch: Batch, added: Added) -> None:
         """Write rows; one that came as a line goes out as that line with the new cells behind."""
-        if batch.lines is not None and self._same_dialect:
-            tails = map(self._delimiter.join, zip(*map(self._quoted, added.values()), strict=True))
-            glue, end = self._delimiter, self._newline
-            text = "".join(
-                [
-                    f"{line.rstrip(_NEWLINES)}{glue}{tail}{end}"
-                    for line, tail in zip(batch.lines, tails, strict=True)
-                ]
-            )
-            self._stream.write(text.encode("utf-8", "surrogateescape"))
+        if isinstance(batch.rows, Records) and self._same_dialect:
+            self._stream.write(self._extended(batch.rows, added))
             return
-        rows = plain_rows(batch, self._columns)
-        if rows is not batch.rows:
-            rows = ([_as_cell(value) for value in row] for row in rows)
-        self._writer.writerows(
-            [*row, *new] for row, new in zip(rows, zip(*added.values(), strict=True), strict=True)
-        )
-        self.close()
+        if batch.lines is not None and self._same_dialect:
+            raw = [line.encode("utf-8", "surrogateescape") for line in batch.lines]
+            starts = np.cumsum([0, *map(len, raw)])
+            records = Records(np.frombuffer(b"".join(raw), np.uint8), starts, self._delimiter)
+            self._stream.write(self._extended(records, added))
+            return
+        rows = zip(plain_rows(batch, self._columns), _rows_of(added), strict=True)
+        self._write_text("".join(self._line([*row, *new]) for row, new in rows))
 
     def close(self) -> None:
-        """Hand what is written to the stream."""
-        self._stream.write(self._text.getvalue().encode("utf-8", "surrogateescape"))
-        self._text.seek(0)
-        self._text.truncate()
+        """Nothing is left."""
 
-    def _quoted(self, values: Sequence[Any]) -> list[str]:
-        """Return a column as the CSV writer would write it; columns of words hold few different ones."""
-        if values and isinstance(values[0], float):
-            return list(map(repr, values))
-        cells = {value: "" if value is None else str(value) for value in set(values)}
-        for value, cell in cells.items():
-            if any(mark in cell for mark in (self._delimiter, '"', "\n", "\r")):
-                cells[value] = '"' + cell.replace('"', '""') + '"'
-        return [cells[value] for value in values]
+    def _write_text(self, text: str) -> None:
+        self._stream.write(text.encode("utf-8", "surrogateescape"))
+
+    def _line(self, values: Iterable[object]) -> str:
+        return self._delimiter.join(map(self._quoted, values)) + self._newline
+
+    def _extended(self, records: Records, added: Added) -> bytes:
+        codes: list[NDArray[Any]] = []
+        cells: list[str] = []
+        for column in added.values():
+            if isinstance(column, Coded):
+                codes.append(column.codes + len(cells))
+                cells += map(self._quoted, column.values)
+            else:
+                codes.append(column)
+        return records.extended(codes, cells, self._newline)
+
+    def _quoted(self, value: object) -> str:
+        """Return a value as a cell, in quotes where it must be.
+
+        Not by the csv module: some of its versions leave a lone carriage return bare, and others end the
+        row there.
+        """
+        cell = "" if value is None else str(_as_cell(value))
+        if self._delimiter in cell or _MARKS.search(cell):
+            cell = '"' + cell.replace('"', '""') + '"'
+        return cell
 
 
-_NEWLINES = "\r\n"
+_MARKS = re.compile('["\r\n]')
+
+
+def _rows_of(added: Added) -> Iterator[tuple[Any, ...]]:
+    """Yield the values of the added columns row by row."""
+    return zip(*(column.tolist() for column in added.values()), strict=True)
 
 
 def _as_cell(value: object) -> object:
@@ -706,9 +787,9 @@ class JsonlWriter:
         """Nothing is written yet: there is no header."""
         self._stream, self._columns = stream, columns
 
-    def write(self, batch: Batch, added: Mapping[str, Sequence[Any]]) -> None:
+    def write(self, batch: Batch, added: Added) -> None:
         """Write rows."""
-        new = (dict(zip(added, values, strict=True)) for values in zip(*added.values(), strict=True))
+        new = (dict(zip(added, values, strict=True)) for values in _rows_of(added))
         if isinstance(batch.rows, list) and batch.rows and isinstance(batch.rows[0], Record):
             lines = (_spliced(record, more) for record, more in zip(batch.rows, new, strict=True))
         else:
@@ -746,14 +827,14 @@ class ParquetWriter:
         self._writer: Any = None
         self._schema = getattr(reader, "schema", None)
 
-    def write(self, batch: Batch, added: Mapping[str, Sequence[Any]]) -> None:
+    def write(self, batch: Batch, added: Added) -> None:
         """Write rows."""
         pa = self._arrow
         rows = batch.rows
-        if isinstance(rows, list):
+        if isinstance(rows, (list, Records)):
             rows = self._table(plain_rows(batch, self._columns))
         for name, values in added.items():
-            rows = rows.append_column(name, pa.array(values, self._added[name]))
+            rows = rows.append_column(name, pa.array(values.tolist(), self._added[name]))
         table = pa.Table.from_batches([rows]) if isinstance(rows, pa.RecordBatch) else rows
         if self._writer is None:
             self._writer = pa.parquet.ParquetWriter(self._stream, table.schema, compression="zstd")
@@ -814,14 +895,14 @@ class ExcelWriter:
         self._n_rows = 0
         self._ready = False
 
-    def write(self, batch: Batch, added: Mapping[str, Sequence[Any]]) -> None:
+    def write(self, batch: Batch, added: Added) -> None:
         """Write rows."""
         rows = plain_rows(batch, self._columns)
         if not self._ready:
             self._lay_out(list(islice(iter(rows), 200)), added)
         first = batch.rows[0] if isinstance(batch.rows, list) else ()
         formatted = batch.rows if isinstance(first, list) and first and isinstance(first[0], Cell) else None
-        for i, (row, new) in enumerate(zip(rows, zip(*added.values(), strict=True), strict=True)):
+        for i, (row, new) in enumerate(zip(rows, _rows_of(added), strict=True)):
             self._n_rows += 1
             if self._n_rows >= _EXCEL_ROWS:
                 raise OutputError(
@@ -842,10 +923,10 @@ class ExcelWriter:
         self._sheet.autofilter(0, 0, max(1, self._n_rows), len(self._names) - 1)
         self._book.close()
 
-    def _lay_out(self, rows: Sequence[Sequence[Any]], added: Mapping[str, Sequence[Any]]) -> None:
+    def _lay_out(self, rows: Sequence[Sequence[Any]], added: Added) -> None:
         self._ready = True
         samples = [[str(row[j]) for row in rows if j < len(row)] for j in range(len(self._columns))]
-        samples += [[str(v) for v in values[:200]] for values in added.values()]
+        samples += [[str(v) for v in values.tolist()[:200]] for values in added.values()]
         samples += [[]] * (len(self._names) - len(samples))
         for j, (name, sample) in enumerate(zip(self._names, samples, strict=True)):
             longest = sorted(map(len, sample))[int(0.9 * len(sample))] if sample else 0

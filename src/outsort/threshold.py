@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
     from outsort.model import Floats
 
-#: Thresholds from which the search starts, each with its share of the permitted error.
-N_STARTS = 2
+#: Shares of the permitted error that go to the search from the strictest threshold, which finds one where
+#: rows are few, and to that from the middle, which a stroke of bad luck among the surest answers cannot stop.
+_ERROR_SHARES = (0.25, 0.75)
 #: Each threshold tried accepts so many times the rows of the one before.
 _STEP = 1.02
 
@@ -54,9 +55,9 @@ def certify(
 ) -> Certificate:
     """Find the least threshold whose accepted answers are right as often as promised.
 
-    Thresholds are tried from the strictest down, from each of `N_STARTS` places until one fails; one
+    Thresholds are tried from the strictest down, and from the middle of them down, until one fails; one
     passes when the exact lower bound (Clopper and Pearson, 1934) of its precision, at the error left to
-    its start, reaches the target. Trying in a fixed order that does not look at `correct` keeps the error
+    its search, reaches the target. Trying in a fixed order that does not look at `correct` keeps the error
     of the whole search at 1 - level (Learn then Test; Angelopoulos, Bates, Candès, Jordan and Lei, 2021).
 
     Args:
@@ -76,26 +77,24 @@ def certify(
     if weights is not None:
         kept = np.random.default_rng(seed).random(len(weights)) * weights.max(initial=0) < weights
         confidence, correct = confidence[kept], correct[kept]
-    error = (1 - level) / N_STARTS
     n_rows = len(confidence)
-    thresholds, sizes, n_right = _candidates(confidence, correct, _fewest(target, error))
-    bounds = lower_bound(n_right, sizes, error)
-    passes = bounds >= target
-    best = -1
-    for start in range(0, len(sizes), -(-len(sizes) // N_STARTS) or 1):
-        stop = start
-        while stop < len(sizes) and passes[stop]:
-            stop += 1
-        best = max(best, stop - 1 if stop > start else -1)
+    errors = [share * (1 - level) for share in _ERROR_SHARES]
+    thresholds, sizes, n_right = _candidates(confidence, correct, _fewest(target, errors[0]))
+    best, bound = -1, math.nan
+    for start, error in zip((0, len(sizes) // 2), errors, strict=True):
+        bounds = lower_bound(n_right[start:], sizes[start:], error)
+        n_passed = int(np.argmin(np.append(bounds >= target, False)))
+        if n_passed and start + n_passed - 1 > best:
+            best, bound = start + n_passed - 1, float(bounds[n_passed - 1])
     if best < 0:
-        n_more = _rows_wanted(n_right, sizes, n_rows, target, error) - n_rows
+        n_more = _rows_wanted(n_right, sizes, n_rows, target, errors[0]) - n_rows
         return Certificate(target, level, math.nan, math.nan, math.nan, 0.0, n_rows, max(n_more, -1))
     return Certificate(
         target,
         level,
         float(thresholds[best]),
         float(n_right[best] / sizes[best]),
-        float(bounds[best]),
+        bound,
         float(sizes[best] / n_rows),
         n_rows,
         0,

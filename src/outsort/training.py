@@ -42,7 +42,7 @@ LINES_OUT = "whole lines left out"
 UNSEEN = "unseen {}"
 LATER = "later {}"
 #: Added to every count of naive Bayes: most terms are rare, and 1 would drown what they say.
-BAYES_SMOOTHING = 0.3
+BAYES_SMOOTHING = 0.1
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,11 @@ class Settings:
     tolerance: float = 1e-2
     max_iter: int = 1000
     min_texts: int | None = None
-    prune: float = 0.25
+    prune: float = 0.3
     piece_share: float = 0.5
     label_share: float = 0.5
     ratio_power: float = 1.0
-    bayes_share: float = 1.5
+    bayes_share: float = 2.0
     seed: int = 0
 
 
@@ -176,12 +176,7 @@ def train_validated(
     terms, counts = count_terms(dataset.texts)
     validation = cross_validate(dataset, terms, counts, settings, checks) if checks.folds else None
     about = {
-        "data": {
-            "source": dataset.source.replace("\\", "/").rsplit("/", 1)[-1],
-            "sha256": dataset.fingerprint,
-            "rows": len(dataset.texts),
-            "rows_by_label": {label: dataset.labels.count(label) for label in sorted(set(dataset.labels))},
-        },
+        "data": data_identity(dataset),
         "settings": asdict(settings),
         "scores": validation.scores if validation else {},
         "decision": _decision(validation) if validation else {},
@@ -198,6 +193,16 @@ def train_validated(
     if validation:
         model = replace(model, calibration=validation.calibration, threshold=validation.certificate.threshold)
     return model, validation
+
+
+def data_identity(dataset: Dataset) -> dict[str, Any]:
+    """Return what tells some data from others: name without folders, sha256, rows, rows by label."""
+    return {
+        "source": dataset.source.replace("\\", "/").rsplit("/", 1)[-1],
+        "sha256": dataset.fingerprint,
+        "rows": len(dataset.texts),
+        "rows_by_label": {label: dataset.labels.count(label) for label in sorted(set(dataset.labels))},
+    }
 
 
 def _decision(validation: Validation) -> dict[str, Any]:
