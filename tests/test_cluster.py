@@ -26,7 +26,7 @@ import dask
 import dask.dataframe as dd
 from distributed import Client
 
-N_PARTS, N_ROWS = 8, 50_000
+N_PARTS = 8
 WORDS = [
     *("key", "invoices", "draft", "contract", "translate", "clean"),
     *("office", "model", "zzz", "500", "Übersetzung", "翻訳", "subtitles"),
@@ -117,16 +117,17 @@ def address():
 
 
 @pytest.fixture(scope="module")
-def table():
+def table(request):
     """Rows of every kind of text, beside columns that a careless tool would spoil."""
+    n_rows = request.config.getoption("--rows")
     rng = np.random.default_rng(0)
-    lengths, words = rng.integers(0, 8, N_ROWS), rng.choice(WORDS, (N_ROWS, 8))
+    lengths, words = rng.integers(0, 8, n_rows), rng.choice(WORDS, (n_rows, 8))
     texts = [" ".join(row[:n]) for row, n in zip(words, lengths, strict=True)]
     return pa.table(
         {
-            "id": pa.array(range(N_ROWS), pa.int32()),
-            "code": [f"{i:06d}" for i in range(N_ROWS)],
-            "price": pa.array(rng.random(N_ROWS), pa.float32()),
+            "id": pa.array(range(n_rows), pa.int32()),
+            "code": [f"{i:06d}" for i in range(n_rows)],
+            "price": pa.array(rng.random(n_rows), pa.float32()),
             "description": pa.array([None if i % 97 == 0 else text for i, text in enumerate(texts)]),
         }
     )
@@ -137,7 +138,7 @@ def tasks(table, tmp_path_factory):
     """The rows as a folder of parts, one of them empty."""
     folder = tmp_path_factory.mktemp("tasks")
     for i in range(N_PARTS):
-        size = N_ROWS // (N_PARTS - 1) + 1
+        size = table.num_rows // (N_PARTS - 1) + 1
         pq.write_table(table.slice(i * size, size), folder / f"part-{i}.parquet")
     assert pq.read_table(folder / f"part-{N_PARTS - 1}.parquet").num_rows == 0
     return folder
@@ -264,7 +265,7 @@ class TestWhatIsMissing:
         assert names_in(out) == ALL_NAMES
         assert pq.read_table(out).equals(expected)
         manifest = json.loads((out / "_outsort-run.json").read_text())
-        assert sum(part["rows"] for part in manifest["parts"].values()) == N_ROWS
+        assert sum(part["rows"] for part in manifest["parts"].values()) == expected.num_rows
 
     def test_a_part_that_ends_every_worker_is_named(self, tasks, tmp_path, model):
         preload = tmp_path / "dies.py"
