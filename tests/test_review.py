@@ -11,8 +11,18 @@ from outsort import artefact, cli
 from outsort.dataset import key_of
 from outsort.errors import DataError, OutputError
 from outsort.model import LABELS
-from outsort.review import COLUMNS, WAYS, Candidates, check_queue, choose, read_candidates, write_queue
+from outsort.review import (
+    COLUMNS,
+    WAYS,
+    Candidates,
+    _vectors,
+    check_queue,
+    choose,
+    read_candidates,
+    write_queue,
+)
 from outsort.scoring import Options
+from outsort.training import count_terms
 
 TEXTS = [
     "key invoices into an old ledger",
@@ -39,6 +49,35 @@ def test_asking_for_more_than_there_are_gives_what_there_is(model, by):
 
 def test_the_same_seed_chooses_the_same(model):
     assert choose(model, TEXTS, 3, seed=4).tolist() == choose(model, TEXTS, 3, seed=4).tolist()
+
+
+ALIKE = [
+    *(f"quokka {word}" for word in ("stew", "shelf", "ribbon", "puzzle", "meadow", "anchor")),
+    *(f"zither {word}" for word in ("lamp", "gravel", "velvet", "cactus")),
+    "flibbert",
+    "key invoices into sap again",
+]
+
+
+def test_mixed_takes_what_is_unknown_and_frequent_first_and_not_all_of_one_kind(model):
+    kinds = [ALIKE[i].split()[0] for i in choose(model, ALIKE, 5)]
+    assert kinds[0] == "quokka"
+    assert set(kinds) == {"quokka", "zither"}
+
+
+def test_mixed_heeds_what_answers_count(model):
+    weights = np.array([1.0] * 6 + [50.0] * 4 + [1.0] * 2)
+    assert ALIKE[choose(model, ALIKE, 1, weights=weights)[0]].startswith("zither")
+
+
+def test_how_many_texts_hold_a_term_is_told_by_its_idf(model, rows_frame):
+    texts = [*rows_frame["text"], "zymurgy"]
+    terms, counts = count_terms(texts)
+    _, n_learnt = _vectors(model, texts)
+    in_texts = np.asarray(counts.sum(axis=0)).ravel()
+    known = [term in model.vocabulary for term in terms]
+    assert 0 < sum(known) < len(known)
+    np.testing.assert_allclose(n_learnt, np.where(known, in_texts, 0), rtol=1e-4)
 
 
 def test_uncertain_takes_the_least_sure_first(model):

@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from outsort import text as text_module
 from outsort.dataset import hashes_of, key_of, parse_weights, same_text
 from outsort.errors import DataError, OutputError
 from outsort.files import check_output, for_workbook, written_whole
@@ -17,7 +18,6 @@ from outsort.model import LABELS, odds_to_proba
 from outsort.prediction import predictions
 from outsort.scoring import Options, opened, text_columns, texts_of_batch
 from outsort.tables import EXCEL_CELL
-from outsort.text import words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +35,14 @@ WAYS = ("mixed", "uncertain", "weight", "novel", "random")
 MAX_POOL = 20_000
 #: Two texts whose tf-idf vectors have a greater cosine are near each other: one of them is enough.
 NEAR = 0.8
+#: Texts that the rarest terms of a model stand in.
+FEWEST = 2
+#: The variance of an answer to a text that the model was trained on, about; and the least that one to
+#: another text is taken to have, for a model may be sure and wrong.
+LEARNT_VARIANCE, LEAST_VARIANCE = 0.05, 0.02
+#: Terms that come together, a word with its pieces and pairs, and are learnt together. Of 1, 4, 16 and 64 the
+#: last two taught most (benchmarks/review.py).
+TOGETHER = 16
 
 COLUMNS = (
     "key", "text", "model_label", "probability", "model_line", "reason", "because",
@@ -91,7 +99,7 @@ def read_candidates(
                 number += 1
                 text = raw or ""
                 # Of a text without a word nothing can be learnt.
-                if words(text):
+                if text_module.words(text):
                     entries.append(found.setdefault(same_text(text), len(texts)))
                     if entries[-1] == len(texts):
                         texts.append(text)
@@ -125,10 +133,8 @@ def choose(
     """Choose texts of which a label teaches most; no two are near each other.
 
     `uncertain` takes those whose two likeliest labels are closest; `weight` those of greatest weight times
-    uncertainty; `novel` those with most words the model does not know; `random` any. `mixed` seeks texts
-    that are uncertain and unlike each other at once: k-means++ over the gradients that each would give the
-    model if its answer were true (BADGE; Ash et al., 2020), here the product of what is missing to
-    certainty and the tf-idf vector.
+    uncertainty; `novel` those with most words the model does not know; `random` any. `mixed` takes those
+    whose words stand in many uncertain texts and in few that the model was trained on: see `_most_telling`.
 
     Args:
         model: the model that is to learn.
@@ -143,9 +149,12 @@ def choose(
 
     Raises:
         ValueError: there is no such way to choose.
+        DataError: no text holds a letter or digit.
     """
     if by not in WAYS:
         raise ValueError(f"by is {by!r}: choose one of {', '.join(WAYS)}")
+    if not texts:
+        return np.empty(0, np.intp)
     rng = np.random.default_rng(seed)
     answers = Kernel(model).answer(texts)
     p_kpo = odds_to_proba(answers.log_odds)
@@ -164,20 +173,35 @@ def choose(
     else:
         # Ties in any order but that of the file.
         pool = np.lexsort((rng.random(len(texts)), -priority))[:MAX_POOL]
-    vectors = _vectors(model, [texts[i] for i in pool.tolist()])
-    mixed = by == "mixed"
-    return pool[_spread_out(proba[pool], vectors, worth[pool], n, rng) if mixed else _apart(vectors, n)]
+    vectors, n_learnt = _vectors(model, [texts[i] for i in pool.tolist()])
+    if by != "mixed":
+        return pool[_apart(vectors, n)]
+    variance = p_kpo.prod(axis=1) * (1 - neither[:, 0])
+    return pool[_most_telling(vectors, n_learnt, variance[pool], worth[pool], n)]
 
 
-def _vectors(model: Model, texts: Sequence[str]) -> scipy.sparse.csr_matrix:
-    """Return the tf-idf vectors of texts: float32 (n_texts, n_terms)."""
-    from scipy.sparse import csr_matrix
+def _vectors(model: Model, texts: Sequence[str]) -> tuple[scipy.sparse.csr_matrix, Floats]:
+    """Return texts as the model would see them if it knew all their terms.
 
-    vectors = [model.vectorize(text) for text in texts]
-    places = np.concatenate([[0], np.cumsum([len(v.ids) for v in vectors])])
-    ids = np.concatenate([v.ids for v in vectors] or [np.empty(0, np.int64)])
-    values = np.concatenate([v.values for v in vectors] or [np.empty(0)]).astype(np.float32)
-    return csr_matrix((values, ids, places), shape=(len(texts), len(model.terms)))
+    Returns:
+        Tf-idf vectors, float32 (n_texts, n_terms) over the texts' own terms; and float64 (n_terms,), about
+        how many texts with each term the model was trained on, which its idf tells.
+    """
+    from sklearn.preprocessing import normalize
+
+    from outsort.training import count_terms
+
+    terms, counts = count_terms(texts)
+    ids = np.array([model.vocabulary.get(term, -1) for term in terms])
+    known = ids >= 0
+    is_piece = np.array([text_module.is_piece(term) for term in terms])
+    # Pieces have an idf of their own scale. The rarest of either kind stand in FEWEST texts, or one more.
+    of_pieces = np.array([text_module.is_piece(term) for term in model.terms])
+    rarest_piece, rarest_word = (model.idf[kind].max(initial=1.0) for kind in (of_pieces, ~of_pieces))
+    rarest = np.where(is_piece, rarest_piece, rarest_word)
+    idf = np.where(known, model.idf[ids], rarest)
+    n_learnt = np.where(known, (1 + FEWEST) * np.exp((rarest - idf) * rarest_word / rarest) - 1, 0)
+    return normalize(counts.multiply(idf).tocsr().astype(np.float32)), n_learnt
 
 
 def _apart(vectors: scipy.sparse.csr_matrix, n: int) -> list[int]:
@@ -193,23 +217,46 @@ def _apart(vectors: scipy.sparse.csr_matrix, n: int) -> list[int]:
     return chosen
 
 
-def _spread_out(
-    proba: Floats, vectors: scipy.sparse.csr_matrix, worth: Floats, n: int, rng: np.random.Generator
+def _most_telling(
+    vectors: scipy.sparse.csr_matrix, n_learnt: Floats, variance: Floats, worth: Floats, n: int
 ) -> list[int]:
-    gaps = proba - np.eye(proba.shape[1])[proba.argmax(axis=1)]
-    norms = (gaps**2).sum(axis=1)
-    distance = norms * worth
-    is_near = np.zeros(len(gaps), np.bool_)
-    nearest = norms.copy()
+    """Choose texts so that the answers to all become as certain as they can.
+
+    A logistic regression is as unsure of a term's weight as it has little Fisher information on it:
+    the penalty's, and of each labelled text the variance of its answer times the square of its feature. The
+    variance of an answer is, to first order, the sum of its terms' squares over their information
+    (transductive experimental design, Yu, Bi and Tresp, 2006; with the information of a logistic
+    regression, Zhang and Oles, 2000). Chosen is, one after the other, the text whose label takes most
+    from the sum over all texts. Terms count as independent of each other, but that a text tells of each
+    of them what it tells of the `TOGETHER` that come with it.
+
+    Args:
+        vectors: tf-idf vectors, (n_texts, n_terms), of which no row is empty.
+        n_learnt: float64 (n_terms,), texts with each term that the model was trained on.
+        variance: float64 (n_texts,), p (1 - p) of each answer.
+        worth: float64 (n_texts,), what each answer counts.
+        n: how many texts to choose, none near another.
+    """
+    from outsort.training import Settings
+
+    squares = vectors.multiply(vectors).tocsr().astype(np.float64)
+    terms, rows = squares.indices, np.repeat(np.arange(len(variance)), np.diff(squares.indptr))
+    n_here = np.bincount(terms, minlength=squares.shape[1])
+    mean_square = np.bincount(terms, squares.data, squares.shape[1]) / np.maximum(n_here, 1)
+    information = 1 / Settings.C + LEARNT_VARIANCE * mean_square * n_learnt
+    at_stake = np.bincount(terms, squares.data * (variance * worth)[rows], squares.shape[1])
+    brought = TOGETHER * squares.data * np.maximum(variance, LEAST_VARIANCE)[rows]
+    open_ = np.ones(len(variance), np.bool_)
     chosen: list[int] = []
-    while len(chosen) < n and distance.any():
-        i = int(rng.choice(len(gaps), p=distance / distance.sum()))
+    while len(chosen) < n and open_.any():
+        there = information[terms]
+        gain = np.bincount(rows, at_stake[terms] * brought / (there * (there + brought)), len(variance))
+        i = int(np.where(open_, gain, -1).argmax())
         chosen.append(i)
-        similarity = _similarity(vectors, i)
-        is_near |= similarity > NEAR
-        is_near[i] = True
-        nearest = np.minimum(nearest, np.maximum(norms + norms[i] - 2 * (gaps @ gaps[i]) * similarity, 0))
-        distance = np.where(is_near, 0, nearest * worth)
+        open_ &= _similarity(vectors, i) <= NEAR
+        open_[i] = False
+        own = slice(squares.indptr[i], squares.indptr[i + 1])
+        information[terms[own]] += brought[own]
     return chosen
 
 
