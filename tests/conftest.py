@@ -26,8 +26,9 @@ ROWS = {
 
 
 def pytest_addoption(parser):
-    """Add ``--texts N``, for a thorough run by hand."""
+    """Add ``--texts N`` and ``--rows N``, for thorough runs."""
     parser.addoption("--texts", type=int, default=5000, help="texts on which score must equal predict")
+    parser.addoption("--rows", type=int, default=50_000, help="rows of the table that a cluster scores")
 
 
 @pytest.fixture

@@ -208,3 +208,10 @@ def test_texts_the_model_was_trained_on_are_noticed(model, measured):
     assert evaluate(model, measured)["share_seen"] == 1
     other = pd.DataFrame({"text": ["key invoices", "DRAFT a  contract"], "label": ["BPO", "KPO"]})
     assert evaluate(model, read(other, for_training=False))["share_seen"] == 0.5
+
+
+def test_answers_come_in_order_however_many_are_asked_for_at_a_time(frame, model, monkeypatch):
+    data = read(frame, for_training=False)
+    whole = evaluate(model, data)
+    monkeypatch.setattr("outsort.evaluation._TEXTS_PER_TASK", 4)
+    assert evaluate(model, data) == whole

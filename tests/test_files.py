@@ -4,7 +4,7 @@ import os
 import pytest
 
 from outsort.errors import DataError, OutputError
-from outsort.files import decode, written_whole
+from outsort.files import decode, sweep, written_whole
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
@@ -58,3 +58,15 @@ def test_a_full_disk_is_one_message_and_no_half_file(tmp_path):
     ):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_writer_left_is_swept_up_and_nothing_else(tmp_path):
+    with written_whole(tmp_path / "a.csv", force=False) as file:
+        (left,) = tmp_path.iterdir()
+        kept = left.with_name(left.name.replace("a.csv", "b.csv"))
+        for path in (kept, tmp_path / ".a.csv.notes", tmp_path / "c.part"):
+            path.write_text("mine")
+        file.write(b"whole")
+    left.write_text("half")
+    sweep([tmp_path / "a.csv", tmp_path / "nowhere" / "d.csv"])
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".a.csv.notes", kept.name, "a.csv", "c.part"]

@@ -27,7 +27,8 @@ try:
     main({arguments!r})
 except SystemExit as stopped:
     assert not stopped.code, stopped.code
-print([m for m in ("sklearn", "scipy", "pandas", "numba", "pyarrow") if m in sys.modules], file=sys.stderr)
+heavy = ("sklearn", "scipy", "pandas", "numba", "pyarrow", "dask", "distributed")
+print([m for m in heavy if m in sys.modules], file=sys.stderr)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr == "[]\n"

@@ -446,6 +446,14 @@ class TestBadInput:
             assert sorted(p.name for p in tmp_path.iterdir()) == ["in.csv", "out.csv"]
 
 
+def test_a_frame_without_rows_or_without_lines_has_the_types_of_any(model, two_class_model):
+    frame = pd.DataFrame({"task": ["key invoices", "draft a contract"]})
+    types = score(frame, model).dtypes
+    assert score(frame.iloc[:0], model).dtypes.equals(types)
+    assert score(frame, two_class_model).dtypes.equals(types)
+    assert types["probability"] == "float64"
+
+
 class TestManyFiles:
     @pytest.fixture
     def parts(self, tmp_path):
@@ -458,9 +466,9 @@ class TestManyFiles:
         done = outsort("score", parts / "*.csv", "-o", tmp_path / "out", "--to", "jsonl")
         assert done.code == 0
         assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+            "_outsort-run.json",
             "a.jsonl",
             "b.jsonl",
-            "outsort-run.json",
         ]
 
     def test_a_second_run_makes_what_is_missing(self, outsort, parts, tmp_path):
@@ -468,7 +476,7 @@ class TestManyFiles:
         outsort(*run)
         (tmp_path / "out" / "b.csv").unlink()
         first = (tmp_path / "out" / "a.csv").stat().st_mtime_ns
-        assert "exists already" in outsort(*run).err
+        assert "holds the parts of a run already. Pass --resume" in outsort(*run).err
         done = outsort(*run, "--resume")
         assert done.code == 0
         assert done.err == f"{tmp_path}/out/b.csv: 1 rows\n"

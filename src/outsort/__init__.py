@@ -14,9 +14,17 @@ if TYPE_CHECKING:
     from outsort.artefact import load as load_model
     from outsort.artefact import save as save_model
     from outsort.audit import audit as check
+    from outsort.cluster import score_dask
     from outsort.comparison import compare
     from outsort.dataset import read as read_dataset
-    from outsort.errors import DataError, ModelError, OutputError, OutsortError, ServiceError
+    from outsort.errors import (
+        ClusterError,
+        DataError,
+        ModelError,
+        OutputError,
+        OutsortError,
+        ServiceError,
+    )
     from outsort.evaluation import evaluate
     from outsort.explanation import explain, find_precedents
     from outsort.merging import merge
@@ -31,6 +39,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Checks",
+    "ClusterError",
     "DataError",
     "Model",
     "ModelError",
@@ -52,6 +61,7 @@ __all__ = [
     "retrain",
     "save_model",
     "score",
+    "score_dask",
     "score_file",
     "train",
 ]
@@ -59,6 +69,7 @@ __all__ = [
 # Names are fetched when first used: a prediction must not wait for scikit-learn and pandas.
 _HOMES = {
     "Checks": "training",
+    "ClusterError": "errors",
     "DataError": "errors",
     "Model": "model",
     "ModelError": "errors",
@@ -80,6 +91,7 @@ _HOMES = {
     "retrain": "retraining",
     "save_model": "artefact:save",
     "score": "scoring",
+    "score_dask": "cluster",
     "score_file": "scoring",
     "train": "training",
 }

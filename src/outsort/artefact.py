@@ -34,6 +34,14 @@ def save(model: Model, path: Path | str, *, force: bool = False) -> int:
     Raises:
         OutputError: `path` exists (and not `force`) or cannot be written.
     """
+    raw = pack(model)
+    with written_whole(Path(path), force=force) as file:
+        file.write(raw)
+    return len(raw)
+
+
+def pack(model: Model) -> bytes:
+    """Return the content of a model file."""
     content: dict[str, Any] = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -48,9 +56,7 @@ def save(model: Model, path: Path | str, *, force: bool = False) -> int:
     }
     buffer = io.BytesIO()
     joblib.dump(content, buffer)
-    with written_whole(Path(path), force=force) as file:
-        file.write(buffer.getbuffer())
-    return buffer.getbuffer().nbytes
+    return buffer.getvalue()
 
 
 def load(path: Path | str | None = None) -> Model:
@@ -64,6 +70,19 @@ def load(path: Path | str | None = None) -> Model:
         raw = read_bytes(path, hint="Name a model file made by 'outsort train'.")
     except ValueError as error:
         raise ModelError(str(error)) from None
+    return unpack(raw, path)
+
+
+def unpack(raw: bytes, path: Path | str) -> Model:
+    """Make a model of the content of a model file.
+
+    Args:
+        raw: the content.
+        path: what to call it by in messages.
+
+    Raises:
+        ModelError: it is damaged, of a newer format, or holds anything but data.
+    """
     content = _unpickle(raw, path)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         _refuse(path, "it is not a model made by 'outsort train'")
@@ -143,7 +162,7 @@ class _NotDataError(Exception):
     """A model file asks for something that is not data."""
 
 
-def _unpickle(raw: bytes, path: Path) -> Any:  # noqa: ANN401
+def _unpickle(raw: bytes, path: Path | str) -> Any:  # noqa: ANN401
     try:
         return _DataUnpickler(raw).load()
     except _NotDataError as error:
@@ -152,5 +171,5 @@ def _unpickle(raw: bytes, path: Path) -> Any:  # noqa: ANN401
         _refuse(path, f"it is damaged, or no model file ({type(error).__name__}: {error})")
 
 
-def _refuse(path: Path, why: str) -> NoReturn:
+def _refuse(path: Path | str, why: str) -> NoReturn:
     raise ModelError(f"{path}: refused, {why}.")

@@ -10,7 +10,9 @@ import signal
 import sys
 import threading
 import time
+from contextlib import nullcontext
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -22,6 +24,7 @@ from outsort.printing import Format
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from outsort.dataset import Dataset
 
@@ -57,6 +60,13 @@ ReportFile = Annotated[
     Path | None, typer.Option("--report", metavar="HTML", help="Write all of it as a web page, too.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON instead of tables.")]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Work on a Dask cluster: its scheduler's tcp://HOST:PORT, or local:N for N workers here.",
+    ),
+]
 FORMATS = "csv|tsv|jsonl|parquet|xlsx"
 TextColumns = Annotated[
     list[str] | None, typer.Option(help="Column of texts; several are joined. Found by its usual name.")
@@ -188,6 +198,7 @@ def score(
     resume: Annotated[
         bool, typer.Option("--resume", help="Leave the finished parts of a folder, make the others.")
     ] = False,
+    cluster: Cluster = None,
 ) -> None:
     """Answer every row of a table, or of many, in CSV, TSV, JSON lines, Parquet or Excel.
 
@@ -213,12 +224,21 @@ def score(
     into_folder = (
         len(inputs) > 1 or Path(output).is_dir() or output.endswith("/") or scoring.is_pattern(inputs[0])
     )
-    if resume and not into_folder:
-        raise typer.BadParameter("goes with an output folder", param_hint="--resume")
+    for option, given in (("--resume", resume), ("--cluster", cluster)):
+        if given and not into_folder:
+            raise typer.BadParameter("goes with an output folder", param_hint=option)
+    if cluster and workers:
+        raise typer.BadParameter("goes without --cluster; say --cluster local:N", param_hint="--workers")
     loaded = load(model)
     with progress_line() as progress:
         if into_folder:
-            counts = scoring.score_files(
+            score_files = scoring.score_files
+            if cluster:
+                from outsort.cluster import score_files as score_files_on
+
+                _silence_logs()
+                score_files = partial(score_files_on, cluster=cluster)
+            counts = score_files(
                 inputs, Path(output), loaded, options=options, force=force, resume=resume, progress=progress
             )
         else:
@@ -256,6 +276,7 @@ def train(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the solver and the folds.")] = 0,
     report: ReportFile = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the outputs if they exist.")] = False,
+    cluster: Cluster = None,
 ) -> None:
     """Train a model on labelled descriptions and say how good it is."""
     if folds == 1:
@@ -290,7 +311,8 @@ def train(
         time_column=time_column,
         weight_column=weight_column,
     )
-    model, validation = training.train_validated(dataset, training.Settings(seed=seed), checks)
+    with _work_on(cluster):
+        model, validation = training.train_validated(dataset, training.Settings(seed=seed), checks)
     seconds = time.perf_counter() - start
     size = save(model, output, force=force)
     counts = model.about["data"]["rows_by_label"]
@@ -330,6 +352,7 @@ def evaluate(
     label_column: LabelColumn = None,
     report: ReportFile = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the report if it exists.")] = False,
+    cluster: Cluster = None,
 ) -> None:
     """Score a model on labelled descriptions.
 
@@ -348,7 +371,8 @@ def evaluate(
     dataset = read(data, text_column=text_column, label_column=label_column, for_training=False)
     _tell_reading(dataset)
     judge = load(model)
-    answers = evaluation.answer(judge, dataset, by=by or (), weight_column=weight_column)
+    with _work_on(cluster):
+        answers = evaluation.answer(judge, dataset, by=by or (), weight_column=weight_column)
     result = evaluation.evaluate_answers(judge, answers, n_mistakes=mistakes)
     _tell_seen(dataset, "the model", result["share_seen"])
     if as_json:
@@ -709,6 +733,22 @@ def _refuse_any(options: Mapping[str, object], why: str) -> None:
     for option, given in options.items():
         if given:
             raise typer.BadParameter(why, param_hint=option)
+
+
+def _work_on(cluster: str | None) -> AbstractContextManager[None]:
+    if not cluster:
+        return nullcontext()
+    from outsort.cluster import parallel_on
+
+    _silence_logs()
+    return parallel_on(cluster)
+
+
+def _silence_logs() -> None:
+    """Keep what Dask logs of a failure, at length, from the one message that says it."""
+    import logging
+
+    logging.disable(logging.CRITICAL)
 
 
 def _texts(given: list[str] | None) -> list[str]:

@@ -22,3 +22,7 @@ class OutputError(OutsortError, OSError):
 
 class ServiceError(OutsortError, OSError):
     """A service that cannot start as it was asked to."""
+
+
+class ClusterError(OutsortError, RuntimeError):
+    """A cluster that cannot be reached, or that lacks what the work needs."""

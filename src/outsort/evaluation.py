@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+import joblib
 import numpy as np
 from sklearn import metrics
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from outsort.dataset import Dataset
     from outsort.model import Floats, Model
+    from outsort.prediction import Prediction
 
 #: Bins of the calibration error, each with the same number of rows.
 N_BINS = 15
@@ -32,6 +35,8 @@ N_RESAMPLES = 1000
 LEVEL = 0.95
 #: Points of the curve of precision against coverage.
 N_POINTS = 20
+#: Texts answered at a time.
+_TEXTS_PER_TASK = 10_000
 
 
 @dataclass(frozen=True)
@@ -121,7 +126,7 @@ def answer(
     """Ask a model about every row; the arguments are those of `evaluate`."""
     weights = weights_of(dataset, weight_column) if weight_column else np.ones(len(dataset.texts))
     groups = {name: np.array(column_of(dataset, name)) for name in by}
-    given = list(predictions(dataset.texts, model))
+    given = _answers(dataset.texts, model)
     return Answers(
         numbers=[plain(number) for number in dataset.frame.index],
         texts=dataset.texts,
@@ -185,6 +190,17 @@ def _mistake(model: Model, answers: Answers, i: int) -> dict[str, Any]:
         "for": dict(spoke_for),
         "against": dict(against),
     }
+
+
+def _answers(texts: Sequence[str], model: Model) -> list[Prediction]:
+    """Answer texts: here, or many at a time where joblib was told of other places to work."""
+    pieces = (texts[start : start + _TEXTS_PER_TASK] for start in range(0, len(texts), _TEXTS_PER_TASK))
+    answered = joblib.Parallel()(joblib.delayed(_answered)(piece, model) for piece in pieces)
+    return list(chain.from_iterable(answered))
+
+
+def _answered(texts: Sequence[str], model: Model) -> list[Prediction]:
+    return list(predictions(texts, model))
 
 
 def decisions(

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING
 from outsort.errors import DataError, OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 _DELIMITERS = (",", ";", "\t", "|")
@@ -147,6 +147,18 @@ def written_whole(path: Path, *, force: bool) -> Iterator[IO[bytes]]:
         raise OutputError(f"{path}: cannot be written ({error.strerror}).") from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def sweep(paths: Iterable[Path]) -> None:
+    """Remove what `written_whole` left beside some files when its process was killed."""
+    names: dict[Path, list[str]] = {}
+    for path in paths:
+        names.setdefault(path.parent, []).append(path.name)
+    for folder, wanted in names.items():
+        known = set(wanted)
+        for part in folder.glob(".*.part"):
+            if part.name[1:].removesuffix(".part").rpartition(".")[0] in known:
+                part.unlink(missing_ok=True)
 
 
 def _every_other_nul(raw: bytes) -> bool:

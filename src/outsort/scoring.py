@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -10,7 +9,7 @@ import tempfile
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from glob import glob, has_magic
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
@@ -24,6 +23,7 @@ from outsort.errors import DataError, OutputError
 from outsort.files import check_output, written_whole
 from outsort.kernel import Kernel
 from outsort.model import ANSWERS, Model
+from outsort.parts import begun
 from outsort.prediction import predictions
 from outsort.records import Records
 from outsort.tables import (
@@ -61,8 +61,6 @@ ADDED = {
 EXPLAINED = {"for": str, "against": str}
 #: Put before the names of the added columns when one of them is taken and no other prefix is given.
 PREFIX = "outsort_"
-#: The file in an output folder that says which model made its parts.
-MANIFEST = "outsort-run.json"
 
 
 @dataclass(frozen=True)
@@ -157,7 +155,7 @@ class Scorer:
 
 def score(
     data: pd.DataFrame | pa.Table | Iterable[Any],
-    model: Model | None = None,
+    model: Model | Scorer | None = None,
     *,
     text_column: str | Sequence[str] | None = None,
     prefix: str | None = None,
@@ -168,7 +166,8 @@ def score(
 
     Args:
         data: a pandas frame, an Arrow table or record batch, or an iterable of any of these.
-        model: the model to ask; the default model when None.
+        model: the model to ask, or one made ready, which knows its own `workers` and `explain`; the
+            default model when None.
         text_column: the column of text, or several to be joined; found by its usual name when None.
         prefix: put before the names of the added columns; when None, only if one of them is taken.
         explain: add the terms that spoke most for and against.
@@ -182,7 +181,7 @@ def score(
         DataError: there is no column of text.
         TypeError: `data` is no table.
     """
-    scorer = Scorer(model or load(), workers=workers, explain=explain)
+    scorer = _ready(model, workers=workers, explain=explain)
     names = [text_column] if isinstance(text_column, str) else list(text_column or ())
 
     def scored(table: Any) -> Any:  # noqa: ANN401
@@ -192,9 +191,7 @@ def score(
         prefixed = _renamed(scorer.columns(texts), _prefix(columns, scorer.added, prefix))
         added = {name: values.tolist() for name, values in prefixed.items()}
         if hasattr(table, "assign"):
-            import pandas as pd
-
-            return pd.concat([table, pd.DataFrame(added, index=table.index)], axis=1)
+            return _appended(table, dict(zip(added, scorer.added.values(), strict=True)), added)
         import pyarrow as pa
 
         for (name, values), kind in zip(added.items(), scorer.added.values(), strict=True):
@@ -207,6 +204,22 @@ def score(
     if isinstance(data, (str, bytes)) or not hasattr(data, "__iter__"):
         raise TypeError(f"expected a table or an iterable of tables, got {type(data).__name__}")
     return map(scored, data)
+
+
+def _ready(model: Model | Scorer | None, *, workers: int | None, explain: bool) -> Scorer:
+    return model if isinstance(model, Scorer) else Scorer(model or load(), workers=workers, explain=explain)
+
+
+def _appended(frame: pd.DataFrame, types: Mapping[str, type], added: Mapping[str, list[Any]]) -> pd.DataFrame:
+    """Return a frame with columns behind, of the same types whether there are rows or not."""
+    import pandas as pd
+
+    text = pd.Series([""]).dtype
+    new = {
+        name: pd.Series(values, frame.index, "float64" if types[name] is float else text)
+        for name, values in added.items()
+    }
+    return pd.concat([frame, pd.DataFrame(new, index=frame.index)], axis=1)
 
 
 def score_file(
@@ -237,11 +250,7 @@ def score_file(
         OutputError: the output exists (and not `force`), is the input, or cannot be written.
     """
     options = options or Options()
-    scorer = (
-        model
-        if isinstance(model, Scorer)
-        else Scorer(model or load(), workers=options.workers, explain=options.explain)
-    )
+    scorer = _ready(model, workers=options.workers, explain=options.explain)
     return _score_one(scorer, str(source), str(output), options, force=force, progress=progress)
 
 
@@ -271,23 +280,31 @@ def score_files(
 
     Raises:
         DataError: a pattern names no file, or two inputs have one name.
-        OutputError: the folder holds outputs (and neither `force` nor `resume`), or was made by another
-            model or with other options.
+        OutputError: see `parts.begun`.
     """
     options = options or Options()
     model = model or load()
-    paths = expand(sources)
-    targets = _targets(paths, output, options)
-    output.mkdir(parents=True, exist_ok=True)
-    _check_manifest(output, model, options, targets, force=force, resume=resume)
-    scorer = Scorer(model, workers=options.workers, explain=options.explain)
-    counts = {}
-    for path, target in zip(paths, targets, strict=True):
-        if not (resume and target.exists()):
-            counts[str(target)] = _score_one(
-                scorer, path, str(target), options, force=force, progress=progress
-            )
-    return counts
+    with begun(expand(sources), output, model, options, force=force, resume=resume) as run:
+        scorer = Scorer(model, workers=options.workers, explain=options.explain)
+        run.start()
+        for part in run.missing:
+            n_rows = _score_one(scorer, part.source, str(part.target), options, force=True, progress=progress)
+            run.finish(part, n_rows)
+    return run.counts
+
+
+def schema_of(source: str, options: Options) -> list[tuple[str, str]]:
+    """Return the name and type of each column of a file, from its head; of JSON lines, which need none, [].
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    with opened(source, replace(options, keep=True)) as table:
+        if table.style == "jsonl":
+            return []
+        names, schema = table.reader.columns, getattr(table.reader, "schema", None)
+    types = [str(field.type) for field in schema] if schema else ["text"] * len(names)
+    return list(zip(names, types, strict=True))
 
 
 class Layout(NamedTuple):
@@ -376,51 +393,6 @@ def expand(sources: Sequence[str]) -> list[str]:
             raise DataError(f"{source}: no file of such a name.")
         paths += found
     return paths
-
-
-def _targets(paths: Sequence[str], output: Path, options: Options) -> list[Path]:
-    targets: list[Path] = []
-    for path in paths:
-        name = Path(path).name
-        if options.write_as:
-            _, packing = format_of(path, options.read_as)
-            stem = name
-            for _ in range(1 + bool(packing)):
-                stem = Path(stem).stem
-            name = f"{stem}.{options.write_as}"
-        target = output / name
-        if target in targets:
-            raise DataError(f"{path}: another input has the name {name!r} too. Score them into two folders.")
-        targets.append(target)
-    return targets
-
-
-def _check_manifest(
-    output: Path, model: Model, options: Options, targets: Sequence[Path], *, force: bool, resume: bool
-) -> None:
-    """Refuse to mix parts made by another model or with other options; say who makes these."""
-    run = {
-        "model": model.fingerprint,
-        "text_columns": list(options.text_columns),
-        "prefix": options.prefix,
-        "explain": options.explain,
-        "limit": options.limit,
-        "sheet": options.sheet,
-    }
-    path = output / MANIFEST
-    if resume and path.exists():
-        try:
-            before = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
-            raise OutputError(f"{path}: is damaged. Start again in another folder.") from None
-        if before != run:
-            differs = ", ".join(key for key in run if before.get(key) != run[key])
-            raise OutputError(f"{output}: was begun with another {differs}. Start again in another folder.")
-    if not (force or resume):
-        for target in targets:
-            check_output(target, force=False)
-    with written_whole(path, force=True) as file:
-        file.write(json.dumps(run, indent=2).encode())
 
 
 def _score_one(

@@ -200,6 +200,20 @@ def open_reader(
     return ParquetReader(source, stream) if style == "parquet" else ExcelReader(source, stream, sheet)
 
 
+def count_rows(path: Path) -> int:
+    """Return how many rows a table in a file has.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    style, packing = format_of(path)
+    with path.open("rb") as file:
+        reader = open_reader(str(path), file, style, packing=packing, keep=True)
+        n_rows = sum(batch.n_rows for batch in reader)
+        reader.close()
+    return n_rows
+
+
 class CsvReader:
     """CSV and its kin: cells are strings and stay what they are. Blank lines are no rows."""
 

@@ -553,16 +553,28 @@ def held_out_answers(
         The uncalibrated log-odds of KPO against BPO, and of NEITHER against the two: float64 (n_texts,)
         each; NaN for rows that no fold holds out.
     """
-
-    def answers(rows: NDArray[np.intp], held_out: NDArray[np.intp]) -> tuple[Floats, Floats]:
-        model = fit(terms, counts[rows], [lines[i] for i in rows], line_labels, settings)
-        scores = model.line_scores(texts[i] for i in held_out)
-        return model.log_odds(scores), model.neither_log_odds(scores)
-
     log_odds, neither_log_odds = np.full((2, len(lines)), np.nan)
     results = joblib.Parallel(n_jobs=-1, prefer="processes")(
-        joblib.delayed(answers)(rows, held_out) for rows, held_out in splits
+        joblib.delayed(_held_out)(
+            terms, counts, rows, [lines[i] for i in rows], line_labels, settings, [texts[i] for i in held_out]
+        )
+        for rows, held_out in splits
     )
     for (_, held_out), (kpo, neither) in zip(splits, results, strict=True):
         log_odds[held_out], neither_log_odds[held_out] = kpo, neither
     return log_odds, neither_log_odds
+
+
+# A function of the module, and what is large an argument: on a cluster it then goes to each worker once.
+def _held_out(
+    terms: NDArray[np.str_],
+    counts: scipy.sparse.csr_matrix,
+    rows: NDArray[np.intp],
+    lines: Sequence[str],
+    line_labels: Mapping[str, str],
+    settings: Settings,
+    texts: Sequence[str],
+) -> tuple[Floats, Floats]:
+    model = fit(terms, counts[rows], lines, line_labels, settings)
+    scores = model.line_scores(texts)
+    return model.log_odds(scores), model.neither_log_odds(scores)
