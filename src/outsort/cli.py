@@ -224,9 +224,8 @@ def score(
     into_folder = (
         len(inputs) > 1 or Path(output).is_dir() or output.endswith("/") or scoring.is_pattern(inputs[0])
     )
-    for option, given in (("--resume", resume), ("--cluster", cluster)):
-        if given and not into_folder:
-            raise typer.BadParameter("goes with an output folder", param_hint=option)
+    if not into_folder:
+        _refuse_any({"--resume": resume, "--cluster": cluster}, "goes with an output folder")
     if cluster and workers:
         raise typer.BadParameter("goes without --cluster; say --cluster local:N", param_hint="--workers")
     loaded = load(model)
@@ -498,8 +497,9 @@ def review(
 ) -> None:
     """Choose the texts of which a person's label would teach the model most.
 
-    mixed: uncertain and unlike each other; uncertain: near the turn of a label; weight: uncertain and
-    weighty; novel: with words the model does not know; random. `outsort merge` takes the answers in.
+    mixed: words that stand in many uncertain texts and in few learnt ones; uncertain: near the turn of a
+    label; weight: uncertain and weighty; novel: words the model does not know; random. `outsort merge`
+    takes the answers in.
     """
     from outsort import review as reviewing
     from outsort.artefact import load
@@ -612,7 +612,8 @@ def retrain(
     if result["on_new_rows"]:
         typer.echo(f"On them: {judgement_line(result['on_new_rows'])}")
     for scheme, verdict in result["on_groups"].items():
-        typer.echo(f"On {scheme}, all rows against those {base} had: {judgement_line(verdict)}")
+        found = judgement_line(verdict, "sign test of groups")
+        typer.echo(f"On {scheme}, all rows against those {base} had: {found}")
     if result["on_test"] and measure:
         for path, share in zip((base, output), result["on_test"]["share_seen"].values(), strict=True):
             _tell_seen(measure, str(path), share)

@@ -301,6 +301,17 @@ def odds_to_proba(log_odds: Floats) -> Floats:
     return np.where(both >= 0, 1 / (1 + small), small / (1 + small))
 
 
+def label_proba(log_odds: Floats, p_neither: Floats) -> Floats:
+    """Return the probabilities of `LABELS`: float64 (n, 3).
+
+    Args:
+        log_odds: float64 (n,), of KPO against BPO.
+        p_neither: float64 (n,), the probability of NEITHER; NaN, where the model does not know it, is 0.
+    """
+    neither = np.nan_to_num(p_neither)[:, None]
+    return np.hstack([odds_to_proba(log_odds) * (1 - neither), neither])
+
+
 def logsumexp(scores: Floats) -> Floats:
     """Return log(sum(exp(scores))) of each row: float64 (n, k) to float64 (n,), for k above 0.
 

@@ -9,7 +9,7 @@ from scipy.optimize import brentq, curve_fit
 
 from outsort.dataset import weights_of
 from outsort.errors import DataError
-from outsort.model import LABELS, odds_to_proba
+from outsort.model import LABELS, label_proba, odds_to_proba
 from outsort.training import STRATIFIED, Checks, Settings, count_terms, folds, held_out_answers, roll_up
 
 if TYPE_CHECKING:
@@ -149,10 +149,9 @@ def _learn(dataset: Dataset, splits: Splits, settings: Settings) -> tuple[list[i
             [(np.sort(rows), out) for rows, (_, out) in zip(kept, splits, strict=True)],
             settings,
         )
-        p_neither = np.nan_to_num(odds_to_proba(neither)[:, 1:])
-        shares = np.hstack([odds_to_proba(log_odds) * (1 - p_neither), p_neither])
+        proba = label_proba(log_odds, odds_to_proba(neither)[:, 1])
         sizes.append(round(float(np.mean([len(rows) for rows in kept]))))
-        is_right.append(np.array(LABELS)[shares.argmax(axis=1)] == labels)
+        is_right.append(np.array(LABELS)[proba.argmax(axis=1)] == labels)
     if len(sizes) < 3:
         raise DataError(
             f"{dataset.source}: {len(labels):,} rows are too few for a learning curve. Add rows to each of "

@@ -318,14 +318,14 @@ def evaluation_tables(result: Mapping[str, Any]) -> list[RenderableType]:
     return tables
 
 
-def judgement_line(judgement: Mapping[str, Any]) -> str:
-    """Say in a sentence or two what `comparison.judge` found."""
+def judgement_line(judgement: Mapping[str, Any], test: str = "McNemar") -> str:
+    """Say in a sentence or two what `comparison.judge` found; `test` is what its p-value is called."""
     low, high = judgement["interval"]
     verdict = "worse" if judgement["worse"] else "better" if low > 0 else "no worse"
     return (
         f"The new model is {verdict}: accuracy {judgement['difference']:+.3f} (95 % interval {low:+.3f} to "
         f"{high:+.3f}); {judgement['got_right']} rows now right, {judgement['got_wrong']} now wrong "
-        f"(McNemar p = {judgement['p_value']:.3g})."
+        f"({test} p = {judgement['p_value']:.3g})."
     )
 
 

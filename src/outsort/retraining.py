@@ -25,15 +25,15 @@ from outsort.training import (
     train_validated,
 )
 
-#: Rows of a group stand or fall together, and fewer groups can tell nothing.
-FEWEST_GROUPS = 10
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from outsort.dataset import Dataset
     from outsort.model import Floats, Model
     from outsort.training import HeldOut, Validation
+
+#: Rows of a group stand or fall together, and fewer groups can tell nothing.
+FEWEST_GROUPS = 10
 
 
 def retrain(
@@ -124,20 +124,23 @@ def _judge_groups(
 ) -> dict[str, dict[str, Any]]:
     """Compare models of all rows with models of the rows that the base had, on groups new to both."""
     labels = np.array(dataset.labels)
-    verdicts: dict[str, dict[str, Any]] = {}
     if is_known.all():
-        return verdicts
+        return {}
     lines = dataset.lines or dataset.labels
     groups = {LINES_OUT: lines}
     if checks.group_column:
         groups[UNSEEN.format(checks.group_column)] = column_of(dataset, checks.group_column)
+    splits_of_known = {
+        scheme: [(rows[is_known[rows]], out) for rows, out in splits]
+        for scheme, splits in folds(dataset, checks, settings.seed).items()
+        if len(set(groups.get(scheme, ()))) >= FEWEST_GROUPS
+    }
+    splits_of_known = {s: known for s, known in splits_of_known.items() if is_teachable(labels, known)}
+    if not splits_of_known:
+        return {}
     terms, counts = count_terms(dataset.texts)
-    for scheme, splits in folds(dataset, checks, settings.seed).items():
-        if scheme not in groups:
-            continue
-        known = [(rows[is_known[rows]], out) for rows, out in splits]
-        if len(set(groups[scheme])) < FEWEST_GROUPS or not is_teachable(labels, known):
-            continue
+    verdicts: dict[str, dict[str, Any]] = {}
+    for scheme, known in splits_of_known.items():
         raw = held_out_answers(dataset.texts, lines, roll_up(dataset), terms, counts, known, settings)
         calibration = calibrate(labels, *raw, weights)
         log_odds = calibration[0, 0] + calibration[0, 1] * raw[0]

@@ -14,7 +14,7 @@ from outsort.dataset import hashes_of, key_of, parse_weights, same_text
 from outsort.errors import DataError, OutputError
 from outsort.files import check_output, for_workbook, written_whole
 from outsort.kernel import Kernel
-from outsort.model import LABELS, odds_to_proba
+from outsort.model import LABELS, NEITHER, label_proba, odds_to_proba
 from outsort.prediction import predictions
 from outsort.scoring import Options, opened, text_columns, texts_of_batch
 from outsort.tables import EXCEL_CELL
@@ -157,9 +157,7 @@ def choose(
         return np.empty(0, np.intp)
     rng = np.random.default_rng(seed)
     answers = Kernel(model).answer(texts)
-    p_kpo = odds_to_proba(answers.log_odds)
-    neither = np.nan_to_num(answers.neither)[:, None]
-    proba = np.hstack([p_kpo * (1 - neither), neither])
+    proba = label_proba(answers.log_odds, answers.neither)
     ranked = np.sort(proba, axis=1)
     doubt = 1 - (ranked[:, -1] - ranked[:, -2])
     worth = np.ones(len(texts)) if weights is None else weights
@@ -176,7 +174,7 @@ def choose(
     vectors, n_learnt = _vectors(model, [texts[i] for i in pool.tolist()])
     if by != "mixed":
         return pool[_apart(vectors, n)]
-    variance = p_kpo.prod(axis=1) * (1 - neither[:, 0])
+    variance = odds_to_proba(answers.log_odds).prod(axis=1) * (1 - proba[:, LABELS.index(NEITHER)])
     return pool[_most_telling(vectors, n_learnt, variance[pool], worth[pool], n)]
 
 
