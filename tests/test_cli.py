@@ -5,13 +5,15 @@ import io
 import json
 import os
 import pickle
+import signal
 import sys
+import time
 
 import joblib
 import pytest
 
 import outsort as package
-from outsort import artefact
+from outsort import artefact, cli
 from outsort.card import card
 
 TEXTS = ["key invoices, 500 a day", "draft a contract", ""]
@@ -492,3 +494,27 @@ def test_every_command_has_help(outsort, command):
 
 def test_an_unknown_option_is_wrong_usage(outsort):
     assert outsort("predict", "--nonsense").code == 2
+
+
+def test_a_signal_waits_until_llvm_has_loaded_its_code():
+    called_back = []
+
+    def load():
+        signal.raise_signal(signal.SIGTERM)
+        time.sleep(0.05)
+        called_back.append(True)
+
+    of_llvm = {"__name__": "llvmlite.binding.executionengine", "load": load}
+    exec("def call_back(): load()", of_llvm)
+
+    def run():
+        of_llvm["call_back"]()
+        time.sleep(5)
+
+    before = signal.signal(signal.SIGTERM, cli._stopped)
+    try:
+        with pytest.raises(SystemExit) as stopped:
+            run()
+        assert (called_back, stopped.value.code) == ([True], 143)
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -25,3 +25,15 @@ def test_the_first_rows_of_a_batch():
     batch = Batch([["a"], ["b"]], {1: "is odd"}, ["a\n", "b\n"])
     assert batch.head(1) == Batch([["a"]], {}, ["a\n"])
     assert batch.n_rows == 2
+
+
+def test_an_error_between_two_hands_on_the_stream_is_the_one_that_is_raised():
+    class Broken(io.BytesIO):
+        def seek(self, *_):
+            raise OSError("the disk is gone")
+
+    reader = open_reader("in.csv", io.BytesIO(b"text\nkey invoices\n"), "csv")
+    reader._stream = Broken()
+    with pytest.raises(OSError, match="the disk is gone"):
+        list(reader)
+    reader.close()

@@ -14,7 +14,7 @@ from contextlib import nullcontext
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,6 +25,7 @@ from outsort.printing import Format
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
+    from types import FrameType
 
     from outsort.dataset import Dataset
 
@@ -724,8 +725,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         gc.freeze()
 
 
-def _stopped(number: int, _frame: object) -> NoReturn:
-    """Leave with the exit code a shell expects of a process that a signal ended: 130, 143."""
+def _stopped(number: int, frame: FrameType | None) -> None:
+    """Leave with the exit code a shell expects of a process that a signal ended: 130, 143.
+
+    LLVM calls back into Python while it loads code. An exception there is lost, and LLVM goes on with
+    half of an answer until it crashes: so the signal is sent again until no such call is under way.
+    """
+    while frame:
+        if frame.f_globals.get("__name__", "").startswith("llvmlite."):
+            later = threading.Timer(0.01, signal.raise_signal, [number])
+            later.daemon = True
+            later.start()
+            return
+        frame = frame.f_back
     sys.exit(128 + number)
 
 

@@ -14,7 +14,7 @@ import io
 import json
 import re
 import zipfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property, partial
 from itertools import chain, islice
 from pathlib import Path
@@ -259,7 +259,9 @@ class CsvReader:
 
     def close(self) -> None:
         """Let go of the stream, which is its owner's to close."""
-        self._text.detach()
+        # A signal or an error may come between two hands on the stream, when it is let go already.
+        with suppress(ValueError):
+            self._text.detach()
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the rows."""
