@@ -127,12 +127,12 @@ class TestExplain:
         assert [row["start"] for row in rows] == ["", "0", "4"]
 
     def test_examples_come_from_the_data_named(self, outsort, model_file, csv_file):
-        arguments = ["explain", "key invoices", "-m", model_file, "--data", csv_file, "--examples", "2"]
+        arguments = ["explain", "scanned invoices", "-m", model_file, "--data", csv_file, "--examples", "2"]
         result = outsort(*arguments, "-f", "json")
         (found,) = json.loads(result.out)
-        assert found["precedents"][0]["text"] == "key invoices into sap"
+        assert found["precedents"][0]["text"] == "type scanned invoices"
         assert len(found["precedents"]) == 2
-        assert "key invoices into sap" in outsort(*arguments, "-f", "table").out
+        assert "type scanned invoices" in outsort(*arguments, "-f", "table").out
 
     def test_data_the_model_was_not_trained_on_are_told(self, outsort, frame, model_file, csv_file, tmp_path):
         other = tmp_path / "other.csv"

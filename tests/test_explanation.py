@@ -123,7 +123,7 @@ def test_a_text_is_no_precedent_of_itself_nor_are_strangers(model, frame):
 
 def test_precedents_of_data_without_lines_have_none(model, frame):
     data = read(pd.DataFrame(frame[["text", "label"]]))
-    assert {p.service_line for p in find_precedents(model, "data entry", data)} == {None}
+    assert {p.service_line for p in find_precedents(model, "key invoices", data)} == {None}
 
 
 def test_telling_terms_add_what_a_text_of_the_term_alone_has_more(model, two_class_model):

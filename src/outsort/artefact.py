@@ -8,6 +8,7 @@ running what it says, and no class of ours or of scikit-learn stands in it to br
 from __future__ import annotations
 
 import io
+import sys
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
@@ -48,11 +49,13 @@ def pack(model: Model) -> bytes:
         "terms_version": text_module.VERSION,
         # One string loads ten times as fast as a list of fifty thousand; no term holds a newline.
         "terms": "\n".join(model.terms),
-        "lines": list(model.lines),
-        "line_labels": list(model.line_labels),
+        # A pickle tells equal strings, and equal dtypes, from one object twice. What was fitted in another
+        # process holds others than what was fitted in this one, and the file must not tell.
+        "lines": [sys.intern(line) for line in model.lines],
+        "line_labels": [sys.intern(label) for label in model.line_labels],
         "threshold": model.threshold,
         "about": model.about,
-        **{name: getattr(model, name) for name in _ARRAYS},
+        **{name: getattr(model, name).view(getattr(model, name).dtype.str) for name in _ARRAYS},
     }
     buffer = io.BytesIO()
     joblib.dump(content, buffer)

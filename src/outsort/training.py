@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import platform
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -41,6 +42,8 @@ STRATIFIED = "random folds"
 LINES_OUT = "whole lines left out"
 UNSEEN = "unseen {}"
 LATER = "later {}"
+#: The (training rows, held-out rows) of each fold: intp (n,) each.
+Splits = list[tuple["NDArray[np.intp]", "NDArray[np.intp]"]]
 #: Added to every count of naive Bayes: most terms are rare, and 1 would drown what they say.
 BAYES_SMOOTHING = 0.1
 
@@ -57,23 +60,20 @@ class Settings:
         prune: centred weights smaller than this are dropped; 0 keeps them all.
         piece_share: what a piece of a word weighs beside a word or pair of the same idf: a word has many
             pieces, which together would outweigh it.
-        label_share: how much a model of the labels, trained beside that of the service lines, adds to
-            each line's scores: see `fit`. It counts for nothing without lines.
         ratio_power: in the model of the labels, terms weigh by how unevenly they are spread over the
             labels, to this power; 0 for all alike: see `log_count_ratios`.
-        bayes_share: how much naive Bayes adds to the model of the labels: see `fit`.
+        bayes_share: how much naive Bayes adds to each logistic regression: see `fit`.
         seed: of the solver's order of rows and of the folds.
     """
 
     C: float = 10.0
-    tolerance: float = 1e-2
+    tolerance: float = 5e-2
     max_iter: int = 1000
     min_texts: int | None = None
     prune: float = 0.3
-    piece_share: float = 0.5
-    label_share: float = 0.5
+    piece_share: float = 0.7
     ratio_power: float = 1.0
-    bayes_share: float = 2.0
+    bayes_share: float = 0.75
     seed: int = 0
 
 
@@ -174,8 +174,12 @@ def train_validated(
     settings, checks = settings or Settings(), checks or Checks()
     if checks.folds < 0 or checks.folds == 1:
         raise ValueError(f"folds is {checks.folds}: choose 2 or more, or 0 for no cross-validation")
+    # What the columns named in `checks` lack is told before the work, not after it.
+    schemes = folds(dataset, checks, settings.seed) if checks.folds else {}
+    weights = dataset_module.weights_of(dataset, checks.weight_column) if checks.weight_column else None
     terms, counts = count_terms(dataset.texts)
-    validation = cross_validate(dataset, terms, counts, settings, checks) if checks.folds else None
+    model, raw = _fit_with_folds(dataset, terms, counts, schemes, settings)
+    validation = validate(dataset, schemes, raw, checks, weights, settings.seed) if schemes else None
     about = {
         "data": data_identity(dataset),
         "settings": asdict(settings),
@@ -189,8 +193,7 @@ def train_validated(
             "joblib": joblib.__version__,
         },
     }
-    model = fit(terms, counts, dataset.lines or dataset.labels, roll_up(dataset), settings, about=about)
-    model = replace(model, seen=np.unique(dataset_module.hashes_of(dataset.texts)))
+    model = replace(model, about=about, seen=np.unique(dataset_module.hashes_of(dataset.texts)))
     if validation:
         model = replace(model, calibration=validation.calibration, threshold=validation.certificate.threshold)
     return model, validation
@@ -242,16 +245,14 @@ def fit(
     lines: Sequence[str],
     line_labels: Mapping[str, str],
     settings: Settings,
-    about: dict[str, Any] | None = None,
 ) -> Model:
     """Fit a model to counted texts.
 
-    A logistic regression over service lines names the line and is best on work like its rows; one over
-    labels is better on work unlike them, for it looks for what all lines of a label share; naive Bayes
-    over labels takes each word for what it says by itself, which holds in company it was never seen in.
-    A line's scores here are its own plus `settings.label_share` of its label's, and a label's are those
-    of the regression plus `settings.bayes_share` of the log shares of its words and pairs: rolled up, a
-    weighted sum of the three models' log-odds (a product of experts; Hinton, 2002).
+    A model of service lines names the line and is best on work like its rows; one of labels is better on
+    work unlike them, for it looks for what all lines of a label share. A line's scores are its own plus its
+    label's. Either model is a logistic regression and `settings.bayes_share` of naive Bayes, which takes each
+    word for what it says by itself and so holds in company it was never seen in. Rolled up, that is a
+    weighted sum of four models' log-odds (a product of experts; Hinton, 2002).
 
     Args:
         terms: (n_terms,), as `count_terms` returns them.
@@ -259,7 +260,6 @@ def fit(
         lines: the n_texts service lines.
         line_labels: the label of each line.
         settings: the settings.
-        about: what the model shall tell of where it came from.
 
     Raises:
         DataError: no term stands in as many texts as `settings.min_texts` asks for.
@@ -275,28 +275,26 @@ def fit(
     is_piece = np.array([text_module.is_piece(term) for term in terms[frequent]])
     idf = TfidfTransformer().fit(counts).idf_ * np.where(is_piece, settings.piece_share, 1.0)
     vectors = normalize(counts.multiply(idf).tocsr()).astype(np.float32)
-    targets = [line_labels[line] for line in lines]
-    has_lines = targets != list(lines)
-    columns = []
-    if has_lines:
-        classes, weights, bias = _regression(vectors, lines, settings)
-        columns.append(centred(weights))
-    if not has_lines or settings.label_share:
-        scale = log_count_ratios(counts, targets) ** settings.ratio_power
-        labels, label_weights, label_bias = _regression(vectors.multiply(scale).tocsr(), targets, settings)
-        # Pieces repeat what their words say, which naive Bayes would count again and again.
+    labels = [line_labels[line] for line in lines]
+    ratios = log_count_ratios(counts, labels) ** settings.ratio_power
+
+    def weigh(targets: Sequence[str], scale: Floats | float) -> tuple[list[str], Floats, Floats]:
+        """Return the classes, centred weights (n_classes, n_terms) and bias (n_classes,)."""
+        scaled = vectors.multiply(scale).tocsr().astype(np.float32)
+        classes, weights, bias = _regression(scaled, targets, settings)
         bayes = MultinomialNB(alpha=BAYES_SMOOTHING).fit(counts, targets)
+        # Pieces repeat what their words say, which naive Bayes would count again and again.
         of_bayes = np.where(is_piece, 0, bayes.feature_log_prob_)
-        label_weights = centred(label_weights * scale + settings.bayes_share * of_bayes)
-    if not has_lines:
-        classes, bias = labels, label_bias
-        columns.append(label_weights)
-    elif settings.label_share:
+        return classes, centred(weights * scale + settings.bayes_share * of_bayes), bias
+
+    classes, kept, bias = weigh(labels, ratios)
+    if labels != list(lines):
         of_labels = np.zeros((len(LABELS), len(idf)))
-        of_labels[[LABELS.index(label) for label in labels]] = settings.label_share * label_weights
-        columns.append(of_labels)
-        bias = bias + settings.label_share * label_bias[[labels.index(line_labels[x]) for x in classes]]
-    kept = np.concatenate(columns)
+        of_labels[[LABELS.index(label) for label in classes]] = kept
+        label_bias = dict(zip(classes, bias, strict=True))
+        classes, kept, bias = weigh(lines, 1.0)
+        kept = np.concatenate([kept, of_labels])
+        bias = bias + np.array([label_bias[line_labels[line]] for line in classes])
     kept[np.abs(kept) < settings.prune] = 0
     term_places, column_places = np.nonzero(kept.T)
     return Model(
@@ -308,7 +306,6 @@ def fit(
         bias=bias.astype(np.float32),
         lines=tuple(classes),
         line_labels=tuple(line_labels[line] for line in classes),
-        about=about or {},
     )
 
 
@@ -318,7 +315,7 @@ def _regression(
     """Return the n_classes classes, weights (n_classes, n_terms) and bias (n_classes,) as softmax."""
     classifier = LogisticRegression(
         C=settings.C,
-        solver="saga",
+        solver="sag",
         tol=settings.tolerance,
         max_iter=settings.max_iter,
         random_state=settings.seed,
@@ -369,14 +366,15 @@ def centred(weights: Floats) -> Floats:
     return weights - np.median(weights, axis=0, keepdims=True)
 
 
-def cross_validate(
+def validate(
     dataset: Dataset,
-    terms: NDArray[np.str_],
-    counts: scipy.sparse.csr_matrix,
-    settings: Settings,
+    schemes: Mapping[str, Splits],
+    raw: Mapping[str, tuple[Floats, Floats]],
     checks: Checks,
+    weights: Floats | None,
+    seed: int,
 ) -> Validation:
-    """Answer rows by models that were not trained on them; calibrate, certify and score the answers.
+    """Calibrate, certify and score answers to rows by models that were not trained on them.
 
     Each scheme's scores are those of `evaluation.score` over its held-out rows together. A scheme of random
     folds is stratified. The others tell how the model does on work unlike its rows: whole service lines
@@ -388,27 +386,13 @@ def cross_validate(
 
     Args:
         dataset: the data, n_texts rows.
-        terms: (n_terms,), as `count_terms` returns them.
-        counts: (n_texts, n_terms).
-        settings: the settings of training.
-        checks: the folds, columns and target. No more folds are made than the rarest label has rows,
-            lines or groups.
+        schemes: as `folds` returns them.
+        raw: for each scheme what `held_out_answers` returns.
+        checks: the columns and target.
+        weights: float64 (n_texts,), how much each row counts; None for all alike.
+        seed: of the certificate.
     """
     labels = np.array(dataset.labels)
-    weights = dataset_module.weights_of(dataset, checks.weight_column) if checks.weight_column else None
-    schemes = folds(dataset, checks, settings.seed)
-    raw = {
-        scheme: held_out_answers(
-            dataset.texts,
-            dataset.lines or dataset.labels,
-            roll_up(dataset),
-            terms,
-            counts,
-            splits,
-            settings,
-        )
-        for scheme, splits in schemes.items()
-    }
     unseen = UNSEEN.format(checks.group_column)
     scheme = next(name for name in (LINES_OUT, unseen, STRATIFIED) if name in schemes)
     row_weights = np.ones(len(labels)) if weights is None else weights
@@ -442,16 +426,15 @@ def cross_validate(
         checks.target_precision,
         checks.confidence,
         weights,
-        settings.seed,
+        seed,
     )
     return Validation(scores, held_out, scheme, calibration, certificate)
 
 
-Splits = list[tuple["NDArray[np.intp]", "NDArray[np.intp]"]]
-
-
 def folds(dataset: Dataset, checks: Checks, seed: int) -> dict[str, Splits]:
     """Return the (training rows, held-out rows) of each fold for each scheme the data allow.
+
+    No more folds are made than the rarest label has rows, lines or groups.
 
     Raises:
         DataError: a group or time column was named and does not allow its scheme.
@@ -553,13 +536,58 @@ def held_out_answers(
         The uncalibrated log-odds of KPO against BPO, and of NEITHER against the two: float64 (n_texts,)
         each; NaN for rows that no fold holds out.
     """
-    log_odds, neither_log_odds = np.full((2, len(lines)), np.nan)
-    results = joblib.Parallel(n_jobs=-1, prefer="processes")(
+    tasks = _of_folds(texts, lines, line_labels, terms, counts, splits, settings)
+    return _in_place(len(texts), splits, joblib.Parallel(n_jobs=-1, prefer="processes")(tasks))
+
+
+def _fit_with_folds(
+    dataset: Dataset,
+    terms: NDArray[np.str_],
+    counts: scipy.sparse.csr_matrix,
+    schemes: Mapping[str, Splits],
+    settings: Settings,
+) -> tuple[Model, dict[str, tuple[Floats, Floats]]]:
+    """Fit the model to all rows, and return for each scheme what `held_out_answers` does.
+
+    All fits are one batch, so that no core waits while another is at the last of a scheme, or at the model.
+    """
+    lines, line_labels = dataset.lines or dataset.labels, roll_up(dataset)
+    if not schemes:
+        return fit(terms, counts, lines, line_labels, settings), {}
+    splits = [split for of_scheme in schemes.values() for split in of_scheme]
+    tasks = _of_folds(dataset.texts, lines, line_labels, terms, counts, splits, settings)
+    whole = joblib.delayed(fit)(terms, counts, lines, line_labels, settings)
+    model, *results = joblib.Parallel(n_jobs=-1, prefer="processes")([whole, *tasks])
+    left = iter(results)
+    return model, {
+        scheme: _in_place(len(lines), of_scheme, list(itertools.islice(left, len(of_scheme))))
+        for scheme, of_scheme in schemes.items()
+    }
+
+
+def _of_folds(
+    texts: Sequence[str],
+    lines: Sequence[str],
+    line_labels: Mapping[str, str],
+    terms: NDArray[np.str_],
+    counts: scipy.sparse.csr_matrix,
+    splits: Splits,
+    settings: Settings,
+) -> list[Any]:
+    """Return a call of `_held_out` for each fold, for joblib to make."""
+    return [
         joblib.delayed(_held_out)(
             terms, counts, rows, [lines[i] for i in rows], line_labels, settings, [texts[i] for i in held_out]
         )
         for rows, held_out in splits
-    )
+    ]
+
+
+def _in_place(
+    n_texts: int, splits: Splits, results: Sequence[tuple[Floats, Floats]]
+) -> tuple[Floats, Floats]:
+    """Put the answers of each fold where its held-out rows stand; NaN elsewhere."""
+    log_odds, neither_log_odds = np.full((2, n_texts), np.nan)
     for (_, held_out), (kpo, neither) in zip(splits, results, strict=True):
         log_odds[held_out], neither_log_odds[held_out] = kpo, neither
     return log_odds, neither_log_odds
