@@ -20,7 +20,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pandas as pd
-from peers import Embedding, FastText
+from peers import Embedding, FastText, weights_of
 from scipy.special import logsumexp
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -28,10 +28,11 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import normalize
 from sklearn.svm import LinearSVC
 
 from outsort import text, training
-from outsort.model import ANSWERS, LABELS
+from outsort.model import ANSWERS, LABELS, label_proba
 
 ROOT = Path(__file__).parents[1]
 ARTICLE = {
@@ -101,19 +102,33 @@ class OverLines(Method):
 
 
 class Outsort(Method):
-    """outsort itself, with settings, as saved: centred and pruned."""
-
-    def __init__(self, *, over="service_line", **settings):
-        self.over, self.settings = over, training.Settings(**settings)
+    """outsort itself as `outsort train` makes it: calibrated on lines that its own folds leave out."""
 
     def fit(self, rows):
-        terms, counts = training.count_terms(rows["text"].tolist())
-        lines = rows[self.over].tolist()
-        roll_up = dict(zip(lines, rows["label"], strict=True))
-        self.model = training.fit(terms, counts, lines, roll_up, self.settings)
+        self.model = training.train(rows)
 
     def scores(self, texts):
         scores = self.model.line_scores(texts)
+        return np.log(label_proba(self.model.log_odds(scores), self.model.neither(scores)) + 1e-30)
+
+
+class Uncalibrated(Method):
+    """outsort with settings and other terms, as saved, centred and pruned, but not calibrated."""
+
+    def __init__(self, *, over="service_line", terms=text.terms, **settings):
+        self.over, self.terms, self.settings = over, terms, training.Settings(**settings)
+
+    def fit(self, rows):
+        vectorizer = CountVectorizer(analyzer=self.terms, binary=True)
+        counts = vectorizer.fit_transform(rows["text"])
+        lines = rows[self.over].tolist()
+        roll_up = dict(zip(lines, rows["label"], strict=True))
+        self.model = training.fit(vectorizer.get_feature_names_out(), counts, lines, roll_up, self.settings)
+
+    def scores(self, texts):
+        known = CountVectorizer(analyzer=self.terms, binary=True, vocabulary=self.model.terms)
+        vectors = normalize(known.transform(texts).multiply(self.model.idf).tocsr())
+        scores = self.model.bias + vectors @ weights_of(self.model)
         columns = [scores[:, self.model.lines_of(label)] for label in LABELS]
         return np.stack(
             [logsumexp(c, axis=1) if c.shape[1] else np.full(len(scores), -1e9) for c in columns], axis=1
@@ -129,10 +144,22 @@ def tfidf(analyzer=text.terms, **options) -> TfidfVectorizer:
     return TfidfVectorizer(analyzer=analyzer, **{"binary": True, "min_df": 2, "dtype": np.float32, **options})
 
 
-def saga(**options) -> LogisticRegression:
+def regression(**options) -> LogisticRegression:
     return LogisticRegression(
-        **{"C": 10, "solver": "saga", "tol": 1e-2, "max_iter": 1000, "random_state": 0, **options}
+        **{"C": 10, "solver": "sag", "tol": 5e-2, "max_iter": 1000, "random_state": 0, **options}
     )
+
+
+def with_pieces(*lengths: int):
+    """Return an analyzer that yields words, pairs and the pieces of some lengths."""
+
+    def analyzer(t: str) -> list[str]:
+        marked = [f"<{word}>" for word in text.words(t)]
+        return words_and_pairs(t) + [
+            text.PIECE_MARK + w[i : i + n] for w in marked for n in lengths for i in range(len(w) - n + 1)
+        ]
+
+    return analyzer
 
 
 METHODS = {
@@ -156,62 +183,45 @@ METHODS = {
     "MiniLM sentence embedding, labels": lambda: OverLines(Embedding(), over="label"),
     "MiniLM sentence embedding, lines": lambda: OverLines(Embedding()),
     "outsort": Outsort,
+    "outsort, uncalibrated": Uncalibrated,
 }
 SETTINGS = {
-    "as shipped": Outsort,
-    "C = 1": lambda: Outsort(C=1),
-    "C = 3": lambda: Outsort(C=3),
-    "C = 30": lambda: Outsort(C=30),
-    "C = 100": lambda: Outsort(C=100),
-    "tolerance 1e-3": lambda: Outsort(tolerance=1e-3),
-    "no pruning": lambda: Outsort(prune=0),
-    "pruned under 0.2": lambda: Outsort(prune=0.2),
-    "pruned under 0.4": lambda: Outsort(prune=0.4),
-    "terms of 1 text kept": lambda: Outsort(min_texts=1),
-    "terms of 2 texts dropped": lambda: Outsort(min_texts=3),
-    "pieces weigh as words": lambda: Outsort(piece_share=1),
-    "pieces weigh 0.3": lambda: Outsort(piece_share=0.3),
-    "no log-count ratios": lambda: Outsort(ratio_power=0),
-    "their square root": lambda: Outsort(ratio_power=0.5),
-    "no naive Bayes": lambda: Outsort(bayes_share=0),
-    "naive Bayes 1": lambda: Outsort(bayes_share=1),
-    "naive Bayes 3": lambda: Outsort(bayes_share=3),
-    "no share of a model of labels": lambda: Outsort(label_share=0),
-    "share 0.25": lambda: Outsort(label_share=0.25),
-    "share 1": lambda: Outsort(label_share=1),
-    "labels, no lines": lambda: Outsort(over="label"),
-    "lines weighted alike": lambda: OverLines(make_pipeline(tfidf(), saga(class_weight="balanced"))),
-    "words only": lambda: OverLines(make_pipeline(tfidf(text.words), saga())),
-    "words and pairs": lambda: OverLines(make_pipeline(tfidf(words_and_pairs), saga())),
-    "words and pieces": lambda: OverLines(make_pipeline(tfidf(_words_and_pieces), saga())),
-    "pieces of 3 to 6": lambda: OverLines(make_pipeline(tfidf(_longer_pieces), saga())),
-    "pieces of 2 to 4": lambda: OverLines(make_pipeline(tfidf(_shorter_pieces), saga())),
-    "tf sublinear": lambda: OverLines(make_pipeline(tfidf(binary=False, sublinear_tf=True), saga())),
-    "tf linear": lambda: OverLines(make_pipeline(tfidf(binary=False), saga())),
-    "no idf": lambda: OverLines(make_pipeline(tfidf(use_idf=False), saga())),
+    "as shipped, uncalibrated": Uncalibrated,
+    "C = 1": lambda: Uncalibrated(C=1),
+    "C = 3": lambda: Uncalibrated(C=3),
+    "C = 30": lambda: Uncalibrated(C=30),
+    "C = 100": lambda: Uncalibrated(C=100),
+    "tolerance 0.01": lambda: Uncalibrated(tolerance=0.01),
+    "tolerance 0.1": lambda: Uncalibrated(tolerance=0.1),
+    "no pruning": lambda: Uncalibrated(prune=0),
+    "pruned under 0.2": lambda: Uncalibrated(prune=0.2),
+    "pruned under 0.4": lambda: Uncalibrated(prune=0.4),
+    "terms of 1 text kept": lambda: Uncalibrated(min_texts=1),
+    "terms of 2 texts kept": lambda: Uncalibrated(min_texts=2),
+    "pieces weigh as words": lambda: Uncalibrated(piece_share=1),
+    "pieces weigh 0.5": lambda: Uncalibrated(piece_share=0.5),
+    "no pieces": lambda: Uncalibrated(terms=words_and_pairs),
+    "pieces of 3": lambda: Uncalibrated(terms=with_pieces(3)),
+    "pieces of 5": lambda: Uncalibrated(terms=with_pieces(5)),
+    "pieces of 3 and 4, weighing 0.6": lambda: Uncalibrated(terms=with_pieces(3, 4), piece_share=0.6),
+    "pieces of 3 to 5, weighing 0.5": lambda: Uncalibrated(terms=with_pieces(3, 4, 5), piece_share=0.5),
+    "no log-count ratios": lambda: Uncalibrated(ratio_power=0),
+    "their square root": lambda: Uncalibrated(ratio_power=0.5),
+    "no naive Bayes": lambda: Uncalibrated(bayes_share=0),
+    "naive Bayes 0.5": lambda: Uncalibrated(bayes_share=0.5),
+    "naive Bayes 1": lambda: Uncalibrated(bayes_share=1),
+    "labels, no lines": lambda: Uncalibrated(over="label"),
+    "regression over lines alone": lambda: OverLines(make_pipeline(tfidf(), regression())),
+    "the same, lines weighted alike": lambda: OverLines(
+        make_pipeline(tfidf(), regression(class_weight="balanced"))
+    ),
+    "the same, words only": lambda: OverLines(make_pipeline(tfidf(text.words), regression())),
+    "the same, tf sublinear": lambda: OverLines(
+        make_pipeline(tfidf(binary=False, sublinear_tf=True), regression())
+    ),
+    "the same, tf linear": lambda: OverLines(make_pipeline(tfidf(binary=False), regression())),
+    "the same, no idf": lambda: OverLines(make_pipeline(tfidf(use_idf=False), regression())),
 }
-
-
-def _pieces(t: str, shortest: int, longest: int) -> list[str]:
-    marked = [f"<{word}>" for word in text.words(t)]
-    return [
-        "~" + w[i : i + n]
-        for w in marked
-        for n in range(shortest, longest + 1)
-        for i in range(len(w) - n + 1)
-    ]
-
-
-def _words_and_pieces(t: str) -> list[str]:
-    return text.words(t) + _pieces(t, 3, 5)
-
-
-def _longer_pieces(t: str) -> list[str]:
-    return words_and_pairs(t) + _pieces(t, 3, 6)
-
-
-def _shorter_pieces(t: str) -> list[str]:
-    return words_and_pairs(t) + _pieces(t, 2, 4)
 
 
 def measured(name: str, make, tasks: pd.DataFrame, real: pd.DataFrame | None, n_folds: int) -> dict:

@@ -18,7 +18,7 @@ from outsort import text
 
 
 class FastText:
-    """fastText: words, pairs and the pieces of 3 to 5 characters, marked as ours are.
+    """fastText: words, pairs and the pieces of 4 characters, marked as ours are.
 
     It cannot leave out pairs and pieces of one text only, nor weigh terms by idf: it hashes all of them into
     two million rows of a hundred numbers each.
@@ -43,8 +43,8 @@ class FastText:
             self.model = fasttext.train_supervised(
                 file.name,
                 wordNgrams=2,
-                minn=3,
-                maxn=5,
+                minn=text.PIECE_LENGTH,
+                maxn=text.PIECE_LENGTH,
                 epoch=self.epochs,
                 lr=0.5,
                 dim=100,
@@ -95,6 +95,14 @@ class Embedding:
         return self.classifier.predict_proba(self._vectors(texts))
 
 
+def weights_of(model):
+    """Return what each term of a model adds to each line, by itself and by the line's label."""
+    n_lines = len(model.lines)
+    shape = (len(model.terms), n_lines + 3)
+    held = sparse.csr_array((model.weights, model.indices, model.indptr), shape=shape).toarray()
+    return held[:, :n_lines] + held[:, model.label_columns]
+
+
 def scikit_learn_pipeline(model):
     """Return scikit-learn's pipeline with the terms, idf, weights and bias of a model.
 
@@ -112,19 +120,18 @@ def scikit_learn_pipeline(model):
     vectorizers = []
     for ids, analyzer in (
         (np.flatnonzero(~is_piece), {"ngram_range": (1, 2), "token_pattern": r"\w+"}),
-        (np.flatnonzero(is_piece), {"ngram_range": (3, 5), "analyzer": "char_wb"}),
+        (
+            np.flatnonzero(is_piece),
+            {"ngram_range": (text.PIECE_LENGTH, text.PIECE_LENGTH), "analyzer": "char_wb"},
+        ),
     ):
         terms = [model.terms[i].removeprefix("~").translate({60: " ", 62: " "}) for i in ids]
         vectorizer = TfidfVectorizer(vocabulary=terms, **analyzer, **options)
         vectorizer.idf_ = model.idf[ids]
         vectorizers.append(vectorizer)
         order.append(ids)
-    n_lines = len(model.lines)
-    shape = (len(model.terms), n_lines + 3)
-    held = sparse.csr_array((model.weights, model.indices, model.indptr), shape=shape).toarray()
-    weights = held[:, :n_lines] + held[:, model.label_columns]
     classifier = LogisticRegression()
     classifier.classes_ = np.array(model.lines)
-    classifier.coef_ = np.ascontiguousarray(weights[np.concatenate(order)].T)
+    classifier.coef_ = np.ascontiguousarray(weights_of(model)[np.concatenate(order)].T)
     classifier.intercept_ = model.bias
     return make_pipeline(make_union(*vectorizers), Normalizer(copy=False), classifier)
