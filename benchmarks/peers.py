@@ -18,14 +18,14 @@ from outsort import text
 
 
 class FastText:
-    """fastText: words, pairs and the pieces of 4 characters, marked as ours are.
+    """fastText: words, pairs and pieces of some lengths, marked as ours are; of ours when none are named.
 
     It cannot leave out pairs and pieces of one text only, nor weigh terms by idf: it hashes all of them into
     two million rows of a hundred numbers each.
     """
 
-    def __init__(self, epochs=30):
-        self.epochs = epochs
+    def __init__(self, epochs=30, shortest=text.PIECE_LENGTH, longest=text.PIECE_LENGTH):
+        self.epochs, self.shortest, self.longest = epochs, shortest, longest
 
     @staticmethod
     def prepared(texts):
@@ -43,8 +43,8 @@ class FastText:
             self.model = fasttext.train_supervised(
                 file.name,
                 wordNgrams=2,
-                minn=text.PIECE_LENGTH,
-                maxn=text.PIECE_LENGTH,
+                minn=self.shortest,
+                maxn=self.longest,
                 epoch=self.epochs,
                 lr=0.5,
                 dim=100,
