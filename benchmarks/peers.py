@@ -18,14 +18,14 @@ from outsort import text
 
 
 class FastText:
-    """fastText: words, pairs and pieces of some lengths, marked as ours are; of ours when none are named.
+    """fastText: words, pairs and the pieces of 3 to 5 characters, marked as ours are.
 
     It cannot leave out pairs and pieces of one text only, nor weigh terms by idf: it hashes all of them into
     two million rows of a hundred numbers each.
     """
 
-    def __init__(self, epochs=30, shortest=text.PIECE_LENGTH, longest=text.PIECE_LENGTH):
-        self.epochs, self.shortest, self.longest = epochs, shortest, longest
+    def __init__(self, epochs=30):
+        self.epochs = epochs
 
     @staticmethod
     def prepared(texts):
@@ -43,8 +43,8 @@ class FastText:
             self.model = fasttext.train_supervised(
                 file.name,
                 wordNgrams=2,
-                minn=self.shortest,
-                maxn=self.longest,
+                minn=3,
+                maxn=5,
                 epoch=self.epochs,
                 lr=0.5,
                 dim=100,
@@ -122,7 +122,7 @@ def scikit_learn_pipeline(model):
         (np.flatnonzero(~is_piece), {"ngram_range": (1, 2), "token_pattern": r"\w+"}),
         (
             np.flatnonzero(is_piece),
-            {"ngram_range": (text.PIECE_LENGTH, text.PIECE_LENGTH), "analyzer": "char_wb"},
+            {"ngram_range": (3, 5), "analyzer": "char_wb"},
         ),
     ):
         terms = [model.terms[i].removeprefix("~").translate({60: " ", 62: " "}) for i in ids]

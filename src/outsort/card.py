@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from outsort.decision import DEFAULT_THRESHOLD
-from outsort.text import PIECE_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,9 +77,9 @@ def _model(model: Model) -> str:
     if model.has_lines:
         sentences.append("Rolled up, the probabilities of a label's lines add up.")
     sentences.append(
-        f"Its {len(model.terms):,} terms are words, pairs of adjacent words, and pieces of {PIECE_LENGTH} "
-        "characters of marked words, each counted once a text, times smooth idf, L2 norm; small weights are "
-        "dropped, and the figures below are those without them."
+        f"Its {len(model.terms):,} terms are words, pairs of adjacent words, and pieces of marked words, "
+        "each counted once a text, times smooth idf, L2 norm; small weights are dropped, and the figures "
+        "below are those without them."
     )
     if not model.knows_neither:
         sentences.append("It was shown no work that is neither BPO nor KPO and cannot tell it.")

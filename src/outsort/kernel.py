@@ -42,14 +42,13 @@ _DENSE_FROM = 24
 _BYTES_PER_TASK = 1 << 17
 
 #: Words looked up at a time, and the most terms that a word of 64 characters can have.
-_N_AT_HAND, _N_TERMS = 64, 1 + 64 + 2 - (text_module.PIECE_LENGTH - 1)
+_N_AT_HAND, _N_TERMS = 64, 256
 
 #: Bits of the filter that most unknown pairs fail: it fits the cache, and the vocabulary does not.
 _N_PAIR_BITS = 1 << 20
 
 _WORD_KIND, _PAIR_KIND, _PIECE_KIND = range(3)
 _PIECE_MARK = ord(text_module.PIECE_MARK)
-_PIECE_LENGTH = text_module.PIECE_LENGTH
 _WORD, _PAIR, _PIECE = (
     np.uint64(seed) for seed in (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9)
 )
@@ -272,7 +271,7 @@ def _memory(n_terms: int, n_lines: int) -> _Memory:
     return _Memory(
         np.zeros(2 * _N_REMEMBERED + _N_AT_HAND, _ENTRY),
         rows,
-        np.zeros(16 * _N_REMEMBERED + _N_TERMS * _N_AT_HAND, np.uint32),
+        np.zeros(48 * _N_REMEMBERED + _N_TERMS * _N_AT_HAND, np.uint32),
         np.zeros(3, np.uint64),
         np.zeros(_N_AT_HAND + 1, _WORD_AT_HAND),
         np.zeros(_N_AT_HAND, np.uint64),
@@ -468,12 +467,14 @@ def _learn_word(data, at_hand, layout, memory):  # type: ignore[no-untyped-def]
     n_chars += 1
     hashes[0] = word.hash
     n_hashes = 1
-    for a in range(n_chars - _PIECE_LENGTH + 1):
+    for a in range(n_chars):
         piece = _PIECE
-        for k in range(begins[a], begins[a + _PIECE_LENGTH]):
-            piece = _mix(piece, marked[k])
-        hashes[n_hashes] = _finish(piece)
-        n_hashes += 1
+        for b in range(a, min(a + 5, n_chars)):
+            for k in range(begins[b], begins[b + 1]):
+                piece = _mix(piece, marked[k])
+            if b - a >= 2:
+                hashes[n_hashes] = _finish(piece)
+                n_hashes += 1
     mask = nb.uint64(len(slots) - 1)
     for i in range(n_hashes):
         _prefetch(slots, hashes[i] & mask)

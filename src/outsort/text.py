@@ -2,7 +2,7 @@ r"""Text to terms: the one definition that training, prediction and explanation 
 
 A text is put into Unicode form NFKC and lower case; its words are the runs of letters, digits and
 underscores (``\w``), cut every 64 characters so that no word grows without bound. The terms of a
-text are its words, the pairs of adjacent words, and the pieces of 4 characters of every word
+text are its words, the pairs of adjacent words, and the pieces of 3 to 5 characters of every word
 marked ``<word>``. A term says what it is: a pair holds a space, a piece begins with ``~``.
 """
 
@@ -17,11 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: Raised whenever the same text would give other terms, so that no model is read with the wrong ones.
-VERSION = 2
+VERSION = 1
 
-#: Characters in a piece of a word, its marks included. Pieces of 3, 4 and 5 answer no better than those of 4
-#: alone, which are two in five of them.
-PIECE_LENGTH = 4
+#: Characters in a piece of a word, its marks included.
+PIECE_LENGTHS = (3, 4, 5)
 #: Begins every piece, and no word: it is no sign of a word.
 PIECE_MARK = "~"
 
@@ -86,14 +85,15 @@ def pairs(words: list[str]) -> Iterator[str]:
 
 
 def pieces(word: str) -> Iterator[str]:
-    """Yield the pieces of the marked word in order; a word of one character has none.
+    """Yield the pieces of the marked word, shorter ones first.
 
-    >>> list(pieces("fees"))
-    ['~<fee', '~fees', '~ees>']
+    >>> list(pieces("tax"))
+    ['~<ta', '~tax', '~ax>', '~<tax', '~tax>', '~<tax>']
     """
     marked = f"<{word}>"
-    for start in range(len(marked) - PIECE_LENGTH + 1):
-        yield PIECE_MARK + marked[start : start + PIECE_LENGTH]
+    for length in PIECE_LENGTHS:
+        for start in range(len(marked) - length + 1):
+            yield PIECE_MARK + marked[start : start + length]
 
 
 def is_piece(term: str) -> bool:

@@ -57,7 +57,8 @@ class Settings:
         tolerance: where the solver stops: relative change of the largest weight in a pass.
         max_iter: passes over the data, at most.
         min_texts: terms that stand in fewer texts are dropped; when None, 2, and 3 from 10,000 texts on.
-        prune: centred weights smaller than this are dropped; 0 keeps them all.
+        prune: centred weights smaller than this are dropped and the others rounded to half precision; 0 keeps
+            them all as they are.
         piece_share: what a piece of a word weighs beside a word or pair of the same idf: a word has many
             pieces, which together would outweigh it.
         ratio_power: in the model of the labels, terms weigh by how unevenly they are spread over the
@@ -71,7 +72,7 @@ class Settings:
     max_iter: int = 1000
     min_texts: int | None = None
     prune: float = 0.3
-    piece_share: float = 0.7
+    piece_share: float = 0.5
     ratio_power: float = 1.0
     bayes_share: float = 0.75
     seed: int = 0
@@ -295,7 +296,10 @@ def fit(
         classes, kept, bias = weigh(lines, 1.0)
         kept = np.concatenate([kept, of_labels])
         bias = bias + np.array([label_bias[line_labels[line]] for line in classes])
-    kept[np.abs(kept) < settings.prune] = 0
+    if settings.prune:
+        kept[np.abs(kept) < settings.prune] = 0
+        # Rounded here, so that what is saved is what is evaluated: see `artefact.pack`.
+        kept = kept.astype(np.float16)
     term_places, column_places = np.nonzero(kept.T)
     return Model(
         terms=terms[frequent].tolist(),
