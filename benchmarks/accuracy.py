@@ -75,6 +75,14 @@ class Rules(Method):
         return np.array(hits) + self.majority.scores(texts)
 
 
+def rolled_up(scores: np.ndarray, labels, combine) -> np.ndarray:
+    """Return the scores of `LABELS` (n, 3), of those (n, n_classes) of classes that belong to labels."""
+    columns = [scores[:, np.array(labels) == label] for label in LABELS]
+    return np.stack(
+        [combine(c, axis=1) if c.shape[1] else np.full(len(scores), -1e9) for c in columns], axis=1
+    )
+
+
 class OverLines(Method):
     """A scikit-learn classifier over service lines, or over labels, rolled up to labels."""
 
@@ -94,11 +102,7 @@ class OverLines(Method):
         return self._rolled_up(margins, np.max)
 
     def _rolled_up(self, scores, combine):
-        labels = np.array([self.roll_up[c] for c in self.pipeline.classes_])
-        columns = [scores[:, labels == label] for label in LABELS]
-        return np.stack(
-            [combine(c, axis=1) if c.shape[1] else np.full(len(scores), -1e9) for c in columns], axis=1
-        )
+        return rolled_up(scores, [self.roll_up[c] for c in self.pipeline.classes_], combine)
 
 
 class Outsort(Method):
@@ -129,10 +133,7 @@ class Uncalibrated(Method):
         known = CountVectorizer(analyzer=self.terms, binary=True, vocabulary=self.model.terms)
         vectors = normalize(known.transform(texts).multiply(self.model.idf).tocsr())
         scores = self.model.bias + vectors @ weights_of(self.model)
-        columns = [scores[:, self.model.lines_of(label)] for label in LABELS]
-        return np.stack(
-            [logsumexp(c, axis=1) if c.shape[1] else np.full(len(scores), -1e9) for c in columns], axis=1
-        )
+        return rolled_up(scores, self.model.line_labels, logsumexp)
 
 
 def words_and_pairs(t: str) -> list[str]:
@@ -194,7 +195,7 @@ SETTINGS = {
     "tolerance 0.01": lambda: Uncalibrated(tolerance=0.01),
     "tolerance 0.1": lambda: Uncalibrated(tolerance=0.1),
     "no pruning": lambda: Uncalibrated(prune=0),
-    "pruned under 0.3": lambda: Uncalibrated(prune=0.3),
+    "pruned under 0.4": lambda: Uncalibrated(prune=0.4),
     "pruned under 0.5": lambda: Uncalibrated(prune=0.5),
     "terms of 1 text kept": lambda: Uncalibrated(min_texts=1),
     "terms of 2 texts kept": lambda: Uncalibrated(min_texts=2),

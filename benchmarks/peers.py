@@ -120,10 +120,7 @@ def scikit_learn_pipeline(model):
     vectorizers = []
     for ids, analyzer in (
         (np.flatnonzero(~is_piece), {"ngram_range": (1, 2), "token_pattern": r"\w+"}),
-        (
-            np.flatnonzero(is_piece),
-            {"ngram_range": (3, 5), "analyzer": "char_wb"},
-        ),
+        (np.flatnonzero(is_piece), {"ngram_range": (3, 5), "analyzer": "char_wb"}),
     ):
         terms = [model.terms[i].removeprefix("~").translate({60: " ", 62: " "}) for i in ids]
         vectorizer = TfidfVectorizer(vocabulary=terms, **analyzer, **options)

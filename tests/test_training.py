@@ -68,7 +68,7 @@ def test_words_and_pairs_hold_their_share_of_naive_bayes_over_lines_and_over_lab
         np.testing.assert_allclose(
             added[:, columns] - added[:, columns].mean(axis=1, keepdims=True),
             expected[:, columns] - expected[:, columns].mean(axis=1, keepdims=True),
-            atol=2e-3,
+            atol=1e-5,
         )
 
 
