@@ -17,7 +17,7 @@ def saved_content(model, path):
 
 
 def test_a_model_comes_back_as_it_was_saved(frame, tmp_path):
-    settings = training.Settings(C=2.5, tolerance=1e-3, max_iter=500, min_texts=1, prune=0.01, seed=7)
+    settings = training.Settings(C=2.5, passes=7, steps=500, min_texts=1, prune=0.01, seed=7)
     model = training.train(frame, checks=training.Checks(folds=2), settings=settings)
     artefact.save(model, tmp_path / "m.joblib")
     again = artefact.load(tmp_path / "m.joblib")

@@ -96,12 +96,6 @@ def test_no_weight_under_the_cut_is_kept(frame, prune):
     assert np.abs(model.weights).min() >= prune
 
 
-def test_two_classes_are_softmax_of_half_the_log_odds():
-    weights, bias = training.softmax_form(np.array([[2.0, -1.0]]), np.array([0.5]))
-    np.testing.assert_array_equal(weights, [[-1.0, 0.5], [1.0, -0.5]])
-    np.testing.assert_array_equal(bias, [-0.25, 0.25])
-
-
 def test_terms_of_too_few_texts_are_dropped(frame):
     model = training.train(frame, checks=training.Checks(folds=0), settings=training.Settings(min_texts=3))
     assert "office" not in model.vocabulary

@@ -11,7 +11,6 @@ import joblib
 import numpy as np
 import sklearn
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.preprocessing import normalize
@@ -20,10 +19,12 @@ import outsort
 from outsort import dataset as dataset_module
 from outsort import text as text_module
 from outsort.calibration import calibrate
+from outsort.compiled import nb
 from outsort.decision import confidence
 from outsort.errors import DataError
 from outsort.evaluation import score
 from outsort.model import ANSWERS, LABELS, Model, odds_to_proba
+from outsort.softmax import fit_softmax
 from outsort.threshold import Certificate, certify
 
 if TYPE_CHECKING:
@@ -54,8 +55,8 @@ class Settings:
 
     Attributes:
         C: inverse strength of the L2 penalty of the logistic regression.
-        tolerance: where the solver stops: relative change of the largest weight in a pass.
-        max_iter: passes over the data, at most.
+        passes: how often the solver goes through the rows, at least.
+        steps: how many rows the solver looks at in all, at least: few rows are gone through more often.
         min_texts: terms that stand in fewer texts are dropped; when None, 2, and 3 from 10,000 texts on.
         prune: centred weights smaller than this are dropped and the others rounded to half precision; 0 keeps
             them all as they are.
@@ -67,9 +68,9 @@ class Settings:
         seed: of the solver's order of rows and of the folds.
     """
 
-    C: float = 10.0
-    tolerance: float = 5e-2
-    max_iter: int = 1000
+    C: float = 5.0
+    passes: int = 5
+    steps: int = 20_000
     min_texts: int | None = None
     prune: float = 0.3
     piece_share: float = 0.5
@@ -155,7 +156,7 @@ def train(
 
     Returns:
         A model. The same data and settings give the same model, to the last bit, with the same
-        versions of NumPy and scikit-learn on the same kind of machine.
+        versions of NumPy, scikit-learn and Numba on the same kind of machine.
 
     Raises:
         DataError: the data cannot be used; see `outsort.dataset.read`.
@@ -191,6 +192,7 @@ def train_validated(
             "python": platform.python_version(),
             "numpy": np.__version__,
             "scikit-learn": sklearn.__version__,
+            "numba": nb.__version__,
             "joblib": joblib.__version__,
         },
     }
@@ -282,7 +284,9 @@ def fit(
     def weigh(targets: Sequence[str], scale: Floats | float) -> tuple[list[str], Floats, Floats]:
         """Return the classes, centred weights (n_classes, n_terms) and bias (n_classes,)."""
         scaled = vectors.multiply(scale).tocsr().astype(np.float32)
-        classes, weights, bias = _regression(scaled, targets, settings)
+        classes, weights, bias = fit_softmax(
+            scaled, targets, C=settings.C, passes=settings.passes, steps=settings.steps, seed=settings.seed
+        )
         bayes = MultinomialNB(alpha=BAYES_SMOOTHING).fit(counts, targets)
         # Pieces repeat what their words say, which naive Bayes would count again and again.
         of_bayes = np.where(is_piece, 0, bayes.feature_log_prob_)
@@ -313,20 +317,6 @@ def fit(
     )
 
 
-def _regression(
-    vectors: scipy.sparse.csr_matrix, targets: Sequence[str], settings: Settings
-) -> tuple[list[str], Floats, Floats]:
-    """Return the n_classes classes, weights (n_classes, n_terms) and bias (n_classes,) as softmax."""
-    classifier = LogisticRegression(
-        C=settings.C,
-        solver="sag",
-        tol=settings.tolerance,
-        max_iter=settings.max_iter,
-        random_state=settings.seed,
-    ).fit(vectors, np.asarray(targets))
-    return [str(c) for c in classifier.classes_], *softmax_form(classifier.coef_, classifier.intercept_)
-
-
 def log_count_ratios(counts: scipy.sparse.csr_matrix, labels: Sequence[str]) -> Floats:
     """Return for each term how unevenly the labels' texts hold it: float64 (n_terms,), 0 or above.
 
@@ -348,17 +338,6 @@ def log_count_ratios(counts: scipy.sparse.csr_matrix, labels: Sequence[str]) -> 
         ratios.append(np.abs(np.log(p / p.sum()) - np.log(q / q.sum())))
     mean: Floats = np.mean(ratios, axis=0)
     return mean
-
-
-def softmax_form(coef: Floats, intercept: Floats) -> tuple[Floats, Floats]:
-    """Return weights (n_classes, n_terms) and bias (n_classes,) of a logistic regression as softmax.
-
-    For two classes scikit-learn holds one row w, the log-odds of the second; half of it either way
-    gives the same probabilities.
-    """
-    if len(coef) > 1:
-        return coef, intercept
-    return np.concatenate([-coef, coef]) / 2, np.concatenate([-intercept, intercept]) / 2
 
 
 def centred(weights: Floats) -> Floats:
