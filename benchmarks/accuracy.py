@@ -20,7 +20,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pandas as pd
-from peers import Embedding, FastText, weights_of
+from peers import Embedding, FastText
 from scipy.special import logsumexp
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -28,7 +28,6 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import normalize
 from sklearn.svm import LinearSVC
 
 from outsort import text, training
@@ -131,8 +130,7 @@ class Uncalibrated(Method):
 
     def scores(self, texts):
         known = CountVectorizer(analyzer=self.terms, binary=True, vocabulary=self.model.terms)
-        vectors = normalize(known.transform(texts).multiply(self.model.idf).tocsr())
-        scores = self.model.bias + vectors @ weights_of(self.model)
+        scores = training.line_scores(self.model, known.transform(texts))
         return rolled_up(scores, self.model.line_labels, logsumexp)
 
 

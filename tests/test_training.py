@@ -102,6 +102,14 @@ def test_terms_of_too_few_texts_are_dropped(frame):
     assert "contract" in model.vocabulary
 
 
+def test_texts_already_counted_score_as_the_texts_do(model):
+    texts = ["translate a vision of scanned invoices", "mop, mop and MOP again", "zzz", ""]
+    known = CountVectorizer(analyzer=text.terms, vocabulary=model.terms, binary=True)
+    np.testing.assert_allclose(
+        training.line_scores(model, known.transform(texts)), model.line_scores(texts), rtol=0, atol=1e-12
+    )
+
+
 def test_every_row_is_held_out_once_in_each_scheme(frame):
     data = read(frame)
     for splits in training.folds(data, training.Checks(folds=3), 0).values():

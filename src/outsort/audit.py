@@ -282,7 +282,6 @@ def label_errors(
     splits = StratifiedKFold(_N_FOLDS, shuffle=True, random_state=seed).split(codes, codes)
     terms, counts = training.count_terms(texts)
     log_odds, neither_log_odds = training.held_out_answers(
-        texts,
         lines,
         dict(zip(lines, labels, strict=True)),
         terms,

@@ -141,7 +141,6 @@ def _learn(dataset: Dataset, splits: Splits, settings: Settings) -> tuple[list[i
         if any(len(rows) < FEWEST or set(labels[rows]) != set(labels) for rows in kept):
             continue
         log_odds, neither = held_out_answers(
-            dataset.texts,
             dataset.lines or dataset.labels,
             roll_up(dataset),
             terms,

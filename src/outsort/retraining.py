@@ -141,7 +141,7 @@ def _judge_groups(
     terms, counts = count_terms(dataset.texts)
     verdicts: dict[str, dict[str, Any]] = {}
     for scheme, known in splits_of_known.items():
-        raw = held_out_answers(dataset.texts, lines, roll_up(dataset), terms, counts, known, settings)
+        raw = held_out_answers(lines, roll_up(dataset), terms, counts, known, settings)
         calibration = calibrate(labels, *raw, weights)
         log_odds = calibration[0, 0] + calibration[0, 1] * raw[0]
         held_out = validation.held_out[scheme]

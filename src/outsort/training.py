@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import joblib
 import numpy as np
+import scipy.sparse
 import sklearn
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
-    import scipy.sparse
     from numpy.typing import NDArray
 
     from outsort.dataset import Dataset
@@ -265,15 +265,9 @@ def fit(
         settings: the settings.
 
     Raises:
-        DataError: no term stands in as many texts as `settings.min_texts` asks for.
+        DataError: no term stands in enough texts; see `is_frequent`.
     """
-    min_texts = settings.min_texts or (3 if counts.shape[0] >= 10_000 else 2)
-    frequent = counts.getnnz(axis=0) >= min_texts
-    if not frequent.any():
-        raise DataError(
-            f"No word or piece of a word stands in {min_texts} texts, so nothing can be "
-            "learnt. Add more rows."
-        )
+    frequent = is_frequent(counts, settings)
     counts = counts[:, frequent]
     is_piece = np.array([text_module.is_piece(term) for term in terms[frequent]])
     idf = TfidfTransformer().fit(counts).idf_ * np.where(is_piece, settings.piece_share, 1.0)
@@ -315,6 +309,43 @@ def fit(
         lines=tuple(classes),
         line_labels=tuple(line_labels[line] for line in classes),
     )
+
+
+def is_frequent(counts: scipy.sparse.csr_matrix, settings: Settings) -> NDArray[np.bool_]:
+    """Tell which terms stand in as many texts as `settings.min_texts` asks for: bool (n_terms,).
+
+    Args:
+        counts: (n_texts, n_terms).
+        settings: the settings.
+
+    Raises:
+        DataError: none does.
+    """
+    min_texts = settings.min_texts or (3 if counts.shape[0] >= 10_000 else 2)
+    frequent: NDArray[np.bool_] = counts.getnnz(axis=0) >= min_texts
+    if not frequent.any():
+        raise DataError(
+            f"No word or piece of a word stands in {min_texts} texts, so nothing can be "
+            "learnt. Add more rows."
+        )
+    return frequent
+
+
+def line_scores(model: Model, counts: scipy.sparse.csr_matrix) -> Floats:
+    """Return what `Model.line_scores` does, for texts already counted: float64 (n_texts, n_lines).
+
+    Args:
+        model: a model.
+        counts: (n_texts, n_terms) of 0 and 1, columns as in `model.terms`.
+    """
+    n_lines = len(model.lines)
+    weights = scipy.sparse.csr_array(
+        (model.weights.astype(np.float64), model.indices, model.indptr),
+        shape=(len(model.terms), n_lines + len(LABELS)),
+    )
+    sums = (normalize(counts.multiply(model.idf.astype(np.float64)).tocsr()) @ weights).toarray()
+    result: Floats = model.bias.astype(np.float64) + sums[:, :n_lines] + sums[:, model.label_columns]
+    return result
 
 
 def log_count_ratios(counts: scipy.sparse.csr_matrix, labels: Sequence[str]) -> Floats:
@@ -496,7 +527,6 @@ def _later(dataset: Dataset, checks: Checks, labels: NDArray[np.str_]) -> Splits
 
 
 def held_out_answers(
-    texts: Sequence[str],
     lines: Sequence[str],
     line_labels: Mapping[str, str],
     terms: NDArray[np.str_],
@@ -507,8 +537,7 @@ def held_out_answers(
     """Train on each fold's rows and answer its held-out rows.
 
     Args:
-        texts: n_texts strings.
-        lines: their service lines.
+        lines: the n_texts service lines.
         line_labels: the label of each line.
         terms: (n_terms,), as `count_terms` returns them.
         counts: (n_texts, n_terms).
@@ -519,8 +548,8 @@ def held_out_answers(
         The uncalibrated log-odds of KPO against BPO, and of NEITHER against the two: float64 (n_texts,)
         each; NaN for rows that no fold holds out.
     """
-    tasks = _of_folds(texts, lines, line_labels, terms, counts, splits, settings)
-    return _in_place(len(texts), splits, joblib.Parallel(n_jobs=-1, prefer="processes")(tasks))
+    tasks = _of_folds(lines, line_labels, terms, counts, splits, settings)
+    return _in_place(len(lines), splits, joblib.Parallel(n_jobs=-1, prefer="processes")(tasks))
 
 
 def _fit_with_folds(
@@ -538,7 +567,7 @@ def _fit_with_folds(
     if not schemes:
         return fit(terms, counts, lines, line_labels, settings), {}
     splits = [split for of_scheme in schemes.values() for split in of_scheme]
-    tasks = _of_folds(dataset.texts, lines, line_labels, terms, counts, splits, settings)
+    tasks = _of_folds(lines, line_labels, terms, counts, splits, settings)
     whole = joblib.delayed(fit)(terms, counts, lines, line_labels, settings)
     model, *results = joblib.Parallel(n_jobs=-1, prefer="processes")([whole, *tasks])
     left = iter(results)
@@ -549,7 +578,6 @@ def _fit_with_folds(
 
 
 def _of_folds(
-    texts: Sequence[str],
     lines: Sequence[str],
     line_labels: Mapping[str, str],
     terms: NDArray[np.str_],
@@ -560,7 +588,7 @@ def _of_folds(
     """Return a call of `_held_out` for each fold, for joblib to make."""
     return [
         joblib.delayed(_held_out)(
-            terms, counts, rows, [lines[i] for i in rows], line_labels, settings, [texts[i] for i in held_out]
+            terms, counts, rows, held_out, [lines[i] for i in rows], line_labels, settings
         )
         for rows, held_out in splits
     ]
@@ -581,11 +609,12 @@ def _held_out(
     terms: NDArray[np.str_],
     counts: scipy.sparse.csr_matrix,
     rows: NDArray[np.intp],
+    held_out: NDArray[np.intp],
     lines: Sequence[str],
     line_labels: Mapping[str, str],
     settings: Settings,
-    texts: Sequence[str],
 ) -> tuple[Floats, Floats]:
-    model = fit(terms, counts[rows], lines, line_labels, settings)
-    scores = model.line_scores(texts)
+    counted = counts[rows]
+    model = fit(terms, counted, lines, line_labels, settings)
+    scores = line_scores(model, counts[held_out][:, is_frequent(counted, settings)])
     return model.log_odds(scores), model.neither_log_odds(scores)
