@@ -43,7 +43,7 @@ def test_log_count_ratios_are_those_of_naive_bayes():
 
 
 def test_words_and_pairs_hold_their_share_of_naive_bayes_over_lines_and_over_labels(frame):
-    # The oracle: naive Bayes trained apart on the same counts.
+    # The oracle: naive Bayes trained apart on the same words and pairs.
     without, both = (
         training.train(
             frame, checks=training.Checks(folds=0), settings=training.Settings(prune=0, bayes_share=share)
@@ -54,13 +54,15 @@ def test_words_and_pairs_hold_their_share_of_naive_bayes_over_lines_and_over_lab
     counts = CountVectorizer(analyzer=text.terms, vocabulary=both.terms, binary=True).fit_transform(
         frame["text"]
     )
+    is_piece = np.array([text.is_piece(term) for term in both.terms])
     bayes = MultinomialNB(alpha=training.BAYES_SMOOTHING)
-    shares = [
-        training.centred(bayes.fit(counts, frame[column]).feature_log_prob_).T
-        for column in ("service_line", "label")
-    ]
-    expected = 0.5 * np.hstack(shares)
-    expected[[text.is_piece(term) for term in both.terms]] = 0
+    expected = np.zeros((len(both.terms), len(both.lines) + 3))
+    expected[~is_piece] = 0.5 * np.hstack(
+        [
+            training.centred(bayes.fit(counts[:, ~is_piece], frame[column]).feature_log_prob_).T
+            for column in ("service_line", "label")
+        ]
+    )
     added = dense_weights(both) - dense_weights(without)
     n_lines = len(both.lines)
     # Only differences between classes count.

@@ -88,7 +88,7 @@ def certify(
             best, bound = start + n_passed - 1, float(bounds[n_passed - 1])
     if best < 0:
         n_more = _rows_wanted(n_right, sizes, n_rows, target, errors[0]) - n_rows
-        return Certificate(target, level, math.nan, math.nan, math.nan, 0.0, n_rows, max(n_more, -1))
+        return Certificate(target, level, math.nan, math.nan, math.nan, 0.0, n_rows, _about(max(n_more, -1)))
     return Certificate(
         target,
         level,
@@ -113,6 +113,16 @@ def lower_bound(n_right: NDArray[np.int64], n: NDArray[np.int64], error: float) 
     array([0.7411])
     """
     return np.where(n_right > 0, beta.ppf(error, np.maximum(n_right, 1), n - n_right + 1), 0.0)
+
+
+def _about(n: int) -> int:
+    """Round up to two digits: an estimate of how many rows is no better than that.
+
+    >>> _about(1_922_356), _about(70), _about(-1)
+    (2000000, 70, -1)
+    """
+    unit: int = 10 ** max(len(str(n)) - 2, 0)
+    return -(-n // unit) * unit
 
 
 def _fewest(target: float, error: float) -> int:

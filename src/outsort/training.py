@@ -69,7 +69,7 @@ class Settings:
     """
 
     C: float = 5.0
-    passes: int = 5
+    passes: int = 8
     steps: int = 20_000
     min_texts: int | None = None
     prune: float = 0.3
@@ -281,10 +281,11 @@ def fit(
         classes, weights, bias = fit_softmax(
             scaled, targets, C=settings.C, passes=settings.passes, steps=settings.steps, seed=settings.seed
         )
-        bayes = MultinomialNB(alpha=BAYES_SMOOTHING).fit(counts, targets)
+        weights *= scale
         # Pieces repeat what their words say, which naive Bayes would count again and again.
-        of_bayes = np.where(is_piece, 0, bayes.feature_log_prob_)
-        return classes, centred(weights * scale + settings.bayes_share * of_bayes), bias
+        bayes = MultinomialNB(alpha=BAYES_SMOOTHING).fit(counts[:, ~is_piece], targets)
+        weights[:, ~is_piece] += settings.bayes_share * bayes.feature_log_prob_
+        return classes, centred(weights), bias
 
     classes, kept, bias = weigh(labels, ratios)
     if labels != list(lines):
