@@ -74,6 +74,24 @@ def test_words_and_pairs_hold_their_share_of_naive_bayes_over_lines_and_over_lab
         )
 
 
+def test_texts_that_share_pieces_but_no_word_are_learnt_from():
+    texts = [
+        "invoicing",
+        "invoices",
+        "translating",
+        "translations",
+        "modelling",
+        "models",
+        "patenting",
+        "patents",
+    ]
+    model = training.train(
+        pd.DataFrame({"text": texts, "label": ["BPO"] * 4 + ["KPO"] * 4}), checks=training.Checks(folds=0)
+    )
+    assert all(text.is_piece(term) for term in model.terms)
+    assert model.predict(["invoiced", "patented"]).tolist() == ["BPO", "KPO"]
+
+
 def dense_weights(model):
     """Return the weights of each term for the lines, then for the labels: (n_terms, n_lines + 3)."""
     shape = (len(model.terms), len(model.lines) + 3)

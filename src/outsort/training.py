@@ -282,9 +282,11 @@ def fit(
             scaled, targets, C=settings.C, passes=settings.passes, steps=settings.steps, seed=settings.seed
         )
         weights *= scale
-        # Pieces repeat what their words say, which naive Bayes would count again and again.
-        bayes = MultinomialNB(alpha=BAYES_SMOOTHING).fit(counts[:, ~is_piece], targets)
-        weights[:, ~is_piece] += settings.bayes_share * bayes.feature_log_prob_
+        # Pieces repeat what their words say, which naive Bayes would count again and again. Texts that share
+        # no word have pieces only, and naive Bayes refuses to learn from nothing.
+        if not is_piece.all():
+            bayes = MultinomialNB(alpha=BAYES_SMOOTHING).fit(counts[:, ~is_piece], targets)
+            weights[:, ~is_piece] += settings.bayes_share * bayes.feature_log_prob_
         return classes, centred(weights), bias
 
     classes, kept, bias = weigh(labels, ratios)
