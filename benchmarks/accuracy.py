@@ -144,8 +144,9 @@ def tfidf(analyzer=text.terms, **options) -> TfidfVectorizer:
 
 
 def regression(**options) -> LogisticRegression:
+    C = training.Settings().C  # noqa: N806
     return LogisticRegression(
-        **{"C": 10, "solver": "sag", "tol": 5e-2, "max_iter": 1000, "random_state": 0, **options}
+        **{"C": C, "solver": "sag", "tol": 5e-2, "max_iter": 1000, "random_state": 0, **options}
     )
 
 

@@ -1,7 +1,8 @@
 """Multinomial logistic regression, fitted by stochastic gradient descent.
 
-With a hundred classes most of the time of training goes here, and again in every fold of validation. The
-solvers of scikit-learn take several times as long: see models/notes.md. Importing this module loads Numba.
+With a hundred classes most of the time of training goes here, and again in every fold of validation. To come
+as near the optimum, scikit-learn's solvers take three times as long or more: see models/notes.md. Importing
+this module loads Numba.
 """
 
 from __future__ import annotations
