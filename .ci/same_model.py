@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 import outsort
-from outsort.kernel import Kernel
 from outsort.model import UNCALIBRATED
+from outsort.scoring.kernel import Kernel
 
 #: Another processor may add in another order: the weights are single precision.
 TOLERANCE = 1e-3

@@ -30,8 +30,10 @@ from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
-from outsort import text, training
-from outsort.model import ANSWERS, LABELS, label_proba
+from outsort import text
+from outsort.labels import ANSWERS, LABELS
+from outsort.numeric import label_proba
+from outsort.training import fitting, train
 
 ROOT = Path(__file__).parents[1]
 ARTICLE = {
@@ -108,7 +110,7 @@ class Outsort(Method):
     """outsort itself as `outsort train` makes it: calibrated on lines that its own folds leave out."""
 
     def fit(self, rows):
-        self.model = training.train(rows)
+        self.model = train.train(rows)
 
     def scores(self, texts):
         scores = self.model.line_scores(texts)
@@ -119,18 +121,18 @@ class Uncalibrated(Method):
     """outsort with settings and other terms, as saved, centred and pruned, but not calibrated."""
 
     def __init__(self, *, over="service_line", terms=text.terms, **settings):
-        self.over, self.terms, self.settings = over, terms, training.Settings(**settings)
+        self.over, self.terms, self.settings = over, terms, fitting.Settings(**settings)
 
     def fit(self, rows):
         vectorizer = CountVectorizer(analyzer=self.terms, binary=True)
         counts = vectorizer.fit_transform(rows["text"])
         lines = rows[self.over].tolist()
         roll_up = dict(zip(lines, rows["label"], strict=True))
-        self.model = training.fit(vectorizer.get_feature_names_out(), counts, lines, roll_up, self.settings)
+        self.model = fitting.fit(vectorizer.get_feature_names_out(), counts, lines, roll_up, self.settings)
 
     def scores(self, texts):
         known = CountVectorizer(analyzer=self.terms, binary=True, vocabulary=self.model.terms)
-        scores = training.line_scores(self.model, known.transform(texts))
+        scores = fitting.line_scores(self.model, known.transform(texts))
         return rolled_up(scores, self.model.line_labels, logsumexp)
 
 
@@ -144,7 +146,7 @@ def tfidf(analyzer=text.terms, **options) -> TfidfVectorizer:
 
 
 def regression(**options) -> LogisticRegression:
-    C = training.Settings().C  # noqa: N806
+    C = fitting.Settings().C  # noqa: N806
     return LogisticRegression(
         **{"C": C, "solver": "sag", "tol": 5e-2, "max_iter": 1000, "random_state": 0, **options}
     )

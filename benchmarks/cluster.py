@@ -28,8 +28,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from distributed import Client
 
-from outsort import cluster, load_model, scoring
-from outsort.scoring import Options, Scorer
+from outsort import load_model
+from outsort.scoring import cluster, frames
+from outsort.scoring.files import Options
+from outsort.scoring.scorer import Scorer
 
 ROOT = Path(__file__).parents[1]
 ONE, TWO = {0}, {0, 1}
@@ -105,7 +107,7 @@ def stages(sources: list[str], model) -> dict[str, float]:
         reading = on_core(lambda: tables.extend(pq.read_table(source) for source in sources))
         scorer = Scorer(model, workers=1)
         scored = []
-        scoring_ = on_core(lambda: scored.extend(scoring.score(table, scorer) for table in tables))
+        scoring_ = on_core(lambda: scored.extend(frames.score(table, scorer) for table in tables))
         with tempfile.TemporaryFile() as sink:
             writing = on_core(lambda: [pq.write_table(t, sink, compression="zstd") for t in scored])
     return {"reading": reading, "scoring": scoring_, "writing": writing}
@@ -131,7 +133,7 @@ def main() -> None:
 
         def alone(cores, sources=sources):
             with bound(cores):
-                scoring.score_files(sources, output, model, options=Options(workers=len(cores)))
+                folder.score_files(sources, output, model, options=Options(workers=len(cores)))
 
         def together(client, sources=sources):
             cluster.score_files(sources, output, model, cluster=client)

@@ -20,10 +20,10 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from outsort import training
-from outsort.kernel import Kernel
-from outsort.model import ANSWERS
-from outsort.review import WAYS, choose
+from outsort.improving.choose import WAYS, choose
+from outsort.labels import ANSWERS
+from outsort.scoring.kernel import Kernel
+from outsort.training import folds, train
 
 ROOT = Path(__file__).parents[1]
 N_TEST, N_POOL = 12_000, 12_000
@@ -50,7 +50,7 @@ def review(tasks: pd.DataFrame, setting: str, by: str, seed: int, n_labels: int,
     known = known[~known["service_line"].isin(unknown)][:n_rows]
     result = []
     for n in range(0, n_labels + 1, step):
-        model = training.train(known, checks=training.Checks(folds=0))
+        model = train.train(known, checks=folds.Checks(folds=0))
         result.append(accuracy(model, test))
         if n < n_labels:
             chosen = pool.iloc[choose(model, pool["text"].tolist(), step, by, seed=seed + n)]

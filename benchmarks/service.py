@@ -23,12 +23,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from outsort import artefact, service
+from outsort import model_file
 from outsort import text as text_module
-from outsort.model import ANSWERS, LABELS, Model, odds_to_proba
+from outsort.labels import ANSWERS, LABELS
+from outsort.numeric import odds_to_proba
+from outsort.service import app
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from outsort.model import Model
 
 ROOT = Path(__file__).parents[1]
 
@@ -69,10 +73,10 @@ def answering_of(model: Model) -> Callable[..., dict[str, Any]]:
 
 
 def serve(listener: socket.socket, *, with_sklearn: bool) -> None:
-    model = artefact.load()
-    settings = service.Settings()
-    answering = answering_of(model) if with_sklearn else service.answer
-    service.server_of(service.create_app(model, settings, answering), settings).run(sockets=[listener])
+    model = model_file.load()
+    settings = app.Settings()
+    answering = answering_of(model) if with_sklearn else app.answer
+    app.server_of(app.create_app(model, settings, answering), settings).run(sockets=[listener])
 
 
 async def ask(
@@ -135,7 +139,7 @@ def main() -> None:
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
     first: dict[str, list[str]] = {}
     for name, with_sklearn in (("outsort", False), ("scikit-learn's pipeline", True)):
-        listener = service.listen("127.0.0.1", 0)
+        listener = app.listen("127.0.0.1", 0)
         port = listener.getsockname()[1]
         process = multiprocessing.get_context("fork").Process(
             target=serve, args=(listener,), kwargs={"with_sklearn": with_sklearn}

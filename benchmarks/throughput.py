@@ -83,7 +83,7 @@ def method_of(name: str):
     if name.startswith("outsort"):
         import pyarrow as pa
 
-        from outsort.kernel import Kernel
+        from outsort.scoring.kernel import Kernel
 
         kernel = Kernel(model, 2 if "two" in name else 1)
         return (list if "strings" in name else pa.array), kernel.answer

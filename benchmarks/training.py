@@ -20,9 +20,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from outsort import dataset, text
-from outsort.softmax import fit_softmax
-from outsort.training import Settings
+from outsort import text
+from outsort.data import dataset
+from outsort.training.fitting import Settings
+from outsort.training.softmax import fit_softmax
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = Settings()

@@ -4,16 +4,14 @@ import io
 import shutil
 import subprocess
 import sys
-import threading
-import time
-from contextlib import contextmanager
 
-import httpx
 import pandas as pd
 import pytest
 
-from outsort import cli, service, training
-from outsort.dataset import read
+from outsort.cli.main import main
+from outsort.data.dataset import read
+from outsort.training import folds, train
+from serving import serving
 
 #: Three texts a line, enough for every fold to hold each line.
 ROWS = {
@@ -61,16 +59,14 @@ def csv_file(frame, tmp_path):
 @pytest.fixture(scope="session")
 def model(rows_frame):
     """A model of the fifteen texts, with lines and NEITHER."""
-    return training.train(rows_frame, checks=training.Checks(folds=0))
+    return train.train(rows_frame, checks=folds.Checks(folds=0))
 
 
 @pytest.fixture(scope="session")
 def two_class_model():
     """A model of BPO and KPO texts without service lines."""
     rows = [(t, label) for (_, label), texts in ROWS.items() if label != "NEITHER" for t in texts]
-    return training.train(
-        read(pd.DataFrame(rows, columns=["text", "label"])), checks=training.Checks(folds=0)
-    )
+    return train.train(read(pd.DataFrame(rows, columns=["text", "label"])), checks=folds.Checks(folds=0))
 
 
 class Outcome:
@@ -88,30 +84,10 @@ def outsort(capsys, monkeypatch):
         capsys.readouterr()
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
         with pytest.raises(SystemExit) as stopped:
-            cli.main([str(argument) for argument in arguments])
+            main([str(argument) for argument in arguments])
         return Outcome(stopped.value.code or 0, *capsys.readouterr())
 
     return run
-
-
-@contextmanager
-def serving(model, settings=None, **options):
-    """Run the service in a thread, and give a client of it; `client.server` is uvicorn's."""
-    settings = settings or service.Settings()
-    listener = service.listen("127.0.0.1", 0)
-    server = service.server_of(service.create_app(model, settings, **options), settings)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    try:
-        while not server.started:
-            time.sleep(0.01)
-        with httpx.Client(base_url=address, timeout=60) as client:
-            client.server = server
-            yield client
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 @pytest.fixture(scope="session")

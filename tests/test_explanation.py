@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outsort.dataset import read
+from outsort.data.dataset import read
 from outsort.explanation import explain, find_precedents, telling_terms
 from outsort.prediction import default_model
 from outsort.text import pairs, terms, words

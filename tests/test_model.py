@@ -11,11 +11,12 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from outsort import training
 from outsort.errors import ModelError
-from outsort.model import Model, logsumexp, odds_to_proba
-from outsort.softmax import fit_softmax
+from outsort.model import Model
+from outsort.numeric import logsumexp, odds_to_proba
 from outsort.text import terms
+from outsort.training import fitting, folds, train
+from outsort.training.softmax import fit_softmax
 
 TEXTS = [
     ("key invoices into the ledger", "data_entry", "BPO"),
@@ -29,7 +30,7 @@ TEXTS = [
     ("clean the floors", "cleaning", "NEITHER"),
     ("clean the 500 windows a day", "cleaning", "NEITHER"),
 ]
-UNPRUNED = training.Settings(prune=0, piece_share=1, ratio_power=0, bayes_share=0)
+UNPRUNED = fitting.Settings(prune=0, piece_share=1, ratio_power=0, bayes_share=0)
 OF_TWO_CLASSES = pd.DataFrame(
     [(text, label) for text, _, label in TEXTS if label != "NEITHER"], columns=["text", "label"]
 )
@@ -64,7 +65,7 @@ def reference(texts, targets):
 @pytest.fixture(scope="module")
 def unpruned():
     frame = pd.DataFrame(TEXTS, columns=["text", "service_line", "label"])
-    return training.train(frame, checks=training.Checks(folds=0), settings=UNPRUNED)
+    return train.train(frame, checks=folds.Checks(folds=0), settings=UNPRUNED)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +108,7 @@ def test_label_probabilities_are_the_sums_over_the_lines(unpruned, line_proba, a
 def two_class_pair():
     """Our model of two classes without lines, and scikit-learn's."""
     theirs = reference(OF_TWO_CLASSES["text"], OF_TWO_CLASSES["label"])
-    return training.train(OF_TWO_CLASSES, checks=training.Checks(folds=0), settings=UNPRUNED), theirs
+    return train.train(OF_TWO_CLASSES, checks=folds.Checks(folds=0), settings=UNPRUNED), theirs
 
 
 @given(any_text=any_texts)

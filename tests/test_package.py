@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import outsort
-from outsort import artefact
-from outsort.card import card as card_of
-from outsort.dataset import read
+from outsort import model_file
+from outsort.data.dataset import read
+from outsort.reporting.card import card as card_of
 
 ROOT = Path(__file__).parents[1]
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 def test_start_up_imports_nothing_heavy(arguments):
     code = f"""
 import sys
-from outsort.cli import main
+from outsort.cli.main import main
 try:
     main({arguments!r})
 except SystemExit as stopped:
@@ -51,7 +51,7 @@ def test_the_program_runs_as_a_module_too():
 
 
 def test_the_default_model_was_trained_on_the_data_as_they_stand():
-    about = artefact.load(ROOT / "models" / "default.joblib").about
+    about = model_file.load(ROOT / "models" / "default.joblib").about
     assert about["data"]["sha256"] == read(ROOT / "data" / "tasks.csv").fingerprint
     assert about["versions"]["outsort"] == outsort.__version__
     assert about["scores"]
@@ -59,7 +59,7 @@ def test_the_default_model_was_trained_on_the_data_as_they_stand():
 
 def test_the_model_card_is_what_the_command_prints():
     card = (ROOT / "models" / "README.md").read_text(encoding="utf-8")
-    made = card_of(artefact.load(ROOT / "models" / "default.joblib"))
+    made = card_of(model_file.load(ROOT / "models" / "default.joblib"))
     assert card == made, "make it again: outsort card -m models/default.joblib > models/README.md"
 
 

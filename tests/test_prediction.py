@@ -94,9 +94,7 @@ def test_ten_megabytes_as_one_description_get_an_answer():
 
 def test_the_names_of_the_package_are_there():
     assert {name: getattr(outsort, name).__name__ for name in outsort.__all__} == {
-        name: {"check": "audit", "load_model": "load", "save_model": "save", "read_dataset": "read"}.get(
-            name, name
-        )
+        name: {"load_model": "load", "save_model": "save", "read_dataset": "read"}.get(name, name)
         for name in outsort.__all__
     }
     assert set(outsort.__all__) <= set(dir(outsort))

@@ -10,65 +10,39 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from outsort._version import __version__ as __version__
+
 if TYPE_CHECKING:
-    from outsort.artefact import load as load_model
-    from outsort.artefact import save as save_model
-    from outsort.audit import audit as check
-    from outsort.cluster import score_dask
-    from outsort.comparison import compare
-    from outsort.dataset import read as read_dataset
-    from outsort.errors import (
-        ClusterError,
-        DataError,
-        ModelError,
-        OutputError,
-        OutsortError,
-        ServiceError,
-    )
-    from outsort.evaluation import evaluate
-    from outsort.explanation import explain, find_precedents
-    from outsort.merging import merge
-    from outsort.model import Model
-    from outsort.planning import plan
-    from outsort.prediction import Prediction, predict
-    from outsort.retraining import retrain
-    from outsort.scoring import score, score_file
-    from outsort.training import Checks, Settings, train
-
-__version__ = "0.1.0"
-
-__all__ = [
-    "Checks",
-    "ClusterError",
-    "DataError",
-    "Model",
-    "ModelError",
-    "OutputError",
-    "OutsortError",
-    "Prediction",
-    "ServiceError",
-    "Settings",
-    "check",
-    "compare",
-    "evaluate",
-    "explain",
-    "find_precedents",
-    "load_model",
-    "merge",
-    "plan",
-    "predict",
-    "read_dataset",
-    "retrain",
-    "save_model",
-    "score",
-    "score_dask",
-    "score_file",
-    "train",
-]
+    from outsort.data.dataset import read as read_dataset
+    from outsort.errors import ClusterError as ClusterError
+    from outsort.errors import DataError as DataError
+    from outsort.errors import ModelError as ModelError
+    from outsort.errors import OutputError as OutputError
+    from outsort.errors import OutsortError as OutsortError
+    from outsort.errors import ServiceError as ServiceError
+    from outsort.evaluation.compare import compare as compare
+    from outsort.evaluation.evaluate import evaluate as evaluate
+    from outsort.explanation import explain as explain
+    from outsort.explanation import find_precedents as find_precedents
+    from outsort.improving.check import check as check
+    from outsort.improving.merge import merge as merge
+    from outsort.improving.plan import plan as plan
+    from outsort.improving.retrain import retrain as retrain
+    from outsort.model import Model as Model
+    from outsort.model_file import load as load_model
+    from outsort.model_file import save as save_model
+    from outsort.prediction import Prediction as Prediction
+    from outsort.prediction import predict as predict
+    from outsort.scoring.cluster import score_dask as score_dask
+    from outsort.scoring.files import score_file as score_file
+    from outsort.scoring.frames import score as score
+    from outsort.training.fitting import Settings as Settings
+    from outsort.training.folds import Checks as Checks
+    from outsort.training.train import train as train
 
 # Names are fetched when first used: a prediction must not wait for scikit-learn and pandas.
 _HOMES = {
-    "Checks": "training",
+    "Checks": "training.folds",
     "ClusterError": "errors",
     "DataError": "errors",
     "Model": "model",
@@ -77,24 +51,26 @@ _HOMES = {
     "OutsortError": "errors",
     "Prediction": "prediction",
     "ServiceError": "errors",
-    "Settings": "training",
-    "check": "audit:audit",
-    "compare": "comparison",
-    "evaluate": "evaluation",
+    "Settings": "training.fitting",
+    "check": "improving.check",
+    "compare": "evaluation.compare",
+    "evaluate": "evaluation.evaluate",
     "explain": "explanation",
     "find_precedents": "explanation",
-    "load_model": "artefact:load",
-    "merge": "merging",
-    "plan": "planning",
+    "load_model": "model_file:load",
+    "merge": "improving.merge",
+    "plan": "improving.plan",
     "predict": "prediction",
-    "read_dataset": "dataset:read",
-    "retrain": "retraining",
-    "save_model": "artefact:save",
-    "score": "scoring",
-    "score_dask": "cluster",
-    "score_file": "scoring",
-    "train": "training",
+    "read_dataset": "data.dataset:read",
+    "retrain": "improving.retrain",
+    "save_model": "model_file:save",
+    "score": "scoring.frames",
+    "score_dask": "scoring.cluster",
+    "score_file": "scoring.files",
+    "train": "training.train",
 }
+
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401

@@ -1,5 +1,5 @@
 """`python -m outsort` is `outsort`."""
 
-from outsort.cli import main
+from outsort.cli.main import main
 
 main()

@@ -6,14 +6,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from outsort.model import checked
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import pyarrow as pa
     from numpy.typing import NDArray
-
 
 _NOTHING = np.frombuffer(b"\0", np.uint8)
 
@@ -89,3 +86,17 @@ def _of_arrow(array: pa.Array | pa.ChunkedArray) -> Texts:
     offsets = np.frombuffer(places, width)[array.offset : array.offset + len(array) + 1].astype(np.int64)
     data = np.frombuffer(content, np.uint8) if content is not None and content.size else _NOTHING
     return Texts(data, offsets)
+
+
+def checked(texts: Iterable[str]) -> Iterable[str]:
+    """Pass texts on, one by one, and refuse what is no collection of strings.
+
+    Raises:
+        TypeError: `texts` is one string, or holds something that is no string.
+    """
+    if isinstance(texts, str):
+        raise TypeError("expected a list of texts, got one string: put it in a list")
+    for place, item in enumerate(texts):
+        if not isinstance(item, str):
+            raise TypeError(f"text {place} is {item!r}, a {type(item).__name__}, not a string")
+        yield item

@@ -9,10 +9,10 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from outsort.model import Floats, Model
+    from outsort.model import Model
+    from outsort.numeric import Floats
 
 ACCEPT, REVIEW = "accept", "review"
-
 #: Why a person should look, in the order in which reasons are looked for; an accepted answer has none.
 REASONS = (
     "",
@@ -23,7 +23,6 @@ REASONS = (
     "looks like neither",
     "low confidence",
 )
-
 #: The least confidence to accept where the model's data certified none.
 DEFAULT_THRESHOLD = 0.7
 #: The greatest probability of NEITHER to accept, whatever the threshold.

@@ -1,5 +1,7 @@
 """What can go wrong, in words for the person who has to mend it."""
 
+from __future__ import annotations
+
 
 class OutsortError(Exception):
     """Base of every error this package raises on purpose.
@@ -26,3 +28,8 @@ class ServiceError(OutsortError, OSError):
 
 class ClusterError(OutsortError, RuntimeError):
     """A cluster that cannot be reached, or that lacks what the work needs."""
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error of a library says."""
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from outsort import text as text_module
-from outsort.model import ANSWERS, LABELS, NEITHER, logsumexp, odds_to_proba
+from outsort.labels import ANSWERS, LABELS, NEITHER
+from outsort.numeric import logsumexp, odds_to_proba
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from outsort.dataset import Dataset
-    from outsort.model import Floats, Model, Vector
+    from outsort.data.dataset import Dataset
+    from outsort.model import Model, Vector
+    from outsort.numeric import Floats
 
 
 @dataclass(frozen=True)

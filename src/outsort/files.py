@@ -17,7 +17,6 @@ from outsort.errors import DataError, OutputError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-
 _DELIMITERS = (",", ";", "\t", "|")
 
 

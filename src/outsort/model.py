@@ -11,19 +11,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from outsort import text as text_module
+from outsort.buffers import checked
 from outsort.errors import ModelError
+from outsort.labels import ANSWERS, LABELS, NEITHER
+from outsort.numeric import logsumexp, odds_to_proba
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
-    Floats = NDArray[np.float64]
-
-#: The two answers, in the order of every probability array, and the label of all other work.
-ANSWERS = ("BPO", "KPO")
-NEITHER = "NEITHER"
-LABELS = (*ANSWERS, NEITHER)
+    from outsort.numeric import Floats
 
 #: Intercept and slope of log-odds that are left as they are: KPO against BPO, NEITHER against the two.
 UNCALIBRATED = np.array([[0.0, 1.0], [0.0, 1.0]])
@@ -273,53 +271,6 @@ class Model:
         intercept, slope = self.calibration[int(of_neither)]
         result: Floats = intercept + slope * log_odds
         return result
-
-
-def checked(texts: Iterable[str]) -> Iterable[str]:
-    """Pass texts on, one by one, and refuse what is no collection of strings.
-
-    Raises:
-        TypeError: `texts` is one string, or holds something that is no string.
-    """
-    if isinstance(texts, str):
-        raise TypeError("expected a list of texts, got one string: put it in a list")
-    for place, item in enumerate(texts):
-        if not isinstance(item, str):
-            raise TypeError(f"text {place} is {item!r}, a {type(item).__name__}, not a string")
-        yield item
-
-
-def odds_to_proba(log_odds: Floats) -> Floats:
-    """Turn log-odds (n,) of the second of two classes into the probabilities of both (n, 2).
-
-    >>> odds_to_proba(np.array([0.0]))
-    array([[0.5, 0.5]])
-    """
-    both = np.stack([-log_odds, log_odds], axis=1)
-    # Of the two forms of the logistic function each is used where its exponential cannot overflow.
-    small = np.exp(-np.abs(both))
-    return np.where(both >= 0, 1 / (1 + small), small / (1 + small))
-
-
-def label_proba(log_odds: Floats, p_neither: Floats) -> Floats:
-    """Return the probabilities of `LABELS`: float64 (n, 3).
-
-    Args:
-        log_odds: float64 (n,), of KPO against BPO.
-        p_neither: float64 (n,), the probability of NEITHER; NaN, where the model does not know it, is 0.
-    """
-    neither = np.nan_to_num(p_neither)[:, None]
-    return np.hstack([odds_to_proba(log_odds) * (1 - neither), neither])
-
-
-def logsumexp(scores: Floats) -> Floats:
-    """Return log(sum(exp(scores))) of each row: float64 (n, k) to float64 (n,), for k above 0.
-
-    scipy.special has the same; importing it would double the time to a first answer.
-    """
-    highest = scores.max(axis=1)
-    total: Floats = highest + np.log(np.exp(scores - highest[:, None]).sum(axis=1))
-    return total
 
 
 def _require(condition: bool, complaint: str) -> None:  # noqa: FBT001

@@ -5,20 +5,23 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from outsort import artefact
+from outsort import model_file
 from outsort import text as text_module
+from outsort.buffers import checked
 from outsort.decision import ACCEPT, REASONS, REVIEW, confidence, reasons, threshold_of
 from outsort.explanation import explain_scored
-from outsort.model import ANSWERS, Model, checked, odds_to_proba
+from outsort.labels import ANSWERS
+from outsort.numeric import odds_to_proba
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from outsort.explanation import Explanation
+    from outsort.explanation import Explanation, Precedent
+    from outsort.model import Model
 
 #: Words and pairs, each with what it added to a log-odds.
 Terms = tuple[tuple[str, float], ...]
@@ -67,8 +70,12 @@ class Prediction:
 def predict(  # type: ignore[overload-overlap]  # a str is an iterable of str, but one text here
     texts: str, model: Model | None = None, *, n_terms: int = 3
 ) -> Prediction: ...
+
+
 @overload
 def predict(texts: Iterable[str], model: Model | None = None, *, n_terms: int = 3) -> list[Prediction]: ...
+
+
 def predict(
     texts: str | Iterable[str], model: Model | None = None, *, n_terms: int = 3
 ) -> Prediction | list[Prediction]:
@@ -124,7 +131,7 @@ def strongest_terms(explanation: Explanation, label: str, n_terms: int = 3) -> t
 @cache
 def default_model() -> Model:
     """Return the model that ships with the package, read once."""
-    return artefact.load()
+    return model_file.load()
 
 
 def predict_explained(model: Model, text: str, n_terms: int = 3) -> tuple[Prediction, Explanation]:
@@ -159,3 +166,42 @@ def predict_explained(model: Model, text: str, n_terms: int = 3) -> tuple[Predic
         reason=REASONS[reason],
     )
     return prediction, explanation
+
+
+def explanation_record(
+    prediction: Prediction, explanation: Explanation, precedents: Sequence[Precedent], *, n_lines: int
+) -> dict[str, Any]:
+    """Return an answer taken apart as plain values."""
+    text = prediction.text
+    return record(prediction) | {
+        "log_odds": explanation.log_odds,
+        "bias": explanation.bias,
+        "spread": explanation.spread,
+        "words": [
+            {"word": text[start:end], "start": start, "end": end, "log_odds": figure}
+            for start, end, figure in explanation.words
+        ],
+        "service_lines": [
+            {"service_line": line, "probability": round(p, 6)} for line, p in explanation.lines[:n_lines]
+        ],
+        "precedents": [precedent._asdict() for precedent in precedents],
+    }
+
+
+def record(prediction: Prediction) -> dict[str, Any]:
+    """Return a prediction as plain values under the names every format uses."""
+    return {
+        "text": prediction.text,
+        "label": prediction.label,
+        "probability": round(prediction.probability, 6),
+        "neither": None if prediction.neither is None else round(prediction.neither, 6),
+        "service_line": prediction.service_line,
+        "decision": prediction.decision,
+        "reason": prediction.reason,
+        "for": _terms(prediction.terms_for),
+        "against": _terms(prediction.terms_against),
+    }
+
+
+def _terms(terms: Iterable[tuple[str, float]]) -> list[dict[str, Any]]:
+    return [{"term": term, "log_odds": round(figure, 4)} for term, figure in terms]

@@ -18,12 +18,10 @@ if TYPE_CHECKING:
 
 #: Raised whenever the same text would give other terms, so that no model is read with the wrong ones.
 VERSION = 1
-
 #: Characters in a piece of a word, its marks included.
 PIECE_LENGTHS = (3, 4, 5)
 #: Begins every piece, and no word: it is no sign of a word.
 PIECE_MARK = "~"
-
 _WORD = re.compile(r"\w{1,64}")
 
 

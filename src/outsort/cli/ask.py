@@ -1,0 +1,161 @@
+"""Commands that answer: predict, explain, score."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from outsort.cli.options import (
+    FORMATS,
+    Cluster,
+    Encoding,
+    ModelFile,
+    OnError,
+    ReadAs,
+    Sheet,
+    Style,
+    TextColumns,
+    Texts,
+    format_chosen,
+    refuse_any,
+    silence_logs,
+    tell_reading,
+    texts_asked,
+)
+
+
+def predict(
+    texts: Texts = None,
+    model: ModelFile = None,
+    style: Style = None,
+    terms: Annotated[int, typer.Option(min=0, help="Terms named for and against, at most.")] = 3,
+) -> None:
+    """Say BPO or KPO for each text, how likely, and why."""
+    from outsort.model_file import load
+    from outsort.prediction import predictions
+    from outsort.reporting.terminal import write_predictions
+
+    asked = texts_asked(texts)
+    write_predictions(predictions(asked, load(model), n_terms=terms), sys.stdout, format_chosen(style))
+
+
+def explain(
+    texts: Texts = None,
+    model: ModelFile = None,
+    style: Style = None,
+    data: Annotated[
+        Path | None, typer.Option(help="CSV file of labelled texts: shows those most like each text.")
+    ] = None,
+    examples: Annotated[int, typer.Option(min=1, help="Such texts shown, at most.")] = 3,
+    lines: Annotated[int, typer.Option(min=0, help="Service lines shown, at most.")] = 3,
+) -> None:
+    """Say what each word of a text added to its answer, and which labelled texts are most like it.
+
+    The words, the bias and the spread of the service lines add up to the log-odds of KPO against BPO.
+    """
+    from outsort import explanation
+    from outsort.model_file import load
+    from outsort.prediction import predict
+    from outsort.reporting.terminal import write_explanations
+
+    asked = texts_asked(texts)
+    judge = load(model)
+    labelled = None
+    if data:
+        from outsort.data.dataset import read
+
+        labelled = read(data)
+        tell_reading(labelled)
+        if labelled.fingerprint != judge.about.get("data", {}).get("sha256"):
+            typer.echo(f"{data}: not the data that the model was trained on", err=True)
+    results = (
+        (
+            predict(text, judge),
+            explanation.explain(judge, text),
+            explanation.find_precedents(judge, text, labelled, examples) if labelled else [],
+        )
+        for text in asked
+    )
+    write_explanations(results, sys.stdout, format_chosen(style), n_lines=lines)
+
+
+def score(
+    inputs: Annotated[
+        list[str], typer.Argument(help="Tables to score: names, patterns, or - for standard input.")
+    ],
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="File to write, - for standard output, or a folder.")
+    ],
+    model: ModelFile = None,
+    text_column: TextColumns = None,
+    prefix: Annotated[str | None, typer.Option(help="Put before the names of the new columns.")] = None,
+    read_as: ReadAs = None,
+    write_as: Annotated[
+        str | None, typer.Option("--to", metavar=FORMATS, help="Format of the output.")
+    ] = None,
+    encoding: Encoding = None,
+    sheet: Sheet = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Add the terms for and against.")] = False,
+    on_error: Annotated[
+        OnError, typer.Option(help="At a row that cannot be read: stop, or keep it with the reason.")
+    ] = OnError.STOP,
+    limit: Annotated[int | None, typer.Option(min=1, help="Rows of each input, at most.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads; one a core when left out.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace outputs that exist.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Leave the finished parts of a folder, make the others.")
+    ] = False,
+    cluster: Cluster = None,
+) -> None:
+    """Answer every row of a table, or of many, in CSV, TSV, JSON lines, Parquet or Excel.
+
+    All columns pass through as they are; label, probability, neither, service_line, decision, reason and
+    model come behind them.
+    """
+    from outsort.model_file import load
+    from outsort.reporting.terminal import progress_line
+    from outsort.scoring import files, folder
+
+    options = files.Options(
+        text_columns=tuple(text_column or ()),
+        prefix=prefix,
+        explain=explain,
+        keep=on_error is OnError.KEEP,
+        limit=limit,
+        workers=workers,
+        read_as=read_as,
+        write_as=write_as,
+        encoding=encoding,
+        sheet=sheet,
+    )
+    into_folder = (
+        len(inputs) > 1 or Path(output).is_dir() or output.endswith("/") or folder.is_pattern(inputs[0])
+    )
+    if not into_folder:
+        refuse_any({"--resume": resume, "--cluster": cluster}, "goes with an output folder")
+    if cluster and workers:
+        raise typer.BadParameter("goes without --cluster; say --cluster local:N", param_hint="--workers")
+    loaded = load(model)
+    with progress_line() as progress:
+        if into_folder:
+            score_files = folder.score_files
+            if cluster:
+                from outsort.scoring.cluster import score_files as score_files_on
+
+                silence_logs()
+                score_files = partial(score_files_on, cluster=cluster)
+            counts = score_files(
+                inputs, Path(output), loaded, options=options, force=force, resume=resume, progress=progress
+            )
+        else:
+            counts = {
+                output: files.score_file(
+                    inputs[0], output, loaded, options=options, force=force, progress=progress
+                )
+            }
+    for name, n_rows in counts.items():
+        typer.echo(f"{'standard output' if name == '-' else name}: {n_rows:,} rows", err=True)

@@ -1,0 +1,107 @@
+"""The command line: parse, call, print."""
+
+# Each command imports what it needs when it runs: `outsort --help` must not wait for NumPy, nor a
+# prediction for scikit-learn.
+
+from __future__ import annotations
+
+import gc
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from outsort._version import __version__
+from outsort.cli import ask, correct, measure, serve, teach
+from outsort.errors import OutsortError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+
+app = typer.Typer(
+    name="outsort",
+    help="Sort descriptions of work into BPO (procedure, volume) or KPO (expertise, judgement).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"outsort {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+# The order is that of the help.
+for command in (
+    ask.predict,
+    ask.explain,
+    ask.score,
+    teach.train,
+    measure.evaluate,
+    teach.card,
+    measure.compare,
+    measure.check,
+    correct.review,
+    correct.merge,
+    teach.retrain,
+    teach.plan,
+    serve.serve,
+):
+    app.command()(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; an error we know becomes one message and exit code 1.
+
+    Args:
+        arguments: the words after the program's name; those of the process when None.
+    """
+    # A text may hold what the terminal's encoding cannot show; that is no reason to lose its row.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    # Unwinding lets every half-made output go before the process does.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(number, _stopped)
+    # Loading a model and its libraries makes many objects that stay: looking through them for garbage
+    # again and again, and once more at the end, takes a fifth of a second.
+    gc.set_threshold(100_000, 50, 50)
+    try:
+        app(args=arguments)
+    except OutsortError as error:
+        typer.echo(f"outsort: {error}", err=True)
+        sys.exit(1)
+    finally:
+        gc.freeze()
+
+
+def _stopped(number: int, frame: FrameType | None) -> None:
+    """Leave with the exit code a shell expects of a process that a signal ended: 130, 143.
+
+    LLVM calls back into Python while it loads code. An exception there is lost, and LLVM goes on with
+    half of an answer until it crashes: so the signal is sent again until no such call is under way.
+    """
+    while frame:
+        if frame.f_globals.get("__name__", "").startswith("llvmlite."):
+            later = threading.Timer(0.01, signal.raise_signal, [number])
+            later.daemon = True
+            later.start()
+            return
+        frame = frame.f_back
+    sys.exit(128 + number)

@@ -1,0 +1,156 @@
+"""Options that several commands share, and what they have in common when they run."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import nullcontext
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from outsort.reporting.terminal import Format
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
+
+    from outsort.data.dataset import Dataset
+
+Data = Annotated[Path, typer.Argument(help="CSV file with a text and a label column.")]
+TextColumn = Annotated[str | None, typer.Option(help="Column of texts; found by its usual name.")]
+LabelColumn = Annotated[str | None, typer.Option(help="Column of labels: BPO, KPO or NEITHER.")]
+LineColumn = Annotated[str | None, typer.Option(help="Column of service lines, if there is one.")]
+WeightColumn = Annotated[
+    str | None, typer.Option(help="Column of how much each row counts: spend, headcount.")
+]
+GroupColumn = Annotated[str | None, typer.Option(help="Score on groups left out whole, too: suppliers, say.")]
+ModelFile = Annotated[
+    Path | None,
+    typer.Option("--model", "-m", help="Model file; the default model ships with outsort."),
+]
+Texts = Annotated[
+    list[str] | None,
+    typer.Argument(help="Descriptions of work; without any, one a line from standard input."),
+]
+Style = Annotated[
+    Format | None, typer.Option("--format", "-f", help="Default: table on a terminal, csv elsewhere.")
+]
+ReportFile = Annotated[
+    Path | None, typer.Option("--report", metavar="HTML", help="Write all of it as a web page, too.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Write JSON instead of tables.")]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Work on a Dask cluster: its scheduler's tcp://HOST:PORT, or local:N for N workers here.",
+    ),
+]
+FORMATS = "csv|tsv|jsonl|parquet|xlsx"
+TextColumns = Annotated[
+    list[str] | None, typer.Option(help="Column of texts; several are joined. Found by its usual name.")
+]
+ReadAs = Annotated[str | None, typer.Option("--from", metavar=FORMATS, help="Format of the input.")]
+Encoding = Annotated[str | None, typer.Option(help="Encoding of CSV input; found when left out.")]
+Sheet = Annotated[str | None, typer.Option(help="Sheet of a workbook; the first when left out.")]
+
+
+class Gate(StrEnum):
+    """What a new model must be."""
+
+    NO_WORSE = "no-worse"
+
+
+class By(StrEnum):
+    """How texts are chosen for review."""
+
+    MIXED = "mixed"
+    UNCERTAIN = "uncertain"
+    WEIGHT = "weight"
+    NOVEL = "novel"
+    RANDOM = "random"
+
+
+class OnError(StrEnum):
+    """What to do at a row that cannot be read."""
+
+    STOP = "stop"
+    KEEP = "keep"
+
+
+def refuse_any(options: Mapping[str, object], why: str) -> None:
+    """Refuse the first option that was given a value."""
+    for option, given in options.items():
+        if given:
+            raise typer.BadParameter(why, param_hint=option)
+
+
+def work_on(cluster: str | None) -> AbstractContextManager[None]:
+    """Return a context in which work runs on a Dask cluster, or here without one."""
+    if not cluster:
+        return nullcontext()
+    from outsort.scoring.cluster import parallel_on
+
+    silence_logs()
+    return parallel_on(cluster)
+
+
+def silence_logs() -> None:
+    """Keep what Dask logs of a failure, at length, from the one message that says it."""
+    import logging
+
+    logging.disable(logging.CRITICAL)
+
+
+def texts_asked(given: list[str] | None) -> list[str]:
+    """Return the texts given as arguments, or else the lines of standard input."""
+    if not given and sys.stdin.isatty():
+        raise typer.BadParameter("give a text, or pipe one a line to standard input", param_hint="TEXTS")
+    return given or _lines_of_stdin()
+
+
+def format_chosen(given: Format | None) -> Format:
+    """Return the format asked for, or the one that suits where the output goes."""
+    return given or (Format.TABLE if sys.stdout.isatty() else Format.CSV)
+
+
+def _lines_of_stdin() -> list[str]:
+    from outsort.files import decode
+
+    text, encoding = decode(sys.stdin.buffer.read(), "standard input")
+    _tell_encoding("standard input", encoding)
+    lines = text.split("\n")
+    # What follows the last line break is a line only if there is something there.
+    return [line.removesuffix("\r") for line in (lines if lines[-1] else lines[:-1])]
+
+
+def check_report(path: Path, *, force: bool) -> None:
+    """Refuse a report that cannot be written, before the work begins."""
+    from outsort.reporting.report import check
+
+    check(path, force=force)
+
+
+def tell_reading(dataset: Dataset) -> None:
+    """Say on stderr what was guessed or left out when a dataset was read."""
+    _tell_encoding(dataset.source, dataset.encoding)
+    if dataset.n_repeats:
+        rows = "row" if dataset.n_repeats == 1 else "rows"
+        typer.echo(f"{dataset.source}: {dataset.n_repeats:,} repeated {rows} left out", err=True)
+
+
+def tell_seen(dataset: Dataset, model: str, share: float) -> None:
+    """Warn that a model is scored on rows it was trained on."""
+    if share:
+        typer.echo(
+            f"{dataset.source}: WARNING: {model} was trained on {share:.0%} of these texts; its scores "
+            "flatter it. Measure on texts it has not seen.",
+            err=True,
+        )
+
+
+def _tell_encoding(source: str, encoding: str) -> None:
+    if encoding != "utf-8":
+        typer.echo(f"{source}: read as {encoding}", err=True)

@@ -1,0 +1,1 @@
+"""Labelled datasets: reading, checking, identity of texts."""

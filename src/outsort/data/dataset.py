@@ -1,0 +1,224 @@
+"""Labelled descriptions: read from any CSV, checked before anything is learnt from them."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from outsort.data.identity import as_text, same_text
+from outsort.data.problems import listed, shortened
+from outsort.errors import DataError
+from outsort.files import decode, delimiter_of, read_bytes
+from outsort.labels import ANSWERS, LABELS, UNCLEAR
+from outsort.tables.columns import find_column
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+@dataclass(frozen=True)
+class Table:
+    """A CSV file as it stands: every cell a string.
+
+    Attributes:
+        frame: one row a record; its index is the row's number in a spreadsheet, where the header is
+            row 1 and a record with line breaks in a cell is one row.
+        source: the name to call it by in messages.
+        encoding: the encoding found.
+    """
+
+    frame: pd.DataFrame
+    source: str
+    encoding: str
+
+    @property
+    def columns(self) -> tuple[str, list[str]]:
+        """Its name and those of its columns."""
+        return self.source, [str(column) for column in self.frame.columns]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Labelled texts that have passed the checks.
+
+    Attributes:
+        frame: the table they came from, row by row the same as `texts`.
+        texts: n_rows strings, none of them blank.
+        labels: n_rows of BPO, KPO, NEITHER (or UNCLEAR, where it was allowed).
+        lines: n_rows names of service lines, or None when the data has no such column.
+        n_repeats: rows left out because the same text stood before with the same label and line.
+        source: the name to call the data by in messages.
+        encoding: the encoding of the file it came from; utf-8 for a frame.
+    """
+
+    frame: pd.DataFrame
+    texts: list[str]
+    labels: list[str]
+    lines: list[str] | None
+    n_repeats: int
+    source: str
+    encoding: str
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the texts, labels and lines in order: the same data, however it was stored."""
+        digest = hashlib.sha256()
+        for row in zip(self.texts, self.labels, self.lines or self.labels, strict=True):
+            # Lengths go in too, so that no two different rows run together into the same bytes.
+            for cell in row:
+                raw = cell.encode("utf-8", "surrogatepass")
+                digest.update(len(raw).to_bytes(8, "big") + raw)
+        return digest.hexdigest()
+
+
+def read(
+    data: Path | str | pd.DataFrame,
+    *,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    line_column: str | None = None,
+    for_training: bool = True,
+) -> Dataset:
+    """Read labelled descriptions and check them.
+
+    Args:
+        data: a CSV file, or a frame with one row a description.
+        text_column: name of the column of texts; found by its usual name when None.
+        label_column: likewise for the labels.
+        line_column: likewise for the service lines; data without such a column are welcome.
+        for_training: leave repeated rows out and refuse what nothing can be learnt from: UNCLEAR,
+            one text under two labels, one line under two labels, fewer than two rows of BPO or KPO.
+            When False, for measuring, such rows stay in.
+
+    Raises:
+        DataError: the data cannot be read, lack a column, or hold rows that must be mended first.
+    """
+    table = Table(data, "the frame", "utf-8") if isinstance(data, pd.DataFrame) else read_table(data)
+    frame = table.frame
+    text_name = find_column(*table.columns, "text", text_column)
+    label_name = find_column(*table.columns, "label", label_column)
+    line_name = find_column(*table.columns, "line", line_column, optional=True)
+    texts = [as_text(cell) for cell in frame[text_name]]
+    labels = [as_text(cell).strip().upper() for cell in frame[label_name]]
+    lines = None if line_name is None else [as_text(c).strip() for c in frame[line_name]]
+    rows = list(frame.index)
+
+    problems = list(_row_problems(rows, texts, labels, lines, for_training=for_training))
+    keep = list(range(len(texts)))
+    if for_training:
+        problems += _conflicts("text", rows, [same_text(text) for text in texts], labels)
+        problems += [] if lines is None else _conflicts("service line", rows, lines, labels)
+        firsts: dict[tuple[str, str, str], int] = {}
+        for i in keep:
+            firsts.setdefault((same_text(texts[i]), labels[i], lines[i] if lines else ""), i)
+        keep = list(firsts.values())
+    if problems:
+        raise DataError(listed(table.source, problems))
+    dataset = Dataset(
+        frame=frame.iloc[keep],
+        texts=[texts[i] for i in keep],
+        labels=[labels[i] for i in keep],
+        lines=None if lines is None else [lines[i] for i in keep],
+        n_repeats=len(texts) - len(keep),
+        source=table.source,
+        encoding=table.encoding,
+    )
+    if for_training:
+        _check_classes(dataset)
+    return dataset
+
+
+def read_table(path: Path | str) -> Table:
+    """Read a CSV file in UTF-8, UTF-16 or cp1252, separated by comma, semicolon, tab or bar.
+
+    Raises:
+        DataError: the file cannot be read, is no CSV, is empty, or has a ragged row.
+    """
+    path = Path(path)
+    raw = read_bytes(path, hint="Name a CSV file with a text and a label column.")
+    if raw.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        raise DataError(f"{path}: is a workbook or archive, not a CSV. Save it as CSV (UTF-8).")
+    text, encoding = decode(raw, str(path))
+    if not text.strip():
+        raise DataError(f"{path}: is empty. It needs a header and at least two rows of each label.")
+    header, *records = _records(text, str(path))
+    problems = [
+        f"row {number} has {len(record)} cells where the header has {len(header)}"
+        for number, record in records
+        if len(record) != len(header[1])
+    ]
+    if problems:
+        raise DataError(listed(str(path), problems))
+    if not records:
+        raise DataError(f"{path}: holds a header and no rows. Add the rows to learn from.")
+    frame = pd.DataFrame(
+        [record for _, record in records],
+        columns=header[1],
+        index=pd.Index([number for number, _ in records], name="row"),
+        dtype=object,
+    )
+    return Table(frame, str(path), encoding)
+
+
+def _records(text: str, source: str) -> list[tuple[int, list[str]]]:
+    """Return each record of a CSV text with its row number; blank lines are left out."""
+    # The limit of 128 KiB a cell is the csv module's own; a contract's text may be longer.
+    csv.field_size_limit(2**31 - 1)
+    records = []
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(text), strict=True)
+    try:
+        records = [(number, record) for number, record in enumerate(reader, 1) if record]
+    except csv.Error as error:
+        raise DataError(
+            f"{source}: line {reader.line_num} cannot be read as CSV ({error}). "
+            "Is a quote left open, or not doubled inside quotes?"
+        ) from None
+    return records
+
+
+def _row_problems(
+    rows: Sequence[object],
+    texts: Sequence[str],
+    labels: Sequence[str],
+    lines: Sequence[str] | None,
+    *,
+    for_training: bool,
+) -> Iterable[str]:
+    known = LABELS if for_training else (*LABELS, UNCLEAR)
+    for row, text, label, line in zip(rows, texts, labels, lines or labels, strict=True):
+        if not text.strip():
+            yield f"row {row}: the text is empty"
+        if label not in known:
+            yield f"row {row}: label {label!r} is none of {', '.join(LABELS)}"
+        if not line and label:
+            yield f"row {row}: the service line is empty"
+
+
+def _conflicts(
+    what: str, rows: Sequence[object], keys: Sequence[str], labels: Sequence[str]
+) -> Iterable[str]:
+    """Tell each row whose key stood before under another label."""
+    firsts: dict[str, tuple[object, str]] = {}
+    for row, key, label in zip(rows, keys, labels, strict=True):
+        first_row, first_label = firsts.setdefault(key, (row, label))
+        if label != first_label:
+            yield (
+                f"row {row}: {what} {shortened(key)!r} has label {label!r}, "
+                f"but {first_label!r} in row {first_row}"
+            )
+
+
+def _check_classes(dataset: Dataset) -> None:
+    for label in ANSWERS:
+        count = dataset.labels.count(label)
+        if count < 2:
+            raise DataError(
+                f"{dataset.source}: {count or 'no'} row{'s' * (count != 1)} labelled {label}. "
+                f"Training needs at least 2 rows of {' and of '.join(ANSWERS)}."
+            )

@@ -1,0 +1,25 @@
+"""Problems of many rows in one message."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_MAX_SHOWN = 10
+
+
+def shortened(text: str) -> str:
+    """Return a text short enough for a message."""
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def listed(source: str, problems: Sequence[str]) -> str:
+    """Put problems under one head: the first ten, and how many more."""
+    if len(problems) == 1:
+        return f"{source}, {problems[0]}. Mend it and try again."
+    shown = "".join(f"\n  {problem}" for problem in problems[:_MAX_SHOWN])
+    more = len(problems) - _MAX_SHOWN
+    rest = f"\n  and {more} more" if more > 0 else ""
+    return f"{source}: {len(problems)} problems to mend first:{shown}{rest}"

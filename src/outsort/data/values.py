@@ -1,0 +1,102 @@
+"""Columns of a dataset as numbers, dates or text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from outsort.data.identity import as_text
+from outsort.data.problems import listed
+from outsort.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from outsort.data.dataset import Dataset
+    from outsort.numeric import Floats
+
+
+def column_of(dataset: Dataset, column: str) -> list[str]:
+    """Return the cells of a column as text, one for each of the dataset's rows.
+
+    Raises:
+        DataError: there is no such column.
+    """
+    columns = [str(c) for c in dataset.frame.columns]
+    if columns.count(column) != 1:
+        complaint = "two columns" if column in columns else "no column"
+        raise DataError(f"{dataset.source}: {complaint} {column!r}; it has {', '.join(map(repr, columns))}.")
+    return [as_text(cell).strip() for cell in dataset.frame.iloc[:, columns.index(column)]]
+
+
+def weights_of(dataset: Dataset, column: str) -> Floats:
+    """Return a column of weights, such as spend: float64 (n_rows,), 0 or above, not all 0.
+
+    Raises:
+        DataError: there is no such column; a weight is missing, no number or below 0; or all are 0.
+    """
+    return parse_weights(dataset.source, column, list(dataset.frame.index), column_of(dataset, column))
+
+
+def parse_weights(source: str, column: str, rows: Sequence[object], cells: Sequence[str]) -> Floats:
+    """Return the cells of a column of weights as numbers: float64 (n_rows,), 0 or above, not all 0.
+
+    Args:
+        source: the name to call the table by in messages.
+        column: the name of the column.
+        rows: the numbers of the n_rows rows, for messages.
+        cells: the n_rows cells.
+
+    Raises:
+        DataError: a weight is missing, no number or below 0; or all are 0.
+    """
+    weights = pd.to_numeric(pd.Series(cells, dtype=object), errors="coerce").to_numpy(np.float64)
+    wrong = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if len(wrong):
+        problems = (f"row {rows[i]}: weight {cells[i]!r} is no number of 0 or above" for i in wrong.tolist())
+        raise DataError(listed(source, list(problems)))
+    if not weights.any():
+        raise DataError(f"{source}: the weights in column {column!r} are all 0.")
+    return weights
+
+
+#: How dates are written, tried in this order on a whole column.
+_DATE_FORMATS = (
+    "ISO8601",
+    "%d/%m/%Y",
+    "%m/%d/%Y",
+    "%d.%m.%Y",
+    "%d-%m-%Y",
+    "%m-%d-%Y",
+    "%d %b %Y",
+    "%d %B %Y",
+)
+
+
+def times_of(dataset: Dataset, column: str) -> NDArray[np.datetime64]:
+    """Return a column of dates or times: datetime64 (n_rows,), in UTC where a zone is given.
+
+    Raises:
+        DataError: there is no such column; a cell is no date; or the whole column can be read with the day
+            first and with the month first.
+    """
+    cells = pd.Series(column_of(dataset, column), dtype=object)
+    parsed = {name: pd.to_datetime(cells, format=name, errors="coerce", utc=True) for name in _DATE_FORMATS}
+    whole = [times for times in parsed.values() if times.notna().all()]
+    if not whole:
+        best = max(parsed.values(), key=lambda times: int(times.notna().sum()))
+        problems = [
+            f"row {dataset.frame.index[i]}: {cells[i]!r} in column {column!r} is no date as 2026-04-30"
+            for i in np.flatnonzero(best.isna()).tolist()
+        ]
+        raise DataError(listed(dataset.source, problems))
+    if any(not times.equals(whole[0]) for times in whole[1:]):
+        raise DataError(
+            f"{dataset.source}: the dates in column {column!r}, such as {cells[0]!r}, can be read with the "
+            "day first and with the month first. Write them as 2026-04-30."
+        )
+    return whole[0].dt.tz_localize(None).to_numpy()

@@ -1,0 +1,1 @@
+"""Improve data and models: check, review, merge, retrain, plan."""

@@ -1,0 +1,433 @@
+"""What is wrong with labelled descriptions, for anyone's file: the figures behind `outsort check`.
+
+Nothing here needs clean data: each check says what it can and, under `left_out`, what it could not.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
+from outsort.data.dataset import Table, read_table
+from outsort.data.identity import as_text, same_text
+from outsort.errors import DataError
+from outsort.improving.near_duplicates import COMPARED, near_duplicates
+from outsort.labels import ANSWERS, LABELS, NEITHER, UNCLEAR
+from outsort.numeric import odds_to_proba
+from outsort.tables.columns import find_column
+from outsort.training import fitting, folds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+#: Words that carry grammar and manner but not what the work is about.
+FUNCTION_WORDS = """
+    a an the this that these those some any each every all both no not only also too very just so as such
+    and or but if then than because while when where which who whose what how
+    of in on at by for from to into onto with without within over under between through per via about
+    i we you he she it they me us him her them my our your his its their
+    is are was were be been being am do does did has have had
+    can could may might must shall should will would
+    please need needs needed want wanted looking hi hello thanks someone there here out up
+""".split()  # noqa: SIM905 - a list of a hundred quoted words is harder to read
+_MARKS = ".,;:!?-–—()[]/\\&'\"$€£%#@+*=|’“”"
+_N_FOLDS = 5
+#: Near duplicates after which the search stops: such data are beyond mending pair by pair.
+_MAX_PAIRS = 100_000
+#: Findings of each kind that are listed.
+_MAX_LISTED = 500
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a data set may hold before `check --strict` fails.
+
+    Attributes:
+        near_duplicate: Jaccard similarity of character 5-grams from which two texts are near duplicates.
+        style: accuracy of the style test, BPO against KPO, that still passes.
+        min_rows: rows that each service line (or label) should have.
+        max_compared: rows that are compared with each other; beyond, a random sample of so many.
+        max_modelled: rows that the style test and the search for label errors use, at most; likewise.
+    """
+
+    near_duplicate: float = 0.6
+    style: float = 0.58
+    min_rows: int = 20
+    max_compared: int = 200_000
+    max_modelled: int = 50_000
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    """A table's columns by their roles, with the row numbers a spreadsheet shows.
+
+    Attributes:
+        rows: n_rows row numbers.
+        texts: n_rows texts.
+        keys: what texts share that differ in case and white space only; "" where there is no text.
+        labels: n_rows labels in capitals, or None without such a column.
+        lines: n_rows service lines, or None.
+        registers: n_rows registers, or None.
+        distinct: places of the rows whose text is not empty and stands there for the first time.
+    """
+
+    rows: Sequence[Any]
+    texts: Sequence[str]
+    keys: Sequence[str]
+    labels: Sequence[str] | None
+    lines: Sequence[str] | None
+    registers: Sequence[str] | None
+    distinct: NDArray[np.intp]
+
+
+def check(
+    data: Path | str | pd.DataFrame,
+    *,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    line_column: str | None = None,
+    limits: Limits | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Look for all that makes labelled descriptions poor teaching.
+
+    Args:
+        data: a CSV file, or a frame with one row a description.
+        text_column: name of the column of texts; found by its usual name when None, and where there is
+            one column only, that one.
+        label_column: likewise for the labels; without such a column the checks that need it are left out.
+        line_column: likewise for the service lines.
+        limits: the limits, `Limits()` when None.
+        seed: of the folds and samples.
+
+    Returns:
+        A dict of plain values: `source`, `encoding`, `n` (rows), `by_label`, `by_line`, `by_register`.
+        For each check a dict with `n` (how much it found), `worst` (the first 500 of it, with spreadsheet
+        row numbers) and what else it measured: `empty`, `not_text`, `exact_duplicates`,
+        `near_duplicates` (with `n_across_folds`: pairs that random folds would tear apart),
+        `unknown_labels`, `two_labels`, `lines_of_two_labels`, `thin_lines`, `label_errors`; and `style`,
+        see `style_test`. `left_out`: what was not looked at, and why. `failed`: the checks past a limit.
+
+    Raises:
+        DataError: the data cannot be read, or have no column of texts.
+    """
+    limits = limits or Limits()
+    table = Table(data, "the frame", "utf-8") if isinstance(data, pd.DataFrame) else read_table(data)
+    sheet = _sheet(table, text_column, label_column, line_column)
+    rng = np.random.default_rng(seed)
+    left_out: list[str] = []
+    result: dict[str, Any] = {"source": table.source, "encoding": table.encoding, "n": len(sheet.texts)}
+    for name, column in (("label", sheet.labels), ("line", sheet.lines), ("register", sheet.registers)):
+        result[f"by_{name}"] = dict(Counter(column or ()).most_common())
+    result |= _check_texts(sheet)
+    result["near_duplicates"] = _check_near_duplicates(sheet, limits, rng, left_out)
+    if sheet.labels is None:
+        left_out.append("all about labels: there is no column of labels; name one with --label-column")
+    else:
+        result |= _check_labels(sheet, sheet.labels, limits)
+        result |= _check_with_models(sheet, sheet.labels, limits, rng, left_out)
+    result["left_out"] = left_out
+    result["failed"] = [
+        name
+        for name, finding in result.items()
+        if isinstance(finding, dict)
+        and name != "label_errors"  # suspicions, for a person to judge
+        and (finding.get("n_failing", 0) > 0)
+    ]
+    return result
+
+
+def not_text(text: str) -> str | None:
+    """Return why a text is no description in words, or None where it is one.
+
+    >>> not_text("12,345.00")
+    'no letters'
+    """
+    if not text.strip():
+        return None
+    if not any(c.isalpha() for c in text):
+        return "no letters"
+    if "\ufffd" in text or any(ord(c) < 32 and c not in "\t\n\r" for c in text):
+        return "damaged characters"
+    if re.search("Ã[\x80-\xbf©¨¼¤¶]|â€[™œ\x9d“”]", text):
+        return "text in the wrong encoding"
+    if re.fullmatch(r"\s*(https?://\S+|www\.\S+|\S+@\S+\.\w+)\s*", text):
+        return "an address only"
+    letters = sum(c.isalpha() or c.isspace() for c in text)
+    return "mostly signs and figures" if letters < len(text) / 2 else None
+
+
+def style_test(texts: Sequence[str], labels: Sequence[str], *, seed: int = 0) -> dict[str, float]:
+    """Measure how far manner alone gives the label away, BPO against KPO.
+
+    A gradient-boosted classifier sees length, punctuation, capitals, figures and function words, and none
+    of the words that say what the work is; its accuracy is over five folds, with the two labels weighted
+    alike, so that chance is 0.5.
+
+    Returns:
+        `accuracy`: mean of the two labels' recalls; `n`: rows judged.
+
+    Raises:
+        DataError: there are too few rows of BPO or KPO for five folds.
+    """
+    decided = np.isin(labels, ANSWERS)
+    is_kpo = np.array(labels)[decided] == ANSWERS[1]
+    _require_folds(is_kpo)
+    features = np.array([_style(text) for text, keep in zip(texts, decided, strict=True) if keep])
+    answers = cross_val_predict(
+        HistGradientBoostingClassifier(class_weight="balanced", random_state=seed),
+        features,
+        is_kpo,
+        cv=StratifiedKFold(_N_FOLDS, shuffle=True, random_state=seed),
+    )
+    recalls = [float(np.mean(answers[is_kpo == label] == label)) for label in (False, True)]
+    return {"accuracy": sum(recalls) / 2, "n": len(is_kpo)}
+
+
+def label_errors(
+    texts: Sequence[str], labels: Sequence[str], lines: Sequence[str] | None = None, *, seed: int = 0
+) -> list[dict[str, Any]]:
+    """Find the labels that are probably wrong, likeliest first.
+
+    Confident learning (Northcutt, Jiang and Chuang, 2021) as cleanlab does it, on the labels'
+    probabilities over five random folds.
+
+    Args:
+        texts: n_texts strings.
+        labels: n_texts of BPO, KPO, NEITHER.
+        lines: n_texts service lines, each of one label, which make the probabilities better.
+        seed: of the folds.
+
+    Returns:
+        Dicts of `place` (in `texts`), `probably` (the label the model gives) and `probability_of_label`
+        (what it gives the label that stands there).
+
+    Raises:
+        DataError: cleanlab is not installed, or there are too few rows of a label for five folds.
+    """
+    try:
+        from cleanlab.filter import find_label_issues
+    except ImportError:
+        raise DataError("needs cleanlab; install it with pip install 'outsort[check]'") from None
+    classes = [label for label in LABELS if label in labels]
+    codes = np.array([classes.index(label) for label in labels])
+    _require_folds(codes)
+    lines = labels if lines is None else lines
+    splits = StratifiedKFold(_N_FOLDS, shuffle=True, random_state=seed).split(codes, codes)
+    terms, counts = fitting.count_terms(texts)
+    log_odds, neither_log_odds = folds.held_out_answers(
+        lines,
+        dict(zip(lines, labels, strict=True)),
+        terms,
+        counts,
+        list(splits),
+        fitting.Settings(seed=seed),
+    )
+    p_answer, p_neither = odds_to_proba(neither_log_odds).T if NEITHER in classes else (1.0, 0.0)
+    p_bpo, p_kpo = odds_to_proba(log_odds).T
+    by_class = {"BPO": p_answer * p_bpo, "KPO": p_answer * p_kpo, "NEITHER": p_neither}
+    probabilities = np.stack([by_class[label] for label in classes], axis=1)
+    issues = find_label_issues(
+        codes,
+        probabilities / probabilities.sum(axis=1, keepdims=True),
+        return_indices_ranked_by="self_confidence",
+        n_jobs=1,
+    )
+    return [
+        {
+            "place": int(i),
+            "probably": classes[int(probabilities[i].argmax())],
+            "probability_of_label": float(probabilities[i, codes[i]]),
+        }
+        for i in issues
+    ]
+
+
+def _sheet(
+    table: Table, text_column: str | None, label_column: str | None, line_column: str | None
+) -> _Sheet:
+    frame = table.frame
+    if text_column is None and len(frame.columns) == 1:
+        text_column = str(frame.columns[0])
+
+    def column(name: str | None) -> list[str] | None:
+        return None if name is None else [as_text(cell).strip() for cell in frame[name]]
+
+    texts = [as_text(cell) for cell in frame[find_column(*table.columns, "text", text_column)]]
+    labels = column(find_column(*table.columns, "label", label_column, optional=True))
+    keys = [same_text(text) for text in texts]
+    firsts: dict[str, int] = {}
+    for i, key in enumerate(keys):
+        if key:
+            firsts.setdefault(key, i)
+    return _Sheet(
+        rows=frame.index.tolist(),
+        texts=texts,
+        keys=keys,
+        labels=None if labels is None else [label.upper() for label in labels],
+        lines=column(find_column(*table.columns, "line", line_column, optional=True)),
+        registers=column("register" if "register" in frame.columns else None),
+        distinct=np.array(list(firsts.values()), dtype=np.intp),
+    )
+
+
+def _check_texts(sheet: _Sheet) -> dict[str, Any]:
+    firsts = {sheet.keys[i]: sheet.rows[i] for i in sheet.distinct}
+    odd = ((row, text, not_text(text)) for row, text in zip(sheet.rows, sheet.texts, strict=True))
+    return {
+        "empty": _found({"row": row} for row, key in zip(sheet.rows, sheet.keys, strict=True) if not key),
+        "not_text": _found({"row": row, "why": why, "text": _shown(text)} for row, text, why in odd if why),
+        "exact_duplicates": _found(
+            {"row": row, "other_row": firsts[key], "text": _shown(text)}
+            for row, key, text in zip(sheet.rows, sheet.keys, sheet.texts, strict=True)
+            if key and firsts[key] != row
+        ),
+    }
+
+
+def _check_near_duplicates(
+    sheet: _Sheet, limits: Limits, rng: np.random.Generator, left_out: list[str]
+) -> dict[str, Any]:
+    places = _sampled(sheet.distinct, limits.max_compared, rng)
+    if len(places) < len(sheet.distinct):
+        left_out.append(f"near duplicates: looked for among {len(places):,} rows drawn at random")
+    n_cut = sum(len(sheet.texts[i]) > COMPARED for i in places)
+    if n_cut:
+        left_out.append(f"near duplicates: of {n_cut:,} long texts the first {COMPARED:,} characters only")
+    every = near_duplicates([sheet.texts[i] for i in places], limits.near_duplicate)
+    pairs = list(itertools.islice(every, _MAX_PAIRS))
+    if len(pairs) == _MAX_PAIRS:
+        left_out.append(f"near duplicates: stopped at {_MAX_PAIRS:,} pairs")
+    fold = rng.integers(_N_FOLDS, size=len(places))
+    listed = (
+        {
+            "row": sheet.rows[places[a]],
+            "other_row": sheet.rows[places[b]],
+            "similarity": round(similarity, 3),
+            "text": _shown(sheet.texts[places[a]]),
+            "other_text": _shown(sheet.texts[places[b]]),
+        }
+        for a, b, similarity in sorted(pairs, key=lambda pair: -pair[2])
+    )
+    across = sum(int(fold[a] != fold[b]) for a, b, _ in pairs)
+    return _found(listed) | {"limit": limits.near_duplicate, "n_across_folds": across}
+
+
+def _check_labels(sheet: _Sheet, labels: Sequence[str], limits: Limits) -> dict[str, Any]:
+    counts = Counter(sheet.lines or labels)
+    thin = sorted((n, line) for line, n in counts.items() if n < limits.min_rows)
+    result = {
+        "unknown_labels": _found(
+            {"row": row, "label": label}
+            for row, label in zip(sheet.rows, labels, strict=True)
+            if label not in (*LABELS, UNCLEAR)
+        ),
+        "two_labels": _found(_under_two_labels(sheet.rows, sheet.keys, labels)),
+        "thin_lines": _found({"line": line, "rows": n} for n, line in thin) | {"limit": limits.min_rows},
+    }
+    if sheet.lines is not None:
+        result["lines_of_two_labels"] = _found(_under_two_labels(sheet.rows, sheet.lines, labels))
+    return result
+
+
+def _check_with_models(
+    sheet: _Sheet, labels: Sequence[str], limits: Limits, rng: np.random.Generator, left_out: list[str]
+) -> dict[str, Any]:
+    usable = np.array([i for i in sheet.distinct if labels[i] in LABELS], dtype=np.intp)
+    places = _sampled(usable, limits.max_modelled, rng)
+    if len(places) < len(usable):
+        left_out.append(f"style and label errors: judged on {len(places):,} rows drawn at random")
+    texts, chosen = [sheet.texts[i] for i in places], [labels[i] for i in places]
+    lines = None if sheet.lines is None else [sheet.lines[i] for i in places]
+    if lines is not None and any(_under_two_labels(range(len(lines)), lines, chosen)):
+        lines = None
+    result: dict[str, Any] = {}
+    try:
+        style = style_test(texts, chosen)
+        result["style"] = style | {
+            "limit": limits.style,
+            "n_failing": int(style["accuracy"] > limits.style),
+        }
+    except DataError as error:
+        left_out.append(f"style: {error}")
+    try:
+        result["label_errors"] = _found(
+            {
+                "row": sheet.rows[places[error["place"]]],
+                "text": _shown(texts[error["place"]]),
+                "label": chosen[error["place"]],
+                "probably": error["probably"],
+                "probability_of_label": round(error["probability_of_label"], 4),
+            }
+            for error in label_errors(texts, chosen, lines)
+        )
+    except DataError as error:
+        left_out.append(f"label errors: {error}")
+    return result
+
+
+def _under_two_labels(
+    rows: Iterable[Any], keys: Iterable[str], labels: Iterable[str]
+) -> Iterator[dict[str, Any]]:
+    firsts: dict[str, tuple[Any, str]] = {}
+    for row, key, label in zip(rows, keys, labels, strict=True):
+        if not key:
+            continue
+        first, first_label = firsts.setdefault(key, (row, label))
+        if label != first_label:
+            yield {
+                "row": row,
+                "other_row": first,
+                "text": _shown(key),
+                "label": label,
+                "other_label": first_label,
+            }
+
+
+def _found(findings: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    findings = list(findings)
+    return {"n": len(findings), "n_failing": len(findings), "worst": findings[:_MAX_LISTED]}
+
+
+def _sampled(places: NDArray[np.intp], n: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    return places if len(places) <= n else np.sort(rng.choice(places, n, replace=False))
+
+
+def _require_folds(codes: NDArray[Any]) -> None:
+    classes, counts = np.unique(codes, return_counts=True)
+    if len(classes) < 2 or counts.min() < _N_FOLDS:
+        raise DataError(f"needs at least {_N_FOLDS} rows of each of two labels")
+
+
+def _style(text: str) -> list[float]:
+    """Return what the style test sees of a text: (n_features,) figures."""
+    words = re.findall(r"[^\W_]+(?:['’][^\W_]+)?", text)
+    counts = Counter(word.lower() for word in words)
+    return [
+        len(text),
+        len(words),
+        len(text) / (len(words) or 1),
+        sum(c.isupper() for c in text) / (len(text) or 1),
+        sum(c.isdigit() for c in text),
+        sum(word.isupper() and len(word) > 1 for word in words),
+        sum(word[0].isupper() for word in words) / (len(words) or 1),
+        text[:1].isupper(),
+        text.rstrip()[-1:] in ".!?",
+        *(text.count(mark) for mark in _MARKS),
+        *(counts[word] for word in FUNCTION_WORDS),
+    ]
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= 120 else text[:119] + "…"

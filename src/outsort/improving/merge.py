@@ -1,0 +1,315 @@
+"""Verdicts of reviewers, brought into labelled data: each found again by its key, none guessed."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import datetime
+import io
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from outsort.data.dataset import Table, read_table
+from outsort.data.identity import as_text, key_of
+from outsort.errors import DataError, OutputError
+from outsort.files import delimiter_of, read_bytes, written_whole
+from outsort.labels import LABELS
+from outsort.tables.base import plain_rows
+from outsort.tables.columns import find_column
+from outsort.tables.formats import open_reader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from outsort.model import Model
+
+#: The columns of labelled data that say who decided, and when.
+REVIEWER, DECIDED_AT = "reviewer", "decided_at"
+#: The columns of a file that is made by merging into none.
+_NEW = ("text", "label", "service_line", REVIEWER, DECIDED_AT)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a person decided about a text.
+
+    Attributes:
+        where: file and row, for messages.
+        key: the key of the text, see `outsort.dataset.key_of`.
+        text: the text, as the queue has it.
+        label: BPO, KPO or NEITHER.
+        line: the service line; empty when left open.
+        reviewer: who decided; may be empty.
+        decided_at: when, as written; may be empty.
+        is_line_open: whether the person left the service line open, and `line` is the model's.
+    """
+
+    where: str
+    key: str
+    text: str
+    label: str
+    line: str
+    reviewer: str
+    decided_at: str
+    is_line_open: bool = False
+
+
+@dataclass
+class Merge:
+    """What merging did.
+
+    Attributes:
+        added: texts that were not in the data.
+        filled: texts whose rows were there without a label.
+        known: texts whose rows had this label already.
+        undecided: rows of the queues without a label.
+        lines_filled: texts added whose service line was left open and is the model's.
+        problems: what was not merged and why, a sentence each.
+    """
+
+    added: int = 0
+    filled: int = 0
+    known: int = 0
+    undecided: int = 0
+    lines_filled: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+def merge(
+    queues: Sequence[Path],
+    into: Path,
+    model: Model,
+    *,
+    reviewer: str = "",
+    text_column: str | None = None,
+    label_column: str | None = None,
+    line_column: str | None = None,
+) -> Merge:
+    """Bring the verdicts of some queues into a CSV file of labelled data.
+
+    A verdict counts when its row still has the key that it went out with, and the text of that key: where
+    rows were sorted, filtered or saved again does not matter. What is not merged is told, and merging
+    again brings in only what has been mended since.
+
+    Args:
+        queues: workbooks or CSV files with the columns key, text and label, and perhaps service_line,
+            reviewer and decided_at, as `outsort review` and the page write them.
+        into: the data; made when missing.
+        model: names the service line of the label where a verdict leaves it open and the data have lines.
+        reviewer: who decided, where a queue does not say.
+        text_column: the column of texts in the data; found by its usual name when None.
+        label_column: likewise for the labels.
+        line_column: likewise for the service lines; data without such a column are welcome.
+
+    Raises:
+        DataError: a queue or the data cannot be read, or lack a column.
+        OutputError: the data cannot be written, or changed while they were merged into.
+    """
+    result = Merge()
+    raw = read_bytes(into, hint="") if into.exists() else b""
+    table = (
+        read_table(into) if raw else Table(pd.DataFrame(columns=list(_NEW), dtype=object), str(into), "utf-8")
+    )
+    target = _Target(
+        table,
+        str(find_column(*table.columns, "text", text_column)),
+        str(find_column(*table.columns, "label", label_column)),
+        find_column(*table.columns, "line", line_column, optional=True),
+        model,
+    )
+    verdicts: dict[str, Verdict] = {}
+    for verdict in _agreed(_verdicts(queues, target, result, reviewer), result):
+        line = _line_of(verdict, target, model, result)
+        if line is not None:
+            verdicts[verdict.key] = replace(verdict, line=line, is_line_open=not verdict.line)
+    changed = False
+    for verdict in verdicts.values():
+        changed |= target.take(verdict, result)
+    if changed:
+        frame = pd.concat(
+            [target.frame, pd.DataFrame(target.new, columns=target.frame.columns, dtype=object)]
+        )
+        _write(frame, into, raw, table.encoding)
+    return result
+
+
+class _Target:
+    """The data merged into: their rows by key, and the labels of the lines that they or the model know."""
+
+    def __init__(self, table: Table, text: str, label: str, line: str | None, model: Model) -> None:
+        self.source = table.source
+        self.text, self.label, self.line = text, label, line
+        if not table.frame.columns.is_unique:
+            raise DataError(f"{table.source}: two columns have one name. Rename one.")
+        self.frame = table.frame.reset_index(drop=True)
+        self.numbers = list(table.frame.index)
+        self.new: list[dict[str, str]] = []
+        for column in (REVIEWER, DECIDED_AT):
+            if column not in self.frame:
+                self.frame[column] = ""
+        self.places: dict[str, list[int]] = {}
+        lines = zip(model.lines, model.line_labels, strict=True) if model.has_lines else ()
+        self.labels_of_lines: dict[str, str] = dict(lines)
+        for place, text in enumerate(self.frame[self.text]):
+            self.places.setdefault(key_of(as_text(text)), []).append(place)
+        if self.line:
+            for name, of_line in zip(self.frame[self.line], self.frame[self.label], strict=True):
+                if as_text(name).strip() and self._plain(of_line):
+                    self.labels_of_lines[as_text(name).strip()] = self._plain(of_line)
+
+    @staticmethod
+    def _plain(label: object) -> str:
+        return as_text(label).strip().upper()
+
+    def text_of(self, key: str) -> str | None:
+        """Return the text with a key, if the data have it."""
+        return as_text(self.frame.loc[self.places[key][0], self.text]) if key in self.places else None
+
+    def take(self, verdict: Verdict, result: Merge) -> bool:
+        """Take a verdict in, or say why not; return whether anything changed."""
+        cells = {self.label: verdict.label, REVIEWER: verdict.reviewer, DECIDED_AT: verdict.decided_at}
+        if self.line:
+            cells[self.line] = verdict.line
+        places = self.places.get(verdict.key, [])
+        if not places:
+            self.new.append(dict.fromkeys(self.frame.columns, "") | {self.text: verdict.text} | cells)
+            result.added += 1
+            result.lines_filled += bool(self.line and verdict.is_line_open)
+            return True
+        labels = {place: self._plain(self.frame.loc[place, self.label]) for place in places}
+        other = next(((p, found) for p, found in labels.items() if found not in ("", verdict.label)), None)
+        if other:
+            where = f"row {self.numbers[other[0]]} of {self.source}"
+            result.problems.append(f"{verdict.where}: is {verdict.label} here, but {other[1]} in {where}")
+            return False
+        empty = [place for place, found in labels.items() if not found]
+        for place in empty:
+            for column, cell in cells.items():
+                if column == self.label or not as_text(self.frame.loc[place, column]).strip():
+                    self.frame.loc[place, column] = cell
+        result.filled += bool(empty)
+        result.known += not empty
+        return bool(empty)
+
+
+def _verdicts(queues: Sequence[Path], target: _Target, result: Merge, reviewer: str) -> Iterable[Verdict]:
+    """Yield the verdicts whose row can be trusted; tell of the others."""
+    today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
+    for queue in queues:
+        for number, row in _rows(queue):
+            where = f"{queue}, row {number}"
+            label = row.get("label", "").strip().upper()
+            key = row.get("key", "").strip().lower()
+            if not label:
+                result.undecided += any(row.values())
+                continue
+            if label not in LABELS:
+                result.problems.append(f"{where}: {row['label']!r} is none of {', '.join(LABELS)}")
+                continue
+            if not key:
+                result.problems.append(f"{where}: the key is gone; bring it back from the queue as it was")
+                continue
+            # Some programs put an apostrophe before what they might take for a formula.
+            text = next((t for t in (row["text"], row["text"].removeprefix("'")) if key_of(t) == key), None)
+            text = text if text is not None else target.text_of(key)
+            if text is None:
+                result.problems.append(
+                    f"{where}: key and text do not belong together; one of them was edited or moved"
+                )
+                continue
+            yield Verdict(
+                where,
+                key,
+                text,
+                label,
+                row.get("service_line", "").strip(),
+                row.get(REVIEWER, "").strip() or reviewer,
+                row.get(DECIDED_AT, "").strip() or today,
+            )
+
+
+def _agreed(verdicts: Iterable[Verdict], result: Merge) -> Iterable[Verdict]:
+    """Yield one verdict a text; of texts on which reviewers differ tell, and yield none."""
+    by_key: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        by_key.setdefault(verdict.key, []).append(verdict)
+    for group in by_key.values():
+        first = group[0]
+        lines = sorted({v.line for v in group} - {""})
+        other = next((v for v in group if v.label != first.label), None)
+        if other is None and len(lines) > 1:
+            other = next(v for v in group if v.line not in ("", first.line or lines[0]))
+        if other:
+            said, said_other = (f"{v.label} {v.line}".strip() for v in (first, other))
+            result.problems.append(f"{first.where}: is {said}, but {said_other} in {other.where}")
+            continue
+        who = dict.fromkeys(v.reviewer for v in group if v.reviewer)
+        yield replace(first, line=lines[0] if lines else "", reviewer="; ".join(who))
+
+
+def _line_of(verdict: Verdict, target: _Target, model: Model, result: Merge) -> str | None:
+    """Return the service line for a verdict; None, and a problem told, when there is none."""
+    if not target.line:
+        return ""
+    known = target.labels_of_lines
+    if verdict.line:
+        label = known.get(verdict.line)
+        if label == verdict.label:
+            return verdict.line
+        what = f"is a line of {label}" if label else "is none that the data or the model know"
+        result.problems.append(f"{verdict.where}: {verdict.label}, but service line {verdict.line!r} {what}")
+        return None
+    scores = model.line_scores([verdict.text])[0]
+    ranked = [model.lines[i] for i in scores.argsort()[::-1]] if model.has_lines else []
+    fits = (line for line in ranked if known[line] == verdict.label)
+    line = next(fits, None)
+    if line is None:
+        result.problems.append(f"{verdict.where}: {verdict.label} needs a service line: the data have them")
+    return line
+
+
+def _rows(path: Path) -> Iterable[tuple[int, dict[str, str]]]:
+    """Yield the rows of a queue with their numbers in a spreadsheet, by the names of its columns."""
+    if path.suffix.lower() == ".xlsx":
+        content = read_bytes(path, hint="Name a queue that `outsort review` wrote.")
+        reader = open_reader(str(path), io.BytesIO(content), "xlsx")
+        columns = reader.columns
+        rows = list(enumerate((row for batch in reader for row in plain_rows(batch, columns)), 2))
+        reader.close()
+    else:
+        table = read_table(path)
+        _, columns = table.columns
+        rows = list(zip(map(int, table.frame.index), table.frame.to_numpy().tolist(), strict=True))
+    names = [name.strip().lower() for name in columns]
+    for wanted in ("key", "text", "label"):
+        if names.count(wanted) != 1:
+            found = "two columns" if wanted in names else "no column"
+            raise DataError(f"{path}: {found} {wanted!r}. A queue has those of `outsort review`.")
+    for number, row in rows:
+        yield number, dict(zip(names, map(_cell, row), strict=False))
+
+
+def _cell(value: Any) -> str:  # noqa: ANN401 - what a workbook holds
+    return value.isoformat() if isinstance(value, (datetime.date, datetime.datetime)) else as_text(value)
+
+
+def _write(frame: pd.DataFrame, path: Path, before: bytes, encoding: str) -> None:
+    """Write data in the manner of the file they came from, unless that has changed."""
+    start = before.decode(encoding, "replace") if before else ""
+    out = io.StringIO(newline="")
+    newline = "\r\n" if "\r\n" in start else "\n"
+    writer = csv.writer(out, delimiter=delimiter_of(start.removeprefix("\ufeff")), lineterminator=newline)
+    writer.writerow(frame.columns)
+    writer.writerows([as_text(cell) for cell in row] for row in frame.to_numpy().tolist())
+    marked = before.startswith(codecs.BOM_UTF8)
+    try:
+        content = out.getvalue().encode("utf-8-sig" if marked else encoding)
+    except UnicodeEncodeError:
+        content = out.getvalue().encode("utf-8-sig")
+    with written_whole(path, force=True) as file:
+        file.write(content)
+        if (path.read_bytes() if path.exists() else b"") != before:
+            raise OutputError(f"{path}: changed while verdicts were merged into it. Merge again.")

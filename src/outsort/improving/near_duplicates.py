@@ -1,0 +1,77 @@
+"""Pairs of texts that are nearly the same."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sklearn.feature_extraction.text import CountVectorizer
+
+from outsort.data.identity import same_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+#: Characters of a text that are compared with others: enough to tell any two apart, and bounded.
+COMPARED = 5_000
+#: Pairs of texts met at a time in the search for near duplicates: some hundred megabytes.
+_MEETINGS = 10_000_000
+
+
+def near_duplicates(texts: Sequence[str], limit: float) -> Iterator[tuple[int, int, float]]:
+    """Yield every pair of texts whose character 5-grams have a Jaccard similarity of `limit` or more.
+
+    Compared are the texts in lower case with single spaces. Exact, not sampled: with its grams ordered
+    from the rarest, a text of n grams shares one of its first n - ceil(limit * n) + 1 with any text that
+    similar (the prefix filter of Chaudhuri, Ganti and Kaushik, 2006), so only such pairs are counted.
+
+    Args:
+        texts: n_texts strings; the first 5,000 characters of each are compared.
+        limit: above 0, at most 1.
+
+    Yields:
+        (i, j, similarity) with i < j.
+
+    >>> list(near_duplicates(["type invoices", "type invoice", "draft deeds"], 0.6))
+    [(0, 1, 0.888...)]
+    """
+    if len(texts) < 2:
+        return
+    counter = CountVectorizer(analyzer=_five_grams, binary=True, dtype=np.int32)
+    try:
+        grams = counter.fit_transform(texts)
+    except ValueError:
+        return
+    # Columns from the rarest gram to the commonest, so that each row's first ones are its rarest.
+    grams = grams[:, np.argsort(grams.getnnz(axis=0), kind="stable")].tocsr()
+    grams.sort_indices()
+    sizes = np.diff(grams.indptr)
+    n_prefix = np.where(sizes > 0, sizes - np.ceil(limit * sizes - 1e-9).astype(int) + 1, 0)
+    in_prefix = np.arange(grams.nnz) - np.repeat(grams.indptr[:-1], sizes) < np.repeat(n_prefix, sizes)
+    prefixes = grams.copy()
+    prefixes.data = in_prefix.astype(np.int32)
+    prefixes.eliminate_zeros()
+    by_gram = prefixes.T.tocsr()
+    # As many rows at a time as meet a bounded number of others, whatever they have in common.
+    meetings = np.cumsum(prefixes @ by_gram.getnnz(axis=1))
+    bounds = [0, *(np.flatnonzero(np.diff(meetings // _MEETINGS)) + 1).tolist(), len(texts)]
+    for start, stop in itertools.pairwise(bounds):
+        candidates = (prefixes[start:stop] @ by_gram).tocoo()
+        first, second = candidates.row + start, candidates.col
+        # Sets so different in size cannot be similar.
+        possible = (first < second) & (
+            np.minimum(sizes[first], sizes[second]) >= limit * np.maximum(sizes[first], sizes[second]) - 1e-9
+        )
+        first, second = first[possible], second[possible]
+        for part in range(0, len(first), 100_000):
+            a, b = first[part : part + 100_000], second[part : part + 100_000]
+            shared = np.asarray(grams[a].multiply(grams[b]).sum(axis=1)).ravel()
+            similarity = shared / (sizes[a] + sizes[b] - shared)
+            for i in np.flatnonzero(similarity >= limit - 1e-9):
+                yield int(a[i]), int(b[i]), float(similarity[i])
+
+
+def _five_grams(text: str) -> set[str]:
+    plain = same_text(text[:COMPARED])
+    return {plain[i : i + 5] for i in range(max(1, len(plain) - 4))}

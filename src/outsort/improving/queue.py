@@ -1,0 +1,202 @@
+"""What a person should look at next: texts of which a label teaches most, as a workbook or CSV file."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from outsort import text as text_module
+from outsort.data.identity import hashes_of, key_of, same_text
+from outsort.data.values import parse_weights
+from outsort.errors import DataError, OutputError
+from outsort.files import check_output, for_workbook, written_whole
+from outsort.labels import LABELS
+from outsort.prediction import predictions
+from outsort.scoring.files import Options, texts_of_batch
+from outsort.scoring.scorer import text_columns
+from outsort.tables.excel import EXCEL_CELL
+from outsort.tables.sources import opened
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from outsort.model import Model
+    from outsort.numeric import Floats
+    from outsort.prediction import Prediction
+
+COLUMNS = (
+    "key", "text", "model_label", "probability", "model_line", "reason", "because",
+    "label", "service_line", "reviewer", "decided_at", "rows", "weight",
+)  # fmt: skip
+_WIDTHS = (20, 70, 12, 11, 24, 24, 44, 11, 28, 14, 14, 7, 10)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Different texts of a table that the model was not trained on.
+
+    Attributes:
+        texts: n texts.
+        n_rows: int64 (n,), rows of the table that hold each.
+        weights: float64 (n,), their weights added up; 1 a row where no column says.
+        n_seen: texts left out because the model was trained on them.
+    """
+
+    texts: list[str]
+    n_rows: NDArray[np.int64]
+    weights: Floats
+    n_seen: int
+
+
+def read_candidates(
+    path: Path, model: Model, *, options: Options | None = None, weight_column: str | None = None
+) -> Candidates:
+    """Read the texts of a table that may be reviewed.
+
+    Args:
+        path: the table.
+        model: the model; what it was trained on is left out.
+        options: how to read the table, `Options()` when None.
+        weight_column: the column of weights.
+
+    Raises:
+        DataError: the table cannot be read or lacks a column; a weight is no number of 0 or above.
+    """
+    options = options or Options()
+    found: dict[str, int] = {}
+    texts: list[str] = []
+    entries, rows, cells = [], [], []
+    number = 1
+    with opened(str(path), options) as table:
+        columns = table.reader.columns
+        names = text_columns(str(path), columns, options.text_columns)
+        if weight_column is not None and columns.count(weight_column) != 1:
+            raise DataError(f"{path}: no column {weight_column!r}; it has {', '.join(map(repr, columns))}.")
+        for batch in table.reader:
+            of_batch, _ = texts_of_batch(batch, columns, names)
+            weighed, _ = texts_of_batch(batch, columns, [weight_column]) if weight_column else (of_batch, {})
+            for raw, cell in zip(_plain(of_batch), _plain(weighed), strict=True):
+                number += 1
+                text = raw or ""
+                # Of a text without a word nothing can be learnt.
+                if text_module.words(text):
+                    entries.append(found.setdefault(same_text(text), len(texts)))
+                    if entries[-1] == len(texts):
+                        texts.append(text)
+                    if weight_column:
+                        rows.append(number)
+                        cells.append(cell or "")
+    weights = parse_weights(str(path), weight_column, rows, cells) if weight_column else None
+    fresh = np.flatnonzero(~np.isin(hashes_of(texts), model.seen))
+    return Candidates(
+        [texts[i] for i in fresh.tolist()],
+        np.bincount(entries, minlength=len(texts))[fresh],
+        np.bincount(entries, weights, minlength=len(texts)).astype(np.float64)[fresh],
+        len(texts) - len(fresh),
+    )
+
+
+def _plain(column: Any) -> Sequence[str | None]:  # noqa: ANN401 - strings, `Texts` or an Arrow array
+    result: Sequence[str | None] = column.to_pylist() if hasattr(column, "to_pylist") else column
+    return result
+
+
+def check_queue(path: Path, *, force: bool) -> bool:
+    """Tell whether a queue is to be a workbook; see that it can be written.
+
+    Raises:
+        OutputError: the name ends neither in .xlsx nor in .csv, or the file cannot be written.
+    """
+    style = path.suffix.lower()
+    if style not in (".xlsx", ".csv"):
+        raise OutputError(
+            f"{path}: a queue is a workbook or a CSV file. Name one that ends in .xlsx or .csv."
+        )
+    check_output(path, force=force)
+    return style == ".xlsx"
+
+
+def _shown(text: str) -> str:
+    """Return a text as any program shows and keeps it; its key is that of the text."""
+    return for_workbook(text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def write_queue(
+    path: Path, model: Model, candidates: Candidates, chosen: NDArray[np.intp], *, force: bool
+) -> int:
+    """Write the chosen texts for a person to label; return how many were too long for a workbook.
+
+    Raises:
+        OutputError: see `check_queue`.
+    """
+    is_workbook = check_queue(path, force=force)
+    shown = [_shown(candidates.texts[i]) for i in chosen.tolist()]
+    fits = [k for k, text in enumerate(shown) if not is_workbook or len(text) <= EXCEL_CELL]
+    told = predictions([shown[k] for k in fits], model)
+    rows = [
+        _row(p, int(candidates.n_rows[i]), float(candidates.weights[i]))
+        for i, p in zip(chosen[fits].tolist(), told, strict=True)
+    ]
+    with written_whole(path, force=force) as file:
+        if is_workbook:
+            _write_workbook(file, model, rows)
+        else:
+            out = io.StringIO(newline="")
+            csv.writer(out).writerows([COLUMNS, *rows])
+            # With the mark Excel takes it for UTF-8.
+            file.write(out.getvalue().encode("utf-8-sig"))
+    return len(chosen) - len(fits)
+
+
+def _row(p: Prediction, n_rows: int, weight: float) -> list[Any]:
+    said = "; ".join(f"{term} {value:+.2f}" for term, value in (*p.terms_for, *p.terms_against))
+    return [
+        key_of(p.text), p.text, p.label, round(p.probability, 3), p.service_line or "", p.reason, said,
+        "", "", "", "", n_rows, weight,
+    ]  # fmt: skip
+
+
+def _write_workbook(file: IO[bytes], model: Model, rows: Sequence[Sequence[Any]]) -> None:
+    import xlsxwriter
+
+    book = xlsxwriter.Workbook(
+        file, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+    )
+    sheet = book.add_worksheet("review")
+    header = book.add_format({"bold": True, "text_wrap": True, "valign": "top", "bottom": 1})
+    wrapped = book.add_format({"text_wrap": True, "valign": "top"})
+    ask = book.add_format({"bg_color": "#FFF7D6", "valign": "top", "border": 1, "border_color": "#D9C66B"})
+    quiet = book.add_format({"font_color": "#777777", "valign": "top"})
+    for j, (name, width) in enumerate(zip(COLUMNS, _WIDTHS, strict=True)):
+        sheet.set_column(j, j, width)
+        sheet.write_string(0, j, name, header)
+    open_cells = {COLUMNS.index(name) for name in ("label", "service_line", "reviewer", "decided_at")}
+    for i, row in enumerate(rows, 1):
+        for j, cell in enumerate(row):
+            style = ask if j in open_cells else quiet if j == 0 else wrapped
+            if isinstance(cell, str):
+                sheet.write_string(i, j, cell, style) if cell else sheet.write_blank(i, j, None, style)
+            else:
+                sheet.write_number(i, j, cell, style)
+    last = max(1, len(rows))
+    place = COLUMNS.index("label")
+    sheet.data_validation(1, place, last, place, {"validate": "list", "source": list(LABELS)})
+    if model.has_lines:
+        lines = book.add_worksheet("service lines")
+        ordered = sorted(zip(model.line_labels, model.lines, strict=True))
+        lines.write_row(0, 0, ["service_line", "label"], header)
+        for i, (label, line) in enumerate(ordered, 1):
+            lines.write_row(i, 0, [line, label])
+        source = f"='service lines'!$A$2:$A${len(ordered) + 1}"
+        place = COLUMNS.index("service_line")
+        sheet.data_validation(1, place, last, place, {"validate": "list", "source": source})
+    sheet.freeze_panes(1, 2)
+    sheet.autofilter(0, 0, last, len(COLUMNS) - 1)
+    book.close()

@@ -1,0 +1,1 @@
+"""Score many texts: the compiled kernel, tables in memory, files, folders, clusters."""

@@ -1,0 +1,80 @@
+"""Score tables in memory: pandas frames and Arrow tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from outsort.scoring.scorer import Scorer, added_prefix, renamed, scorer_of, text_columns, texts_of_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import pandas as pd
+    import pyarrow as pa
+
+    from outsort.model import Model
+
+
+def score(
+    data: pd.DataFrame | pa.Table | Iterable[Any],
+    model: Model | Scorer | None = None,
+    *,
+    text_column: str | Sequence[str] | None = None,
+    prefix: str | None = None,
+    explain: bool = False,
+    workers: int | None = None,
+) -> Any:  # noqa: ANN401 - what goes in comes out
+    """Answer every row of a table.
+
+    Args:
+        data: a pandas frame, an Arrow table or record batch, or an iterable of any of these.
+        model: the model to ask, or one made scorer_of, which knows its own `workers` and `explain`; the
+            default model when None.
+        text_column: the column of text, or several to be joined; found by its usual name when None.
+        prefix: put before the names of the added columns; when None, only if one of them is taken.
+        explain: add the terms that spoke most for and against.
+        workers: threads; one a core when None.
+
+    Returns:
+        The same kind of table with the same rows, index and columns, and the columns `ADDED` behind them;
+        for an iterable, an iterator of such.
+
+    Raises:
+        DataError: there is no column of text.
+        TypeError: `data` is no table.
+    """
+    scorer = scorer_of(model, workers=workers, explain=explain)
+    names = [text_column] if isinstance(text_column, str) else list(text_column or ())
+
+    def scored(table: Any) -> Any:  # noqa: ANN401
+        columns = [str(c) for c in (table.column_names if hasattr(table, "column_names") else table.columns)]
+        chosen = text_columns("the table", columns, names)
+        texts = texts_of_frame(table, chosen)
+        prefixed = renamed(scorer.columns(texts), added_prefix(columns, scorer.added, prefix))
+        added = {name: values.tolist() for name, values in prefixed.items()}
+        if hasattr(table, "assign"):
+            return _appended(table, dict(zip(added, scorer.added.values(), strict=True)), added)
+        import pyarrow as pa
+
+        for (name, values), kind in zip(added.items(), scorer.added.values(), strict=True):
+            column = pa.array(values, pa.float64() if kind is float else pa.string())
+            table = table.append_column(name, column)
+        return table
+
+    if hasattr(data, "columns"):
+        return scored(data)
+    if isinstance(data, (str, bytes)) or not hasattr(data, "__iter__"):
+        raise TypeError(f"expected a table or an iterable of tables, got {type(data).__name__}")
+    return map(scored, data)
+
+
+def _appended(frame: pd.DataFrame, types: Mapping[str, type], added: Mapping[str, list[Any]]) -> pd.DataFrame:
+    """Return a frame with columns behind, of the same types whether there are rows or not."""
+    import pandas as pd
+
+    text = pd.Series([""]).dtype
+    new = {
+        name: pd.Series(values, frame.index, "float64" if types[name] is float else text)
+        for name, values in added.items()
+    }
+    return pd.concat([frame, pd.DataFrame(new, index=frame.index)], axis=1)

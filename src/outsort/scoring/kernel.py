@@ -1,0 +1,719 @@
+"""The batch kernel: the model's answers for many texts at the speed of compiled code.
+
+It gives the answers of `Model`, by the same definition of terms, from the bytes of the texts. Terms are
+looked up by 64-bit hashes. A text in pure ASCII is cut into words as it stands; any other goes through
+`outsort.text.words` first and comes as its words with spaces between, so that there is one definition
+of what a word is. What a word's own terms add to the scores is remembered, because texts repeat words;
+only terms that a text holds more than once need a correction, for each counts once.
+
+Importing this module loads Numba, and its first use compiles (kept on disk for the next time): for a
+text or two, ask the model.
+"""
+
+from __future__ import annotations
+
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from outsort import text as text_module
+from outsort._numba import nb
+from outsort.buffers import Texts, texts_of
+from outsort.decision import MAX_NEITHER, confidence, threshold_of
+from outsort.labels import ANSWERS, LABELS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from outsort.model import Model
+    from outsort.numeric import Floats
+
+#: Distinct words remembered by each worker. A row of line scores each: 27 MB for a hundred lines.
+_N_REMEMBERED = 1 << 16
+#: Answers so near to where a label or a decision turns are the model's own: neither may ever differ.
+_NEAR_TIE = 3e-5
+#: Terms with so many weights keep a row for all lines: adding it whole is faster than one by one.
+_DENSE_FROM = 24
+#: Bytes of text a worker takes at a time: few enough that all end together.
+_BYTES_PER_TASK = 1 << 17
+#: Words looked up at a time, and the most terms that a word of 64 characters can have.
+_N_AT_HAND, _N_TERMS = 64, 256
+#: Bits of the filter that most unknown pairs fail: it fits the cache, and the vocabulary does not.
+_N_PAIR_BITS = 1 << 20
+_WORD_KIND, _PAIR_KIND, _PIECE_KIND = range(3)
+_PIECE_MARK = ord(text_module.PIECE_MARK)
+_WORD, _PAIR, _PIECE = (
+    np.uint64(seed) for seed in (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9)
+)
+
+
+class Answers(NamedTuple):
+    """What the kernel says of n texts.
+
+    Attributes:
+        log_odds: float64 (n,), of KPO against BPO.
+        neither: float64 (n,), the probability of NEITHER; NaN where the model cannot tell.
+        line: int16 (n,), the place in `Model.lines` of the likeliest line of the better label.
+        blank: bool (n,), whether the text holds nothing but white space.
+        n_words: int32 (n,), words in the text that hold a letter.
+        n_known: int32 (n,), those of them of which the model knows the whole word.
+        n_terms: int32 (n,), distinct known terms; 0 means the answer is the prior.
+    """
+
+    log_odds: Floats
+    neither: Floats
+    line: NDArray[np.int16]
+    blank: NDArray[np.bool_]
+    n_words: NDArray[np.int32]
+    n_known: NDArray[np.int32]
+    n_terms: NDArray[np.int32]
+
+    def part(self, start: int, stop: int) -> Answers:
+        """Return the answers from `start` to before `stop`, to be read and written."""
+        return Answers._make(column[start:stop] for column in self)
+
+
+class Kernel:
+    """A model, laid out for `Kernel.answer`. Safe to use from several threads one after another only."""
+
+    def __init__(self, model: Model, n_workers: int = 1) -> None:
+        """Lay out the vocabulary of `model` for `n_workers` threads."""
+        self.model = model
+        self._executor = ThreadPoolExecutor(n_workers) if n_workers > 1 else None
+        self._layout = _lay_out(model)
+        self._memories = [_memory(len(model.terms), len(model.lines)) for _ in range(n_workers)]
+
+    def answer(self, texts: Texts | Iterable[str] | pa.Array | pa.ChunkedArray) -> Answers:
+        """Answer n texts; see `Answers`.
+
+        Args:
+            texts: strings, `Texts`, or an Arrow array; a null is an empty text.
+
+        Raises:
+            TypeError: a text is no string.
+        """
+        given = texts_of(texts)
+        n = given.n_texts
+        answers = Answers(
+            np.empty(n),
+            np.empty(n),
+            np.empty(n, np.int16),
+            np.empty(n, np.bool_),
+            *(np.empty(n, np.int32) for _ in range(3)),
+        )
+        parts = iter(_parts(given))
+
+        def work(memory: _Memory) -> None:
+            # The iterator hands each part to whoever is free; next() on it is atomic.
+            for start, stop in parts:
+                data, offsets = _in_words(given.part(start, stop))
+                _answer(data, offsets, self._layout, memory, answers.part(start, stop))
+
+        if self._executor is None:
+            work(self._memories[0])
+        else:
+            list(self._executor.map(work, self._memories))
+        sure = confidence(answers.log_odds, answers.neither)
+        near = np.flatnonzero(
+            (np.abs(answers.log_odds) < _NEAR_TIE)
+            | (np.abs(sure - threshold_of(self.model)) < _NEAR_TIE)
+            | (np.abs(answers.neither - MAX_NEITHER) < _NEAR_TIE)
+        )
+        if len(near):
+            exact = self.model.line_scores(given.text(i) for i in near.tolist())
+            answers.log_odds[near] = self.model.log_odds(exact)
+            answers.neither[near] = self.model.neither(exact)
+            for i, scores in zip(near, exact, strict=True):
+                lines = self.model.lines_of(ANSWERS[int(answers.log_odds[i] > 0)])
+                answers.line[i] = lines[scores[lines].argmax()]
+        return answers
+
+
+def _parts(texts: Texts) -> list[tuple[int, int]]:
+    """Return the first text and the one behind the last of every part."""
+    starts = np.arange(texts.offsets[0], texts.offsets[-1], _BYTES_PER_TASK)
+    cuts = np.searchsorted(texts.offsets, starts).tolist()
+    return list(itertools.pairwise([0, *cuts[1:], texts.n_texts]))
+
+
+def _in_words(texts: Texts) -> Texts:
+    """Return the texts as compiled code cuts them: ASCII as it is, others as their words."""
+    data, offsets = texts
+    if data[offsets[0] : offsets[-1]].max(initial=0) < 128:
+        return texts
+    others = np.empty(texts.n_texts, dtype=np.bool_)
+    _find_others(data, offsets, others)
+    parts = []
+    last = 0
+    for i in np.flatnonzero(others).tolist():
+        parts.append(bytes(data[offsets[last] : offsets[i]]))
+        raw = texts.text(i)
+        # A full stop stands for signs that are neither words nor white space.
+        parts.append((" ".join(text_module.words(raw)) or "."[: bool(raw.strip())]).encode())
+        last = i + 1
+    parts.append(bytes(data[offsets[last] : offsets[-1]]))
+    lengths = np.diff(offsets)
+    lengths[others] = [len(part) for part in parts[1::2]]
+    return Texts(np.frombuffer(b"".join(parts), np.uint8), np.concatenate([[0], np.cumsum(lengths)]))
+
+
+def _rows(n: int, n_columns: int) -> NDArray[np.float32]:
+    """Return n rows of zeros, each filling whole cache lines."""
+    width = -(-n_columns // 16) * 16
+    room = np.zeros((n + 1) * width, np.float32)
+    start = -room.ctypes.data % 64 // 4
+    return room[start : start + n * width].reshape(n, width)
+
+
+class _Layout(NamedTuple):
+    """A model as compiled code reads it: its terms in another order, its lines label by label.
+
+    A row of scores has a column for each line, for each label, and for the square of idf, which adds up
+    to the square of the text's length.
+    """
+
+    slots: NDArray[np.void]  #: `_SLOT`, terms by their hash, open addressing
+    pair_bits: NDArray[np.uint8]  #: a bit for the hash of each pair
+    dense: NDArray[np.float32]  #: (n_dense, width), the rows of the first terms
+    indptr: NDArray[np.uint64]  #: (n_terms + 1,), where the weights of each term stand
+    weights: NDArray[np.void]  #: `_WEIGHT`, idf * weight
+    bias: Floats  #: (n_lines,)
+    lines: NDArray[np.int16]  #: (n_lines,), their places in `Model.lines`
+    starts: NDArray[np.int64]  #: (4,), where the lines of each label start
+    calibration: Floats  #: (2, 2), as in `Model`
+
+
+class _Memory(NamedTuple):
+    """What one worker remembers of words, and its desk.
+
+    Where there is no room to remember a word, it stands behind the others for as long as it is at hand.
+    """
+
+    entries: NDArray[np.void]  #: `_ENTRY`, words by their hash, open addressing
+    rows: NDArray[np.float32]  #: (n_rows, width), sums over the terms of each word
+    ids: NDArray[np.uint32]  #: the terms of one word after another
+    sizes: NDArray[np.uint64]  #: words remembered, ids remembered, texts answered
+    words: NDArray[np.void]  #: (_N_AT_HAND + 1,) `_WORD_AT_HAND`, those of the text at hand, in order
+    pairs: NDArray[np.uint64]  #: (_N_AT_HAND,), hashes, then slots, of pairs at hand
+    repeats: NDArray[np.uint32]  #: terms at hand that the text has held already
+    seen: NDArray[np.uint8]  #: (n_terms,), 1 for those that the text at hand has held
+    touched: NDArray[np.uint32]  #: (n_terms + 1,), those terms
+    part: NDArray[np.float32]  #: (width,), the sum over the words at hand
+    sums: Floats  #: (width,), over the text at hand
+    scores: Floats  #: (n_lines,), of its lines
+
+
+_SLOT = np.dtype([("hash", "u8"), ("term", "u4"), ("start", "u4"), ("stop", "u4")], align=True)
+_WEIGHT = np.dtype([("column", "u4"), ("value", "f4")])
+_ENTRY = np.dtype(
+    [("hash", "u8"), ("stamp", "u8"), ("start", "u4"), ("stop", "u4"), ("row", "u4"), ("known", "u4")]
+)
+_WORD_AT_HAND = np.dtype(
+    [("hash", "u8"), ("start", "u8"), ("stop", "u8"), ("entry", "u4"), ("has_letter", "u4")]
+)
+
+
+def _lay_out(model: Model) -> _Layout:
+    n_held = np.diff(model.indptr)
+    hashes = np.empty(len(model.terms), np.uint64)
+    kinds = np.empty(len(model.terms), np.int8)
+    _hash_terms(*texts_of(model.terms), kinds, hashes)
+    # Of the terms that are added or taken away outside a word's row, pieces alone are common.
+    is_dense = (n_held >= _DENSE_FROM) & (kinds == _PIECE_KIND)
+    order = np.lexsort((-n_held, ~is_dense))
+    hashes, kinds = hashes[order], kinds[order]
+    labels = np.array([LABELS.index(label) for label in model.line_labels])
+    lines = np.argsort(labels, kind="stable").astype(np.int16)
+    n_columns = len(lines) + len(LABELS) + 1
+    columns = np.arange(n_columns)
+    columns[lines] = np.arange(len(lines))
+    places, owner = model.term_weights(order)
+    stops = np.cumsum(n_held[order])
+    weights = np.zeros(len(places) + len(order), _WEIGHT)
+    weights["column"] = np.insert(columns[model.indices[places]], stops, n_columns - 1)
+    weights["value"] = np.insert(
+        model.weights[places] * model.idf[order][owner], stops, model.idf[order] ** 2
+    )
+    indptr = np.concatenate([[0], stops + np.arange(1, len(stops) + 1)])
+    n_dense = int(is_dense.sum())
+    dense = _rows(n_dense, n_columns)
+    held = weights[: indptr[n_dense]]
+    dense[np.repeat(np.arange(n_dense), np.diff(indptr[: n_dense + 1])), held["column"]] = held["value"]
+    slots = np.zeros(1 << (4 * len(hashes) - 1).bit_length(), _SLOT)
+    _fill(hashes, indptr, slots)
+    if np.count_nonzero(slots["hash"]) < len(hashes):
+        raise ValueError("two terms of the model share a hash")
+    pair_bits = np.zeros(_N_PAIR_BITS // 8, np.uint8)
+    _set_bits(hashes[kinds == _PAIR_KIND], pair_bits)
+    return _Layout(
+        slots,
+        pair_bits,
+        dense,
+        indptr.astype(np.uint64),
+        weights,
+        model.bias[lines].astype(np.float64),
+        lines,
+        np.cumsum([0, *(np.sum(labels == i) for i in range(len(LABELS)))]),
+        model.calibration,
+    )
+
+
+def _memory(n_terms: int, n_lines: int) -> _Memory:
+    rows = _rows(_N_REMEMBERED + _N_AT_HAND, n_lines + len(LABELS) + 1)
+    width = rows.shape[1]
+    return _Memory(
+        np.zeros(2 * _N_REMEMBERED + _N_AT_HAND, _ENTRY),
+        rows,
+        np.zeros(48 * _N_REMEMBERED + _N_TERMS * _N_AT_HAND, np.uint32),
+        np.zeros(3, np.uint64),
+        np.zeros(_N_AT_HAND + 1, _WORD_AT_HAND),
+        np.zeros(_N_AT_HAND, np.uint64),
+        np.zeros(_N_TERMS * _N_AT_HAND, np.uint32),
+        np.zeros(n_terms, np.uint8),
+        np.zeros(n_terms + 1, np.uint32),
+        np.zeros(width, np.float32),
+        np.zeros(width),
+        np.zeros(n_lines),
+    )
+
+
+@nb.extending.intrinsic
+def _prefetch(_context, array, place):  # type: ignore[no-untyped-def]
+    """Ask for an item's cache line before it is needed: most of the time goes into waiting for memory."""
+    from llvmlite import ir
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        number, pointer = ir.IntType(32), ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [pointer], kind)
+        address = builder.bitcast(builder.gep(data, [arguments[1]]), pointer)
+        builder.call(function, [address, number(0), number(3), number(1)])
+        return context.get_dummy_value()
+
+    return nb.void(array, place), generate
+
+
+@nb.njit(cache=True, inline="always")
+def _mix(value, byte):  # type: ignore[no-untyped-def]
+    return (value ^ nb.uint64(byte)) * nb.uint64(0x100000001B3)
+
+
+@nb.njit(cache=True, inline="always")
+def _finish(value):  # type: ignore[no-untyped-def]
+    # The finalizer of MurmurHash3: products alone leave the low bits, which pick the slot, weak.
+    value ^= value >> nb.uint64(33)
+    value *= nb.uint64(0xFF51AFD7ED558CCD)
+    value ^= value >> nb.uint64(33)
+    value *= nb.uint64(0xC4CEB9FE1A85EC53)
+    value ^= value >> nb.uint64(33)
+    # Zero marks an empty slot.
+    return value | nb.uint64(value == 0)
+
+
+@nb.njit(cache=True, inline="always")
+def _pair_hash(first, second):  # type: ignore[no-untyped-def]
+    return _finish(first * nb.uint64(0x9DDFEA08EB382D69) + (second ^ _PAIR))
+
+
+@nb.njit(cache=True, nogil=True)
+def _hash_terms(data, offsets, kinds, hashes):  # type: ignore[no-untyped-def]
+    for i in range(len(hashes)):
+        start, stop = offsets[i], offsets[i + 1]
+        is_piece = data[start] == _PIECE_MARK
+        value, first, kind = (
+            _PIECE if is_piece else _WORD,
+            nb.uint64(0),
+            _PIECE_KIND if is_piece else _WORD_KIND,
+        )
+        for k in range(start + is_piece, stop):
+            if data[k] == 32:
+                first, value, kind = _finish(value), _WORD, _PAIR_KIND
+            else:
+                value = _mix(value, data[k])
+        kinds[i] = kind
+        hashes[i] = _pair_hash(first, _finish(value)) if kind == _PAIR_KIND else _finish(value)
+
+
+@nb.njit(cache=True, nogil=True)
+def _fill(hashes, indptr, slots):  # type: ignore[no-untyped-def]
+    for i in range(len(hashes)):
+        slot = slots[_slot_of(hashes[i], slots, len(slots))]
+        slot.hash, slot.term, slot.start, slot.stop = hashes[i], i, indptr[i], indptr[i + 1]
+
+
+@nb.njit(cache=True, nogil=True)
+def _slot_of(value, slots, size):  # type: ignore[no-untyped-def]
+    """Return where a hash stands among the first slots, or the empty slot where it belongs."""
+    mask = nb.uint64(size - 1)
+    slot = value & mask
+    while slots[slot].hash != value and slots[slot].hash != 0:
+        slot = (slot + nb.uint64(1)) & mask
+    return slot
+
+
+@nb.njit(cache=True, nogil=True)
+def _set_bits(hashes, bits):  # type: ignore[no-untyped-def]
+    for value in hashes:
+        bit = value & nb.uint64(_N_PAIR_BITS - 1)
+        bits[bit >> nb.uint64(3)] |= nb.uint8(1) << nb.uint8(bit & nb.uint64(7))
+
+
+@nb.njit(cache=True, inline="always")
+def _may_be_in(value, bits):  # type: ignore[no-untyped-def]
+    bit = value & nb.uint64(_N_PAIR_BITS - 1)
+    return bits[bit >> nb.uint64(3)] >> nb.uint8(bit & nb.uint64(7)) & nb.uint8(1)
+
+
+@nb.njit(cache=True, nogil=True)
+def _find_others(data, offsets, others):  # type: ignore[no-untyped-def]
+    for i in range(len(others)):
+        seen = nb.uint8(0)
+        for k in range(offsets[i], offsets[i + 1]):
+            seen |= data[k]
+        others[i] = seen >= 128
+
+
+@nb.njit(cache=True, nogil=True)
+def _add_term(sums, t, sign, dense, indptr, weights):  # type: ignore[no-untyped-def]
+    # One of two loops runs; branches around them would have Numba count references to the arrays.
+    is_dense = t < nb.uint64(len(dense))
+    for j in range(len(sums) if is_dense else 0):
+        sums[j] += sign * dense[t, j]
+    start = indptr[t]
+    for w in range(start, start if is_dense else indptr[t + nb.uint64(1)]):
+        sums[weights[w].column] += sign * weights[w].value
+
+
+#: What each byte is in the text: 0 for signs, 1 for white space, else the lower case of a byte in a word.
+#: Above ASCII all stand in words here.
+_FOLDED = np.array(
+    [
+        b if b >= 128 else ord(chr(b).lower()) if chr(b).isalnum() or b == 95 else chr(b).isspace()
+        for b in range(256)
+    ],
+    np.uint8,
+)
+
+
+@nb.njit(cache=True, nogil=True)
+def _cut(data, k, end, words):  # type: ignore[no-untyped-def]
+    """Find the next words; return where to go on, how many, and whether all that was read is white space."""
+    n = nb.uint64(0)
+    one = nb.uint64(1)
+    n_chars = nb.uint64(0)
+    start, value, has_letter, is_blank = k, _WORD, False, True
+    while k < end and n < nb.uint64(_N_AT_HAND):
+        raw = data[k]
+        byte = _FOLDED[raw]
+        is_head = (raw & 0xC0) != 0x80
+        within = byte > 1
+        is_blank &= byte == 1
+        # Written at every byte and kept at the last of a word: there is no branch to guess.
+        words[n].hash, words[n].start, words[n].stop, words[n].has_letter = value, start, k, has_letter
+        if n_chars == nb.uint64(64) and is_head and within:
+            n += one
+            start, value, has_letter, n_chars = k, _WORD, False, nb.uint64(0)
+            continue
+        n += nb.uint64((not within) & (n_chars > 0))
+        n_chars = n_chars + nb.uint64(is_head) if within else nb.uint64(0)
+        value = _mix(value, byte) if within else _WORD
+        # All but digits and the underscore.
+        has_letter = (has_letter | (byte > 95)) & within
+        k += one
+        start = start if within else k
+    if n_chars > 0:
+        words[n].hash, words[n].start, words[n].stop, words[n].has_letter = value, start, k, has_letter
+        n += one
+    for i in range(n):
+        words[i].hash = _finish(words[i].hash)
+    return k, n, is_blank
+
+
+@nb.njit(cache=True, nogil=True)
+def _learn_word(data, at_hand, layout, memory):  # type: ignore[no-untyped-def]
+    """Work out what a word's terms add, and remember it where there is room; return its entry."""
+    slots, entries, rows, ids, sizes = layout.slots, memory.entries, memory.rows, memory.ids, memory.sizes
+    word = memory.words[at_hand]
+    entry = _slot_of(word.hash, entries, len(entries) - _N_AT_HAND)
+    place, first = sizes[0], sizes[1]
+    room = place < len(rows) - _N_AT_HAND and first < len(ids) - _N_TERMS * (_N_AT_HAND + 1)
+    if not room:
+        entry = nb.uint64(len(entries) - _N_AT_HAND + at_hand)
+        place = nb.uint64(len(rows) - _N_AT_HAND + at_hand)
+        first = nb.uint64(len(ids) - _N_TERMS * (_N_AT_HAND - at_hand))
+    # The marked word, and where each of its characters begins.
+    marked = np.empty(260, np.uint8)
+    begins = np.empty(68, np.int64)
+    hashes = np.empty(_N_TERMS, np.uint64)
+    marked[0] = 60
+    begins[0] = 0
+    n_chars, n_bytes = 1, 1
+    for k in range(word.start, word.stop):
+        begins[n_chars] = n_bytes
+        n_chars += (data[k] & 0xC0) != 0x80
+        marked[n_bytes] = _FOLDED[data[k]]
+        n_bytes += 1
+    marked[n_bytes] = 62
+    begins[n_chars] = n_bytes
+    begins[n_chars + 1] = n_bytes + 1
+    n_chars += 1
+    hashes[0] = word.hash
+    n_hashes = 1
+    for a in range(n_chars):
+        piece = _PIECE
+        for b in range(a, min(a + 5, n_chars)):
+            for k in range(begins[b], begins[b + 1]):
+                piece = _mix(piece, marked[k])
+            if b - a >= 2:
+                hashes[n_hashes] = _finish(piece)
+                n_hashes += 1
+    mask = nb.uint64(len(slots) - 1)
+    for i in range(n_hashes):
+        _prefetch(slots, hashes[i] & mask)
+    n = first
+    for i in range(n_hashes):
+        slot = slots[_slot_of(hashes[i], slots, len(slots))]
+        ids[n] = slot.term
+        n += nb.uint64(slot.hash != 0)
+        _prefetch(layout.weights, nb.uint64(slot.start))
+        _prefetch(layout.weights, nb.uint64(slot.start) + nb.uint64(8))
+        entries[entry].known = n > first if i == 0 else entries[entry].known
+    sums = rows[place]
+    sums[:] = 0
+    for at in range(first, n):
+        _add_term(sums, nb.uint64(ids[at]), nb.float32(1), layout.dense, layout.indptr, layout.weights)
+    note = entries[entry]
+    note.hash, note.stamp = word.hash, 0
+    note.start, note.stop, note.row = first, n, place
+    if room:
+        sizes[0], sizes[1] = place + nb.uint64(1), n
+    return entry
+
+
+@nb.njit(cache=True, nogil=True)
+def _look_up(data, n, layout, memory):  # type: ignore[no-untyped-def]
+    """Find the entries of n words at hand, and learn what is new."""
+    entries, words = memory.entries, memory.words
+    n_slots = len(entries) - _N_AT_HAND
+    for i in range(n):
+        _prefetch(entries, words[i].hash & nb.uint64(n_slots - 1))
+    for i in range(n):
+        entry = _slot_of(words[i].hash, entries, n_slots)
+        if entries[entry].hash == 0:
+            entry = _learn_word(data, i, layout, memory)
+        words[i].entry = entry
+
+
+@nb.njit(cache=True, nogil=True)
+def _find_pairs(n, before, layout, memory):  # type: ignore[no-untyped-def]
+    """Find the slots of known pairs of n words at hand and the word before them; return how many."""
+    words, pairs, slots = memory.words, memory.pairs, layout.slots
+    n_likely = nb.uint64(0)
+    for i in range(n):
+        pair = _pair_hash(before, words[i].hash)
+        before = words[i].hash
+        pairs[n_likely] = pair
+        n_likely += nb.uint64(_may_be_in(pair, layout.pair_bits))
+    for i in range(n_likely):
+        _prefetch(slots, pairs[i] & nb.uint64(len(slots) - 1))
+    return n_likely
+
+
+@nb.njit(cache=True, nogil=True)
+def _keep_pairs(n_likely, pairs, slots, weights):  # type: ignore[no-untyped-def]
+    n_found = nb.uint64(0)
+    for i in range(n_likely):
+        slot = _slot_of(pairs[i], slots, len(slots))
+        pairs[n_found] = slot
+        n_found += nb.uint64(slots[slot].hash != 0)
+        _prefetch(weights, nb.uint64(slots[slot].start))
+        _prefetch(weights, nb.uint64(slots[slot].start) + nb.uint64(8))
+    return n_found
+
+
+@nb.njit(cache=True, nogil=True)
+def _distinct(n, stamp, memory):  # type: ignore[no-untyped-def]
+    """Keep those of n words at hand that the text has not held; count words and known ones."""
+    entries, words, rows, ids = memory.entries, memory.words, memory.rows, memory.ids
+    width = nb.uint64(rows.shape[1])
+    n_words = n_known = 0
+    n_distinct = nb.uint64(0)
+    for i in range(n):
+        entry = words[i].entry
+        n_words += words[i].has_letter
+        n_known += words[i].has_letter & entries[entry].known
+        words[n_distinct].entry = entry
+        n_distinct += nb.uint64(entries[entry].stamp != stamp)
+        entries[entry].stamp = stamp
+        place = nb.uint64(entries[entry].row) * width
+        for j in range(nb.uint64(0), width, nb.uint64(16)):
+            _prefetch(rows, place + j)
+        _prefetch(ids, nb.uint64(entries[entry].start))
+        _prefetch(ids, nb.uint64(entries[entry].start) + nb.uint64(16))
+    return n_words, n_known, n_distinct
+
+
+@nb.njit(cache=True, nogil=True)
+def _add_words(n_distinct, words, entries, rows, part, sums):  # type: ignore[no-untyped-def]
+    part[:] = 0
+    for i in range(n_distinct):
+        place = nb.uint64(entries[words[i].entry].row)
+        for j in range(len(part)):
+            part[j] += rows[place, j]
+    # Single precision is enough for the words at hand, and not for all of a long text.
+    for j in range(len(part)):
+        sums[j] += part[j]
+
+
+@nb.njit(cache=True, nogil=True)
+def _touch(n_distinct, n_touched, words, entries, ids, seen, touched, repeats):  # type: ignore[no-untyped-def]
+    """Note the terms of words at hand; return how many the text holds, and how many repeats there are."""
+    n_repeats = nb.uint64(0)
+    one = nb.uint8(1)
+    for i in range(n_distinct):
+        entry = words[i].entry
+        for at in range(nb.uint64(entries[entry].start), nb.uint64(entries[entry].stop)):
+            t = ids[at]
+            held = seen[t]
+            seen[t] = one
+            # Written in any case and kept when it counts: no branch to guess.
+            touched[n_touched] = t
+            n_touched += nb.uint64(held ^ one)
+            repeats[n_repeats] = t
+            n_repeats += nb.uint64(held)
+    return n_touched, n_repeats
+
+
+@nb.njit(cache=True, nogil=True)
+def _correct(n_repeats, layout, repeats, sums):  # type: ignore[no-untyped-def]
+    # Terms that several words hold were added for each of them, though they count once.
+    for at in range(n_repeats):
+        _add_term(sums, nb.uint64(repeats[at]), -1.0, layout.dense, layout.indptr, layout.weights)
+
+
+@nb.njit(cache=True, nogil=True)
+def _add_pairs(n_found, n_touched, slots, weights, pairs, seen, touched, sums):  # type: ignore[no-untyped-def]
+    one = nb.uint8(1)
+    for i in range(n_found):
+        slot = pairs[i]
+        t = slots[slot].term
+        held = seen[t]
+        seen[t] = one
+        touched[n_touched] = t
+        n_touched += nb.uint64(held ^ one)
+        start = slots[slot].start
+        for w in range(start, start if held else slots[slot].stop):
+            sums[weights[w].column] += weights[w].value
+    return n_touched
+
+
+#: Sums may be added up in any order: what makes loops over lines vector code.
+_FAST = {"reassoc", "contract", "nnan", "nsz", "arcp"}
+
+
+@nb.njit(cache=True, nogil=True, fastmath=_FAST)
+def _roll_up(sums, n_touched, bias, starts, scores):  # type: ignore[no-untyped-def]
+    """Return the log-sum-exp of the lines of BPO, KPO and NEITHER.
+
+    The scores of the lines become their exponentials, the best line of each label being 1.
+    """
+    scale = 1 / np.sqrt(sums[len(bias) + 3]) if n_touched else 1.0
+    bpo = _score_lines(0, sums, scale, bias, starts, scores)
+    kpo = _score_lines(1, sums, scale, bias, starts, scores)
+    neither = _score_lines(2, sums, scale, bias, starts, scores)
+    for j in range(len(scores)):
+        # exp(x / 256) ** 256 for x from 0 down, by its series: 1e-8 off at most, and without a call.
+        y = max(scores[j], -40.0) / 256
+        y = 1 + y * (1 + y / 2 * (1 + y / 3 * (1 + y / 4 * (1 + y / 5 * (1 + y / 6)))))
+        for _ in range(8):
+            y *= y
+        scores[j] = y
+    return (
+        bpo + np.log(_total(scores, starts[0], starts[1])),
+        kpo + np.log(_total(scores, starts[1], starts[2])),
+        neither + np.log(_total(scores, starts[2], starts[3])),
+    )
+
+
+@nb.njit(cache=True, nogil=True, fastmath=_FAST)
+def _score_lines(label, sums, scale, bias, starts, scores):  # type: ignore[no-untyped-def]
+    """Score the lines of a label against the best of them; return its score."""
+    lift = sums[len(bias) + label]
+    highest = -1e300
+    for j in range(starts[label], starts[label + 1]):
+        scores[j] = bias[j] + (sums[j] + lift) * scale
+        highest = max(highest, scores[j])
+    for j in range(starts[label], starts[label + 1]):
+        scores[j] -= highest
+    return highest
+
+
+@nb.njit(cache=True, nogil=True, fastmath=_FAST)
+def _total(scores, start, stop):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for j in range(start, stop):
+        total += scores[j]
+    return total
+
+
+@nb.njit(cache=True, nogil=True)
+def _answer(data, offsets, layout, memory, answers):  # type: ignore[no-untyped-def]
+    words, sums, seen, touched = memory.words, memory.sums, memory.seen, memory.touched
+    for row in range(len(offsets) - 1):
+        sums[:] = 0
+        memory.sizes[2] += nb.uint64(1)
+        n_words = n_known = 0
+        is_blank = True
+        n_touched = nb.uint64(0)
+        before = nb.uint64(0)
+        k, end = nb.uint64(offsets[row]), nb.uint64(offsets[row + 1])
+        while k < end:
+            k, n, only_space = _cut(data, k, end, words)
+            is_blank &= only_space
+            if n == 0:
+                continue
+            # Each step asks for the memory that the steps after it will need.
+            n_likely = _find_pairs(n, before, layout, memory)
+            before = words[n - nb.uint64(1)].hash
+            _look_up(data, n, layout, memory)
+            more_words, more_known, n_distinct = _distinct(n, memory.sizes[2], memory)
+            n_words += more_words
+            n_known += more_known
+            n_found = _keep_pairs(n_likely, memory.pairs, layout.slots, layout.weights)
+            _add_words(n_distinct, words, memory.entries, memory.rows, memory.part, sums)
+            n_touched, n_repeats = _touch(
+                n_distinct, n_touched, words, memory.entries, memory.ids, seen, touched, memory.repeats
+            )
+            _correct(n_repeats, layout, memory.repeats, sums)
+            n_touched = _add_pairs(
+                n_found, n_touched, layout.slots, layout.weights, memory.pairs, seen, touched, sums
+            )
+        for at in range(n_touched):
+            seen[touched[at]] = 0
+        _note(row, n_touched, sums, layout, memory.scores, answers)
+        answers.blank[row] = is_blank
+        answers.n_words[row], answers.n_known[row], answers.n_terms[row] = n_words, n_known, n_touched
+
+
+@nb.njit(cache=True, nogil=True)
+def _note(row, n_touched, sums, layout, scores, answers):  # type: ignore[no-untyped-def]
+    """Write down what the sums over a text come to."""
+    starts, calibration = layout.starts, layout.calibration
+    bpo, kpo, neither = _roll_up(sums, n_touched, layout.bias, starts, scores)
+    log_odds = calibration[0, 0] + calibration[0, 1] * (kpo - bpo)
+    either = max(bpo, kpo) + np.log1p(np.exp(-abs(kpo - bpo)))
+    of_neither = calibration[1, 0] + calibration[1, 1] * (neither - either)
+    better = 1 if log_odds > 0 else 0
+    best = starts[better]
+    for j in range(starts[better], starts[better + 1]):
+        if scores[j] > scores[best]:
+            best = j
+    answers.log_odds[row] = log_odds
+    answers.neither[row] = np.nan if starts[2] == starts[3] else 1 / (1 + np.exp(-of_neither))
+    answers.line[row] = layout.lines[best]

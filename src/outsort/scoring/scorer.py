@@ -1,0 +1,164 @@
+"""A model made ready for many texts, and the columns it adds to a table."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from outsort.decision import ACCEPT, REASONS, REVIEW, confidence, reasons, threshold_of
+from outsort.errors import DataError
+from outsort.labels import ANSWERS
+from outsort.model_file import load
+from outsort.prediction import predictions
+from outsort.scoring.kernel import Kernel
+from outsort.tables.base import Coded
+from outsort.tables.columns import find_column
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import pyarrow as pa
+
+    from outsort.buffers import Texts
+    from outsort.model import Model
+    from outsort.tables.base import Added
+
+#: The columns added, in their order, and their types.
+ADDED = {
+    "label": str,
+    "probability": float,
+    "neither": float,
+    "service_line": str,
+    "decision": str,
+    "reason": str,
+    "model": str,
+}
+EXPLAINED = {"for": str, "against": str}
+#: Put before the names of the added columns when one of them is taken and no other prefix is given.
+PREFIX = "outsort_"
+
+
+class Scorer:
+    """A model made ready for many texts."""
+
+    def __init__(self, model: Model, *, workers: int | None = None, explain: bool = False) -> None:
+        """Lay the model out; `workers` threads, one a core when None."""
+        self.model = model
+        self.added = ADDED | (EXPLAINED if explain else {})
+        self._explain = explain
+        self._kernel = Kernel(model, workers or os.cpu_count() or 1)
+
+    def columns(
+        self, texts: Texts | Sequence[str] | pa.Array, faults: Mapping[int, str] | None = None
+    ) -> Added:
+        """Return the added columns for n texts, each of n values.
+
+        Args:
+            texts: strings, `Texts`, or an Arrow array.
+            faults: place and reason of rows that were not read right; they go to review.
+        """
+        answers = self._kernel.answer(texts)
+        n = len(answers.log_odds)
+        # As in `odds_to_proba`, for the better of the two alone.
+        probability = 1 / (1 + np.exp(-np.abs(answers.log_odds)))
+        why = reasons(
+            answers.blank,
+            confidence(answers.log_odds, answers.neither),
+            answers.neither,
+            answers.n_words,
+            answers.n_known,
+            answers.n_terms,
+            threshold_of(self.model),
+        )
+        causes = list(REASONS)
+        for place, fault in (faults or {}).items():
+            why[place] = len(causes)
+            causes.append(fault)
+        answered = answers.n_terms > 0
+        line = np.where(answered & self.model.has_lines, answers.line, len(self.model.lines))
+        nothing = np.zeros(n, np.int64)
+        result: Added = {
+            "label": Coded((answers.log_odds > 0).astype(np.int64), ANSWERS),
+            "probability": np.round(probability, 6),
+            "neither": np.round(answers.neither, 6) if self.model.knows_neither else Coded(nothing, [None]),
+            "service_line": Coded(line.astype(np.int64), [*self.model.lines, None]),
+            "decision": Coded((why > 0).astype(np.int64), [ACCEPT, REVIEW]),
+            "reason": Coded(why.astype(np.int64), causes),
+            "model": Coded(nothing, [self.model.fingerprint]),
+        }
+        return result | self._explanations(texts) if self._explain else result
+
+    def _explanations(self, texts: Texts | Sequence[str] | pa.Array) -> Added:
+        plain: Iterable[Any] = texts.to_pylist() if hasattr(texts, "to_pylist") else texts
+        told = list(predictions((text or "" for text in plain), self.model))
+
+        def column(terms: Iterable[tuple[tuple[str, float], ...]]) -> Coded:
+            return Coded(np.arange(len(told)), ["; ".join(term for term, _ in row) for row in terms])
+
+        return {"for": column(p.terms_for for p in told), "against": column(p.terms_against for p in told)}
+
+
+def scorer_of(model: Model | Scorer | None, *, workers: int | None, explain: bool) -> Scorer:
+    """Return `model` itself where it is a scorer, else a new one for it or for the default model."""
+    return model if isinstance(model, Scorer) else Scorer(model or load(), workers=workers, explain=explain)
+
+
+def joined(values: Iterable[Any]) -> str:
+    """Join the values of one row's text columns; missing ones are left out."""
+    return " ".join(v if isinstance(v, str) else str(v) for v in values if v is not None)
+
+
+def texts_of_frame(table: Any, names: Sequence[str]) -> Any:  # noqa: ANN401
+    """Return the texts of a frame or an Arrow table, joined from the columns named."""
+    if hasattr(table, "assign"):
+        columns = [table[name].tolist() for name in names]
+        missing = [table[name].isna().tolist() for name in names]
+        return [
+            joined(None if m else v for v, m in zip(values, blank, strict=True))
+            for values, blank in zip(zip(*columns, strict=True), zip(*missing, strict=True), strict=True)
+        ]
+    import pyarrow as pa
+
+    columns = [table.column(name) for name in names]
+    if len(columns) == 1 and (
+        pa.types.is_string(columns[0].type) or pa.types.is_large_string(columns[0].type)
+    ):
+        return columns[0]
+    return [joined(values) for values in zip(*(c.to_pylist() for c in columns), strict=True)]
+
+
+def text_columns(source: str, columns: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """Return the columns of text: those wanted, the only one there is, or the one of a usual name.
+
+    Raises:
+        NoColumnError: there is none.
+    """
+    if wanted:
+        return [str(find_column(source, columns, "text", name)) for name in wanted]
+    if len(columns) == 1:
+        return [columns[0]]
+    return [str(find_column(source, columns, "text", None))]
+
+
+def added_prefix(columns: Sequence[str], added: Iterable[str], wanted: str | None) -> str:
+    """Return what the names of the added columns begin with.
+
+    Raises:
+        DataError: a name is taken, and so is it with the prefix.
+    """
+    taken = set(columns) & {f"{wanted or ''}{name}" for name in added}
+    if wanted is None and taken:
+        wanted = PREFIX
+        taken = set(columns) & {f"{wanted}{name}" for name in added}
+    if taken:
+        raise DataError(
+            f"the table has {', '.join(sorted(map(repr, taken)))} already. Name a --prefix for new columns."
+        )
+    return wanted or ""
+
+
+def renamed(added: Added, prefix: str) -> Added:
+    """Return the added columns under their names in the output."""
+    return {prefix + name: values for name, values in added.items()}

@@ -1,0 +1,276 @@
+"""CSV and TSV: read as bytes while it is plain, by the csv module where it is not."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from contextlib import suppress
+from functools import partial
+from itertools import chain, islice
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from outsort.errors import DataError
+from outsort.files import delimiter_of, sniff_encoding
+from outsort.tables.base import (
+    BATCH_ROWS,
+    MAX_CELL,
+    NO_TEXT,
+    Batch,
+    Coded,
+    Reader,
+    as_cell,
+    plain_rows,
+    rows_of,
+)
+from outsort.tables.records import Records, cut
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from outsort.tables.base import Added
+
+#: Bytes of plain CSV that make a batch.
+_BATCH_BYTES = 1 << 21
+
+
+class CsvReader:
+    """CSV and its kin: cells are strings and stay what they are. Blank lines are no rows."""
+
+    def __init__(
+        self, source: str, stream: IO[bytes], delimiter: str | None, encoding: str | None, *, keep: bool
+    ) -> None:
+        """Read the header."""
+        self.source, self._keep = source, keep
+        head = stream.read(1 << 16)
+        stream.seek(0)
+        self.encoding = encoding or sniff_encoding(head)
+        start = head.decode(self.encoding, "replace")
+        if not start.strip("\ufeff\0 \r\n\t"):
+            raise DataError(f"{source}: is empty. It needs a header and rows.")
+        self.newline = "\r\n" if "\r\n" in start else "\n"
+        self.delimiter = delimiter or delimiter_of(start)
+        # A table goes out as CSV with the delimiter it came with as CSV; TSV has no other.
+        self.csv_delimiter = "," if delimiter else self.delimiter
+        csv.field_size_limit(MAX_CELL)
+        self._stream = stream
+        self._read_text(self.encoding)
+        try:
+            self.columns: list[str] = next(self._reader, [])
+        except csv.Error as error:
+            self.close()
+            raise DataError(f"{source}: the header cannot be read as CSV ({error}).") from None
+        except BaseException:
+            self.close()
+            raise
+        self._header = "".join(self._lines.used)
+        self._lines.used.clear()
+
+    def _read_text(self, encoding: str) -> None:
+        """Read the stream as text from where it stands."""
+        # Bytes that are no text come through as lone surrogates, by which their row is found.
+        self._text = io.TextIOWrapper(self._stream, encoding, errors="surrogateescape", newline="")
+        self._parse_lines(())
+
+    def _parse_lines(self, before: Sequence[str]) -> None:
+        """Go through some lines, and then those of the text, with the csv module."""
+        self._lines = _Lines(chain(before, iter(partial(self._text.readline, MAX_CELL), "")))
+        self._reader = csv.reader(self._lines, delimiter=self.delimiter, strict=True)
+
+    def close(self) -> None:
+        """Let go of the stream, which is its owner's to close."""
+        # A signal or an error may come between two hands on the stream, when it is let go already.
+        with suppress(ValueError):
+            self._text.detach()
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield the rows."""
+        number = 1  # of the last record, as a spreadsheet counts
+        if self.encoding in ("utf-8", "utf-8-sig"):
+            for plain in self._plain_records():
+                number += plain.n_records
+                yield Batch(plain, {})
+        while True:
+            records, faults = self._records(number)
+            if not records:
+                return
+            lines, self._lines.used = self._lines.used, []
+            faults = self._odd_rows(records, number) | faults
+            number += len(records)
+            if len(self.columns) == 1:
+                records = [cells or [""] for cells in records]
+            elif not all(records):
+                # Places move up where a blank line goes.
+                kept = [i for i, cells in enumerate(records) if cells]
+                faults = {place: faults[i] for place, i in enumerate(kept) if i in faults}
+                records = [records[i] for i in kept]
+            n_cells = len(self.columns)
+            for place in faults:
+                records[place] += [""] * (n_cells - len(records[place]))
+            one_each = not faults and len(lines) == len(records)
+            yield Batch(records, faults, lines if one_each else None)
+
+    def _plain_records(self) -> Iterator[Records]:
+        """Yield records as bytes as long as they are plain, and leave the others to the csv module."""
+        self._text.detach()
+        self._stream.seek(0)
+        self._stream.read(len(self._header.encode(self.encoding, "surrogateescape")))
+        self._read_text("utf-8")
+        rest = b""
+        go_on = True
+        while go_on:
+            more = self._stream.read(_BATCH_BYTES)
+            rest += more
+            records, go_on = cut(rest, self.delimiter, len(self.columns), is_last=not more)
+            if records.n_records:
+                yield records
+                rest = rest[records.starts[-1] :]
+            if not more:
+                break
+            # A record that is longer than a batch is no case for speed.
+            go_on &= len(rest) < _BATCH_BYTES
+        rest += self._stream.readline(MAX_CELL)
+        text = io.StringIO(rest.decode("utf-8", "surrogateescape"), newline="")
+        self._parse_lines(list(text))
+
+    def _records(self, number: int) -> tuple[list[list[str]], dict[int, str]]:
+        """Return the next records as they stand, and the places of those that are no CSV."""
+        records: list[list[str]] = []
+        faults: dict[int, str] = {}
+        while len(records) < BATCH_ROWS:
+            try:
+                if not self._keep:
+                    records.extend(islice(self._reader, BATCH_ROWS - len(records)))
+                    break
+                for cells in islice(self._reader, BATCH_ROWS - len(records)):
+                    records.append(cells)
+                    self._lines.used.clear()
+                break
+            except csv.Error as error:
+                why = f"cannot be read as CSV ({error}): is a quote left open, or not doubled inside quotes?"
+                self._raise(number + len(records) + 1, why)
+                faults[len(records)] = why
+                records.append([self._lines.first_of_broken_record().rstrip("\r\n")])
+        return records, faults
+
+    def _odd_rows(self, records: Sequence[Sequence[str]], number: int) -> dict[int, str]:
+        """Return the places of rows with too many or too few cells, NUL bytes, or bytes that are no text."""
+        n_cells = len(self.columns)
+        odd_length = {len(cells) for cells in records} - {0, n_cells}
+        together = "".join(chain.from_iterable(records))
+        odd_text = "\0" in together or (not together.isascii() and NO_TEXT.search(together))
+        faults = {}
+        if odd_length or odd_text:
+            for place, cells in enumerate(records):
+                why = ""
+                if cells and len(cells) != n_cells:
+                    why = f"has {len(cells)} cells where the header has {n_cells}"
+                elif odd_text and any("\0" in cell for cell in cells):
+                    why = "holds a NUL byte"
+                elif odd_text and any(NO_TEXT.search(cell) for cell in cells):
+                    why = f"holds bytes that are no {self.encoding} text"
+                if why:
+                    self._raise(number + place + 1, why)
+                    faults[place] = why
+        return faults
+
+    def _raise(self, row: int, why: str) -> None:
+        if not self._keep:
+            raise DataError(f"{self.source}, row {row} {why}. Mend it, or pass --on-error keep.")
+
+
+class _Lines:
+    """The lines of a file, those of the record at hand recorded, so that they can be given back."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self.unrecorded = lines
+        self.used: list[str] = []
+        self._again: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._again.pop() if self._again else next(self.unrecorded)
+        self.used.append(line)
+        return line
+
+    def first_of_broken_record(self) -> str:
+        """Return the line a broken record began with, and give back those it swallowed after it."""
+        first, *rest = self.used
+        self._again.extend(reversed(rest))
+        self.used.clear()
+        return first
+
+
+class CsvWriter:
+    """CSV in the delimiter and line ends of the CSV it came from; comma and newline otherwise."""
+
+    def __init__(
+        self,
+        stream: IO[bytes],
+        columns: Sequence[str],
+        added: Sequence[str],
+        reader: Reader,
+        delimiter: str | None,
+    ) -> None:
+        """Write the header."""
+        self._stream, self._columns = stream, columns
+        self._delimiter = delimiter or str(getattr(reader, "csv_delimiter", ","))
+        self._newline = str(getattr(reader, "newline", "\n"))
+        self._same_dialect = getattr(reader, "delimiter", None) == self._delimiter
+        # Excel takes UTF-8 without a mark for something else; who did not send plain UTF-8 has Excel.
+        self._write_text("" if reader.encoding == "utf-8" else "\ufeff")
+        self._write_text(self._line([*columns, *added]))
+
+    def write(self, batch: Batch, added: Added) -> None:
+        """Write rows; one that came as a line goes out as that line with the new cells behind."""
+        if isinstance(batch.rows, Records) and self._same_dialect:
+            self._stream.write(self._extended(batch.rows, added))
+            return
+        if batch.lines is not None and self._same_dialect:
+            raw = [line.encode("utf-8", "surrogateescape") for line in batch.lines]
+            starts = np.cumsum([0, *map(len, raw)])
+            records = Records(np.frombuffer(b"".join(raw), np.uint8), starts, self._delimiter)
+            self._stream.write(self._extended(records, added))
+            return
+        rows = zip(plain_rows(batch, self._columns), rows_of(added), strict=True)
+        self._write_text("".join(self._line([*row, *new]) for row, new in rows))
+
+    def close(self) -> None:
+        """Nothing is left."""
+
+    def _write_text(self, text: str) -> None:
+        self._stream.write(text.encode("utf-8", "surrogateescape"))
+
+    def _line(self, values: Iterable[object]) -> str:
+        return self._delimiter.join(map(self._quoted, values)) + self._newline
+
+    def _extended(self, records: Records, added: Added) -> bytes:
+        codes: list[NDArray[Any]] = []
+        cells: list[str] = []
+        for column in added.values():
+            if isinstance(column, Coded):
+                codes.append(column.codes + len(cells))
+                cells += map(self._quoted, column.values)
+            else:
+                codes.append(column)
+        return records.extended(codes, cells, self._newline)
+
+    def _quoted(self, value: object) -> str:
+        """Return a value as a cell, in quotes where it must be.
+
+        Not by the csv module: some of its versions leave a lone carriage return bare, and others end the
+        row there.
+        """
+        cell = "" if value is None else str(as_cell(value))
+        if self._delimiter in cell or _MARKS.search(cell):
+            cell = '"' + cell.replace('"', '""') + '"'
+        return cell
+
+
+_MARKS = re.compile('["\r\n]')

@@ -1,0 +1,125 @@
+"""Compressed tables: gzip and zstd, bounded so that a small file cannot fill the memory."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any
+
+from outsort.errors import DataError, first_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: A packed file may grow so many times when unpacked; nobody asks below this many bytes.
+MAX_GROWTH, GROWTH_ASKED = 300, 1 << 28
+
+
+def bomb(source: str) -> str:
+    """Return the message for a file that unpacks to an unreasonable size."""
+    return f"{source}: unpacks to more than {MAX_GROWTH} times its size. If that is right, unpack it first."
+
+
+class _Bounded(io.RawIOBase):
+    """A stream being unpacked, which stops where it grows beyond reason."""
+
+    def __init__(self, source: str, packed: IO[bytes], unpacked: IO[bytes]) -> None:
+        self._source, self._packed, self._unpacked = source, packed, unpacked
+        self._size = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._size = 0
+        return self._unpacked.seek(offset, whence)
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401
+        try:
+            content = self._unpacked.read(len(buffer))
+        except (OSError, EOFError, ValueError) as error:
+            raise DataError(f"{self._source}: is damaged ({first_line(error)}).") from None
+        buffer[: len(content)] = content
+        self._size += len(content)
+        if self._size > max(GROWTH_ASKED, MAX_GROWTH * self._packed.tell()):
+            raise DataError(bomb(self._source))
+        return len(content)
+
+
+def unpacked(source: str, stream: IO[bytes], packing: str) -> IO[bytes]:
+    """Return what a gzip or zstd stream holds, as a stream that can start again from its beginning.
+
+    Raises:
+        DataError: it is damaged, or grows beyond reason, found while reading; or pyarrow is missing.
+    """
+    content: Any = gzip.GzipFile(fileobj=stream) if packing == "gzip" else _ZstdFile(source, stream)
+    return io.BufferedReader(_Bounded(source, stream, content), 1 << 20)
+
+
+class _Unclosed:
+    """A stream that Arrow, which closes what it is done with, cannot close: it is its owner's."""
+
+    closed = False
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.read, self.write, self.flush = stream.read, stream.write, stream.flush
+
+    def close(self) -> None:
+        pass
+
+
+class _ZstdFile:
+    """A zstd file that can start again from its beginning."""
+
+    def __init__(self, source: str, stream: IO[bytes]) -> None:
+        self._arrow, self._stream = need_arrow(source), stream
+        self.seek(0)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        if offset or whence:
+            raise OSError("a packed file can only be read from its beginning")
+        self._stream.seek(0)
+        self._content = self._arrow.CompressedInputStream(
+            self._arrow.PythonFile(_Unclosed(self._stream), "r"), "zstd"
+        )
+        return 0
+
+    def read(self, size: int) -> bytes:
+        return bytes(self._content.read(size))
+
+
+def need_arrow(source: str) -> Any:  # noqa: ANN401
+    """Return the module pyarrow with its Parquet part.
+
+    Raises:
+        DataError: it is not installed.
+    """
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet
+    except ImportError:
+        raise DataError(f"{source}: needs pyarrow; install it with pip install 'outsort[arrow]'.") from None
+    return pa
+
+
+@contextmanager
+def packed_output(stream: IO[bytes], packing: str, source: str) -> Iterator[Any]:
+    """Pack what is written into `stream`; it stays open.
+
+    Raises:
+        DataError: the packing needs pyarrow, which is not installed.
+    """
+    if not packing:
+        yield stream
+    elif packing == "gzip":
+        # No name and no time inside: the same rows give the same bytes.
+        with gzip.GzipFile(filename="", fileobj=stream, mode="wb", mtime=0) as packed:
+            yield packed
+    else:
+        pa = need_arrow(source)
+        with pa.CompressedOutputStream(pa.PythonFile(_Unclosed(stream), "w"), "zstd") as packed:
+            yield packed

@@ -1,0 +1,1 @@
+"""Train models and measure them on held-out rows."""

@@ -1,0 +1,121 @@
+"""Multinomial logistic regression, fitted by stochastic gradient descent.
+
+With a hundred classes most of the time of training goes here, and again in every fold of validation. To come
+as near the optimum, scikit-learn's solvers take three times as long or more: see models/notes.md. Importing
+this module loads Numba.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from outsort._numba import nb
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import scipy.sparse
+
+    from outsort.numeric import Floats
+
+#: The first step of the bias: small, for it is in every row and a term in few (Bottou, 2012).
+_FIRST_BIAS_STEP = 0.04
+
+
+def fit_softmax(
+    vectors: scipy.sparse.csr_matrix,
+    targets: Sequence[str],
+    *,
+    C: float,  # noqa: N803
+    passes: int,
+    steps: int,
+    seed: int,
+) -> tuple[list[str], Floats, Floats]:
+    """Fit weights W and bias b that minimise C * sum of log losses + |W|^2 / 2, about.
+
+    The rows are gone through in random order, in each pass another, and each moves the weights against its
+    gradient. The curvature of the loss of a row x is |x|^2 / 2 at most (Boehning, 1992), so steps of up to
+    4 / |x|^2 are safe. They begin there, with the mean of |x|^2 and so that the penalty takes at most half of
+    a weight, and fall linearly to 0, which ends as near the optimum as averaging the weights would.
+
+    Args:
+        vectors: float32 (n_rows, n_terms).
+        targets: the n_rows classes.
+        C: inverse strength of the penalty; the bias has none.
+        passes: over the rows, at least.
+        steps: rows looked at in all, at least: few rows are gone through more often.
+        seed: of the order of rows.
+
+    Returns:
+        The n_classes classes, sorted; weights float64 (n_classes, n_terms); bias float64 (n_classes,).
+        Class c has probability softmax(W x + b)[c].
+    """
+    classes, codes = np.unique(np.asarray(targets), return_inverse=True)
+    n_rows = len(codes)
+    rng = np.random.default_rng(seed)
+    order = np.concatenate([rng.permutation(n_rows) for _ in range(max(passes, -(-steps // n_rows)))])
+    mean_square = float(vectors.multiply(vectors).sum()) / n_rows
+    penalty = 1 / (C * n_rows)
+    weights = np.zeros((vectors.shape[1], len(classes)), np.float32)
+    # Where it would be if no term said anything.
+    bias = np.log(np.bincount(codes) / n_rows).astype(np.float32)
+    _descend(
+        vectors.indptr,
+        vectors.indices,
+        vectors.data,
+        codes,
+        order,
+        4 / (mean_square + 8 * penalty),
+        penalty,
+        weights,
+        bias,
+    )
+    return [str(c) for c in classes], weights.T.astype(np.float64), bias.astype(np.float64)
+
+
+@nb.njit(cache=True, nogil=True)
+def _descend(  # type: ignore[no-untyped-def]
+    indptr, indices, values, codes, order, first_step, penalty, weights, bias
+):
+    """Move `weights` (n_terms, n_classes) and `bias` (n_classes,) along the rows of `order`."""
+    n_classes = len(bias)
+    gradient = np.empty(n_classes, np.float32)
+    # The penalty shrinks all weights at every step: one factor stands for that, until it is small.
+    scale = 1.0
+    for t, row in enumerate(order):
+        left = 1 - t / len(order)
+        step = first_step * left
+        start, end = indptr[row], indptr[row + 1]
+        gradient[:] = 0
+        for k in range(start, end):
+            of_term = weights[indices[k]]
+            for c in range(n_classes):
+                gradient[c] += values[k] * of_term[c]
+        for c in range(n_classes):
+            gradient[c] = gradient[c] * np.float32(scale) + bias[c]
+        _to_proba(gradient)
+        gradient[codes[row]] -= np.float32(1)
+        scale *= 1 - step * penalty
+        for c in range(n_classes):
+            bias[c] -= np.float32(_FIRST_BIAS_STEP * left) * gradient[c]
+            gradient[c] *= np.float32(step / scale)
+        for k in range(start, end):
+            of_term = weights[indices[k]]
+            for c in range(n_classes):
+                of_term[c] -= values[k] * gradient[c]
+        if scale < 1e-3:
+            weights *= np.float32(scale)
+            scale = 1.0
+    weights *= np.float32(scale)
+
+
+@nb.njit(cache=True, inline="always")
+def _to_proba(scores):  # type: ignore[no-untyped-def]
+    """Turn scores (n_classes,) into probabilities, in place."""
+    highest, total = scores.max(), np.float32(0)
+    for c in range(len(scores)):
+        scores[c] = np.exp(scores[c] - highest)
+        total += scores[c]
+    scores /= total

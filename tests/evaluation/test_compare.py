@@ -1,0 +1,96 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from outsort.data.dataset import read
+from outsort.errors import DataError
+from outsort.evaluation.compare import compare, is_worse, judge, mcnemar
+from outsort.training import fitting, folds, train
+
+
+def test_mcnemar_of_agrestis_prime_minister():
+    # Agresti, Categorical Data Analysis (2002), table 10.1: of 1,600 people asked twice, 86 and 150 changed
+    # their mind; z squared is 17.36, and the p-value of the exact test next to that of the normal one.
+    assert mcnemar(86, 150) == pytest.approx(3.7e-5, rel=0.1)
+
+
+def test_mcnemar_of_few_rows_is_the_binomial():
+    assert mcnemar(0, 5) == pytest.approx(2 / 32)
+    assert mcnemar(0, 5, "greater") == pytest.approx(1 / 32)
+    assert mcnemar(0, 0) == 1
+
+
+@pytest.mark.parametrize(
+    ("better", "worse", "high", "expected"),
+    [(0, 5, 0.1, True), (0, 4, 0.1, False), (5, 0, 0.3, False), (3, 3, 0.0, False), (9, 1, -0.01, True)],
+)
+def test_worse_is_more_than_chance_can_excuse(better, worse, high, expected):
+    assert is_worse(better, worse, high) is expected
+
+
+#: So weak a penalty that a model answers each row it has learnt as that row is labelled.
+BY_HEART = fitting.Settings(C=1000)
+
+
+@pytest.fixture
+def faithful(frame):
+    """A model that knows its texts of BPO and KPO by heart."""
+    rows = frame[frame["label"] != "NEITHER"][["text", "label"]]
+    return train.train(rows, checks=folds.Checks(folds=0), settings=BY_HEART)
+
+
+@pytest.fixture
+def contrary(frame):
+    """A model of the same texts with BPO and KPO exchanged."""
+    rows = frame[frame["label"] != "NEITHER"][["text", "label"]].replace({"BPO": "KPO", "KPO": "BPO"})
+    return train.train(rows, checks=folds.Checks(folds=0), settings=BY_HEART)
+
+
+def test_a_model_is_no_worse_than_itself(model, frame):
+    result = compare(model, model, read(frame, for_training=False))
+    assert (result["difference"], result["interval"], result["p_value"]) == (0, [0, 0], 1)
+    assert (result["flipped"], result["flips"], result["worse"]) == (0, [], False)
+
+
+def test_a_contrary_model_is_worse_and_every_label_flips(faithful, contrary, frame):
+    data = read(frame[frame["label"] != "NEITHER"], for_training=False)
+    result = compare(faithful, contrary, data)
+    assert (result["n"], result["got_right"], result["got_wrong"], result["flipped"]) == (12, 0, 12, 12)
+    assert result["difference"] == -1
+    assert result["worse"]
+    back = compare(contrary, faithful, data)
+    assert (back["got_right"], back["got_wrong"], back["worse"]) == (12, 0, False)
+    assert back["old"]["accuracy"] == result["new"]["accuracy"] == 0
+
+
+def test_weights_say_how_much_moves_and_which_flip_comes_first(faithful, contrary, frame):
+    frame = frame[frame["label"] != "NEITHER"].assign(spend=np.arange(12))
+    result = compare(faithful, contrary, read(frame, for_training=False), weight_column="spend", n_flips=2)
+    assert [flip["weight"] for flip in result["flips"]] == [11, 10]
+    assert result["weight_moved"] == 1
+
+
+def test_rows_of_neither_flip_but_are_not_scored(faithful, contrary, frame):
+    result = compare(faithful, contrary, read(frame, for_training=False))
+    assert result["n"] == 12
+    assert result["flipped"] >= 12
+    assert result["share_seen"] == {"old": pytest.approx(12 / 15), "new": pytest.approx(12 / 15)}
+
+
+def test_data_without_an_answer_cannot_compare(model):
+    data = read(pd.DataFrame({"text": ["x"], "label": ["UNCLEAR"]}), for_training=False)
+    with pytest.raises(DataError, match="no row is labelled BPO or KPO, so nothing can be compared"):
+        compare(model, model, data)
+
+
+def test_rows_of_a_group_count_as_one():
+    # One supplier lost all its rows, nine gained one each: by rows that is worse, by suppliers it is not.
+    gain = np.array([-1] * 40 + [1] * 9)
+    groups = np.array(["big"] * 40 + [f"small {i}" for i in range(9)])
+    alone, grouped = judge(gain, np.ones(49)), judge(gain, np.ones(49), groups)
+    assert alone["worse"]
+    assert not grouped["worse"]
+    assert grouped["p_value"] == pytest.approx(2 * 11 / 2**10)
+    assert (grouped["n"], grouped["got_right"], grouped["got_wrong"]) == (49, 9, 40)
+    assert grouped["difference"] == alone["difference"]
+    assert judge(-abs(gain), np.ones(49), groups)["worse"]

@@ -1,0 +1,207 @@
+import json
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from outsort.data.identity import same_text
+from outsort.errors import DataError
+from outsort.improving.check import Limits, check, label_errors, not_text, style_test
+from outsort.improving.near_duplicates import near_duplicates
+
+WORDS = {  # of one length, so that nothing but the words themselves tells the label
+    "BPO": ["index", "stamp", "merge", "print", "label", "enter", "check", "photo", "clerk", "queue"],
+    "KPO": ["model", "prove", "solve", "draft", "study", "value", "argue", "infer", "adapt", "shape"],
+}
+
+
+@pytest.fixture
+def clean():
+    """Eighty rows whose labels follow from their words, in one manner."""
+    rng = np.random.default_rng(0)
+    rows = [
+        (" ".join(rng.choice(WORDS[label], 4)) + f" {rng.integers(10**9)}", label)
+        for label in WORDS
+        for _ in range(40)
+    ]
+    return pd.DataFrame(rows, columns=["text", "label"])
+
+
+def five_grams(text):
+    plain = same_text(text)
+    return {plain[i : i + 5] for i in range(max(1, len(plain) - 4))}
+
+
+def by_brute_force(texts, limit):
+    grams = [five_grams(text) for text in texts]
+    pairs = ((i, j) for j in range(len(texts)) for i in range(j))
+    return {(i, j) for i, j in pairs if len(grams[i] & grams[j]) >= limit * len(grams[i] | grams[j]) - 1e-9}
+
+
+phrases = st.lists(st.sampled_from(["invoice", "entry", "clerk", "of", "legal", "a"]), min_size=1, max_size=6)
+
+
+@given(
+    texts=st.lists(st.one_of(phrases.map(" ".join), st.text(max_size=12)), max_size=25),
+    limit=st.sampled_from([0.3, 0.5, 0.6, 2 / 3, 0.9, 1.0]),
+)
+def test_near_duplicates_are_those_of_comparing_all_with_all(texts, limit):
+    found = list(near_duplicates(texts, limit))
+    assert {(i, j) for i, j, _ in found} == by_brute_force(texts, limit)
+    assert len(found) == len({(i, j) for i, j, _ in found})
+
+
+def test_near_duplicates_are_found_across_the_parts_that_memory_allows(monkeypatch):
+    monkeypatch.setattr("outsort.improving.near_duplicates._MEETINGS", 50)
+    alike = [f"process the invoices of supplier {i}" for i in range(200)]
+    assert len(list(near_duplicates(alike, 0.6))) == 200 * 199 / 2
+
+
+def test_a_clean_set_passes(clean):
+    result = check(clean, limits=Limits(near_duplicate=0.9, style=0.75))
+    assert result["failed"] == []
+    assert result["by_label"] == {"BPO": 40, "KPO": 40}
+    assert result["label_errors"]["n"] == 0
+
+
+@pytest.mark.parametrize(
+    ("rows", "name", "finding"),
+    [
+        ([(" ", "BPO")], "empty", {"row": 80}),
+        ([("12,5", "BPO")], "not_text", {"row": 80, "why": "no letters"}),
+        ([("odd", "XX")], "unknown_labels", {"row": 80, "label": "XX"}),
+        ([("Tie a Bow", "BPO"), ("tie  a bow", "BPO")], "exact_duplicates", {"row": 81, "other_row": 80}),
+        ([("tie a bow", "BPO"), ("tie a bow", "KPO")], "two_labels", {"row": 81, "other_row": 80}),
+        (
+            [("tie one hundred bows", "BPO"), ("tie one hundred bow", "BPO")],
+            "near_duplicates",
+            {"row": 80, "other_row": 81, "similarity": 0.938},
+        ),
+    ],
+)
+def test_each_fault_is_found_with_its_row(clean, rows, name, finding):
+    data = pd.concat([clean, pd.DataFrame(rows, columns=["text", "label"])], ignore_index=True)
+    result = check(data, limits=Limits(near_duplicate=0.9, style=1))
+    assert result[name]["n"] == 1
+    assert result[name]["worst"][0].items() >= finding.items()
+    assert check in result["failed"]
+
+
+def test_a_line_under_two_labels_and_thin_lines_are_found(clean):
+    clean["service_line"] = ["keying"] * 39 + ["odd"] + ["law"] * 38 + ["keying"] * 2
+    result = check(clean, limits=Limits(near_duplicate=1, style=1, min_rows=5))
+    assert result["lines_of_two_labels"]["n"] == 2
+    assert result["thin_lines"]["worst"] == [{"line": "odd", "rows": 1}]
+    assert result["label_errors"]["n"] == 0
+
+
+def test_a_label_turned_round_is_suspected(clean):
+    clean.loc[5, "label"] = "KPO"
+    (suspect,) = check(clean, limits=Limits(near_duplicate=1, style=1))["label_errors"]["worst"]
+    assert suspect["row"] == 5
+    assert (suspect["label"], suspect["probably"]) == ("KPO", "BPO")
+    assert suspect["probability_of_label"] < 0.5
+
+
+def test_style_that_tells_the_label_is_noticed_and_content_is_not():
+    rng = np.random.default_rng(0)
+    content = [(" ".join(rng.choice(WORDS[label], 4)), label) for label in WORDS for _ in range(100)]
+    labels = [label for _, label in content]
+    assert style_test([text for text, _ in content], labels)["accuracy"] < 0.65
+    shouted = [text.upper() if label == "KPO" else text for text, label in content]
+    assert style_test(shouted, labels)["accuracy"] > 0.95
+
+
+def test_without_labels_it_says_what_it_can_and_what_it_left_out(clean, tmp_path):
+    path = tmp_path / "one-column.csv"
+    clean[["text"]].rename(columns={"text": "Was"}).to_csv(path, index=False)
+    result = check(path)
+    assert result["n"] == 80
+    assert result["near_duplicates"]["n"] >= 0
+    assert result["left_out"] == [
+        "all about labels: there is no column of labels; name one with --label-column"
+    ]
+
+
+def test_too_few_rows_for_folds_are_said_not_stumbled_over(clean):
+    result = check(clean.iloc[[0, 1, 2, 79]])
+    needs = "needs at least 5 rows of each of two labels"
+    assert result["left_out"] == [f"style: {needs}", f"label errors: {needs}"]
+
+
+def test_more_rows_than_the_limits_are_sampled_and_said(clean):
+    result = check(clean, limits=Limits(max_compared=30, max_modelled=40))
+    assert result["left_out"][0] == "near duplicates: looked for among 30 rows drawn at random"
+    assert result["style"]["n"] == 40
+
+
+def test_long_rows_are_compared_by_their_beginning_and_it_is_said(clean):
+    clean.loc[0, "text"] = "x" * 100_000
+    assert "of 1 long texts the first 5,000 characters only" in check(clean)["left_out"][0]
+
+
+def test_a_missing_extra_is_named_with_the_way_to_get_it(clean, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cleanlab.filter", None)
+    with pytest.raises(DataError, match=r"pip install 'outsort\[check\]'"):
+        label_errors(clean["text"].tolist(), clean["label"].tolist())
+    assert any("label errors: needs cleanlab" in what for what in check(clean)["left_out"])
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("Key invoices", None),
+        ("", None),
+        ("42", "no letters"),
+        ("bad \x00 byte", "damaged characters"),
+        ("b\ufffdse", "damaged characters"),
+        ("Ã©tude de marchÃ©", "text in the wrong encoding"),
+        ("https://example.com/job/1", "an address only"),
+        ("a 1234567890 %%%%", "mostly signs and figures"),
+        ("翻訳 work", None),
+    ],
+)
+def test_what_is_no_description_is_told_why(text, why):
+    assert not_text(text) == why
+
+
+class TestCommand:
+    @pytest.fixture
+    def path(self, clean, tmp_path):
+        clean.to_csv(tmp_path / "d.csv", index=False)
+        return tmp_path / "d.csv"
+
+    def test_it_prints_each_check_and_its_verdict(self, outsort, path):
+        path.write_text(path.read_text() + "Tie bows,BPO\ntie bows,KPO\n")
+        done = outsort("check", path, "--similarity", "0.95")
+        assert done.code == 0
+        for words in ("82 rows, utf-8", "texts under two labels", "FAILS", "row   other row   text"):
+            assert words in done.out
+
+    def test_strict_exits_with_3_and_says_which_limit(self, outsort, path):
+        path.write_text(path.read_text() + "Tie bows,BPO\ntie bows,KPO\n")
+        done = outsort("check", path, "--strict", "--similarity", "0.95", "--max-style", "1")
+        assert done.code == 3
+        assert done.err == f"outsort: {path}: past the limit: exact_duplicates, two_labels\n"
+
+    def test_strict_passes_what_is_within_the_limits(self, outsort, path):
+        done = outsort("check", path, "--strict", "--similarity", "0.95", "--max-style", "1")
+        assert (done.code, done.err) == (0, "")
+
+    def test_json_is_what_python_returns(self, outsort, path):
+        assert json.loads(outsort("check", path, "--json").out) == check(path)
+
+    def test_what_was_left_out_is_said_on_stderr(self, outsort, tmp_path):
+        (tmp_path / "d.csv").write_text("Beschreibung\nRechnungen tippen\n")
+        done = outsort("check", tmp_path / "d.csv")
+        assert done.code == 0
+        assert done.err.startswith("left out: all about labels")
+
+    def test_a_file_without_a_text_column_names_the_columns(self, outsort, tmp_path):
+        (tmp_path / "d.csv").write_text("a,b\n1,2\n")
+        done = outsort("check", tmp_path / "d.csv")
+        assert done.code == 1
+        assert "no column 'text'; it has 'a', 'b'. Name one with --text-column." in done.err

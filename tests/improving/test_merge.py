@@ -1,0 +1,289 @@
+"""Merging: every verdict lands on its row, and what cannot be trusted is told."""
+
+import csv
+import random
+import sys
+
+import numpy as np
+import openpyxl
+import pandas as pd
+import pytest
+
+from outsort import model_file
+from outsort.data.dataset import read
+from outsort.data.identity import key_of
+from outsort.errors import DataError, OutputError
+from outsort.improving.merge import merge
+from outsort.improving.queue import Candidates, write_queue
+
+LINES = {"BPO": "data_entry", "KPO": "legal_services", "NEITHER": "cleaning"}
+
+
+@pytest.fixture
+def data(csv_file):
+    """The small data set, to be merged into."""
+    return csv_file
+
+
+def queue(path, rows, columns=("key", "text", "label", "service_line", "reviewer")):
+    """Write a CSV queue of (text, label, ...) rows with their right keys."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(
+            [key_of(text), text, *rest] + [""] * (len(columns) - 2 - len(rest)) for text, *rest in rows
+        )
+    return path
+
+
+def rows_of(path):
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_verdict_becomes_a_row_with_who_and_when(data, model, tmp_path):
+    given = queue(tmp_path / "q.csv", [("fold leaflets", "bpo ", "data_entry", "Ann")])
+    before = rows_of(data)
+    result = merge([given], data, model)
+    assert (result.added, result.problems) == (1, [])
+    *others, last = rows_of(data)
+    assert [{k: row[k] for k in before[0]} for row in others] == before
+    assert (last["text"], last["label"], last["service_line"], last["reviewer"]) == (
+        "fold leaflets", "BPO", "data_entry", "Ann",
+    )  # fmt: skip
+    assert last["decided_at"] > "2020"
+
+
+def test_a_second_merge_changes_nothing(data, model, tmp_path):
+    given = queue(tmp_path / "q.csv", [("fold leaflets", "BPO", "data_entry")])
+    merge([given], data, model)
+    once = data.read_bytes()
+    result = merge([given], data, model)
+    assert (result.added, result.known, data.read_bytes()) == (0, 1, once)
+
+
+def test_merging_makes_a_file_that_training_takes(model, tmp_path):
+    rows = [
+        (f"{verb} {thing}", label) for label, verb in (("BPO", "type"), ("KPO", "argue")) for thing in "ab"
+    ]
+    result = merge([queue(tmp_path / "q.csv", rows)], tmp_path / "new.csv", model)
+    assert (result.added, result.lines_filled) == (4, 4)
+    dataset = read(tmp_path / "new.csv")
+    assert dataset.labels == ["BPO", "BPO", "KPO", "KPO"]
+    assert all(
+        model.line_labels[list(model.lines).index(x)] == y
+        for x, y in zip(dataset.lines, dataset.labels, strict=True)
+    )
+
+
+def test_a_row_there_without_a_label_is_given_it(data, model, tmp_path):
+    with data.open("a", encoding="utf-8") as file:
+        file.write("fold leaflets,,\n")
+    result = merge([queue(tmp_path / "q.csv", [("fold leaflets", "BPO", "data_entry")])], data, model)
+    assert (result.added, result.filled) == (0, 1)
+    assert rows_of(data)[-1]["label"] == "BPO"
+
+
+def test_undecided_rows_are_counted_and_left(data, model, tmp_path):
+    before = data.read_bytes()
+    result = merge([queue(tmp_path / "q.csv", [("fold leaflets", "")])], data, model)
+    assert (result.undecided, result.problems, data.read_bytes()) == (1, [], before)
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([("fold leaflets", "BP0")], "'BP0' is none of BPO, KPO, NEITHER"),
+        ([("fold leaflets", "BPO"), ("Fold  leaflets", "KPO")], "is BPO, but KPO in"),
+        (
+            [("fold leaflets", "BPO", "data_entry"), ("fold leaflets", "BPO", "translation")],
+            "but BPO translation",
+        ),
+        ([("draft a contract", "BPO")], "is BPO here, but KPO in row"),
+        ([("fold leaflets", "BPO", "legal_services")], "is a line of KPO"),
+        ([("fold leaflets", "BPO", "origami")], "is none that the data or the model know"),
+    ],
+)
+def test_what_is_in_conflict_is_told_and_left_out(data, model, tmp_path, rows, told):
+    before = data.read_bytes()
+    result = merge([queue(tmp_path / "q.csv", rows)], data, model)
+    assert told in result.problems[0]
+    assert len(result.problems) == 1
+    assert data.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [("", "the key is gone"), (key_of("another"), "do not belong together"), ("12", "do not")],
+)
+def test_a_key_that_was_tampered_with_is_told(data, model, tmp_path, key, told):
+    path = tmp_path / "q.csv"
+    path.write_text(f"key,text,label\n{key},fold leaflets,BPO\n", encoding="utf-8")
+    result = merge([path], data, model)
+    assert told in result.problems[0]
+    assert result.added == 0
+
+
+def test_an_edited_text_is_found_by_its_key_if_the_data_have_it(data, model, tmp_path):
+    path = tmp_path / "q.csv"
+    path.write_text(f"key,text,label\n{key_of('draft a contract')},shortened…,KPO\n", encoding="utf-8")
+    assert merge([path], data, model).known == 1
+
+
+def test_two_reviewers_who_agree_are_both_named(data, model, tmp_path):
+    one = queue(tmp_path / "1.csv", [("fold leaflets", "BPO", "data_entry", "Ann")])
+    two = queue(tmp_path / "2.csv", [("fold leaflets", "BPO", "", "Bo")])
+    assert merge([one, two], data, model).added == 1
+    assert rows_of(data)[-1]["reviewer"] == "Ann; Bo"
+
+
+def test_a_file_that_changes_meanwhile_is_left_alone(data, model, tmp_path, monkeypatch):
+    write = sys.modules["outsort.improving.merge"]._write
+
+    def late(frame, path, before, encoding):
+        path.write_bytes(before + b"another,BPO,data_entry\n")
+        write(frame, path, before, encoding)
+
+    monkeypatch.setattr("outsort.improving.merge._write", late)
+    with pytest.raises(OutputError, match="changed while"):
+        merge([queue(tmp_path / "q.csv", [("fold leaflets", "BPO")])], data, model)
+    assert rows_of(data)[-1]["text"] == "another"
+
+
+def test_semicolons_line_ends_and_marks_of_the_data_stay(model, tmp_path):
+    data = tmp_path / "data.csv"
+    data.write_bytes("﻿text;label\r\ndraft a contract;KPO\r\n".encode())
+    merge([queue(tmp_path / "q.csv", [("fold, leaflets", "BPO")])], data, model)
+    lines = data.read_bytes().decode("utf-8").split("\r\n")
+    assert lines[0] == "﻿text;label;reviewer;decided_at"
+    assert lines[1:2] == ["draft a contract;KPO;;"]
+    assert lines[2].startswith("fold, leaflets;BPO;;2")
+
+
+def test_a_file_that_is_no_queue_is_refused(data, model):
+    with pytest.raises(DataError, match="no column 'key'"):
+        merge([data], data, model)
+
+
+def test_columns_of_other_names_are_named(outsort, model, tmp_path):
+    data = tmp_path / "data.csv"
+    data.write_text("work,kind\ndraft a contract,KPO\n", encoding="utf-8")
+    model_file.save(model, tmp_path / "m.joblib")
+    given = queue(tmp_path / "q.csv", [("fold leaflets", "BPO")])
+    columns = ("--text-column", "work", "--label-column", "kind")
+    done = outsort("merge", given, "--into", data, "-m", tmp_path / "m.joblib", *columns)
+    assert (done.code, rows_of(data)[-1]["work"], rows_of(data)[-1]["kind"]) == (0, "fold leaflets", "BPO")
+
+
+def test_corrections_of_the_page_are_taken(client, data, model, tmp_path):
+    (answer,) = client.post("/predict", json={"texts": ["fold\r\nleaflets"]}).json()["answers"]
+    path = tmp_path / "corrections.csv"
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["key", "text", "model_label", "label", "service_line", "reviewer", "decided_at"])
+        writer.writerow(
+            [answer["key"], answer["text"], answer["label"], "BPO", "", "Ann", "2026-11-26T07:00:00Z"]
+        )
+    result = merge([path], data, model)
+    assert (result.added, result.problems) == (1, [])
+    assert rows_of(data)[-1]["decided_at"] == "2026-11-26T07:00:00Z"
+
+
+WILD = [
+    "=1+1 {}",
+    "'quoted {}",
+    "007 {}",
+    "1e5 {}",
+    "two\nlines {}",
+    "“smart” – {}",
+    "日本語 {}",
+    "😅 {}",
+    " spaced  {} ",
+]
+
+
+@pytest.fixture
+def verdicts():
+    """A thousand texts of every kind with a label each, by text."""
+    rng = random.Random(0)
+    return {WILD[i % len(WILD)].format(i): rng.choice(list(LINES)) for i in range(1000)}
+
+
+@pytest.fixture
+def queued(model, verdicts, tmp_path):
+    """A workbook of those texts and a hundred others, as `outsort review` writes it."""
+    texts = [*verdicts, *(f"left alone {i}" for i in range(100))]
+    n = len(texts)
+    path = tmp_path / "queue.xlsx"
+    write_queue(
+        path, model, Candidates(texts, np.ones(n, np.int64), np.ones(n), 0), np.arange(n), force=False
+    )
+    return path
+
+
+def work_through(path, verdicts):
+    """Label a workbook's rows as a person does: sort and filter, delete rows, put columns between."""
+    book = openpyxl.load_workbook(path)
+    sheet = book["review"]
+    names, *rows = sheet.iter_rows(values_only=True)
+    rows = [row for row in rows if row[1] in verdicts]
+    sheet.delete_rows(2, sheet.max_row)
+    for number, row in enumerate(sorted(rows, key=lambda row: row[1][::-1]), 2):
+        cells = dict(zip(names, row, strict=True))
+        cells["label"] = verdicts[cells["text"]]
+        cells["service_line"] = LINES[cells["label"]]
+        for place, name in enumerate(names, 1):
+            cell = sheet.cell(number, place, cells[name])
+            cell.data_type = "s" if isinstance(cells[name], str) else cell.data_type
+        sheet.row_dimensions[number].hidden = cells["label"] != "KPO"
+    sheet.auto_filter.add_filter_column(names.index("label"), ["KPO"])
+    for place in (1, 2, 4):
+        sheet.insert_cols(place)
+        sheet.cell(1, place, f"notes {place}")
+    book.save(path)
+
+
+def landed(path, verdicts):
+    return {row["text"]: row["label"] for row in rows_of(path)} == verdicts
+
+
+def test_a_thousand_verdicts_land_through_a_workbook_worked_through(queued, model, tmp_path, verdicts):
+    work_through(queued, verdicts)
+    result = merge([queued], tmp_path / "data.csv", model)
+    assert (result.added, result.problems) == (1000, [])
+    assert landed(tmp_path / "data.csv", verdicts)
+
+
+#: What LibreOffice is asked for: its name of the filter, with semicolons and UTF-8 for CSV.
+SAVED_AS = {"xlsx": "xlsx:Calc MS Excel 2007 XML", "csv": "csv:Text - txt - csv (StarCalc):59,34,76"}
+
+
+@pytest.mark.parametrize("kind", SAVED_AS)
+def test_a_thousand_verdicts_land_through_libreoffice(office, queued, model, tmp_path, verdicts, kind):
+    # As it came, opened and saved; then worked through, and saved once more.
+    path = office(queued, SAVED_AS["xlsx"], tmp_path / "once")
+    work_through(path, verdicts)
+    path = office(path, SAVED_AS[kind], tmp_path / "twice")
+    result = merge([path], tmp_path / "data.csv", model)
+    assert (result.added, result.problems) == (1000, [])
+    assert landed(tmp_path / "data.csv", verdicts)
+
+
+def test_a_thousand_verdicts_land_through_csv_with_semicolons(model, tmp_path, verdicts):
+    path = tmp_path / "queue.csv"
+    frame = pd.DataFrame({"text": list(verdicts), "label": list(verdicts.values())})
+    frame.insert(0, "key", frame["text"].map(key_of))
+    frame.sample(frac=1, random_state=1).to_csv(path, index=False, sep=";", encoding="utf-16")
+    result = merge([path], tmp_path / "data.csv", model)
+    assert (result.added, result.problems) == (1000, [])
+    assert landed(tmp_path / "data.csv", verdicts)
+
+
+def test_the_command_tells_and_exits(outsort, data, model, tmp_path):
+    model_file.save(model, tmp_path / "m.joblib")
+    given = queue(tmp_path / "q.csv", [("fold leaflets", "BPO"), ("draft a contract", "BPO")])
+    done = outsort("merge", given, "--into", data, "-m", tmp_path / "m.joblib", "--reviewer", "Ann")
+    assert done.code == 3
+    assert "1 rows added, 0 given their label, 0 there already; 0 undecided" in done.out
+    assert "is BPO here, but KPO in row" in done.err
+    assert rows_of(data)[-1]["reviewer"] == "Ann"

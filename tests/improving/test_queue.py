@@ -1,0 +1,189 @@
+"""Review: which texts are chosen, and what the queue looks like."""
+
+import csv
+
+import numpy as np
+import openpyxl
+import pandas as pd
+import pytest
+
+from outsort import model_file
+from outsort.cli import options
+from outsort.data.identity import key_of
+from outsort.errors import DataError, OutputError
+from outsort.improving.choose import WAYS, _vectors, choose
+from outsort.improving.queue import COLUMNS, Candidates, check_queue, read_candidates, write_queue
+from outsort.labels import LABELS
+from outsort.scoring.files import Options
+from outsort.training.fitting import count_terms
+
+TEXTS = [
+    "key invoices into an old ledger",
+    "key invoices into an old ledger now",
+    "draft a contract for a licence",
+    "zymurgy quokka flibbert",
+    "office",
+    "translate a vision model",
+    "wash and mop",
+]
+
+
+@pytest.mark.parametrize("by", WAYS)
+def test_every_way_chooses_different_texts_none_near_another(model, by):
+    chosen = choose(model, TEXTS, 5, by).tolist()
+    assert len(chosen) == len(set(chosen)) == 5
+    assert not {0, 1} <= set(chosen)
+
+
+@pytest.mark.parametrize("by", WAYS)
+def test_asking_for_more_than_there_are_gives_what_there_is(model, by):
+    assert 4 <= len(choose(model, TEXTS, 100, by)) < len(TEXTS)
+
+
+def test_the_same_seed_chooses_the_same(model):
+    assert choose(model, TEXTS, 3, seed=4).tolist() == choose(model, TEXTS, 3, seed=4).tolist()
+
+
+ALIKE = [
+    *(f"quokka {word}" for word in ("stew", "shelf", "ribbon", "puzzle", "meadow", "anchor")),
+    *(f"zither {word}" for word in ("lamp", "gravel", "velvet", "cactus")),
+    "flibbert",
+    "key invoices into sap again",
+]
+
+
+def test_mixed_takes_what_is_unknown_and_frequent_first_and_not_all_of_one_kind(model):
+    kinds = [ALIKE[i].split()[0] for i in choose(model, ALIKE, 5)]
+    assert kinds[0] == "quokka"
+    assert {"quokka", "zither"} <= set(kinds)
+    assert "key" not in kinds
+
+
+def test_mixed_heeds_what_answers_count(model):
+    weights = np.array([1.0] * 6 + [50.0] * 4 + [1.0] * 2)
+    assert ALIKE[choose(model, ALIKE, 1, weights=weights)[0]].startswith("zither")
+
+
+def test_how_many_texts_hold_a_term_is_told_by_its_idf(model, rows_frame):
+    texts = [*rows_frame["text"], "zymurgy"]
+    terms, counts = count_terms(texts)
+    _, n_learnt = _vectors(model, texts)
+    in_texts = np.asarray(counts.sum(axis=0)).ravel()
+    known = [term in model.vocabulary for term in terms]
+    assert 0 < sum(known) < len(known)
+    np.testing.assert_allclose(n_learnt, np.where(known, in_texts, 0), rtol=1e-4)
+
+
+def test_uncertain_takes_the_least_sure_first(model):
+    scores = model.line_scores(TEXTS)
+    p_kpo = 1 / (1 + np.exp(-model.log_odds(scores)))
+    neither = model.neither(scores)
+    proba = np.sort(np.stack([(1 - p_kpo) * (1 - neither), p_kpo * (1 - neither), neither]), axis=0)
+    assert choose(model, TEXTS, 1, "uncertain")[0] == np.argmin(proba[-1] - proba[-2])
+
+
+def test_novel_takes_unknown_words_first(model):
+    assert choose(model, TEXTS, 1, "novel")[0] == TEXTS.index("zymurgy quokka flibbert")
+
+
+def test_weight_prefers_what_costs_most(model):
+    weights = np.ones(len(TEXTS))
+    weights[2] = 1e6
+    assert choose(model, TEXTS, 1, "weight", weights=weights)[0] == 2
+
+
+def test_an_unknown_way_is_refused(model):
+    with pytest.raises(ValueError, match="choose one of mixed"):
+        choose(model, TEXTS, 1, "best")
+
+
+def test_candidates_are_new_texts_with_their_rows_and_weights(model, tmp_path):
+    path = tmp_path / "scored.csv"
+    path.write_text(
+        "text,spend\nType forms,2\ntype  FORMS,3\ndraft a contract,9\n???,1\n,1\n", encoding="utf-8"
+    )
+    found = read_candidates(path, model, weight_column="spend")
+    assert (found.texts, found.n_rows.tolist(), found.weights.tolist()) == (["Type forms"], [2], [5.0])
+    assert found.n_seen == 1
+
+
+def test_a_weight_that_is_none_is_named(model, tmp_path):
+    path = tmp_path / "scored.csv"
+    path.write_text("text,spend\nType forms,2\nMop,lots\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"row 3: weight 'lots'"):
+        read_candidates(path, model, weight_column="spend")
+
+
+def candidates(texts):
+    return Candidates(texts, np.ones(len(texts), np.int64), np.ones(len(texts)), 0)
+
+
+def test_a_workbook_has_drop_downs_frozen_keys_and_no_formula(model, tmp_path):
+    path = tmp_path / "queue.xlsx"
+    texts = ["=1+1 data entry", "draft a licence"]
+    assert write_queue(path, model, candidates(texts), np.array([1, 0]), force=False) == 0
+    book = openpyxl.load_workbook(path)
+    sheet = book["review"]
+    assert [cell.value for cell in sheet[1]] == list(COLUMNS)
+    assert [sheet.cell(row, 2).value for row in (2, 3)] == texts[::-1]
+    assert sheet.cell(3, 2).data_type == "s"
+    assert sheet.cell(2, 1).value == key_of(texts[1])
+    assert sheet.freeze_panes == "C2"
+    rules = {str(rule.sqref): rule.formula1 for rule in sheet.data_validations.dataValidation}
+    assert rules["H2:H3"] == f'"{",".join(LABELS)}"'
+    assert rules["I2:I3"] == f"'service lines'!$A$2:$A${len(model.lines) + 1}"
+    assert {row[0].value for row in book["service lines"].iter_rows(min_row=2)} == set(model.lines)
+
+
+@pytest.mark.parametrize("name", ["q.xlsx", "q.csv"])
+def test_texts_that_a_workbook_cannot_hold_keep_their_key(model, tmp_path, name):
+    texts = ["two\r\nlines", "bell\x07 rings", "form\x0cfeed", "half \ud800 a pair"]
+    write_queue(tmp_path / name, model, candidates(texts), np.arange(4), force=False)
+    if name.endswith("csv"):
+        rows = pd.read_csv(tmp_path / name)[["key", "text"]].to_numpy().tolist()
+    else:
+        sheet = openpyxl.load_workbook(tmp_path / name)["review"]
+        rows = [[cell.value for cell in row[:2]] for row in sheet.iter_rows(min_row=2)]
+    assert [key for key, _ in rows] == [key_of(text) for text in texts]
+    assert [key_of(text) for _, text in rows] == [key_of(text) for text in texts]
+
+
+@pytest.mark.parametrize("name", ["q.txt", "q.csv.gz", "queue"])
+def test_a_queue_of_another_format_is_refused_before_any_work(tmp_path, name):
+    with pytest.raises(OutputError, match=r"ends in \.xlsx or \.csv"):
+        check_queue(tmp_path / name, force=False)
+
+
+def test_the_command_knows_every_way():
+    assert [by.value for by in options.By] == list(WAYS)
+
+
+def test_candidates_are_found_in_lists_of_json_and_joined_columns(model, tmp_path):
+    path = tmp_path / "t.jsonl"
+    path.write_text(
+        '{"title": "Type", "text": ["forms", 3]}\n{"title": "Mop", "text": null}\n', encoding="utf-8"
+    )
+    found = read_candidates(path, model, options=Options(text_columns=("title", "text")))
+    assert found.texts == ["Type ['forms', 3]", "Mop"]
+    assert found.n_rows.tolist() == found.weights.tolist() == [1, 1]
+
+
+def test_a_csv_queue_holds_the_same_and_texts_of_any_length(model, tmp_path):
+    path = tmp_path / "queue.csv"
+    texts = ['draft, a "licence"\nnow', "x " * 30_000]
+    assert write_queue(path, model, candidates(texts), np.array([0, 1]), force=False) == 0
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["text"] for row in rows] == texts
+    assert {row["label"] for row in rows} == {""}
+    assert write_queue(tmp_path / "q.xlsx", model, candidates(texts), np.array([0, 1]), force=False) == 1
+
+
+def test_the_command_writes_a_queue(outsort, model, tmp_path):
+    model_file.save(model, tmp_path / "m.joblib")
+    pd.DataFrame({"text": TEXTS}).to_csv(tmp_path / "t.csv", index=False)
+    done = outsort(
+        "review", tmp_path / "t.csv", "-o", tmp_path / "q.csv", "-n", 3, "-m", tmp_path / "m.joblib"
+    )
+    assert (done.code, done.err.splitlines()[-1]) == (0, f"{tmp_path / 'q.csv'}: 3 of 7 texts to review")
+    assert outsort("review", tmp_path / "t.csv", "-o", tmp_path / "w.csv", "--by", "weight").code == 2

@@ -1,0 +1,128 @@
+"""Retraining: compared on what the old model never saw, and written only if the gate is passed."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from outsort import model_file
+from outsort.data.dataset import read
+from outsort.improving.retrain import retrain
+from outsort.labels import ANSWERS
+from outsort.training import folds, train
+from outsort.training.folds import Checks
+
+NEW = [
+    (f"{verb} {thing}", label, line)
+    for label, line, verb in (("BPO", "data_entry", "punch"), ("KPO", "legal_services", "litigate"))
+    for thing in ("ledgers", "deeds", "wills", "bills", "patents", "receipts", "leases", "claims")
+]
+
+
+@pytest.fixture
+def base(frame):
+    return train.train(frame, checks=Checks(folds=0))
+
+
+@pytest.fixture
+def more(frame):
+    """The rows of the base, and new ones of words that it does not know."""
+    return pd.concat([frame, pd.DataFrame(NEW, columns=frame.columns)], ignore_index=True)
+
+
+def test_new_rows_are_answered_by_models_that_were_trained_without_them(base, more):
+    model, result = retrain(read(more), base, checks=Checks(folds=4))
+    dataset = read(more)
+    _, validation = train.train_validated(dataset, checks=Checks(folds=4))
+    held_out = validation.held_out[folds.STRATIFIED]
+    new = np.flatnonzero(held_out.rows >= len(more) - len(NEW))
+    labels = np.array(dataset.labels)[held_out.rows[new]]
+    right = (np.where(held_out.log_odds[new] > 0, *ANSWERS[::-1]) == labels).astype(int)
+    right_before = base.predict([dataset.texts[i] for i in held_out.rows[new]]) == labels
+    assert result["new_rows"] == result["on_new_rows"]["n"] == len(NEW)
+    assert result["on_new_rows"]["difference"] == pytest.approx((right - right_before).mean())
+    assert not result["worse"]
+    assert model.about["lineage"][0]["model"] == base.fingerprint
+
+
+def test_new_rows_are_judged_on_groups_left_out_whole():
+    # Every supplier writes of the same work; the base knew half of the words.
+    rows = [
+        (f"{verb} {thing} {supplier}", label, f"supplier {supplier}", verb in ("key", "draft"))
+        for label, verbs in (("BPO", ("key", "punch")), ("KPO", ("draft", "litigate")))
+        for verb in verbs
+        for supplier in range(12)
+        for thing in ("deeds", "bills")
+    ]
+    data = pd.DataFrame(rows, columns=["text", "label", "supplier", "old"])
+    base = train.train(data[data["old"]], checks=Checks(folds=0))
+    _, result = retrain(read(data), base, checks=Checks(folds=4, group_column="supplier"))
+    (scheme,) = result["on_groups"]
+    assert scheme == "unseen supplier"
+    judged = result["on_groups"][scheme]
+    # Words that only the new rows hold cannot be told apart without them.
+    assert (judged["n"], judged["got_right"], judged["got_wrong"]) == (96, 24, 0)
+
+
+def test_fewer_than_ten_groups_are_not_judged(base, more):
+    _, result = retrain(read(more), base, checks=Checks(folds=2))
+    assert result["on_groups"] == {}
+
+
+def test_the_lineage_goes_back_to_the_first(base, more):
+    second, _ = retrain(read(more), base, checks=Checks(folds=2))
+    third, _ = retrain(read(more), second, checks=Checks(folds=2))
+    assert [a["model"] for a in third.about["lineage"]] == [second.fingerprint, base.fingerprint]
+
+
+def test_without_new_rows_and_test_there_is_nothing_to_judge_by(base, frame):
+    _, result = retrain(read(frame), base, checks=Checks(folds=2))
+    assert (result["new_rows"], result["on_new_rows"], result["judged"]) == (0, None, False)
+
+
+def test_without_folds_nothing_can_be_compared(base, frame):
+    with pytest.raises(ValueError, match="folds is 0"):
+        retrain(read(frame), base, checks=Checks(folds=0))
+
+
+@pytest.fixture
+def files(base, more, tmp_path):
+    model_file.save(base, tmp_path / "old.joblib")
+    more.to_csv(tmp_path / "data.csv", index=False)
+    return tmp_path
+
+
+def test_the_command_writes_what_passes_the_gate(outsort, files):
+    new = files / "new.joblib"
+    done = outsort(
+        "retrain", files / "data.csv", "--base", files / "old.joblib", "-o", new, "--gate", "no-worse"
+    )
+    assert done.code == 0, done.err
+    assert f"{len(NEW)} of 31 rows are new to" in done.out
+    assert (
+        model_file.load(new).about["lineage"][0]["model"] == model_file.load(files / "old.joblib").fingerprint
+    )
+
+
+def test_a_worse_model_is_not_written(outsort, files, more):
+    # The new rows with their labels turned round: what is learnt from them fails the test.
+    turned = more.assign(
+        label=more["label"].replace({"BPO": "KPO", "KPO": "BPO"}), service_line=more["service_line"] + "_"
+    )
+    turned.to_csv(files / "turned.csv", index=False)
+    new = files / "new.joblib"
+    done = outsort(
+        *("retrain", files / "turned.csv", "--base", files / "old.joblib", "-o", new, "--gate", "no-worse"),
+        *("--test", files / "data.csv"),
+    )
+    assert (done.code, new.exists()) == (3, False)
+    assert "not written: the new model is worse" in done.err
+
+
+def test_with_nothing_to_judge_by_the_gate_stays_shut(outsort, files, frame):
+    frame.to_csv(files / "same.csv", index=False)
+    new = files / "new.joblib"
+    arguments = ("retrain", files / "same.csv", "--base", files / "old.joblib", "-o", new)
+    done = outsort(*arguments, "--gate", "no-worse")
+    assert (done.code, new.exists()) == (3, False)
+    assert "no new row and no --test" in done.err
+    assert outsort(*arguments).code == 0

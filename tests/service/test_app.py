@@ -1,0 +1,639 @@
+"""The service: what it answers, what it refuses, and what it does when too much is asked."""
+
+import gzip
+import io
+import json
+import logging
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import zipfile
+from pathlib import Path
+
+import httpx
+import pytest
+
+import outsort
+from outsort import model_file
+from outsort.data.identity import key_of
+from outsort.prediction import explanation_record, record
+from outsort.scoring import files, scorer
+from outsort.service import app, schemas
+from outsort.service.guard import HEADERS, Settings
+from outsort.service.protocol import Protocol
+from outsort.service.schemas import MAX_CHARACTERS, MAX_TEXTS
+from outsort.service.uploads import MEDIA_TYPES
+from serving import serving
+
+CONFIG = Path(__file__).with_name("schemathesis.toml")
+TEXTS = ["Draft a contract", "key invoices, façade 👷 ﬁles", "", "=HYPERLINK(1)", "<script>alert(1)</script>"]
+
+
+def ask(client, texts, **more):
+    return client.post("/predict", json={"texts": texts, **more})
+
+
+def assert_problem(response, status, words):
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    content = response.json()
+    assert (content["status"], content["type"]) == (status, "about:blank")
+    assert words in content["detail"]
+
+
+# --- answers -----------------------------------------------------------------------------------------
+
+
+def test_texts_are_answered_as_from_python(client, model):
+    response = ask(client, TEXTS)
+    assert response.json() == {
+        "model": model.fingerprint,
+        "answers": [{"key": key_of(p.text)} | record(p) for p in outsort.predict(TEXTS, model)],
+    }
+
+
+def test_an_explained_answer_is_that_of_explain(client, model):
+    (answer,) = ask(client, [TEXTS[1]], explain=True).json()["answers"]
+    expected = explanation_record(
+        outsort.predict(TEXTS[1], model), outsort.explain(model, TEXTS[1]), [], n_lines=10
+    )
+    del expected["precedents"]
+    assert answer == {"key": key_of(TEXTS[1])} | expected
+
+
+def test_no_texts_no_answers(client):
+    assert ask(client, []).json()["answers"] == []
+
+
+def test_the_model_is_described(client, model):
+    about = client.get("/model").json()
+    assert about["model"] == model.fingerprint
+    assert about["service_lines"] == {
+        "BPO": ["data_entry", "translation"],
+        "KPO": ["data_science", "legal_services"],
+        "NEITHER": ["cleaning"],
+    }
+    assert about["limits"]["texts"] == MAX_TEXTS
+
+
+def test_a_model_without_lines_and_neither_is_served_too(two_class_model):
+    with serving(two_class_model) as client:
+        assert client.get("/model").json()["service_lines"] == {"BPO": [], "KPO": []}
+        (answer,) = ask(client, ["draft a contract"]).json()["answers"]
+        assert (answer["neither"], answer["service_line"]) == (None, None)
+
+
+# --- files -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def table(tmp_path):
+    """The texts as a table with leading zeros, in a format."""
+
+    def write(name):
+        source = tmp_path / "source.jsonl"
+        lines = (json.dumps({"id": f"{i:03}", "text": text}) for i, text in enumerate(TEXTS))
+        source.write_text("\n".join(lines), encoding="utf-8")
+        made = tmp_path / name
+        files.score_file(source, made, options=files.Options(prefix="old_"))
+        return made
+
+    return write
+
+
+NAMES = ["t.csv", "t.tsv", "t.jsonl", "t.parquet", "t.xlsx", "t.csv.gz", "t.jsonl.zst"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("as_form", [False, True])
+def test_a_file_comes_back_as_score_makes_it(client, model, table, tmp_path, name, as_form):
+    path = table(name)
+    if as_form:
+        response = client.post("/score", files={"file": (name, path.read_bytes())})
+    else:
+        response = client.post("/score", params={"filename": name}, content=path.read_bytes())
+    assert response.status_code == 200, response.text
+    expected = tmp_path / f"expected-{name}"
+    files.score_file(path, expected, model)
+    ours, theirs = response.content, expected.read_bytes()
+    if name.endswith("xlsx"):  # a workbook holds when it was made
+        ours, theirs = (
+            zipfile.ZipFile(io.BytesIO(b)).read("xl/worksheets/sheet1.xml") for b in (ours, theirs)
+        )
+    assert ours == theirs
+    stem, _, end = name.partition(".")
+    assert response.headers["content-disposition"] == f"attachment; filename*=utf-8''{stem}-scored.{end}"
+    assert json.loads(response.headers["outsort-table"]) == {
+        "columns": ["id", "text", *(f"old_{name}" for name in scorer.ADDED)],
+        "text_columns": ["text"],
+        "prefix": "",
+    }
+
+
+def test_a_file_without_a_name_is_told_by_its_type(client):
+    response = client.post("/score", content=b"text\nkey invoices\n", headers={"content-type": "text/csv"})
+    assert response.text.splitlines()[1].startswith("key invoices,BPO,")
+    assert response.headers["content-type"].startswith("text/csv")
+
+
+@pytest.mark.parametrize("style", MEDIA_TYPES)
+def test_a_file_is_turned_into_the_format_asked_for(client, style):
+    query = {"filename": "t.csv.gz", "to": style}
+    response = client.post("/score", params=query, content=gzip.compress(b"text\ndata entry\n"))
+    assert response.headers["content-type"].startswith(MEDIA_TYPES[style])
+    assert response.headers["content-disposition"].endswith(f"t-scored.{style}")
+
+
+def test_the_columns_of_text_and_the_prefix_are_chosen_and_told(client):
+    query = {"filename": "t.csv", "text_column": ["what", "more"], "prefix": "x_"}
+    response = client.post("/score", params=query, content=b"what,more,label\ndata,entry,?\n")
+    assert response.text.splitlines()[0].startswith("what,more,label,x_label,")
+    assert json.loads(response.headers["outsort-table"])["text_columns"] == ["what", "more"]
+
+
+def test_a_file_without_a_column_of_texts_is_refused_with_its_columns(client):
+    response = client.post("/score", params={"filename": "t.csv"}, content=b"lot,Item\n1,data entry\n")
+    assert_problem(response, 422, "t.csv: no column 'text'; it has 'lot', 'Item'. Name one with text_column.")
+    assert response.json()["columns"] == ["lot", "Item"]
+
+
+def test_a_row_that_cannot_be_read_is_named_or_kept(client):
+    content = b"id,text\n1,data entry\n2\n"
+    response = client.post("/score", params={"filename": "t.csv"}, content=content)
+    assert_problem(
+        response, 422, "t.csv, row 3 has 1 cells where the header has 2. Mend it, or pass on_error=keep"
+    )
+    response = client.post("/score", params={"filename": "t.csv", "on_error": "keep"}, content=content)
+    assert "has 1 cells where the header has 2" in response.text
+
+
+@pytest.mark.parametrize(
+    ("query", "headers", "status", "words"),
+    [
+        ({}, {}, 415, "the file: the name does not tell the format. Name one with from or to"),
+        ({"filename": "t.xls"}, {}, 415, "Save it as .xlsx"),
+        ({"filename": "t.csv"}, {"content-encoding": "gzip"}, 415, "Content-Encoding"),
+        ({"filename": "t.csv", "to": "pdf"}, {}, 422, "query.to"),
+        ({"filename": "t.csv", "encoding": "zip"}, {}, 422, "query.encoding"),
+        ({"filename": "t.csv", "encoding": "utf-16"}, {}, 422, "t.csv: holds bytes that are no utf-16 text"),
+        ({"filename": "t.csv.gz"}, {}, 422, "t.csv.gz: is damaged"),
+        ({"filename": "t.xlsx"}, {}, 422, "t.xlsx: is damaged, or no workbook"),
+        ({"filename": "t.parquet"}, {}, 422, "t.parquet: cannot be read as Parquet"),
+        ({"filename": "t.jsonl"}, {}, 422, "t.jsonl, line 1 is no JSON"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused_in_words(client, query, headers, status, words):
+    response = client.post("/score", params=query, content=b"text\ndata entr\xffy\n", headers=headers)
+    assert_problem(response, status, words)
+    assert tempfile.gettempdir() not in response.text
+
+
+def test_a_form_without_a_file_is_refused(client):
+    assert_problem(client.post("/score", files={"other": b"x"}), 422, "its part 'file'")
+    for kind in ("multipart/form-data", "multipart/form-data; boundary=x"):
+        assert_problem(client.post("/score", content=b"--y", headers={"content-type": kind}), 400, "")
+
+
+@pytest.mark.parametrize(
+    ("name", "back"),
+    [
+        ("../../etc/passwd.csv", "passwd-scored.csv"),
+        ("..\\..\\boot.csv", "boot-scored.csv"),
+        ("/etc/cron.d/x.csv", "x-scored.csv"),
+        ("a\r\nset-cookie: b.csv", "a__set-cookie_ b-scored.csv"),
+        ("\0.csv", "_-scored.csv"),
+        ("....csv", "csv-scored.csv"),
+        ("x" * 200 + ".csv", "x" * 96 + "-scored.csv"),
+        ('"><img src=x>.csv', "___img src_x_-scored.csv"),
+        ("Büro 日本.csv", "Büro 日本-scored.csv"),
+    ],
+)
+def test_of_a_file_s_name_only_a_harmless_rest_is_used(client, monkeypatch, tmp_path, name, back):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    query = {"filename": name, "from": "csv"}
+    response = client.post("/score", params=query, content=b"text\ndata entry\n")
+    assert response.status_code == 200
+    quoted = response.headers["content-disposition"].removeprefix("attachment; filename*=utf-8''")
+    assert httpx.URL("http://x/?q=" + quoted).params["q"] == back
+    assert "set-cookie" not in response.headers
+    wait_for(lambda: not list(tmp_path.iterdir()))
+
+
+def test_formulas_and_markup_stay_text(client, table):
+    response = client.post(
+        "/score", params={"filename": "t.csv", "to": "xlsx"}, content=table("t.csv").read_bytes()
+    )
+    sheet = zipfile.ZipFile(io.BytesIO(response.content)).read("xl/worksheets/sheet1.xml").decode()
+    assert "<f>" not in sheet
+    assert "=HYPERLINK(1)" in sheet
+    assert "&lt;script&gt;" in sheet
+
+
+# --- refusals ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        (b'{"texts": ["a"', 400, "The body is no JSON"),
+        (b"\xff\xfe", 400, ""),
+        (b"[" * 100_000, 400, ""),
+        (b'{"texts": ' + b"[" * 900 + b"]" * 900 + b"}", 422, "body.texts.0: Input should be a valid string"),
+        (b'{"texts": ' + b"9" * 5000 + b"}", 400, ""),
+        (b"", 422, "body: Field required"),
+        (b"null", 422, "body"),
+        (b'{"texts": "a"}', 422, "body.texts: Input should be a valid list"),
+        (b'{"texts": [1]}', 422, "body.texts.0: Input should be a valid string"),
+        (b'{"texts": [null]}', 422, "body.texts.0"),
+        (b'{"texts": ["\\ud800"]}', 422, "body.texts.0"),
+        (b'{"texts": [], "explain": "yes"}', 422, "body.explain"),
+        (b'{"texts": [], "other": 1}', 422, "body.other: Extra inputs are not permitted"),
+        (json.dumps({"texts": ["a"] * (MAX_TEXTS + 1)}).encode(), 422, f"at most {MAX_TEXTS} items"),
+        (json.dumps({"texts": ["a" * (MAX_CHARACTERS + 1)]}).encode(), 422, f"at most {MAX_CHARACTERS} char"),
+    ],
+)
+def test_a_body_that_cannot_be_used_is_refused_in_words(client, body, status, words):
+    response = client.post("/predict", content=body, headers={"content-type": "application/json"})
+    assert_problem(response, status, words)
+    assert len(response.content) < 2000  # what was sent does not come back
+
+
+def test_what_is_not_called_json_is_not_read_as_json(client):
+    # So that no form of another web page can ask: a browser sends those without asking first.
+    assert_problem(client.post("/predict", content=b'{"texts": []}'), 422, "body")
+    plain = {"content-type": "text/plain"}
+    assert_problem(client.post("/predict", content=b'{"texts": []}', headers=plain), 422, "body")
+
+
+def test_unknown_paths_and_methods_are_problems_too(client):
+    assert_problem(client.get("/../../etc/passwd"), 404, "Not Found")
+    assert_problem(client.get("/page/index.html"), 404, "Not Found")
+    response = client.get("/predict")
+    assert_problem(response, 405, "Method Not Allowed")
+    assert response.headers["allow"] == "POST"
+
+
+def hundred_megabytes():
+    for _ in range(100):
+        yield bytes(1 << 20)
+
+
+@pytest.mark.parametrize("path", ["/predict", "/score?filename=t.csv"])
+@pytest.mark.parametrize("length", [{}, {"content-length": str(100 << 20)}])
+def test_a_hundred_megabytes_are_refused_and_the_next_is_answered(client, path, length):
+    headers = {"content-type": "application/json", **length}
+    assert_problem(client.post(path, content=hundred_megabytes(), headers=headers), 413, "is larger than")
+    assert ask(client, ["data entry"]).status_code == 200
+
+
+def test_a_small_file_that_unpacks_to_a_huge_one_is_refused(model):
+    workbook = io.BytesIO()
+    with zipfile.ZipFile(workbook, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/worksheets/sheet1.xml", bytes(2 << 20))
+    bombs = {"t.csv.gz": gzip.compress(b"text\n" + b"a" * (2 << 20)), "t.xlsx": workbook.getvalue()}
+    with serving(model, Settings(max_unpacked=1 << 20)) as client:
+        for name, content in bombs.items():
+            response = client.post("/score", params={"filename": name}, content=content)
+            assert_problem(response, 413, "unpacks to more than 1,048,576 bytes")
+
+
+def test_what_takes_too_long_is_refused(model):
+    with serving(model, Settings(answer_seconds=0)) as client:
+        assert_problem(ask(client, ["data entry"]), 413, "longer than 0 seconds")
+        response = client.post("/score", params={"filename": "t.csv"}, content=b"text\ndata entry\n")
+        assert_problem(response, 413, "longer than 0 seconds")
+
+
+# --- clients that are slow, many or gone ---------------------------------------------------------------
+
+
+def connect(client, **options):
+    connection = socket.socket()
+    for option, value in options.items():
+        connection.setsockopt(socket.SOL_SOCKET, getattr(socket, option), value)
+    connection.settimeout(20)
+    connection.connect((client.base_url.host, client.base_url.port))
+    return connection
+
+
+def wait_for(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def read_all(connection):
+    return b"".join(iter(lambda: connection.recv(1 << 16), b""))
+
+
+HEAD = b"POST %s HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n"
+
+
+@pytest.mark.parametrize("path", [b"/predict", b"/score?filename=t.csv"])
+def test_a_body_that_does_not_come_is_not_waited_for(model, path):
+    with serving(model, Settings(upload_seconds=0.2)) as client, connect(client) as connection:
+        connection.sendall(HEAD % path + b"{")
+        answer = read_all(connection).decode()
+        assert answer.startswith("HTTP/1.1 408 ")
+        assert "did not arrive within 0.2 seconds" in answer
+
+
+@pytest.mark.parametrize(
+    "said",
+    [[], [b"POST /predict HTTP/1.1\r\nx: y"], [b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n", b"GET /"]],
+)
+def test_who_does_not_say_what_it_wants_is_hung_up_on(model, monkeypatch, said):
+    monkeypatch.setattr(Protocol, "seconds", 0.3)
+    with serving(model) as client, connect(client) as connection:
+        wait_for(lambda: client.server.server_state.connections)
+        for part in said:
+            connection.sendall(part)
+            time.sleep(0.1)
+        wait_for(lambda: not client.server.server_state.connections, seconds=3)
+
+
+def test_who_does_not_take_the_answer_is_hung_up_on(model, monkeypatch):
+    monkeypatch.setattr(Protocol, "seconds", 0.2)
+    content = b"text\n" + b"data entry of a great many long invoices and much more\n" * 200_000
+    head = f"POST /score?filename=t.csv HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(content)}\r\n\r\n"
+    with serving(model) as client, connect(client, SO_RCVBUF=4096) as connection:
+        connection.sendall(head.encode() + content)
+        wait_for(lambda: client.server.server_state.connections)
+        wait_for(lambda: not client.server.server_state.connections)
+
+
+def test_who_leaves_in_the_middle_leaves_nothing_behind(client, monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with connect(client) as connection:
+        connection.sendall(HEAD % b"/score?filename=t.csv" + b"text\n")
+        wait_for(lambda: list(tmp_path.iterdir()))
+    wait_for(lambda: not list(tmp_path.iterdir()))
+
+
+class Gate:
+    """A way to answer that waits until it is let go."""
+
+    def __init__(self):
+        self.entered, self.go = threading.Semaphore(0), threading.Event()
+
+    def __call__(self, model, text, *, explain):
+        self.entered.release()
+        assert self.go.wait(20)
+        return app.answer(model, text, explain=explain)
+
+
+@pytest.mark.parametrize("limits", [Settings(workers=1, max_waiting=0), Settings(max_requests=1)])
+def test_more_than_can_wait_is_sent_away_and_the_rest_is_answered(model, limits):
+    gate, answers = Gate(), []
+    with serving(model, limits, answering=gate) as client:
+        first = threading.Thread(target=lambda: answers.append(ask(client, ["data entry"])))
+        first.start()
+        gate.entered.acquire()
+        response = ask(client, ["data entry"])
+        assert_problem(response, 503, "Ask again")
+        assert response.headers["retry-after"] == "1"
+        assert client.get("/health").json() == {"status": "ok"}
+        gate.go.set()
+        first.join()
+        assert answers[0].status_code == 200
+        assert ask(client, ["data entry"]).status_code == 200
+
+
+def test_many_at_once_are_answered_or_sent_away(client):
+    statuses = []
+    threads = [
+        threading.Thread(target=lambda: statuses.append(ask(client, ["data entry"] * 50).status_code))
+        for _ in range(40)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(statuses) == 40
+    assert set(statuses) <= {200, 503}
+    assert 200 in statuses
+
+
+def test_no_answer_waits_until_its_head_is_acknowledged(client):
+    client.get("/health")
+    for connection in client.server.server_state.connections:
+        plug = connection.transport.get_extra_info("socket")
+        assert plug.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+# --- who may ask ---------------------------------------------------------------------------------------
+
+
+def test_a_token_is_asked_for_where_there_is_one(model):
+    with serving(model, Settings(token="s" * 16)) as client:
+        for headers in ({}, {"authorization": "Bearer " + "x" * 16}, {"authorization": "s" * 16}):
+            for response in (client.get("/model", headers=headers), client.post("/score", headers=headers)):
+                assert_problem(response, 401, "Bearer TOKEN")
+                assert response.headers["www-authenticate"] == "Bearer"
+        good = {"authorization": "Bearer " + "s" * 16, "host": "elsewhere.example"}
+        assert client.get("/model", headers=good).status_code == 200
+        assert client.get("/").status_code == client.get("/health").status_code == 200
+        schemes = client.get("/openapi.json").json()["components"]["securitySchemes"]
+        assert schemes == {"HTTPBearer": {"type": "http", "scheme": "bearer"}}
+
+
+@pytest.mark.parametrize(
+    "host", ["elsewhere.example", "localhost.elsewhere.example:8000", "10.0.0.1", "[", ""]
+)
+def test_who_calls_this_machine_by_another_name_is_refused(client, host):
+    # A web page elsewhere can point a name of its own at this machine, and so read what is served here.
+    assert_problem(client.get("/model", headers={"host": host}), 421, "localhost")
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:1", "127.0.0.1:8000", "[::1]:8000"])
+def test_who_calls_it_by_its_own_name_is_answered(client, host):
+    assert client.get("/model", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/predict", "/score?filename=t.csv"])
+def test_a_page_elsewhere_cannot_make_a_browser_ask(client, path):
+    headers = {"sec-fetch-site": "cross-site", "content-type": "text/plain"}
+    assert_problem(client.post(path, content=b"text\nx\n", headers=headers), 403, "own page only")
+
+
+def test_every_answer_forbids_what_the_page_does_not_need(client):
+    answers = [client.get("/"), client.get("/model"), client.get("/nowhere"), client.post("/predict")]
+    for response in answers:
+        assert {name: response.headers[name] for name in HEADERS} == HEADERS
+    policy = dict(part.split(" ", 1) for part in HEADERS["content-security-policy"].split("; "))
+    assert policy == {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "connect-src": "'self'",
+        "img-src": "'self' data:",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+    }
+
+
+def test_the_page_comes_from_the_package_alone_and_puts_no_text_in_as_markup(client):
+    folder = Path(outsort.__file__).parent / "service" / "page"
+    for name, path in {
+        "index.html": "/",
+        "page.css": "/page.css",
+        "page.js": "/page.js",
+        "icon.svg": "/icon.svg",
+    }.items():
+        content = (folder / name).read_text(encoding="utf-8")
+        assert client.get(path).text == content
+        assert "http" not in content.replace("http://www.w3.org/2000/svg", "")
+        markup = ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(")
+        assert [word for word in markup if word in content] == []
+
+
+# --- what is logged ------------------------------------------------------------------------------------
+
+
+def test_texts_are_never_logged(model, caplog):
+    caplog.set_level(logging.DEBUG)
+    word = "zebracrossing"
+
+    def answer(_model, text, *, explain):  # noqa: ARG001
+        raise ValueError(text)
+
+    with serving(model, answering=answer) as client:
+        assert_problem(ask(client, [word]), 500, "its log says where")
+        ask(client, word)
+        client.get(f"/{word}?q={word}")
+        client.post("/score", params={"filename": f"{word}.csv", "text_column": word}, content=word.encode())
+        client.post("/score", params={"filename": "t.csv"}, content=f"text\n{word}\n".encode())
+    ours = [record for record in caplog.records if not record.name.startswith("http")]  # the client's own
+    logged = [record.getMessage() + str(record.exc_info) for record in ours]
+    assert not [line for line in logged if word in line]
+    assert [line for line in logged if re.match(r"ValueError at .*test_app\.py:\d+", line)]
+    assert [line for line in logged if line.startswith("POST /score 200")]
+    assert [line for line in logged if line.startswith("GET (elsewhere) 404")]
+
+
+# --- the command ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def command(model, tmp_path):
+    """Run `outsort serve` with the small model; what is started is ended."""
+    path = tmp_path / "model.joblib"
+    model_file.save(model, path)
+    started = []
+
+    def start(*arguments, token=None):
+        environment = {name: value for name, value in os.environ.items() if name != app.TOKEN_NAME}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "outsort", "serve", "--model", path, *arguments],
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment | ({app.TOKEN_NAME: token} if token else {}),
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def port_of(process):
+    line = process.stderr.readline()
+    return int(re.search(r"serving on http://\S+:(\d+) with model \w{12}$", line)[1])
+
+
+def test_what_is_being_asked_is_answered_before_it_stops(command):
+    process = command("--port", "0")
+    port = port_of(process)
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.sendall(HEAD.replace(b"100", b"18") % b"/score?filename=t.csv" + b"text\n")
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        wait_for(lambda: refused(port))
+        connection.sendall(b"key invoices\n")
+        answer = read_all(connection).decode()
+    assert answer.startswith("HTTP/1.1 200 ")
+    assert "\nkey invoices,BPO," in answer
+    assert process.wait(20) == 143
+
+
+def refused(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return True
+    return False
+
+
+def test_a_second_server_on_the_same_port_says_so(command):
+    port = port_of(command("--port", "0"))
+    second = command("--port", str(port))
+    _, said = second.communicate(timeout=60)
+    assert second.returncode == 1
+    assert said == f"outsort: port {port} of 127.0.0.1: is taken. Name another with --port.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "token", "said"),
+    [
+        (["--host", "0.0.0.0"], None, "Set a token in the environment variable OUTSORT_TOKEN."),  # noqa: S104
+        (["--host", "::"], None, "Set a token"),
+        ([], "short", "OUTSORT_TOKEN: is no good token"),
+        ([], "a token with spaces in it", "OUTSORT_TOKEN: is no good token"),
+        (["--host", "no.such.host.invalid"], "s" * 16, "cannot be listened at"),
+    ],
+)
+def test_what_cannot_be_served_is_refused_at_once(command, arguments, token, said):
+    process = command("--port", "0", *arguments, token=token)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert said in error
+
+
+def test_without_its_packages_it_says_what_to_install(outsort, monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    for name in ("app", "guard", "protocol"):
+        monkeypatch.delitem(sys.modules, f"outsort.service.{name}")
+    monkeypatch.delattr("outsort.service.app")
+    run = outsort("serve")
+    assert run.code == 1
+    assert "serve needs uvicorn" in run.err
+    assert "pip install 'outsort[serve]'" in run.err
+
+
+# --- the description -----------------------------------------------------------------------------------
+
+
+def test_the_service_does_what_its_description_says(client, tmp_path):
+    done = subprocess.run(
+        [
+            *(Path(sys.executable).with_name("schemathesis"), "--config-file", CONFIG, "run"),
+            *(f"{client.base_url}/openapi.json", "--max-examples", "40", "--seed", "1", "--no-color"),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    printed = [line[:500] for line in done.stdout.splitlines()]
+    assert done.returncode == 0, "\n".join(printed)
+    assert "Warnings:" not in done.stdout, "\n".join(printed)
+    assert re.search(r"Tested: 4$", done.stdout, re.MULTILINE)
+
+
+def test_the_examples_in_the_description_are_what_is_answered(client):
+    paths = client.get("/openapi.json").json()["paths"]
+    example = paths["/predict"]["post"]["responses"]["200"]["content"]["application/json"]["example"]
+    assert ask(client, schemas.EXAMPLES).json() == example
+    content = paths["/score"]["post"]["requestBody"]["content"]["text/csv"]
+    response = client.post("/score", content=content["example"], headers={"content-type": "text/csv"})
+    assert response.status_code == 200

@@ -1,0 +1,407 @@
+"""The page in a real browser, through its whole story: paste, drop, review, correct, take home."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+import outsort
+from outsort import model_file
+from outsort.scoring import files
+from outsort.service.app import key_of
+from outsort.service.guard import Settings
+from serving import serving
+
+expect = pytest.importorskip("playwright.sync_api", reason="pip install 'outsort[browser]'").expect
+
+#: Text that is markup, a formula, of several bytes or units a character, or nothing.
+ODD = [
+    '<img src=x onerror="document.title=1"><script>document.title=2</script>',
+    "=HYPERLINK(1) key invoices",
+    "👷🏽 draft a contract, ﬁles façade",
+    "zzz",
+]
+
+
+@pytest.fixture
+def page(browser, client):
+    """A page that fails the test when it says anything on its console or asks anything of elsewhere."""
+    yield from opened(browser, client)
+
+
+def opened(browser, client, **options):
+    context = browser.new_context(accept_downloads=True, **options)
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    said, asked = [], []
+    page.on("console", lambda message: said.append(message.text) if message.type != "verbose" else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(str(client.base_url))
+    expect(page.locator("#model")).to_contain_text("Model")
+    page.said = said
+    yield page
+    context.close()
+    assert said == []
+    assert [url for url in asked if not url.startswith((str(client.base_url), "blob:"))] == []
+
+
+def paste(page, texts):
+    page.fill("#texts", "\n".join(texts))
+    page.click("#ask button")
+    expect(page.locator("#results")).to_be_visible()
+
+
+def drop(page, name, content):
+    """Drop a file on the page, as a hand does."""
+    page.evaluate(
+        """([name, content]) => {
+            const data = new DataTransfer();
+            data.items.add(new File([new Uint8Array(content)], name));
+            for (const kind of ["dragover", "drop"])
+                document.body.dispatchEvent(
+                    new DragEvent(kind, {dataTransfer: data, bubbles: true, cancelable: true}));
+        }""",
+        [name, list(content)],
+    )
+
+
+def row(page, place):
+    return page.locator(f"#row-{place}")
+
+
+def shown(page, place):
+    """What a row says: text, label, probability, line and state."""
+    at = row(page, place)
+    return (
+        at.locator(".words").text_content(),
+        at.locator(".badge").text_content(),
+        float(at.locator("data").get_attribute("value")),
+        at.locator(".line").text_content(),
+        at.locator(".state").text_content(),
+    )
+
+
+def told(prediction):
+    state = f"review: {prediction.reason}" if prediction.reason else "accepted"
+    line = (prediction.service_line or "no service line").replace("_", " ")
+    return (prediction.text, prediction.label, round(prediction.probability, 6), line, state)
+
+
+def downloaded(page, button):
+    with page.expect_download() as download:
+        page.click(button)
+    return download.value.suggested_filename, Path(download.value.path()).read_bytes()
+
+
+def corrections(page):
+    name, content = downloaded(page, "#save")
+    assert name == "corrections.csv"
+    return list(csv.DictReader(io.StringIO(content.decode(), newline="")))
+
+
+def table(texts):
+    file = io.StringIO(newline="")
+    csv.writer(file).writerows([["lot", "description"], *([f"{i:03}", text] for i, text in enumerate(texts))])
+    return file.getvalue().encode()
+
+
+def test_the_answer_for_a_text_is_the_same_everywhere(page, client, model, outsort, tmp_path):
+    from outsort import predict
+
+    texts = [*ODD, "key invoices into sap", "review contract clauses", "mop office floors"]
+    expected = [told(p) for p in predict(texts, model)]
+
+    model_file.save(model, tmp_path / "m.joblib")
+    printed = outsort("predict", "-m", tmp_path / "m.joblib", "-f", "json", stdin="\n".join(texts).encode())
+    by_command = json.loads(printed.out)
+
+    (tmp_path / "t.csv").write_bytes(table(texts))
+    files.score_file(tmp_path / "t.csv", tmp_path / "t.jsonl", model)
+    by_file = [json.loads(line) for line in (tmp_path / "t.jsonl").read_text(encoding="utf-8").splitlines()]
+    for answer in by_file:
+        answer["text"] = answer["description"]
+
+    by_http = client.post("/predict", json={"texts": texts}).json()["answers"]
+
+    for answers in (by_command, by_file, by_http):
+        assert [
+            (
+                a["text"],
+                a["label"],
+                a["probability"],
+                (a["service_line"] or "no service line").replace("_", " "),
+                f"review: {a['reason']}" if a["decision"] == "review" else "accepted",
+            )
+            for a in answers
+        ] == expected
+
+    paste(page, texts)
+    assert [shown(page, place) for place in range(len(texts))] == expected
+
+
+def test_the_words_of_a_text_are_tinted_by_what_they_said(page, model):
+    text = ODD[2]
+    paste(page, [text])
+    expect(row(page, 0).locator(".t").first).to_be_visible()
+    words = [
+        (text[word.start : word.end], "kpo" if word.log_odds > 0 else "bpo", abs(word.log_odds))
+        for word in outsort.explain(model, text).words
+    ]
+    expected = [
+        (word, f"t {side} s{sum(size >= least for least in (0.1, 0.5, 1.5))}")
+        for word, side, size in words
+        if size >= 0.1
+    ]
+    assert expected
+    for place in (row(page, 0), page.locator("#full")):
+        tints = place.locator(".t")
+        assert [(t.text_content(), t.get_attribute("class")) for t in tints.all()] == expected
+        # Nothing is lost between the words.
+        assert place.locator(".words").or_(place).first.text_content().startswith(text[:3])
+
+
+def test_markup_stays_text(page):
+    paste(page, ODD)
+    page.click("#row-0")
+    expect(page.locator("#full")).to_have_text(ODD[0])
+    assert page.title() == "outsort: BPO or KPO?"
+    assert page.locator("main img, main script").count() == 0
+
+
+def test_the_whole_box_can_be_one_text(page):
+    page.check("#single")
+    paste(page, ["Draft a contract", "", "and key the invoices"])
+    assert shown(page, 0)[0] == "Draft a contract\n\nand key the invoices"
+    assert page.locator("#list [role=option]:visible").count() == 1
+
+
+def test_a_spreadsheet_is_dropped_reviewed_and_taken_home(page, model, tmp_path):
+    texts = ["translate into", "zzz", 'qqq, "quoted"', "contract", "=1+1 yyy"]
+    content = table(texts)
+    (tmp_path / "t.csv").write_bytes(content)
+    drop(page, "tenders.csv", content)
+    expect(page.locator("#source")).to_have_text("tenders.csv")
+    assert [shown(page, place) for place in range(5)] == [told(p) for p in outsort.predict(texts, model)]
+
+    page.get_by_role("radio", name="Review").check()
+    assert [shown(page, place)[0] for place in range(3)] == [texts[1], texts[2], texts[4]]
+    page.click("#row-0 .quick [value=KPO]")  # by a click
+    page.focus("#list")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("n")  # by a key, which moves on
+    page.click("#decide [value=BPO]")  # in the details
+    page.select_option("#line", "data_entry")
+    page.fill("#reviewer", 'Ada "A." Lovelace')
+    expect(page.locator("#status")).to_have_text("BPO, confirmed. 3 corrections.")
+    page.get_by_role("radio", name="Corrected").check()
+    assert page.locator("#list [role=option]:visible").count() == 3
+
+    rows = corrections(page)
+    answers = outsort.predict([texts[1], texts[2], texts[4]], model)
+    assert [list(row.values())[:6] for row in rows] == [
+        [key_of(answer.text), answer.text, answer.label, label, line, 'Ada "A." Lovelace']
+        for answer, label, line in zip(
+            answers,
+            ["KPO", "NEITHER", "BPO"],
+            [answers[0].service_line or "" if answers[0].label == "KPO" else "", "", "data_entry"],
+            strict=True,
+        )
+    ]
+    assert list(rows[0]) == ["key", "text", "model_label", "label", "service_line", "reviewer", "decided_at"]
+    assert all(row["decided_at"].endswith("Z") for row in rows)
+
+    files.score_file(tmp_path / "t.csv", tmp_path / "scored.csv", model)
+    assert downloaded(page, "#download") == ("tenders-scored.csv", (tmp_path / "scored.csv").read_bytes())
+    page.select_option("#format", "xlsx")
+    name, workbook = downloaded(page, "#download")
+    assert (name, workbook[:2]) == ("tenders-scored.xlsx", b"PK")
+
+
+def test_what_was_corrected_on_the_page_teaches_the_next_model(
+    page, browser, model, csv_file, outsort, tmp_path
+):
+    things = ["ledgers", "deeds", "wills", "bills", "patents", "receipts", "leases", "claims"]
+    right = {
+        f"{verb} {thing}": label
+        for verb, label in (("punch", "BPO"), ("litigate", "KPO"))
+        for thing in things
+    }
+    paste(page, right)
+    drop(page, "tenders.csv", table(right))
+    expect(page.locator("#source")).to_have_text("tenders.csv")
+    page.fill("#reviewer", "Ada")
+    page.focus("#list")
+    for label in right.values():
+        page.keyboard.press(label[0].lower())
+    expect(page.locator("#status")).to_contain_text("16 corrections.")
+    (tmp_path / "corrections.csv").write_bytes(downloaded(page, "#save")[1])
+
+    old, new = tmp_path / "old.joblib", tmp_path / "new.joblib"
+    model_file.save(model, old)
+    merged = outsort("merge", tmp_path / "corrections.csv", "--into", csv_file, "-m", old)
+    assert "16 rows added" in merged.out
+    trained = outsort("retrain", csv_file, "--base", old, "-o", new, "--gate", "no-worse", "--folds", "4")
+    assert trained.code == 0, trained.err
+    assert "16 of 31 rows are new" in trained.out
+
+    unseen = {"punch contracts": "BPO", "litigate contracts": "KPO"}
+    with serving(model_file.load(new)) as client:
+        for taught in opened(browser, client):
+            paste(taught, unseen)
+            assert [shown(taught, place)[1] for place in range(2)] == list(unseen.values())
+
+
+def test_a_correction_can_be_taken_back(page):
+    paste(page, ["key invoices into sap", "zzz"])
+    before = row(page, 0).locator(".state").text_content()
+    page.keyboard.press("k")
+    expect(page.locator("#row-0 .state")).to_have_text("corrected")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("b")
+    expect(page.locator("#row-0 .state")).to_have_text("confirmed")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("u")
+    expect(page.locator("#row-0 .state")).to_have_text(before)
+    expect(page.locator("#save")).to_be_disabled()
+
+
+def test_a_file_without_a_usual_column_asks_which_it_is(page):
+    page.set_input_files(
+        "#file", {"name": "x.csv", "mimeType": "text/csv", "buffer": b"a,What\n1,key invoices\n"}
+    )
+    expect(page.locator("#columns")).to_contain_text("Which column of x.csv holds the texts?")
+    page.select_option("#column", "What")
+    page.click("#columns button")
+    expect(page.locator("#row-0 .words")).to_have_text("key invoices")
+    assert page.said.pop().startswith("Failed to load resource: the server responded with a status of 422")
+
+
+def test_a_file_that_cannot_be_used_says_why(page):
+    drop(page, "x.xls", b"text\n")
+    expect(page.get_by_role("alert")).to_contain_text("Save it as .xlsx")
+    assert page.said.pop().startswith("Failed to load resource: the server responded with a status of 415")
+    expect(page.locator("#texts")).to_be_visible()
+
+
+def test_numbers_that_are_none_do_not_break_the_table(page):
+    drop(
+        page,
+        "x.jsonl",
+        b'{"text": "key invoices: NaN, 1", "price": NaN}\n{"text": "zzz", "price": [-Infinity]}\n',
+    )
+    expect(page.locator("#row-1 .words")).to_have_text("zzz")
+    expect(page.locator("#row-0 .words")).to_contain_text("key invoices")
+
+
+def test_keys_alone_and_what_a_screen_reader_is_told(page):
+    page.focus("#texts")
+    page.keyboard.type("key invoices into sap\nzzz")
+    page.keyboard.press("Control+Enter")
+    listbox = page.get_by_role("listbox", name="Texts and answers")
+    expect(listbox).to_be_focused()
+    expect(page.get_by_role("status")).to_contain_text("2 texts sorted")
+    option = page.locator("#row-0")
+    assert option.get_attribute("role") == "option"
+    assert option.get_attribute("aria-label").startswith("BPO, ")
+    states = [option.get_attribute(f"aria-{name}") for name in ("posinset", "setsize", "selected")]
+    assert states == ["1", "2", "true"]
+    page.keyboard.press("End")
+    expect(listbox).to_have_attribute("aria-activedescendant", "row-1")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("region", name="The chosen text")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="BPO", exact=True)).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("Escape")
+    expect(listbox).to_be_focused()
+    # Whatever can be used has a name.
+    unnamed = page.evaluate(
+        """() => [...document.querySelectorAll("button, input, select, textarea")]
+            .filter(e => !e.closest("[aria-hidden=true]") && !e.labels?.length && !e.textContent.trim())
+            .map(e => e.outerHTML)"""
+    )
+    assert unnamed == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [(360, 800), (1280, 900)])
+def test_it_fits_and_can_be_read_in_any_size_and_light(browser, client, scheme, size):
+    options = {"viewport": dict(zip(("width", "height"), size, strict=True)), "color_scheme": scheme}
+    for page in opened(browser, client, **options):
+        paste(page, ["key invoices into sap and much else " * 5, "zzz", "x" * 200])
+        expect(page.locator(".row .t").first).to_be_visible()
+        if size[0] < 500:
+            expect(page.locator("#detail")).to_be_hidden()
+            page.click("#row-1")
+        expect(page.locator("#detail")).to_be_visible()
+        expect(page.locator("#decide [value=KPO]")).to_be_in_viewport()
+        assert page.evaluate("document.documentElement.scrollWidth") == size[0]
+        assert page.evaluate(LOW_CONTRAST) == []
+        page.keyboard.press("Escape")
+        page.locator("#download").click(trial=True)
+
+
+#: Elements with text of their own whose contrast is below 4.5, the least of WCAG 2 AA.
+LOW_CONTRAST = """() => {
+    const rgb = (css) => {
+        const canvas = Object.assign(document.createElement("canvas"), {width: 1, height: 1});
+        const paint = canvas.getContext("2d", {willReadFrequently: true});
+        return (over) => {
+            if (over) { paint.fillStyle = `rgb(${over})`; paint.fillRect(0, 0, 1, 1); }
+            paint.fillStyle = css;
+            paint.fillRect(0, 0, 1, 1);
+            return [...paint.getImageData(0, 0, 1, 1).data].slice(0, 3);
+        };
+    };
+    const light = (c) => c.map(v => v / 255).map(v => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+        .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
+    const style = (e) => getComputedStyle(e);
+    const ground = (e) => e ? rgb(style(e).backgroundColor)(ground(e.parentElement)) : [255, 255, 255];
+    return [...document.querySelectorAll("body *")]
+        .filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()))
+        .filter(e => e.checkVisibility({visibilityProperty: true}))
+        .filter(e => !e.closest(":disabled, .hidden, option"))
+        .map(e => {
+            const under = ground(e), [a, b] = [light(under), light(rgb(style(e).color)(under))];
+            return [(Math.max(a, b) + .05) / (Math.min(a, b) + .05), e.outerHTML.slice(0, 100)];
+        })
+        .filter(([contrast]) => contrast < 4.5);
+}"""
+
+
+def test_of_twenty_thousand_rows_only_those_in_sight_are_in_the_document(page):
+    texts = [f"key invoices {i}" for i in range(20_000)]
+    drop(page, "big.csv", table(texts))
+    expect(page.get_by_role("status")).to_contain_text("20,000 texts sorted")
+    page.keyboard.press("End")
+    expect(page.locator("#row-19999 .words")).to_have_text("key invoices 19999")
+    expect(page.locator("#row-19999 .t").first).to_be_visible()
+    page.evaluate("document.getElementById('list').scrollTop = 300000")
+    page.evaluate("new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))")
+    assert page.locator(".row").count() < 60
+    top = page.evaluate("document.getElementById('list').getBoundingClientRect().top")
+    first = page.evaluate(f"document.elementFromPoint(300, {top} + 40).closest('.row').dataset.place")
+    height = page.evaluate("document.querySelector('.row:not([hidden])').offsetHeight")
+    assert abs(int(first) - 300_000 / height) <= 1
+    page.fill("#find", "invoices 1234")
+    expect(page.locator("#row-10 .words")).to_have_text("key invoices 12349")
+    assert page.locator("#list [role=option]:visible").count() == 11
+
+
+def test_a_token_is_asked_for_once(browser, model):
+    right = "a-token-of-length"
+    with serving(model, Settings(token=right)) as client:
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(str(client.base_url))
+        for token in ("wrong", right):
+            page.get_by_label("This service asks for a token.").fill(token)
+            page.click("#unlock button")
+        expect(page.locator("#model")).to_contain_text("Model")
+        paste(page, ["key invoices"])
+        expect(page.locator("#row-0 .badge")).to_have_text("BPO")
+        context.close()

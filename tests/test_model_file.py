@@ -1,0 +1,170 @@
+import io
+import os
+import pickle
+
+import joblib
+import numpy as np
+import pytest
+
+from outsort import model_file
+from outsort.errors import ModelError, OutputError
+from outsort.training import fitting, folds, train
+
+
+def saved_content(model, path):
+    """Return the dict in a model file, read by joblib itself."""
+    model_file.save(model, path)
+    return joblib.load(path)
+
+
+def test_a_model_comes_back_as_it_was_saved(frame, tmp_path):
+    settings = fitting.Settings(C=2.5, passes=7, steps=500, min_texts=1, prune=0.01, seed=7)
+    model = train.train(frame, checks=folds.Checks(folds=2), settings=settings)
+    model_file.save(model, tmp_path / "m.joblib")
+    again = model_file.load(tmp_path / "m.joblib")
+    assert list(again.terms) == list(model.terms)
+    assert (again.lines, again.line_labels) == (model.lines, model.line_labels)
+    for name in ("idf", "indptr", "indices", "weights", "bias"):
+        array = getattr(again, name)
+        np.testing.assert_array_equal(array, getattr(model, name))
+        assert array.dtype == getattr(model, name).dtype
+    assert again.about == model.about
+    assert again.about["settings"]["C"] == 2.5
+    assert again.about["scores"]
+
+
+def test_the_same_data_and_seed_give_the_same_file_to_the_last_byte(frame, tmp_path):
+    for name in ("a", "b"):
+        model_file.save(train.train(frame, checks=folds.Checks(folds=2)), tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_a_file_holds_plain_data_and_where_it_came_from(model, tmp_path):
+    content = saved_content(model, tmp_path / "m.joblib")
+
+    def kinds(value):
+        if isinstance(value, dict):
+            return {k for v in value.values() for k in kinds(v)} | {type(k) for k in value}
+        if isinstance(value, list):
+            return {k for v in value for k in kinds(v)}
+        return {type(value)}
+
+    assert kinds(content) <= {str, int, float, type(None), np.ndarray}
+    assert set(content["about"]) == {"data", "settings", "scores", "decision", "versions"}
+    assert len(content["about"]["data"]["sha256"]) == 64
+    assert set(content["about"]["versions"]) >= {"outsort", "numpy", "scikit-learn"}
+
+
+def test_an_existing_file_stands_unless_forced(model, tmp_path):
+    path = tmp_path / "m.joblib"
+    path.write_text("precious")
+    with pytest.raises(OutputError, match=r"m\.joblib: exists already\. Pass --force to replace it\."):
+        model_file.save(model, path)
+    assert path.read_text() == "precious"
+    model_file.save(model, path, force=True)
+    assert model_file.load(path).lines == model.lines
+
+
+class Command:
+    """Pickles as a call: what a hostile model file holds."""
+
+    def __init__(self, flag):
+        self.flag = flag
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.flag),)
+
+
+@pytest.mark.parametrize("dump", [joblib.dump, lambda content, path: path.write_bytes(pickle.dumps(content))])
+def test_a_file_that_holds_code_is_refused_and_runs_nothing(model, tmp_path, dump):
+    flag = tmp_path / "ran"
+    content = saved_content(model, tmp_path / "m.joblib")
+    dump(content | {"about": Command(flag)}, tmp_path / "evil.joblib")
+    with pytest.raises(ModelError, match=r"evil\.joblib: refused, it holds code or objects \(posix\.mkdir\)"):
+        model_file.load(tmp_path / "evil.joblib")
+    assert not flag.exists()
+
+
+def test_an_object_array_is_refused_before_its_own_pickle_is_read(model, tmp_path):
+    # NumPy stores such an array as a pickle inside the file, which would be read by an ordinary unpickler.
+    flag = tmp_path / "ran"
+    content = saved_content(model, tmp_path / "m.joblib")
+    joblib.dump(content | {"idf": np.array([Command(flag)], dtype=object)}, tmp_path / "evil.joblib")
+    with pytest.raises(ModelError, match="refused, it holds code or objects"):
+        model_file.load(tmp_path / "evil.joblib")
+    assert not flag.exists()
+
+
+def test_a_pickled_estimator_is_refused(tmp_path):
+    from sklearn.linear_model import LogisticRegression
+
+    joblib.dump(LogisticRegression(), tmp_path / "m.joblib")
+    with pytest.raises(ModelError, match=r"objects \(sklearn\.linear_model"):
+        model_file.load(tmp_path / "m.joblib")
+
+
+def test_a_compressed_file_by_another_hand_is_refused_not_unpacked(model, tmp_path):
+    content = saved_content(model, tmp_path / "m.joblib")
+    joblib.dump(content, tmp_path / "z.joblib", compress=9)
+    with pytest.raises(ModelError, match="damaged, or no model file"):
+        model_file.load(tmp_path / "z.joblib")
+
+
+def test_a_file_cut_short_anywhere_is_refused(model, tmp_path):
+    model_file.save(model, tmp_path / "m.joblib")
+    whole = (tmp_path / "m.joblib").read_bytes()
+    for length in range(0, len(whole) - 1, len(whole) // 50):
+        (tmp_path / "cut.joblib").write_bytes(whole[:length])
+        with pytest.raises(ModelError, match=r"cut\.joblib: refused, it is damaged"):
+            model_file.load(tmp_path / "cut.joblib")
+
+
+def test_an_array_said_to_be_huge_is_refused_before_memory_is_taken(model, tmp_path):
+    model_file.save(model, tmp_path / "m.joblib")
+    whole = (tmp_path / "m.joblib").read_bytes()
+    # The shape of an array stands in the pickle as its length and the mark of a tuple of one.
+    n = len(model.terms)
+    short = b"K" + bytes([n]) if n < 256 else b"M" + n.to_bytes(2, "little")
+    place = whole.index(short + b"\x85")
+    huge = whole[:place] + b"J" + (2**31 - 1).to_bytes(4, "little") + whole[place + len(short) :]
+    (tmp_path / "huge.joblib").write_bytes(huge)
+    with pytest.raises(ModelError, match="refused, it is damaged"):
+        model_file.load(tmp_path / "huge.joblib")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format_version": 99}, "its format version is 99 and this outsort reads up to 2. Upgrade outsort"),
+        ({"format_version": 0}, "is 0 and this outsort reads 2. Train it again with 'outsort train'"),
+        ({"terms_version": 99}, "its terms version is 99"),
+        ({"format_version": "1"}, "its format_version is missing"),
+        ({"format": "other"}, "it is not a model made by 'outsort train'"),
+        ({"lines": None}, "its content does not fit together"),
+        ({"bias": np.zeros(1, np.float32)}, "its content does not fit together"),
+        ({"about": {"data": 3}, "idf": np.zeros(0, np.float32)}, "its content does not fit together"),
+    ],
+)
+def test_a_file_of_another_version_or_form_is_refused_with_the_way_out(model, tmp_path, change, message):
+    content = saved_content(model, tmp_path / "m.joblib")
+    joblib.dump(content | change, tmp_path / "other.joblib")
+    with pytest.raises(ModelError) as refusal:
+        model_file.load(tmp_path / "other.joblib")
+    assert message in str(refusal.value)
+
+
+def test_a_missing_model_names_the_way_to_make_one(tmp_path):
+    with pytest.raises(ModelError, match=r"no such file\. Name a model file made by 'outsort train'"):
+        model_file.load(tmp_path / "none.joblib")
+
+
+def test_the_file_is_read_without_scikit_learn_objects_in_it(model, tmp_path):
+    model_file.save(model, tmp_path / "m.joblib")
+    raw = (tmp_path / "m.joblib").read_bytes()
+    assert b"sklearn" not in raw
+    assert b"outsort.model" not in raw
+    assert joblib.load(io.BytesIO(raw))["format"] == "outsort model"
+
+
+def test_a_model_trained_on_a_frame_says_so(frame):
+    assert train.train(frame, checks=folds.Checks(folds=0)).about["data"]["source"] == "the frame"

@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from outsort.training.threshold import certify, lower_bound
+
+
+@pytest.mark.parametrize(("n_right", "n"), [(0, 20), (19, 20), (20, 20), (950, 1000)])
+def test_the_bound_is_the_exact_one_of_scipy(n_right, n):
+    expected = binomtest(n_right, n).proportion_ci(0.9, "exact").low
+    assert lower_bound(np.array([n_right]), np.array([n]), 0.05)[0] == pytest.approx(expected)
+
+
+def draw(rng, n):
+    """Confidences that mean what they say: from threshold t on, (1 + t) / 2 are right."""
+    confidence = rng.uniform(0.5, 1, n)
+    return confidence, rng.random(n) < confidence
+
+
+@pytest.mark.parametrize("n", [300, 2000])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_promise_is_kept_in_nine_of_ten_draws(n, weighted):
+    rng = np.random.default_rng(0)
+    broken = certified = 0
+    for _ in range(1000):
+        weights = rng.uniform(0.5, 1, n) if weighted else None
+        found = certify(*draw(rng, n), target=0.85, level=0.9, weights=weights)
+        certified += found.coverage > 0
+        broken += found.coverage > 0 and (1 + found.threshold) / 2 < 0.85
+    assert broken <= 100
+    assert certified > (900 if n == 2000 else 250)
+
+
+def test_accepted_rows_are_those_from_the_threshold_on():
+    confidence, correct = draw(np.random.default_rng(1), 5000)
+    confidence = confidence.round(2)
+    found = certify(confidence, correct, 0.9, 0.9)
+    accepted = confidence >= found.threshold
+    assert found.coverage == accepted.mean()
+    assert found.precision == correct[accepted].mean() >= found.bound >= 0.9
+
+
+def test_as_many_more_rows_as_it_says_are_about_enough():
+    rng = np.random.default_rng(2)
+    few = [certify(*draw(rng, 150), target=0.9, level=0.9) for _ in range(30)]
+    wanted = [c.n_more for c in few if 0 < c.n_more < 5000]
+    assert len(wanted) > 10
+    certified = [
+        certify(*draw(rng, 150 + n), target=0.9, level=0.9).coverage > 0 for n in wanted for _ in range(9)
+    ]
+    assert np.mean(certified) > 0.5
+
+
+def test_answers_never_as_good_as_the_target_say_that_no_rows_would_do():
+    rng = np.random.default_rng(3)
+    found = certify(rng.uniform(0.5, 1, 1000), rng.random(1000) < 0.6, 0.95, 0.9)
+    assert (found.coverage, found.n_more) == (0, -1)
+
+
+def test_no_rows_certify_nothing():
+    assert certify(np.empty(0), np.empty(0, bool), 0.95, 0.9).n_more == -1
+
+
+@pytest.mark.parametrize("number", [0, 1, 1.5])
+def test_a_target_or_level_out_of_range_is_refused(number):
+    for target, level in ((number, 0.9), (0.9, number)):
+        with pytest.raises(ValueError, match="must lie between 0 and 1"):
+            certify(np.array([0.9]), np.array([True]), target, level)

@@ -1,0 +1,280 @@
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.naive_bayes import MultinomialNB
+
+from outsort import text
+from outsort.data.dataset import read
+from outsort.errors import DataError
+from outsort.metrics import score
+from outsort.training import fitting, folds, train
+
+
+def test_lines_roll_up_to_their_labels(model):
+    roll_up = dict(zip(model.lines, model.line_labels, strict=True))
+    assert roll_up == {
+        "cleaning": "NEITHER",
+        "data_entry": "BPO",
+        "data_science": "KPO",
+        "legal_services": "KPO",
+        "translation": "BPO",
+    }
+
+
+def test_without_lines_the_labels_are_the_lines(two_class_model):
+    assert two_class_model.lines == two_class_model.line_labels == ("BPO", "KPO")
+
+
+def test_centring_changes_no_probability_and_pruning_drops_what_is_small():
+    rng = np.random.default_rng(0)
+    weights, x = rng.normal(size=(5, 7)), rng.normal(size=7)
+    exact, shifted = np.exp(weights @ x), np.exp(fitting.centred(weights) @ x)
+    np.testing.assert_allclose(shifted / shifted.sum(), exact / exact.sum())
+    assert (np.median(fitting.centred(weights), axis=0) == 0).all()
+
+
+def test_log_count_ratios_are_those_of_naive_bayes():
+    # The oracle: naive Bayes holds the same smoothed shares of a label's terms.
+    counts = scipy.sparse.csr_matrix(np.array([[1, 0, 1], [1, 1, 0], [1, 1, 0], [1, 0, 0]]))
+    labels = ["BPO", "BPO", "KPO", "KPO"]
+    bayes = MultinomialNB(alpha=1).fit(counts, labels).feature_log_prob_
+    np.testing.assert_allclose(fitting.log_count_ratios(counts, labels), np.abs(bayes[0] - bayes[1]))
+
+
+def test_words_and_pairs_hold_their_share_of_naive_bayes_over_lines_and_over_labels(frame):
+    # The oracle: naive Bayes trained apart on the same words and pairs.
+    without, both = (
+        train.train(
+            frame, checks=folds.Checks(folds=0), settings=fitting.Settings(prune=0, bayes_share=share)
+        )
+        for share in (0.0, 0.5)
+    )
+    assert both.terms == without.terms
+    counts = CountVectorizer(analyzer=text.terms, vocabulary=both.terms, binary=True).fit_transform(
+        frame["text"]
+    )
+    is_piece = np.array([text.is_piece(term) for term in both.terms])
+    bayes = MultinomialNB(alpha=fitting.BAYES_SMOOTHING)
+    expected = np.zeros((len(both.terms), len(both.lines) + 3))
+    expected[~is_piece] = 0.5 * np.hstack(
+        [
+            fitting.centred(bayes.fit(counts[:, ~is_piece], frame[column]).feature_log_prob_).T
+            for column in ("service_line", "label")
+        ]
+    )
+    added = dense_weights(both) - dense_weights(without)
+    n_lines = len(both.lines)
+    # Only differences between classes count.
+    for columns in (slice(n_lines), slice(n_lines, None)):
+        np.testing.assert_allclose(
+            added[:, columns] - added[:, columns].mean(axis=1, keepdims=True),
+            expected[:, columns] - expected[:, columns].mean(axis=1, keepdims=True),
+            atol=1e-5,
+        )
+
+
+def test_texts_that_share_pieces_but_no_word_are_learnt_from():
+    texts = [
+        "invoicing",
+        "invoices",
+        "translating",
+        "translations",
+        "modelling",
+        "models",
+        "patenting",
+        "patents",
+    ]
+    model = train.train(
+        pd.DataFrame({"text": texts, "label": ["BPO"] * 4 + ["KPO"] * 4}), checks=folds.Checks(folds=0)
+    )
+    assert all(text.is_piece(term) for term in model.terms)
+    assert model.predict(["invoiced", "patented"]).tolist() == ["BPO", "KPO"]
+
+
+def dense_weights(model):
+    """Return the weights of each term for the lines, then for the labels: (n_terms, n_lines + 3)."""
+    shape = (len(model.terms), len(model.lines) + 3)
+    return scipy.sparse.csr_matrix((model.weights, model.indices, model.indptr), shape).toarray()
+
+
+def test_pieces_weigh_their_share_of_a_word(frame):
+    whole, half = (
+        train.train(
+            frame, checks=folds.Checks(folds=0), settings=fitting.Settings(prune=0, piece_share=share)
+        )
+        for share in (1.0, 0.5)
+    )
+    is_piece = np.array([term.startswith("~") for term in whole.terms])
+    np.testing.assert_allclose(half.idf[is_piece], whole.idf[is_piece] / 2)
+    np.testing.assert_array_equal(half.idf[~is_piece], whole.idf[~is_piece])
+
+
+@pytest.mark.parametrize("prune", [0.05, 0.5])
+def test_no_weight_under_the_cut_is_kept(frame, prune):
+    model = train.train(frame, checks=folds.Checks(folds=0), settings=fitting.Settings(prune=prune))
+    assert np.abs(model.weights).min() >= prune
+
+
+def test_terms_of_too_few_texts_are_dropped(frame):
+    model = train.train(frame, checks=folds.Checks(folds=0), settings=fitting.Settings(min_texts=3))
+    assert "office" not in model.vocabulary
+    assert "contract" in model.vocabulary
+
+
+def test_texts_already_counted_score_as_the_texts_do(model):
+    texts = ["translate a vision of scanned invoices", "mop, mop and MOP again", "zzz", ""]
+    known = CountVectorizer(analyzer=text.terms, vocabulary=model.terms, binary=True)
+    np.testing.assert_allclose(
+        fitting.line_scores(model, known.transform(texts)), model.line_scores(texts), rtol=0, atol=1e-12
+    )
+
+
+def test_every_row_is_held_out_once_in_each_scheme(frame):
+    data = read(frame)
+    for splits in folds.folds(data, folds.Checks(folds=3), 0).values():
+        held_out = np.concatenate([rows for _, rows in splits])
+        assert sorted(held_out) == list(range(len(data.texts)))
+        assert all(not set(rows) & set(out) for rows, out in splits)
+
+
+def test_a_line_left_out_is_left_out_whole(frame):
+    data = read(frame)
+    lines = np.array(data.lines)
+    splits = folds.folds(data, folds.Checks(folds=3), 0)[folds.LINES_OUT]
+    assert all(not set(lines[rows]) & set(lines[out]) for rows, out in splits)
+
+
+def test_data_without_lines_have_random_folds_only(frame):
+    assert list(folds.folds(read(frame.drop(columns="service_line")), folds.Checks(folds=3), 0)) == [
+        folds.STRATIFIED
+    ]
+
+
+def test_a_single_row_of_neither_stops_nothing(frame):
+    model = train.train(frame.iloc[:13], checks=folds.Checks(folds=3))
+    assert set(model.about["scores"]) == {folds.STRATIFIED, folds.LINES_OUT}
+    assert model.knows_neither
+
+
+def test_labels_that_mean_nothing_score_like_a_coin():
+    # Held-out rows must not leak into training: random labels would then look learnable.
+    rng = np.random.default_rng(0)
+    words = [f"w{i}" for i in range(40)]
+    rows = [(" ".join(rng.choice(words, 8)), rng.choice(["BPO", "KPO"])) for _ in range(300)]
+    model = train.train(pd.DataFrame(rows, columns=["text", "label"]), checks=folds.Checks(folds=5))
+    assert 0.4 < model.about["scores"][folds.STRATIFIED]["auc"] < 0.6
+
+
+def test_the_model_tells_where_it_came_from(csv_file):
+    about = train.train(csv_file, checks=folds.Checks(folds=3), settings=fitting.Settings(seed=5)).about
+    assert about["data"]["source"] == "tasks.csv"
+    assert about["data"]["rows_by_label"] == {"BPO": 6, "KPO": 6, "NEITHER": 3}
+    assert about["settings"]["seed"] == 5
+    assert set(about["scores"]) == {folds.STRATIFIED, folds.LINES_OUT}
+    assert about["scores"][folds.STRATIFIED]["n"] == 12
+
+
+def test_texts_without_a_letter_or_a_shared_word_teach_nothing():
+    frame = pd.DataFrame({"text": ["!", "?", "-", "+"], "label": ["BPO", "BPO", "KPO", "KPO"]})
+    with pytest.raises(DataError, match="hold no letter or digit"):
+        train.train(frame)
+    frame["text"] = list("abcd")
+    with pytest.raises(DataError, match="No word or piece of a word stands in 2 texts"):
+        train.train(frame)
+
+
+@pytest.mark.parametrize("folds", [1, -2])
+def test_impossible_numbers_of_folds_are_refused(frame, folds):
+    with pytest.raises(ValueError, match="choose 2 or more, or 0"):
+        train.train(frame, checks=folds.Checks(folds=folds))
+
+
+def with_columns(frame, **columns):
+    return read(frame.assign(**columns))
+
+
+def test_groups_are_left_out_whole(frame):
+    suppliers = ["north", "south", "east"] * 5
+    data = with_columns(frame, supplier=suppliers)
+    splits = folds.folds(data, folds.Checks(folds=3, group_column="supplier"), 0)["unseen supplier"]
+    left_out = sorted(sorted(set(np.array(suppliers)[out])) for _, out in splits)
+    assert left_out == [["east"], ["north"], ["south"]]
+
+
+def test_later_rows_are_answered_by_models_of_the_rows_before(frame):
+    days = [f"2026-01-{1 + 7 * i % 15:02}" for i in range(15)]
+    splits = folds.folds(with_columns(frame, day=days), folds.Checks(folds=3, time_column="day"), 0)[
+        "later day"
+    ]
+    of_row = np.array(days, dtype="datetime64[D]")
+    assert len(splits) == 3
+    assert all(of_row[rows].max() < of_row[out].min() for rows, out in splits)
+
+
+@pytest.mark.parametrize(
+    ("columns", "checks", "message"),
+    [
+        ({"g": ["x"] * 15}, {"group_column": "g"}, "column 'g' holds one value only"),
+        ({"g": ["x"] * 6 + ["y"] * 9}, {"group_column": "g"}, "no row of BPO or none of KPO is left"),
+        ({"t": ["2026-01-01"] * 15}, {"time_column": "t"}, "column 't' holds one time only"),
+        ({"t": ["2026-01-01"] * 6 + ["2026-02-01"] * 9}, {"time_column": "t"}, "no rows of both BPO and KPO"),
+        ({}, {"group_column": "g"}, "no column 'g'; it has 'text', 'label', 'service_line'"),
+    ],
+)
+def test_columns_that_allow_no_scheme_are_refused(frame, columns, checks, message):
+    with pytest.raises(DataError, match=message):
+        folds.folds(with_columns(frame, **columns), folds.Checks(folds=3, **checks), 0)
+
+
+@pytest.fixture(scope="module")
+def noisy():
+    """Eight hundred texts of two labels, of which a word tells four in five."""
+    rng = np.random.default_rng(3)
+    words = [f"w{i}" for i in range(60)]
+    rows = []
+    for _ in range(800):
+        is_kpo = rng.random() < 0.5
+        tells = is_kpo if rng.random() < 0.8 else not is_kpo
+        text = " ".join([*rng.choice(words, 6), "analyse" if tells else "type"])
+        rows.append((text, "KPO" if is_kpo else "BPO", rng.integers(1, 4)))
+    return read(pd.DataFrame(rows, columns=["text", "label", "spend"]))
+
+
+def test_calibration_lowers_log_loss_and_the_model_keeps_it(noisy):
+    model, validation = train.train_validated(noisy)
+    scores = validation.scores[folds.STRATIFIED]
+    assert scores["log_loss"] < scores["uncalibrated"]["log_loss"]
+    np.testing.assert_array_equal(model.calibration, validation.calibration)
+    assert model.calibration[0, 1] != 1
+    # Without rows of NEITHER there is nothing to calibrate its log-odds by.
+    np.testing.assert_array_equal(model.calibration[1], [0, 1])
+
+
+def test_the_threshold_is_the_one_that_held_out_rows_certify(noisy):
+    # Words drawn at random mislead naive Bayes, which takes each for what it says by itself.
+    settings, checks = fitting.Settings(bayes_share=0), folds.Checks(target_precision=0.7)
+    model, validation = train.train_validated(noisy, settings, checks)
+    held_out = validation.held_out[validation.scheme]
+    accepted = np.maximum(1 / (1 + np.exp(-held_out.log_odds)), 1 / (1 + np.exp(held_out.log_odds)))
+    right = (held_out.log_odds > 0) == (np.array(noisy.labels) == "KPO")
+    assert validation.certificate.precision == right[accepted >= model.threshold].mean() > 0.7
+    assert model.about["decision"]["threshold"] == model.threshold
+
+
+def test_what_the_rows_cannot_certify_sets_no_threshold(noisy):
+    model, _ = train.train_validated(noisy, checks=folds.Checks(target_precision=0.99))
+    assert np.isnan(model.threshold)
+    assert model.about["decision"]["threshold"] is None
+
+
+def test_weights_count_as_rows_would(noisy):
+    # The oracle: the same rows, each repeated as often as it weighs.
+    _, weighted = train.train_validated(noisy, checks=folds.Checks(weight_column="spend"))
+    held_out = weighted.held_out[folds.STRATIFIED]
+    times = noisy.frame["spend"].to_numpy().astype(int)
+    p_kpo = np.repeat(1 / (1 + np.exp(-held_out.log_odds)), times)
+    expected = score(np.repeat(noisy.labels, times), p_kpo, np.full(len(p_kpo), np.nan))
+    for name in ("accuracy", "macro_f1", "auc", "log_loss", "brier"):
+        assert weighted.scores[folds.STRATIFIED][name] == pytest.approx(expected[name])
