@@ -63,24 +63,39 @@ def decode(raw: bytes, source: str) -> tuple[str, str]:
     )
 
 
-def sniff_encoding(head: bytes) -> str:
-    """Return the encoding that the first bytes of a file suggest, for reading it piece by piece.
+def sniff_encoding(stream: IO[bytes]) -> str:
+    """Return the encoding that a whole stream suggests, and go back to its beginning.
 
-    >>> sniff_encoding("Büro".encode("cp1252"))
+    Bytes that are not UTF-8 in a file that has UTF-8 letters before them are faults of their rows; in one
+    that has none, they are cp1252.
+
+    >>> sniff_encoding(io.BytesIO("Büro".encode("cp1252")))
     'cp1252'
     """
+    head = stream.read(1 << 16)
+    encoding = "utf-8"
     if head.startswith(codecs.BOM_UTF8):
-        return "utf-8-sig"
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    if _every_other_nul(head):
-        return "utf-16-le"
-    for encoding in ("utf-8", "cp1252"):
-        with contextlib.suppress(UnicodeDecodeError):
-            # Incremental: a character cut at the end of the head is no error.
-            codecs.getincrementaldecoder(encoding)().decode(head)
-            return encoding
-    return "utf-8"
+        encoding = "utf-8-sig"
+    elif head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding = "utf-16"
+    elif _every_other_nul(head):
+        encoding = "utf-16-le"
+    else:
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        is_ascii = True
+        while head:
+            try:
+                is_ascii &= decoder.decode(head).isascii()
+            except UnicodeDecodeError as error:
+                is_ascii &= head[: error.start].isascii()
+                encoding = "cp1252" if is_ascii else "utf-8"
+                break
+            head = stream.read(1 << 20)
+        else:
+            # A character cut off by the end of the file.
+            encoding = "cp1252" if is_ascii and decoder.getstate()[0] else "utf-8"
+    stream.seek(0)
+    return encoding
 
 
 def delimiter_of(text: str) -> str:

@@ -215,7 +215,7 @@ class TestTrain:
         ("content", "message"),
         [
             ("", "is empty"),
-            ("text,label\n", "holds a header and no rows"),
+            ("text,label\n", "has a header but no rows"),
             ("a,b\n1,2\n", "no column 'text'; it has 'a', 'b'. Name one with --text-column."),
             ("text,label\na,BPO\nb,XX\n", "row 3: label 'XX' is none of BPO, KPO, NEITHER"),
             ("text,label\na,BPO\n,KPO\n", "row 3: the text is empty"),
@@ -233,16 +233,23 @@ class TestTrain:
         assert message in done.err
         assert not (tmp_path / "m").exists()
 
-    @pytest.mark.parametrize("name", ["missing.csv", "."])
-    def test_no_such_file_or_a_directory(self, outsort, tmp_path, name):
+    @pytest.mark.parametrize(("name", "hint"), [("missing.csv", "Name a table"), (".", "Name its files")])
+    def test_no_such_file_or_a_directory(self, outsort, tmp_path, name, hint):
         done = outsort("train", tmp_path / name, "-o", tmp_path / "m")
         assert done.code == 1
-        assert "Name a CSV file with a text and a label column." in done.err
+        assert hint in done.err
+
+    def test_a_format_that_cannot_be_read_is_named_with_those_that_can(self, outsort, tmp_path):
+        (tmp_path / "d.docx").write_bytes(b"PK")
+        done = outsort("train", tmp_path / "d.docx", "-o", tmp_path / "m")
+        assert done.code == 1
+        assert "d.docx: the format 'docx' is not supported. Known are csv" in done.err
 
     def test_an_unreadable_file(self, outsort, tmp_path):
-        done = outsort("train", "/proc/self/mem", "-o", tmp_path / "m")
+        (tmp_path / "memory.csv").symlink_to("/proc/self/mem")
+        done = outsort("train", tmp_path / "memory.csv", "-o", tmp_path / "m")
         assert done.code == 1
-        assert "outsort: /proc/self/mem: cannot be read" in done.err
+        assert "memory.csv: cannot be read" in done.err
 
     @pytest.mark.parametrize("option", ["--target-precision=0.9", "--group-column=dept", "--time-column=day"])
     def test_what_needs_folds_is_refused_without_them(self, outsort, csv_file, tmp_path, option):

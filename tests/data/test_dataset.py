@@ -84,9 +84,9 @@ def test_a_frame_with_missing_cells_is_refused_like_a_file_with_blank_ones(frame
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "t.csv: is empty. It needs a header and at least two rows of each label."),
+        ("", "t.csv: is empty. It needs a header and rows."),
         (" \n \n", "t.csv: is empty."),
-        ("text,label\n", "t.csv: holds a header and no rows. Add the rows to learn from."),
+        ("text,label\n", "t.csv: has a header but no rows. Add the rows to learn from."),
         (
             "Aufgabe,label\nx,BPO\n",
             "t.csv: no column 'text'; it has 'Aufgabe', 'label'. Name one with --text-column.",
@@ -98,18 +98,18 @@ def test_a_frame_with_missing_cells_is_refused_like_a_file_with_blank_ones(frame
         ("text,text,label\nx,y,BPO\n", "t.csv: 2 columns 'text'; it has 'text', 'text', 'label'."),
         (
             GOOD + "x,XPO\n",
-            "t.csv, row 6: label 'XPO' is none of BPO, KPO, NEITHER. Mend it and try again.",
+            "t.csv, row 6: label 'XPO' is none of BPO, KPO, NEITHER. Fix it and try again.",
         ),
         (GOOD + "x,\n", "t.csv, row 6: label '' is none of BPO, KPO, NEITHER."),
         (GOOD + "x,UNCLEAR\n", "t.csv, row 6: label 'UNCLEAR' is none of BPO, KPO, NEITHER."),
         (GOOD + '" ",BPO\n', "t.csv, row 6: the text is empty."),
         (GOOD + "KEY forms,KPO\n", "t.csv, row 6: text 'key forms' has label 'KPO', but 'BPO' in row 2."),
         (GOOD + "x,BPO,y\n", "t.csv, row 6 has 3 cells where the header has 2."),
-        (GOOD + '"x,BPO\n', "t.csv: line 6 cannot be read as CSV"),
+        (GOOD + '"x,BPO\n', "t.csv, row 6 cannot be read as CSV"),
         ("text,label\na,BPO\nb,BPO\n", "t.csv: no rows labelled KPO. Training needs at least 2 rows"),
         ("text,label\na,BPO\nb,BPO\nc,KPO\n", "t.csv: 1 row labelled KPO. Training needs at least 2 rows"),
-        (b"PK\x03\x04rest", "t.csv: is a workbook or archive, not a CSV. Save it as CSV (UTF-8)."),
-        (b"text,label\nx\x81\xff,BPO\n", "t.csv: line 2 holds bytes that are no utf-8-sig or cp1252 text."),
+        (b"PK\x03\x04rest", "t.csv: is a workbook or an archive, not CSV. Save it as CSV (UTF-8)."),
+        (b"text,label\nx\x81\xff,BPO\n", "t.csv, row 2 is not valid cp1252. "),
     ],
 )
 def test_what_cannot_be_used_is_named_with_its_place_and_the_way_out(written, content, message):
@@ -129,20 +129,22 @@ def test_a_row_without_its_line_is_named(written):
 
 def test_of_many_problems_ten_are_shown_and_the_rest_counted(written):
     message = refusal(written(GOOD + "".join(f"x{i},XPO\n" for i in range(13))))
-    assert "13 problems to mend first:" in message
+    assert "13 problems to fix first:" in message
     assert message.count("\n  row ") == 10
     assert "row 15: label" in message
     assert message.endswith("\n  and 3 more")
 
 
 def test_a_missing_file_and_a_directory_say_what_to_name(tmp_path):
-    assert "no such file. Name a CSV file with a text and a label column." in refusal(tmp_path / "no.csv")
-    assert "is a directory. Name a CSV file" in refusal(tmp_path)
+    assert "no such file. Name a table with a column of texts." in refusal(tmp_path / "no.csv")
+    assert "is a directory. Name its files" in refusal(tmp_path)
 
 
-def test_a_file_that_cannot_be_read_says_why():
+def test_a_file_that_cannot_be_read_says_why(tmp_path):
     # A process may open its own memory, but not read it from the start: true for the superuser too.
-    assert "cannot be read (Input/output error)" in refusal("/proc/self/mem")
+    memory = tmp_path / "memory.csv"
+    memory.symlink_to("/proc/self/mem")
+    assert "cannot be read (Input/output error)" in refusal(memory)
 
 
 def test_the_fingerprint_is_of_the_content_not_of_the_file(written):

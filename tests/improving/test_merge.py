@@ -2,7 +2,6 @@
 
 import csv
 import random
-import sys
 
 import numpy as np
 import openpyxl
@@ -10,6 +9,7 @@ import pandas as pd
 import pytest
 
 from outsort import model_file
+from outsort.data import table
 from outsort.data.dataset import read
 from outsort.data.identity import key_of
 from outsort.errors import DataError, OutputError
@@ -138,13 +138,13 @@ def test_two_reviewers_who_agree_are_both_named(data, model, tmp_path):
 
 
 def test_a_file_that_changes_meanwhile_is_left_alone(data, model, tmp_path, monkeypatch):
-    write = sys.modules["outsort.improving.merge"]._write
+    write = table._write
 
-    def late(frame, path, before, encoding):
+    def late(columns, cells, path, dialect, before):
         path.write_bytes(before + b"another,BPO,data_entry\n")
-        write(frame, path, before, encoding)
+        write(columns, cells, path, dialect, before)
 
-    monkeypatch.setattr("outsort.improving.merge._write", late)
+    monkeypatch.setattr("outsort.data.table._write", late)
     with pytest.raises(OutputError, match="changed while"):
         merge([queue(tmp_path / "q.csv", [("fold leaflets", "BPO")])], data, model)
     assert rows_of(data)[-1]["text"] == "another"

@@ -28,7 +28,7 @@ from outsort.service import app, schemas
 from outsort.service.guard import HEADERS, Settings
 from outsort.service.protocol import Protocol
 from outsort.service.schemas import MAX_CHARACTERS, MAX_TEXTS
-from outsort.service.uploads import MEDIA_TYPES
+from outsort.tables.formats import FORMATS
 from serving import serving
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
@@ -142,11 +142,11 @@ def test_a_file_without_a_name_is_told_by_its_type(client):
     assert response.headers["content-type"].startswith("text/csv")
 
 
-@pytest.mark.parametrize("style", MEDIA_TYPES)
+@pytest.mark.parametrize("style", FORMATS)
 def test_a_file_is_turned_into_the_format_asked_for(client, style):
     query = {"filename": "t.csv.gz", "to": style}
     response = client.post("/score", params=query, content=gzip.compress(b"text\ndata entry\n"))
-    assert response.headers["content-type"].startswith(MEDIA_TYPES[style])
+    assert response.headers["content-type"].startswith(FORMATS[style].media_types[0])
     assert response.headers["content-disposition"].endswith(f"t-scored.{style}")
 
 
@@ -167,7 +167,7 @@ def test_a_row_that_cannot_be_read_is_named_or_kept(client):
     content = b"id,text\n1,data entry\n2\n"
     response = client.post("/score", params={"filename": "t.csv"}, content=content)
     assert_problem(
-        response, 422, "t.csv, row 3 has 1 cells where the header has 2. Mend it, or pass on_error=keep"
+        response, 422, "t.csv, row 3 has 1 cells where the header has 2. Fix it, or pass on_error=keep"
     )
     response = client.post("/score", params={"filename": "t.csv", "on_error": "keep"}, content=content)
     assert "has 1 cells where the header has 2" in response.text
@@ -176,16 +176,16 @@ def test_a_row_that_cannot_be_read_is_named_or_kept(client):
 @pytest.mark.parametrize(
     ("query", "headers", "status", "words"),
     [
-        ({}, {}, 415, "the file: the name does not tell the format. Name one with from or to"),
+        ({}, {}, 415, "the file: the name does not tell the format. Known are csv"),
         ({"filename": "t.xls"}, {}, 415, "Save it as .xlsx"),
         ({"filename": "t.csv"}, {"content-encoding": "gzip"}, 415, "Content-Encoding"),
         ({"filename": "t.csv", "to": "pdf"}, {}, 422, "query.to"),
         ({"filename": "t.csv", "encoding": "zip"}, {}, 422, "query.encoding"),
         ({"filename": "t.csv", "encoding": "utf-16"}, {}, 422, "t.csv: holds bytes that are no utf-16 text"),
         ({"filename": "t.csv.gz"}, {}, 422, "t.csv.gz: is damaged"),
-        ({"filename": "t.xlsx"}, {}, 422, "t.xlsx: is damaged, or no workbook"),
+        ({"filename": "t.xlsx"}, {}, 422, "t.xlsx: is damaged, or not a workbook"),
         ({"filename": "t.parquet"}, {}, 422, "t.parquet: cannot be read as Parquet"),
-        ({"filename": "t.jsonl"}, {}, 422, "t.jsonl, line 1 is no JSON"),
+        ({"filename": "t.jsonl"}, {}, 422, "t.jsonl, line 1 is not valid JSON"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused_in_words(client, query, headers, status, words):

@@ -5,8 +5,8 @@ import io
 
 import pytest
 
-from outsort.tables.base import Batch, plain_rows
-from outsort.tables.formats import open_reader
+from outsort.tables.base import ReadOptions
+from outsort.tables.delimited import CsvReader, LineRows
 
 
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
@@ -15,17 +15,21 @@ from outsort.tables.formats import open_reader
 def test_rows_are_those_of_the_csv_module_wherever_it_takes_over(monkeypatch, mark, batch_bytes, odd):
     monkeypatch.setattr("outsort.tables.delimited._BATCH_BYTES", batch_bytes)
     text = '"id\n",te\u2028xt\n' + 'ä,"b,\n"\nc,\n' * 9 + odd + "e,f\ng,h"
-    reader = open_reader("in.csv", io.BytesIO(mark + text.encode()), "csv")
-    rows = [row for batch in reader for row in plain_rows(batch, reader.columns)]
+    reader = CsvReader("in.csv", io.BytesIO(mark + text.encode()), ReadOptions())
+    rows = [row for batch in reader for row in batch.values(reader.columns)]
     expected = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
     assert [reader.columns, *rows] == expected
     reader.close()
 
 
 def test_the_first_rows_of_a_batch():
-    batch = Batch([["a"], ["b"]], {1: "is odd"}, ["a\n", "b\n"])
-    assert batch.head(1) == Batch([["a"]], {}, ["a\n"])
-    assert batch.n_rows == 2
+    (batch,) = CsvReader("in.csv", io.BytesIO("t,u\n\na,b\nc,d\n".encode("utf-16")), ReadOptions())
+    assert isinstance(batch, LineRows)
+    assert list(batch.numbers) == [3, 4]
+    first = batch.head(1)
+    assert (len(batch), len(first)) == (2, 1)
+    assert list(first.values(["t", "u"])) == [["a", "b"]]
+    assert list(first.numbers) == [3]
 
 
 def test_an_error_between_two_hands_on_the_stream_is_the_one_that_is_raised():
@@ -33,7 +37,7 @@ def test_an_error_between_two_hands_on_the_stream_is_the_one_that_is_raised():
         def seek(self, *_):
             raise OSError("the disk is gone")
 
-    reader = open_reader("in.csv", io.BytesIO(b"text\nkey invoices\n"), "csv")
+    reader = CsvReader("in.csv", io.BytesIO(b"text\nkey invoices\n"), ReadOptions())
     reader._stream = Broken()
     with pytest.raises(OSError, match="the disk is gone"):
         list(reader)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from outsort.reporting.terminal import Format
+from outsort.tables import formats
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from outsort.data.dataset import Dataset
 
-Data = Annotated[Path, typer.Argument(help="CSV file with a text and a label column.")]
+Data = Annotated[Path, typer.Argument(help="Table with a text and a label column: csv, tsv, jsonl, parquet or xlsx.")]
 TextColumn = Annotated[str | None, typer.Option(help="Column of texts; found by its usual name.")]
 LabelColumn = Annotated[str | None, typer.Option(help="Column of labels: BPO, KPO or NEITHER.")]
 LineColumn = Annotated[str | None, typer.Option(help="Column of service lines, if there is one.")]
@@ -48,7 +49,7 @@ Cluster = Annotated[
         help="Work on a Dask cluster: its scheduler's tcp://HOST:PORT, or local:N for N workers here.",
     ),
 ]
-FORMATS = "csv|tsv|jsonl|parquet|xlsx"
+FORMATS = "|".join(formats.FORMATS)
 TextColumns = Annotated[
     list[str] | None, typer.Option(help="Column of texts; several are joined. Found by its usual name.")
 ]

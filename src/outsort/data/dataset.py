@@ -2,45 +2,22 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-import pandas as pd
 
 from outsort.data.identity import as_text, same_text
 from outsort.data.problems import listed, shortened
+from outsort.data.table import read_table
 from outsort.errors import DataError
-from outsort.files import decode, delimiter_of, read_bytes
 from outsort.labels import ANSWERS, LABELS, UNCLEAR
 from outsort.tables.columns import find_column
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
-
-@dataclass(frozen=True)
-class Table:
-    """A CSV file as it stands: every cell a string.
-
-    Attributes:
-        frame: one row a record; its index is the row's number in a spreadsheet, where the header is
-            row 1 and a record with line breaks in a cell is one row.
-        source: the name to call it by in messages.
-        encoding: the encoding found.
-    """
-
-    frame: pd.DataFrame
-    source: str
-    encoding: str
-
-    @property
-    def columns(self) -> tuple[str, list[str]]:
-        """Its name and those of its columns."""
-        return self.source, [str(column) for column in self.frame.columns]
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -88,7 +65,7 @@ def read(
     """Read labelled descriptions and check them.
 
     Args:
-        data: a CSV file, or a frame with one row a description.
+        data: a table in any format that `outsort score` reads, or a frame, with one description per row.
         text_column: name of the column of texts; found by its usual name when None.
         label_column: likewise for the labels.
         line_column: likewise for the service lines; data without such a column are welcome.
@@ -99,7 +76,7 @@ def read(
     Raises:
         DataError: the data cannot be read, lack a column, or hold rows that must be mended first.
     """
-    table = Table(data, "the frame", "utf-8") if isinstance(data, pd.DataFrame) else read_table(data)
+    table = read_table(data)
     frame = table.frame
     text_name = find_column(*table.columns, "text", text_column)
     label_name = find_column(*table.columns, "label", label_column)
@@ -132,54 +109,6 @@ def read(
     if for_training:
         _check_classes(dataset)
     return dataset
-
-
-def read_table(path: Path | str) -> Table:
-    """Read a CSV file in UTF-8, UTF-16 or cp1252, separated by comma, semicolon, tab or bar.
-
-    Raises:
-        DataError: the file cannot be read, is no CSV, is empty, or has a ragged row.
-    """
-    path = Path(path)
-    raw = read_bytes(path, hint="Name a CSV file with a text and a label column.")
-    if raw.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise DataError(f"{path}: is a workbook or archive, not a CSV. Save it as CSV (UTF-8).")
-    text, encoding = decode(raw, str(path))
-    if not text.strip():
-        raise DataError(f"{path}: is empty. It needs a header and at least two rows of each label.")
-    header, *records = _records(text, str(path))
-    problems = [
-        f"row {number} has {len(record)} cells where the header has {len(header)}"
-        for number, record in records
-        if len(record) != len(header[1])
-    ]
-    if problems:
-        raise DataError(listed(str(path), problems))
-    if not records:
-        raise DataError(f"{path}: holds a header and no rows. Add the rows to learn from.")
-    frame = pd.DataFrame(
-        [record for _, record in records],
-        columns=header[1],
-        index=pd.Index([number for number, _ in records], name="row"),
-        dtype=object,
-    )
-    return Table(frame, str(path), encoding)
-
-
-def _records(text: str, source: str) -> list[tuple[int, list[str]]]:
-    """Return each record of a CSV text with its row number; blank lines are left out."""
-    # The limit of 128 KiB a cell is the csv module's own; a contract's text may be longer.
-    csv.field_size_limit(2**31 - 1)
-    records = []
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(text), strict=True)
-    try:
-        records = [(number, record) for number, record in enumerate(reader, 1) if record]
-    except csv.Error as error:
-        raise DataError(
-            f"{source}: line {reader.line_num} cannot be read as CSV ({error}). "
-            "Is a quote left open, or not doubled inside quotes?"
-        ) from None
-    return records
 
 
 def _row_problems(

@@ -18,8 +18,8 @@ def shortened(text: str) -> str:
 def listed(source: str, problems: Sequence[str]) -> str:
     """Put problems under one head: the first ten, and how many more."""
     if len(problems) == 1:
-        return f"{source}, {problems[0]}. Mend it and try again."
+        return f"{source}, {problems[0]}. Fix it and try again."
     shown = "".join(f"\n  {problem}" for problem in problems[:_MAX_SHOWN])
     more = len(problems) - _MAX_SHOWN
     rest = f"\n  and {more} more" if more > 0 else ""
-    return f"{source}: {len(problems)} problems to mend first:{shown}{rest}"
+    return f"{source}: {len(problems)} problems to fix first:{shown}{rest}"

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from outsort.data.dataset import Table, read_table
 from outsort.data.identity import as_text, same_text
+from outsort.data.table import Table, read_table
 from outsort.errors import DataError
 from outsort.improving.near_duplicates import COMPARED, near_duplicates
 from outsort.labels import ANSWERS, LABELS, NEITHER, UNCLEAR
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    import pandas as pd
     from numpy.typing import NDArray
 
 #: Words that carry grammar and manner but not what the work is about.
@@ -123,7 +123,7 @@ def check(
         DataError: the data cannot be read, or have no column of texts.
     """
     limits = limits or Limits()
-    table = Table(data, "the frame", "utf-8") if isinstance(data, pd.DataFrame) else read_table(data)
+    table = read_table(data)
     sheet = _sheet(table, text_column, label_column, line_column)
     rng = np.random.default_rng(seed)
     left_out: list[str] = []

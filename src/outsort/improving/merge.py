@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import codecs
-import csv
 import datetime
-import io
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from outsort.data.dataset import Table, read_table
 from outsort.data.identity import as_text, key_of
-from outsort.errors import DataError, OutputError
-from outsort.files import delimiter_of, read_bytes, written_whole
+from outsort.data.table import Table, read_table, write_table
+from outsort.errors import DataError
+from outsort.files import read_bytes
 from outsort.labels import LABELS
-from outsort.tables.base import plain_rows
 from outsort.tables.columns import find_column
-from outsort.tables.formats import open_reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -110,9 +105,7 @@ def merge(
     """
     result = Merge()
     raw = read_bytes(into, hint="") if into.exists() else b""
-    table = (
-        read_table(into) if raw else Table(pd.DataFrame(columns=list(_NEW), dtype=object), str(into), "utf-8")
-    )
+    table = read_table(into) if raw else Table(pd.DataFrame(columns=list(_NEW), dtype=object), str(into))
     target = _Target(
         table,
         str(find_column(*table.columns, "text", text_column)),
@@ -132,7 +125,7 @@ def merge(
         frame = pd.concat(
             [target.frame, pd.DataFrame(target.new, columns=target.frame.columns, dtype=object)]
         )
-        _write(frame, into, raw, table.encoding)
+        write_table(frame, into, table.dialect, before=raw)
     return result
 
 
@@ -273,43 +266,15 @@ def _line_of(verdict: Verdict, target: _Target, model: Model, result: Merge) -> 
 
 def _rows(path: Path) -> Iterable[tuple[int, dict[str, str]]]:
     """Yield the rows of a queue with their numbers in a spreadsheet, by the names of its columns."""
-    if path.suffix.lower() == ".xlsx":
-        content = read_bytes(path, hint="Name a queue that `outsort review` wrote.")
-        reader = open_reader(str(path), io.BytesIO(content), "xlsx")
-        columns = reader.columns
-        rows = list(enumerate((row for batch in reader for row in plain_rows(batch, columns)), 2))
-        reader.close()
-    else:
-        table = read_table(path)
-        _, columns = table.columns
-        rows = list(zip(map(int, table.frame.index), table.frame.to_numpy().tolist(), strict=True))
-    names = [name.strip().lower() for name in columns]
+    table = read_table(path, drop_surplus=True)
+    names = [name.strip().lower() for name in table.columns[1]]
     for wanted in ("key", "text", "label"):
         if names.count(wanted) != 1:
             found = "two columns" if wanted in names else "no column"
             raise DataError(f"{path}: {found} {wanted!r}. A queue has those of `outsort review`.")
-    for number, row in rows:
-        yield number, dict(zip(names, map(_cell, row), strict=False))
+    for number, row in zip(table.frame.index, table.frame.to_numpy().tolist(), strict=True):
+        yield number, dict(zip(names, map(_cell, row), strict=True))
 
 
-def _cell(value: Any) -> str:  # noqa: ANN401 - what a workbook holds
+def _cell(value: object) -> str:
     return value.isoformat() if isinstance(value, (datetime.date, datetime.datetime)) else as_text(value)
-
-
-def _write(frame: pd.DataFrame, path: Path, before: bytes, encoding: str) -> None:
-    """Write data in the manner of the file they came from, unless that has changed."""
-    start = before.decode(encoding, "replace") if before else ""
-    out = io.StringIO(newline="")
-    newline = "\r\n" if "\r\n" in start else "\n"
-    writer = csv.writer(out, delimiter=delimiter_of(start.removeprefix("\ufeff")), lineterminator=newline)
-    writer.writerow(frame.columns)
-    writer.writerows([as_text(cell) for cell in row] for row in frame.to_numpy().tolist())
-    marked = before.startswith(codecs.BOM_UTF8)
-    try:
-        content = out.getvalue().encode("utf-8-sig" if marked else encoding)
-    except UnicodeEncodeError:
-        content = out.getvalue().encode("utf-8-sig")
-    with written_whole(path, force=True) as file:
-        file.write(content)
-        if (path.read_bytes() if path.exists() else b"") != before:
-            raise OutputError(f"{path}: changed while verdicts were merged into it. Merge again.")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
@@ -16,9 +14,11 @@ from outsort.errors import DataError, OutputError
 from outsort.files import check_output, for_workbook, written_whole
 from outsort.labels import LABELS
 from outsort.prediction import predictions
-from outsort.scoring.files import Options, texts_of_batch
+from outsort.scoring.files import Options
 from outsort.scoring.scorer import text_columns
-from outsort.tables.excel import EXCEL_CELL
+from outsort.tables import workbook
+from outsort.tables.base import Dialect, Rows
+from outsort.tables.formats import FORMATS
 from outsort.tables.sources import opened
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ COLUMNS = (
     "key", "text", "model_label", "probability", "model_line", "reason", "because",
     "label", "service_line", "reviewer", "decided_at", "rows", "weight",
 )  # fmt: skip
+#: Those that a person fills in.
+_ASKED = ("label", "service_line", "reviewer", "decided_at")
 _WIDTHS = (20, 70, 12, 11, 24, 24, 44, 11, 28, 14, 14, 7, 10)
 
 
@@ -73,17 +75,15 @@ def read_candidates(
     found: dict[str, int] = {}
     texts: list[str] = []
     entries, rows, cells = [], [], []
-    number = 1
     with opened(str(path), options) as table:
         columns = table.reader.columns
         names = text_columns(str(path), columns, options.text_columns)
         if weight_column is not None and columns.count(weight_column) != 1:
             raise DataError(f"{path}: no column {weight_column!r}; it has {', '.join(map(repr, columns))}.")
         for batch in table.reader:
-            of_batch, _ = texts_of_batch(batch, columns, names)
-            weighed, _ = texts_of_batch(batch, columns, [weight_column]) if weight_column else (of_batch, {})
-            for raw, cell in zip(_plain(of_batch), _plain(weighed), strict=True):
-                number += 1
+            of_batch = _plain(batch.texts(names))
+            weighed = _plain(batch.texts([weight_column])) if weight_column else of_batch
+            for number, raw, cell in zip(batch.numbers, of_batch, weighed, strict=True):
                 text = raw or ""
                 # Of a text without a word nothing can be learnt.
                 if text_module.words(text):
@@ -138,65 +138,52 @@ def write_queue(
     """
     is_workbook = check_queue(path, force=force)
     shown = [_shown(candidates.texts[i]) for i in chosen.tolist()]
-    fits = [k for k, text in enumerate(shown) if not is_workbook or len(text) <= EXCEL_CELL]
-    told = predictions([shown[k] for k in fits], model)
+    fits = [k for k, text in enumerate(shown) if not is_workbook or len(text) <= workbook.MAX_CELL]
+    answers = predictions([shown[k] for k in fits], model)
     rows = [
         _row(p, int(candidates.n_rows[i]), float(candidates.weights[i]))
-        for i, p in zip(chosen[fits].tolist(), told, strict=True)
+        for i, p in zip(chosen[fits].tolist(), answers, strict=True)
     ]
     with written_whole(path, force=force) as file:
         if is_workbook:
             _write_workbook(file, model, rows)
         else:
-            out = io.StringIO(newline="")
-            csv.writer(out).writerows([COLUMNS, *rows])
             # With the mark Excel takes it for UTF-8.
-            file.write(out.getvalue().encode("utf-8-sig"))
+            dialect = Dialect(newline="\r\n", encoding="utf-8-sig")
+            writer = FORMATS["csv"].open_writer(file, COLUMNS, {}, dialect)
+            writer.write(Rows(COLUMNS, rows, range(2, len(rows) + 2), {}), {})
+            writer.close()
     return len(chosen) - len(fits)
 
 
 def _row(p: Prediction, n_rows: int, weight: float) -> list[Any]:
-    said = "; ".join(f"{term} {value:+.2f}" for term, value in (*p.terms_for, *p.terms_against))
+    because = "; ".join(f"{term} {value:+.2f}" for term, value in (*p.terms_for, *p.terms_against))
     return [
-        key_of(p.text), p.text, p.label, round(p.probability, 3), p.service_line or "", p.reason, said,
+        key_of(p.text), p.text, p.label, round(p.probability, 3), p.service_line or "", p.reason, because,
         "", "", "", "", n_rows, weight,
     ]  # fmt: skip
 
 
 def _write_workbook(file: IO[bytes], model: Model, rows: Sequence[Sequence[Any]]) -> None:
-    import xlsxwriter
-
-    book = xlsxwriter.Workbook(
-        file, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+    queue = workbook.Workbook(file, row_by_row=False)
+    wrapped = queue.book.add_format({"text_wrap": True, "valign": "top"})
+    ask = queue.book.add_format(
+        {"bg_color": "#FFF7D6", "valign": "top", "border": 1, "border_color": "#D9C66B"}
     )
-    sheet = book.add_worksheet("review")
-    header = book.add_format({"bold": True, "text_wrap": True, "valign": "top", "bottom": 1})
-    wrapped = book.add_format({"text_wrap": True, "valign": "top"})
-    ask = book.add_format({"bg_color": "#FFF7D6", "valign": "top", "border": 1, "border_color": "#D9C66B"})
-    quiet = book.add_format({"font_color": "#777777", "valign": "top"})
-    for j, (name, width) in enumerate(zip(COLUMNS, _WIDTHS, strict=True)):
-        sheet.set_column(j, j, width)
-        sheet.write_string(0, j, name, header)
-    open_cells = {COLUMNS.index(name) for name in ("label", "service_line", "reviewer", "decided_at")}
-    for i, row in enumerate(rows, 1):
-        for j, cell in enumerate(row):
-            style = ask if j in open_cells else quiet if j == 0 else wrapped
-            if isinstance(cell, str):
-                sheet.write_string(i, j, cell, style) if cell else sheet.write_blank(i, j, None, style)
-            else:
-                sheet.write_number(i, j, cell, style)
-    last = max(1, len(rows))
-    place = COLUMNS.index("label")
-    sheet.data_validation(1, place, last, place, {"validate": "list", "source": list(LABELS)})
+    quiet = queue.book.add_format({"font_color": "#777777", "valign": "top"})
+    formats = [ask if name in _ASKED else quiet if name == "key" else wrapped for name in COLUMNS]
+    sheet = queue.add_sheet("review", COLUMNS, _WIDTHS, n_frozen=2)
+    for row in rows:
+        sheet.add_row()
+        for place, (cell, cell_format) in enumerate(zip(row, formats, strict=True)):
+            sheet.write(place, cell, cell_format)
+    sheet.offer(COLUMNS.index("label"), list(LABELS))
     if model.has_lines:
-        lines = book.add_worksheet("service lines")
-        ordered = sorted(zip(model.line_labels, model.lines, strict=True))
-        lines.write_row(0, 0, ["service_line", "label"], header)
-        for i, (label, line) in enumerate(ordered, 1):
-            lines.write_row(i, 0, [line, label])
-        source = f"='service lines'!$A$2:$A${len(ordered) + 1}"
-        place = COLUMNS.index("service_line")
-        sheet.data_validation(1, place, last, place, {"validate": "list", "source": source})
-    sheet.freeze_panes(1, 2)
-    sheet.autofilter(0, 0, last, len(COLUMNS) - 1)
-    book.close()
+        lines = queue.add_sheet("service lines", ["service_line", "label"], ())
+        for label, line in sorted(zip(model.line_labels, model.lines, strict=True)):
+            lines.add_row()
+            lines.write(0, line)
+            lines.write(1, label)
+        sheet.offer(COLUMNS.index("service_line"), f"='service lines'!$A$2:$A${lines.n_rows + 1}")
+    sheet.add_filters()
+    queue.close()

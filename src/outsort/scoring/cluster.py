@@ -410,7 +410,7 @@ def _score_partition(
         check_meta(frame, empty)
     except ValueError as error:
         raise DataError(
-            f"a partition has other columns or types than the table. Mend it before scoring. {error}"
+            f"a partition has other columns or types than the table. Fix it before scoring. {error}"
         ) from None
     scorer = _scorer(packed, explain=explain, version=version)
     scored: pd.DataFrame = frames.score(frame, scorer, text_column=text_column, prefix=prefix)

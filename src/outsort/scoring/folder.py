@@ -15,7 +15,8 @@ from outsort.files import check_output, sweep, written_whole
 from outsort.model_file import load
 from outsort.scoring.files import Options, score_one
 from outsort.scoring.scorer import Scorer
-from outsort.tables.formats import count_rows, format_of
+from outsort.tables.formats import format_of
+from outsort.tables.sources import count_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

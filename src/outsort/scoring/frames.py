@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from outsort.scoring.scorer import Scorer, added_prefix, renamed, scorer_of, text_columns, texts_of_frame
+from outsort.scoring.scorer import Scorer, added_prefix, renamed, scorer_of, text_columns
+from outsort.tables.base import joined
+from outsort.tables.parquet import arrow_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -49,7 +51,7 @@ def score(
     def scored(table: Any) -> Any:  # noqa: ANN401
         columns = [str(c) for c in (table.column_names if hasattr(table, "column_names") else table.columns)]
         chosen = text_columns("the table", columns, names)
-        texts = texts_of_frame(table, chosen)
+        texts = _texts(table, chosen)
         prefixed = renamed(scorer.columns(texts), added_prefix(columns, scorer.added, prefix))
         added = {name: values.tolist() for name, values in prefixed.items()}
         if hasattr(table, "assign"):
@@ -78,3 +80,14 @@ def _appended(frame: pd.DataFrame, types: Mapping[str, type], added: Mapping[str
         for name, values in added.items()
     }
     return pd.concat([frame, pd.DataFrame(new, index=frame.index)], axis=1)
+
+
+def _texts(table: Any, names: Sequence[str]) -> list[str] | pa.Array:  # noqa: ANN401
+    """Return the texts of a frame or an Arrow table, joined from the columns named."""
+    if not hasattr(table, "assign"):
+        return arrow_texts(table, names)
+    columns = [
+        [None if missing else value for value, missing in zip(table[name], table[name].isna(), strict=True)]
+        for name in names
+    ]
+    return [joined(values) for values in zip(*columns, strict=True)]

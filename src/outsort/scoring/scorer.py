@@ -13,7 +13,7 @@ from outsort.labels import ANSWERS
 from outsort.model_file import load
 from outsort.prediction import predictions
 from outsort.scoring.kernel import Kernel
-from outsort.tables.base import Coded
+from outsort.tables.base import Categorical
 from outsort.tables.columns import find_column
 
 if TYPE_CHECKING:
@@ -80,13 +80,15 @@ class Scorer:
         line = np.where(answered & self.model.has_lines, answers.line, len(self.model.lines))
         nothing = np.zeros(n, np.int64)
         result: Added = {
-            "label": Coded((answers.log_odds > 0).astype(np.int64), ANSWERS),
+            "label": Categorical((answers.log_odds > 0).astype(np.int64), ANSWERS),
             "probability": np.round(probability, 6),
-            "neither": np.round(answers.neither, 6) if self.model.knows_neither else Coded(nothing, [None]),
-            "service_line": Coded(line.astype(np.int64), [*self.model.lines, None]),
-            "decision": Coded((why > 0).astype(np.int64), [ACCEPT, REVIEW]),
-            "reason": Coded(why.astype(np.int64), causes),
-            "model": Coded(nothing, [self.model.fingerprint]),
+            "neither": np.round(answers.neither, 6)
+            if self.model.knows_neither
+            else Categorical(nothing, [None]),
+            "service_line": Categorical(line.astype(np.int64), [*self.model.lines, None]),
+            "decision": Categorical((why > 0).astype(np.int64), [ACCEPT, REVIEW]),
+            "reason": Categorical(why.astype(np.int64), causes),
+            "model": Categorical(nothing, [self.model.fingerprint]),
         }
         return result | self._explanations(texts) if self._explain else result
 
@@ -94,8 +96,8 @@ class Scorer:
         plain: Iterable[Any] = texts.to_pylist() if hasattr(texts, "to_pylist") else texts
         told = list(predictions((text or "" for text in plain), self.model))
 
-        def column(terms: Iterable[tuple[tuple[str, float], ...]]) -> Coded:
-            return Coded(np.arange(len(told)), ["; ".join(term for term, _ in row) for row in terms])
+        def column(terms: Iterable[tuple[tuple[str, float], ...]]) -> Categorical:
+            return Categorical(np.arange(len(told)), ["; ".join(term for term, _ in row) for row in terms])
 
         return {"for": column(p.terms_for for p in told), "against": column(p.terms_against for p in told)}
 
@@ -103,30 +105,6 @@ class Scorer:
 def scorer_of(model: Model | Scorer | None, *, workers: int | None, explain: bool) -> Scorer:
     """Return `model` itself where it is a scorer, else a new one for it or for the default model."""
     return model if isinstance(model, Scorer) else Scorer(model or load(), workers=workers, explain=explain)
-
-
-def joined(values: Iterable[Any]) -> str:
-    """Join the values of one row's text columns; missing ones are left out."""
-    return " ".join(v if isinstance(v, str) else str(v) for v in values if v is not None)
-
-
-def texts_of_frame(table: Any, names: Sequence[str]) -> Any:  # noqa: ANN401
-    """Return the texts of a frame or an Arrow table, joined from the columns named."""
-    if hasattr(table, "assign"):
-        columns = [table[name].tolist() for name in names]
-        missing = [table[name].isna().tolist() for name in names]
-        return [
-            joined(None if m else v for v, m in zip(values, blank, strict=True))
-            for values, blank in zip(zip(*columns, strict=True), zip(*missing, strict=True), strict=True)
-        ]
-    import pyarrow as pa
-
-    columns = [table.column(name) for name in names]
-    if len(columns) == 1 and (
-        pa.types.is_string(columns[0].type) or pa.types.is_large_string(columns[0].type)
-    ):
-        return columns[0]
-    return [joined(values) for values in zip(*(c.to_pylist() for c in columns), strict=True)]
 
 
 def text_columns(source: str, columns: Sequence[str], wanted: Sequence[str]) -> list[str]:

@@ -44,7 +44,7 @@ from outsort.service.schemas import (
     Answers,
     Column,
     Encoding,
-    Format,
+    FormatName,
     Health,
     P,
     Problem,
@@ -168,8 +168,8 @@ def create_app(
         request: Request,
         folder: Annotated[Path, Depends(uploads.workspace)],
         filename: Annotated[str, Query(max_length=255, description="Tells the format by its end.")] = "",
-        read_as: Annotated[Format | None, Query(alias="from", description="Format of the file.")] = None,
-        write_as: Annotated[Format | None, Query(alias="to", description="Format of the answer.")] = None,
+        read_as: Annotated[FormatName | None, Query(alias="from", description="Format of the file.")] = None,
+        write_as: Annotated[FormatName | None, Query(alias="to", description="Format of the answer.")] = None,
         text_column: Annotated[
             list[Column], Query(max_length=20, description="Column of texts; several are joined.")
         ] = [],  # noqa: B006 - FastAPI makes a new one for each request
@@ -190,7 +190,7 @@ def create_app(
             text_columns=text_column,
             prefix=prefix,
             keep=on_error == "keep",
-            read_as=file.style,
+            read_as=file.style.name,
             write_as=write_as,
             encoding=encoding,
             sheet=sheet,

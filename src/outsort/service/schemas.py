@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal, ParamSpec, TypeVar
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from outsort.service import uploads
+from outsort.tables.formats import FORMATS, PACKINGS
 
 #: Texts in a request, and characters in each, at most.
 MAX_TEXTS, MAX_CHARACTERS = 1000, 100_000
 EXAMPLES = ["Type 300 supplier invoices a day into SAP", "Prior art search for a battery patent"]
-Format = Literal["csv", "tsv", "jsonl", "parquet", "xlsx"]
+FormatName = Annotated[str, Query(pattern=f"^({'|'.join(FORMATS)})$")]
 Encoding = Literal[
     "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "ascii", "big5", "cp1250", "cp1251", "cp1252",
     "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "euc_jp", "euc_kr", "gb18030", "iso8859-1",
@@ -127,15 +127,17 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
 
 
+#: What scored files go out as.
+SENT_TYPES = (
+    *(style.media_types[0] for style in FORMATS.values()),
+    *(packing.media_type for packing in PACKINGS.values()),
+)
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _TABLE = f"lot,description\n007,{EXAMPLES[0]}\n008,{EXAMPLES[1]}\n"
 FILE_QUESTION = {
     "required": True,
     "content": {
-        **dict.fromkeys(
-            (*uploads.MEDIA_TYPES.values(), *uploads.PACKED_TYPES.values(), "application/octet-stream"),
-            _BINARY,
-        ),
+        **dict.fromkeys((*SENT_TYPES, "application/octet-stream"), _BINARY),
         "text/csv": _BINARY | {"example": _TABLE},
         "multipart/form-data": {
             "schema": {
@@ -154,5 +156,5 @@ FILE_ANSWER: dict[str, Any] = {
             "schema": {"type": "string"},
         }
     },
-    "content": dict.fromkeys((*uploads.MEDIA_TYPES.values(), *uploads.PACKED_TYPES.values()), _BINARY),
+    "content": dict.fromkeys(SENT_TYPES, _BINARY),
 }

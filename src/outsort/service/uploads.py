@@ -23,7 +23,7 @@ from outsort.errors import DataError, OutputError
 from outsort.scoring import files, scorer
 from outsort.service.guard import too_slow
 from outsort.tables.columns import NoColumnError
-from outsort.tables.formats import format_of
+from outsort.tables.formats import FORMATS, PACKINGS, Format, format_of, packed_suffix
 from outsort.tables.packing import unpacked
 
 if TYPE_CHECKING:
@@ -34,18 +34,9 @@ if TYPE_CHECKING:
 
     from outsort.service.guard import Settings
 
-MEDIA_TYPES = {
-    "csv": "text/csv",
-    "tsv": "text/tab-separated-values",
-    "jsonl": "application/jsonl",
-    "parquet": "application/vnd.apache.parquet",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-}
-PACKED_TYPES = {"gzip": "application/gzip", "zstd": "application/zstd"}
-_SUFFIXES = {"": "", "gzip": ".gz", "zstd": ".zst"}
-_SAME_TYPES = dict.fromkeys(
-    ("application/x-ndjson", "application/ndjson", "application/x-jsonlines"), "jsonl"
-)
+#: Each media type of a table or a packing, and its name there.
+MEDIA_TYPES = {kind: style.name for style in FORMATS.values() for kind in style.media_types}
+PACKED_TYPES = {packing.media_type: packing.name for packing in PACKINGS.values()}
 #: Characters of the header that names the columns of a file; without all but those of text if it is longer.
 MAX_HEADER = 16_000
 
@@ -71,13 +62,13 @@ class Upload(NamedTuple):
     Attributes:
         path: where it is kept.
         name: what its sender calls it.
-        style: its format, one of `tables.FORMATS`.
+        style: its format.
         packing: "", gzip or zstd.
     """
 
     path: Path
     name: str
-    style: str
+    style: Format
     packing: str
 
 
@@ -119,18 +110,18 @@ def _placed(folder: Path, filename: str, read_as: str | None, media_type: str) -
     name = re.sub(r"[^\w .()+-]", "_", re.split(r"[/\\]", filename)[-1]).lstrip(". ")[-100:]
     media_type = _plain_type(media_type)
     if not Path(name).suffix and read_as is None:
-        read_as = next((style for style, known in MEDIA_TYPES.items() if known == media_type), None)
+        read_as = MEDIA_TYPES.get(media_type)
     try:
         style, packing = format_of(name or "the file", read_as)
     except DataError as error:
         raise HTTPException(415, _of_http(str(error))) from None
-    packing = packing or next((p for p, known in PACKED_TYPES.items() if known == media_type), "")
-    return Upload(folder / f"table.{style}{_SUFFIXES[packing]}", name or f"table.{style}", style, packing)
+    packing = packing or PACKED_TYPES.get(media_type, "")
+    plain = f"table.{style.name}"
+    return Upload(folder / f"{plain}{packed_suffix(packing)}", name or plain, style, packing)
 
 
 def _plain_type(header: str) -> str:
-    found = header.partition(";")[0].strip().lower()
-    return MEDIA_TYPES.get(_SAME_TYPES.get(found, ""), found)
+    return header.partition(";")[0].strip().lower()
 
 
 def _copy(source: IO[bytes], path: Path) -> None:
@@ -159,8 +150,8 @@ def score(
     scorer = scorers.get()
     try:
         source = _unpacked(file, settings.max_unpacked, go_on)
-        style, packing = (options.write_as, "") if options.write_as else (file.style, file.packing)
-        output = file.path.with_name(f"scored.{style}{_SUFFIXES[packing]}")
+        style, packing = (options.write_as, "") if options.write_as else (file.style.name, file.packing)
+        output = file.path.with_name(f"scored.{style}{packed_suffix(packing)}")
         layout = files.layout(source, options)
         files.score_file(source, output, scorer, options=options, progress=go_on)
     except UnicodeError:
@@ -176,14 +167,14 @@ def score(
 
 def _unpacked(file: Upload, limit: int, go_on: Callable[[], None]) -> Path:
     """Return where the file stands unpacked, which is bounded: a small file can hold a huge one."""
-    if file.style == "xlsx":
+    if file.style.name == "xlsx":
         # What is no archive is told by who reads it.
         with suppress(zipfile.BadZipFile), zipfile.ZipFile(file.path) as archive:
             if sum(member.file_size for member in archive.infolist()) > limit:
                 raise _unpacks_to_more(limit)
     if not file.packing:
         return file.path
-    target = file.path.with_name(f"unpacked.{file.style}")
+    target = file.path.with_name(f"unpacked.{file.style.name}")
     size = 0
     with file.path.open("rb") as packed, target.open("wb") as kept:
         content = unpacked(str(file.path), packed, file.packing)
@@ -203,8 +194,8 @@ def _unpacks_to_more(limit: int) -> HTTPException:
 def _of_http(message: str) -> str:
     """Put a message that names options of the command line into words for who asks over HTTP.
 
-    >>> _of_http("Name one with --text-column. Mend it, or pass --on-error keep.")
-    'Name one with text_column. Mend it, or pass on_error=keep.'
+    >>> _of_http("Name one with --text-column. Fix it, or pass --on-error keep.")
+    'Name one with text_column. Fix it, or pass on_error=keep.'
     """
     return re.sub(
         r"--([a-z-]+)( keep)?", lambda m: m[1].replace("-", "_") + ("=keep" if m[2] else ""), message
@@ -230,7 +221,7 @@ def stream(output: Path, file: Upload, layout: files.Layout) -> Response:
     name = f"{stem}-scored{''.join(output.suffixes)}"
     return StreamingResponse(
         chunks(),
-        media_type=PACKED_TYPES[packing] if packing else MEDIA_TYPES[style],
+        media_type=PACKINGS[packing].media_type if packing else style.media_types[0],
         headers={
             "content-disposition": f"attachment; filename*=utf-8''{quote(name)}",
             "content-length": str(output.stat().st_size),

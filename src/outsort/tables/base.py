@@ -1,8 +1,8 @@
-"""Tables in files, batch by batch, every cell as it was: CSV, TSV, JSON lines, Parquet and Excel.
+"""What every table format has in common: batches of rows, readers and writers.
 
-A reader yields batches of rows in their order; a writer takes them back with columns added behind. What
-a reader cannot make sense of is a fault with its row: it is raised, or (`keep`) the row comes along with
-what there is of it and the reason. Memory is that of a batch, whatever the size of the file.
+A reader yields batches of rows in their order; a writer takes them back and appends new columns. A row
+that a reader cannot make sense of is a fault: it raises, or (`keep`) passes whatever there is of the row
+along with the reason. Memory is bounded by a batch, whatever the size of the file.
 """
 
 from __future__ import annotations
@@ -10,53 +10,138 @@ from __future__ import annotations
 import datetime
 import json
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
-
-from outsort.tables.records import Records
+from dataclasses import dataclass, replace
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
+    import pyarrow as pa
     from numpy.typing import NDArray
 
-    #: Columns added, by name: shares from 0 to 1 of six decimals, float64 (n_rows,), or `Coded`.
-    Added = dict[str, NDArray[np.float64] | "Coded"]
+    from outsort.buffers import Texts
+
+    #: The texts of a batch, in whichever form costs least.
+    BatchTexts: TypeAlias = list[str] | Texts | pa.Array
+    #: Appended columns by name: shares from 0 to 1 of six decimals, float64 (n_rows,), or `Categorical`.
+    Added = dict[str, NDArray[np.float64] | "Categorical"]
 
 #: Rows in a batch.
 BATCH_ROWS = 8192
-#: Characters of one cell or line, at most; more is a quote left open, or a bomb.
+#: Most characters in one cell or line; more means an open quote, or a bomb.
 MAX_CELL = 1 << 25
+#: The fault of a row of a workbook that holds data without a name.
+SURPLUS = "has cells beyond the header"
+#: What the error handler surrogateescape makes of bytes that are not text.
+NOT_TEXT = re.compile("[\udc80-\udcff]")
 
 
-class Batch(NamedTuple):
+@dataclass(frozen=True)
+class ReadOptions:
+    """How a table is read.
+
+    Attributes:
+        read_as: the name of its format; None to go by the file name.
+        encoding: of CSV and TSV; None to detect it.
+        sheet: of a workbook; None for the first.
+        keep: pass rows that cannot be read along with the reason instead of raising.
+    """
+
+    read_as: str | None = None
+    encoding: str | None = None
+    sheet: str | None = None
+    keep: bool = False
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a table is written, so that it goes out in the manner it came in.
+
+    Attributes:
+        delimiter: of CSV.
+        newline: of CSV.
+        encoding: of CSV and TSV; UTF-8 with a mark where the input was anything but plain UTF-8, because
+            Excel takes UTF-8 without a mark for something else.
+        sheet: the name of a workbook's sheet.
+        schema: the Arrow schema of a Parquet file, or None.
+        lost: what writing the table as it was read would lose, in words; "" for nothing.
+    """
+
+    delimiter: str = ","
+    newline: str = "\n"
+    encoding: str = "utf-8"
+    sheet: str = "outsort"
+    schema: pa.Schema | None = None
+    lost: str = ""
+
+
+class Batch(Protocol):
     """Some rows of a table.
 
     Attributes:
-        rows: `Records` (plain CSV, TSV), lists of cells (other CSV), lists of `Cell` (Excel), `Record`
-            (JSON lines), or an Arrow record batch (Parquet).
-        faults: place in `rows` of each row that could not be read, and why; it holds what there is of it.
-        lines: the line of each row of a CSV file, where each row is one line; else None.
+        faults: place of each row that could not be read, and why; the row holds what there is of it.
+        numbers: n_rows row numbers as a spreadsheet shows them: the header is row 1, in every format.
     """
 
-    rows: Any
-    faults: dict[int, str]
-    lines: Sequence[str] | None = None
+    @property
+    def faults(self) -> Mapping[int, str]: ...  # noqa: D102
+
+    @property
+    def numbers(self) -> Sequence[int]: ...  # noqa: D102
+
+    def __len__(self) -> int: ...
 
     def head(self, n: int) -> Batch:
         """Return the first n rows."""
+
+    def values(self, columns: Sequence[str]) -> Iterable[list[Any]]:
+        """Return the rows as lists of values, in the order of all the reader's `columns`.
+
+        A row with more cells than the header keeps them.
+        """
+
+    def texts(self, columns: Sequence[str]) -> BatchTexts:
+        """Return the text of each row: the values of some columns, joined by a space."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A batch of rows as lists of cells.
+
+    Attributes:
+        columns: names of the columns.
+        cells: n_rows lists of cells.
+        numbers: see `Batch`.
+        faults: see `Batch`.
+    """
+
+    columns: Sequence[str]
+    cells: Sequence[list[Any]]
+    numbers: Sequence[int]
+    faults: Mapping[int, str]
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.cells)
+
+    def head(self, n: int) -> Rows:
+        """Return the first n rows."""
         faults = {place: why for place, why in self.faults.items() if place < n}
-        rows = self.rows.head(n) if isinstance(self.rows, Records) else self.rows[:n]
-        return Batch(rows, faults, None if self.lines is None else self.lines[:n])
+        return replace(self, cells=self.cells[:n], numbers=self.numbers[:n], faults=faults)
 
-    @property
-    def n_rows(self) -> int:
-        """How many rows there are."""
-        return self.rows.n_records if isinstance(self.rows, Records) else len(self.rows)
+    def values(self, columns: Sequence[str]) -> Iterable[list[Any]]:  # noqa: ARG002 - they are in order
+        """Return the rows."""
+        return self.cells
+
+    def texts(self, columns: Sequence[str]) -> list[str]:
+        """Return the text of each row."""
+        places = [self.columns.index(name) for name in columns]
+        return [joined(row[place] for place in places) for row in self.cells]
 
 
-class Coded(NamedTuple):
-    """A column of few different values.
+class Categorical(NamedTuple):
+    """A column of few distinct values.
 
     Attributes:
         codes: int64 (n_rows,), places in `values`.
@@ -71,78 +156,81 @@ class Coded(NamedTuple):
         return [self.values[code] for code in self.codes.tolist()]
 
 
-class Cell(NamedTuple):
-    """A cell of a workbook: its value and its number format."""
-
-    value: Any
-    number_format: str
-
-
-class Record(dict[str, Any]):
-    """An object of a JSON line, with the line itself, which goes out as it came."""
-
-    __slots__ = ("line",)
-
-    def __init__(self, line: str, content: Mapping[str, Any]) -> None:
-        """Hold the content of a line, and the line."""
-        super().__init__(content)
-        self.line = line
-
-
 class Reader(Protocol):
-    """A table being read: its columns, the encoding found, and its rows in batches."""
+    """A table being read, from a binary stream that its owner closes.
+
+    A class of this kind is made from the source's name for messages, the stream (at its beginning, able to
+    seek) and the `ReadOptions`. Making it and iterating raise `DataError`, with the row where there is one.
+    """
 
     @property
     def columns(self) -> list[str]:
         """The names of its columns, in order."""
 
     @property
+    def head_columns(self) -> list[str]:
+        """The columns as far as the first batch tells: enough to find one by its name."""
+
+    @property
     def encoding(self) -> str:
-        """The encoding of its text; utf-8 where the format has no choice."""
+        """The encoding of its text; utf-8 where the format leaves no choice."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """How to write such a table."""
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the rows."""
 
     def close(self) -> None:
-        """Let go of the stream, which is its owner's to close."""
+        """Let go of the stream."""
 
 
 class Writer(Protocol):
-    """A table being written."""
+    """A table being written to a binary stream that its owner closes.
+
+    A class of this kind is made from the stream, the names of the columns that batches bring, the names
+    and Python types of the columns to append, and the `Dialect`.
+    """
 
     def write(self, batch: Batch, added: Added) -> None:
-        """Write the rows of a batch with the columns added behind, each as long as the batch."""
+        """Write the rows of a batch with the appended columns, each as long as the batch."""
 
     def close(self) -> None:
-        """Write what is left; the stream stays open."""
+        """Write what is left."""
 
 
-#: What the error handler surrogateescape makes of bytes that are no text.
-NO_TEXT = re.compile("[\udc80-\udcff]")
+class ReaderType(Protocol):
+    """A class of readers."""
+
+    def __call__(self, source: str, stream: IO[bytes], options: ReadOptions) -> Reader: ...  # noqa: D102
 
 
-def plain_rows(batch: Batch, columns: Sequence[str]) -> Iterable[list[Any]]:
-    """Return the rows of a batch as lists of values, whatever it came from."""
-    rows = batch.rows
-    if isinstance(rows, Records):
-        return rows.cells()
-    if not isinstance(rows, list):
-        return [list(values) for values in zip(*(column.to_pylist() for column in rows.columns), strict=True)]
-    if rows and isinstance(rows[0], Record):
-        return [[record.get(name) for name in columns] for record in rows]
-    if rows and rows[0] and isinstance(rows[0][0], Cell):
-        return [[cell.value for cell in cells] for cells in rows]
-    return rows
+class WriterType(Protocol):
+    """A class of writers."""
+
+    def __call__(  # noqa: D102
+        self, stream: IO[bytes], columns: Sequence[str], added: Mapping[str, type], dialect: Dialect
+    ) -> Writer: ...
+
+
+def joined(values: Iterable[Any]) -> str:
+    """Return the text of a row: its values joined by a space, missing ones left out.
+
+    >>> joined(["audit", None, 2024])
+    'audit 2024'
+    """
+    return " ".join(v if isinstance(v, str) else str(v) for v in values if v is not None)
 
 
 def rows_of(added: Added) -> Iterator[tuple[Any, ...]]:
-    """Yield the values of the added columns row by row."""
+    """Yield the values of the appended columns row by row."""
     return zip(*(column.tolist() for column in added.values()), strict=True)
 
 
-def as_cell(value: object) -> object:
-    """Return a value as CSV shows it: dates in ISO form, lists and objects as JSON."""
-    if isinstance(value, (dict, list)):
+def plain_cell(value: object) -> object:
+    """Return a value as a cell of text shows it: dates in ISO form, lists and objects as JSON."""
+    if isinstance(value, (dict, list, tuple)):
         return json.dumps(value, ensure_ascii=False, default=str)
     if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
         return value.isoformat()

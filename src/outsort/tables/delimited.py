@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from typing import IO, TYPE_CHECKING, Any
@@ -17,45 +19,108 @@ from outsort.files import delimiter_of, sniff_encoding
 from outsort.tables.base import (
     BATCH_ROWS,
     MAX_CELL,
-    NO_TEXT,
-    Batch,
-    Coded,
-    Reader,
-    as_cell,
-    plain_rows,
+    NOT_TEXT,
+    Categorical,
+    Dialect,
+    Rows,
+    joined,
+    plain_cell,
     rows_of,
 )
 from outsort.tables.records import Records, cut
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from outsort.tables.base import Added
+    from outsort.tables.base import Added, Batch, BatchTexts, ReadOptions
 
 #: Bytes of plain CSV that make a batch.
 _BATCH_BYTES = 1 << 21
 
 
-class CsvReader:
-    """CSV and its kin: cells are strings and stay what they are. Blank lines are no rows."""
+@dataclass(frozen=True)
+class PlainBatch:
+    """A batch of plain records as bytes; see `base.Batch`."""
 
-    def __init__(
-        self, source: str, stream: IO[bytes], delimiter: str | None, encoding: str | None, *, keep: bool
-    ) -> None:
+    columns: Sequence[str]
+    records: Records
+    numbers: range
+
+    @property
+    def faults(self) -> Mapping[int, str]:
+        """None: what is not plain is not here."""
+        return {}
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self.records.n_records
+
+    def head(self, n: int) -> PlainBatch:
+        """Return the first n rows."""
+        return PlainBatch(self.columns, self.records.head(n), self.numbers[:n])
+
+    def values(self, columns: Sequence[str]) -> Iterable[list[Any]]:  # noqa: ARG002 - they are in order
+        """Return the rows as lists of cells."""
+        return self.records.cells()
+
+    def texts(self, columns: Sequence[str]) -> BatchTexts:
+        """Return the text of each row."""
+        places = [self.columns.index(name) for name in columns]
+        if len(places) == 1:
+            return self.records.texts(places[0])
+        return [joined(row[place] for place in places) for row in self.records.cells()]
+
+
+@dataclass(frozen=True)
+class LineRows(Rows):
+    """Rows of a CSV file each of which came on one line.
+
+    Attributes:
+        lines: n_rows lines.
+        delimiter: between cells.
+    """
+
+    lines: Sequence[str]
+    delimiter: str
+
+    def head(self, n: int) -> Rows:
+        """Return the first n rows."""
+        return Rows(self.columns, self.cells[:n], self.numbers[:n], {})
+
+    @property
+    def records(self) -> Records:
+        """The lines as bytes."""
+        raw = [line.encode("utf-8", "surrogateescape") for line in self.lines]
+        starts = np.cumsum([0, *map(len, raw)])
+        return Records(np.frombuffer(b"".join(raw), np.uint8), starts, self.delimiter)
+
+
+class CsvReader:
+    """CSV and its kin: cells are strings and stay what they are. Blank lines are not rows."""
+
+    #: None to find it.
+    _delimiter: str | None = None
+
+    def __init__(self, source: str, stream: IO[bytes], options: ReadOptions) -> None:
         """Read the header."""
-        self.source, self._keep = source, keep
+        self.source, self._keep = source, options.keep
+        self.encoding = options.encoding or sniff_encoding(stream)
         head = stream.read(1 << 16)
         stream.seek(0)
-        self.encoding = encoding or sniff_encoding(head)
+        if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+            raise DataError(f"{source}: is a workbook or an archive, not CSV. Save it as CSV (UTF-8).")
         start = head.decode(self.encoding, "replace")
         if not start.strip("\ufeff\0 \r\n\t"):
             raise DataError(f"{source}: is empty. It needs a header and rows.")
-        self.newline = "\r\n" if "\r\n" in start else "\n"
-        self.delimiter = delimiter or delimiter_of(start)
-        # A table goes out as CSV with the delimiter it came with as CSV; TSV has no other.
-        self.csv_delimiter = "," if delimiter else self.delimiter
+        self.delimiter = self._delimiter or delimiter_of(start.removeprefix("\ufeff"))
+        self.dialect = Dialect(
+            # TSV that goes out as CSV is separated by commas.
+            delimiter="," if self._delimiter else self.delimiter,
+            newline="\r\n" if "\r\n" in start else "\n",
+            encoding="utf-8" if self.encoding == "utf-8" else "utf-8-sig",
+        )
         csv.field_size_limit(MAX_CELL)
         self._stream = stream
         self._read_text(self.encoding)
@@ -67,6 +132,7 @@ class CsvReader:
         except BaseException:
             self.close()
             raise
+        self.head_columns = self.columns
         self._header = "".join(self._lines.used)
         self._lines.used.clear()
 
@@ -89,30 +155,45 @@ class CsvReader:
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the rows."""
-        number = 1  # of the last record, as a spreadsheet counts
+        number = 1  # of the last record
         if self.encoding in ("utf-8", "utf-8-sig"):
             for plain in self._plain_records():
+                yield PlainBatch(self.columns, plain, range(number + 1, number + 1 + plain.n_records))
                 number += plain.n_records
-                yield Batch(plain, {})
         while True:
             records, faults = self._records(number)
             if not records:
                 return
             lines, self._lines.used = self._lines.used, []
-            faults = self._odd_rows(records, number) | faults
+            yield self._batch(records, self._odd_rows(records, number) | faults, number, lines)
             number += len(records)
-            if len(self.columns) == 1:
-                records = [cells or [""] for cells in records]
-            elif not all(records):
-                # Places move up where a blank line goes.
-                kept = [i for i, cells in enumerate(records) if cells]
-                faults = {place: faults[i] for place, i in enumerate(kept) if i in faults}
-                records = [records[i] for i in kept]
-            n_cells = len(self.columns)
-            for place in faults:
-                records[place] += [""] * (n_cells - len(records[place]))
-            one_each = not faults and len(lines) == len(records)
-            yield Batch(records, faults, lines if one_each else None)
+
+    def _batch(self, records: list[list[str]], faults: dict[int, str], number: int, lines: list[str]) -> Rows:
+        numbers = range(number + 1, number + 1 + len(records))
+        one_each = not faults and len(lines) == len(records)
+        if len(self.columns) == 1:
+            records = [cells or [""] for cells in records]
+        elif not all(records):
+            # Places move up where a blank line goes.
+            kept = [i for i, cells in enumerate(records) if cells]
+            faults = {place: faults[i] for place, i in enumerate(kept) if i in faults}
+            records = [records[i] for i in kept]
+            lines = [lines[i] for i in kept] if one_each else lines
+            return self._rows(records, faults, [numbers[i] for i in kept], lines if one_each else None)
+        return self._rows(records, faults, numbers, lines if one_each else None)
+
+    def _rows(
+        self,
+        records: list[list[str]],
+        faults: dict[int, str],
+        numbers: Sequence[int],
+        lines: list[str] | None,
+    ) -> Rows:
+        for place in faults:
+            records[place] += [""] * (len(self.columns) - len(records[place]))
+        if lines is None:
+            return Rows(self.columns, records, numbers, faults)
+        return LineRows(self.columns, records, numbers, faults, lines, self.delimiter)
 
     def _plain_records(self) -> Iterator[Records]:
         """Yield records as bytes as long as they are plain, and leave the others to the csv module."""
@@ -151,7 +232,7 @@ class CsvReader:
                     self._lines.used.clear()
                 break
             except csv.Error as error:
-                why = f"cannot be read as CSV ({error}): is a quote left open, or not doubled inside quotes?"
+                why = f"cannot be read as CSV ({error}; is a quote left open, or not doubled inside quotes?)"
                 self._raise(number + len(records) + 1, why)
                 faults[len(records)] = why
                 records.append([self._lines.first_of_broken_record().rstrip("\r\n")])
@@ -162,7 +243,7 @@ class CsvReader:
         n_cells = len(self.columns)
         odd_length = {len(cells) for cells in records} - {0, n_cells}
         together = "".join(chain.from_iterable(records))
-        odd_text = "\0" in together or (not together.isascii() and NO_TEXT.search(together))
+        odd_text = "\0" in together or (not together.isascii() and NOT_TEXT.search(together))
         faults = {}
         if odd_length or odd_text:
             for place, cells in enumerate(records):
@@ -171,8 +252,8 @@ class CsvReader:
                     why = f"has {len(cells)} cells where the header has {n_cells}"
                 elif odd_text and any("\0" in cell for cell in cells):
                     why = "holds a NUL byte"
-                elif odd_text and any(NO_TEXT.search(cell) for cell in cells):
-                    why = f"holds bytes that are no {self.encoding} text"
+                elif odd_text and any(NOT_TEXT.search(cell) for cell in cells):
+                    why = f"is not valid {self.encoding}"
                 if why:
                     self._raise(number + place + 1, why)
                     faults[place] = why
@@ -180,7 +261,13 @@ class CsvReader:
 
     def _raise(self, row: int, why: str) -> None:
         if not self._keep:
-            raise DataError(f"{self.source}, row {row} {why}. Mend it, or pass --on-error keep.")
+            raise DataError(f"{self.source}, row {row} {why}. Fix it, or pass --on-error keep.")
+
+
+class TsvReader(CsvReader):
+    """Tab-separated values."""
+
+    _delimiter = "\t"
 
 
 class _Lines:
@@ -208,53 +295,51 @@ class _Lines:
 
 
 class CsvWriter:
-    """CSV in the delimiter and line ends of the CSV it came from; comma and newline otherwise."""
+    """CSV in the delimiter, line ends and encoding of its dialect."""
+
+    #: None for that of the dialect.
+    _delimiter_of_format: str | None = None
 
     def __init__(
-        self,
-        stream: IO[bytes],
-        columns: Sequence[str],
-        added: Sequence[str],
-        reader: Reader,
-        delimiter: str | None,
+        self, stream: IO[bytes], columns: Sequence[str], added: Mapping[str, type], dialect: Dialect
     ) -> None:
         """Write the header."""
         self._stream, self._columns = stream, columns
-        self._delimiter = delimiter or str(getattr(reader, "csv_delimiter", ","))
-        self._newline = str(getattr(reader, "newline", "\n"))
-        self._same_dialect = getattr(reader, "delimiter", None) == self._delimiter
-        # Excel takes UTF-8 without a mark for something else; who did not send plain UTF-8 has Excel.
-        self._write_text("" if reader.encoding == "utf-8" else "\ufeff")
+        self._delimiter = self._delimiter_of_format or dialect.delimiter
+        self._newline = dialect.newline
+        self._is_utf8 = dialect.encoding in ("utf-8", "utf-8-sig")
+        # Incremental: the mark comes once.
+        self._encoder = codecs.getincrementalencoder(dialect.encoding)("surrogateescape")
         self._write_text(self._line([*columns, *added]))
 
     def write(self, batch: Batch, added: Added) -> None:
-        """Write rows; one that came as a line goes out as that line with the new cells behind."""
-        if isinstance(batch.rows, Records) and self._same_dialect:
-            self._stream.write(self._extended(batch.rows, added))
-            return
-        if batch.lines is not None and self._same_dialect:
-            raw = [line.encode("utf-8", "surrogateescape") for line in batch.lines]
-            starts = np.cumsum([0, *map(len, raw)])
-            records = Records(np.frombuffer(b"".join(raw), np.uint8), starts, self._delimiter)
-            self._stream.write(self._extended(records, added))
-            return
-        rows = zip(plain_rows(batch, self._columns), rows_of(added), strict=True)
-        self._write_text("".join(self._line([*row, *new]) for row, new in rows))
+        """Write rows; one that came as a line goes out as that line with the new cells appended."""
+        if isinstance(batch, (PlainBatch, LineRows)) and added and self._is_utf8:
+            records = batch.records
+            if records.delimiter == self._delimiter:
+                self._stream.write(self._extended(records, added))
+                return
+        new = rows_of(added) if added else [()] * len(batch)
+        rows = zip(batch.values(self._columns), new, strict=True)
+        self._write_text("".join(self._line([*row, *more]) for row, more in rows))
 
     def close(self) -> None:
         """Nothing is left."""
 
     def _write_text(self, text: str) -> None:
-        self._stream.write(text.encode("utf-8", "surrogateescape"))
+        self._stream.write(self._encoder.encode(text))
 
-    def _line(self, values: Iterable[object]) -> str:
+    def _line(self, values: Sequence[object]) -> str:
+        # A line of one blank cell would be a blank line, which is not a row.
+        if len(values) == 1 and values[0] in ("", None):
+            return '""' + self._newline
         return self._delimiter.join(map(self._quoted, values)) + self._newline
 
     def _extended(self, records: Records, added: Added) -> bytes:
         codes: list[NDArray[Any]] = []
         cells: list[str] = []
         for column in added.values():
-            if isinstance(column, Coded):
+            if isinstance(column, Categorical):
                 codes.append(column.codes + len(cells))
                 cells += map(self._quoted, column.values)
             else:
@@ -267,10 +352,16 @@ class CsvWriter:
         Not by the csv module: some of its versions leave a lone carriage return bare, and others end the
         row there.
         """
-        cell = "" if value is None else str(as_cell(value))
+        cell = "" if value is None else str(plain_cell(value))
         if self._delimiter in cell or _MARKS.search(cell):
             cell = '"' + cell.replace('"', '""') + '"'
         return cell
+
+
+class TsvWriter(CsvWriter):
+    """Tab-separated values."""
+
+    _delimiter_of_format = "\t"
 
 
 _MARKS = re.compile('["\r\n]')

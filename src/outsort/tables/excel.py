@@ -1,34 +1,46 @@
-"""Excel workbooks: one sheet, values as Excel last showed them."""
+"""Excel workbooks: one sheet, values as Excel last showed them, formulas as their results."""
 
 from __future__ import annotations
 
-import datetime
+import re
 import zipfile
+from dataclasses import dataclass
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
-from outsort.errors import DataError, OutputError, first_line
-from outsort.files import for_workbook
-from outsort.tables.base import BATCH_ROWS, Batch, Cell, as_cell, plain_rows, rows_of
-from outsort.tables.packing import GROWTH_ASKED, MAX_GROWTH, bomb
+from outsort.errors import DataError, first_line
+from outsort.tables.base import BATCH_ROWS, SURPLUS, Dialect, Rows, rows_of
+from outsort.tables.packing import check_growth
+from outsort.tables.workbook import Workbook, number_format_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from outsort.tables.base import Added
+    from outsort.tables.base import Added, Batch, ReadOptions
 
-#: Rows that an Excel sheet can hold, and characters that a cell can.
-_EXCEL_ROWS, EXCEL_CELL = 1_048_576, 32_767
 
-MACROS = "is a workbook with macros. Save it as .xlsx."
+@dataclass(frozen=True)
+class SheetRows(Rows):
+    """Rows of a sheet.
+
+    Attributes:
+        number_formats: the number format of each cell, in the shape of `cells`.
+    """
+
+    number_formats: Sequence[Sequence[str]]
+
+    def head(self, n: int) -> SheetRows:
+        """Return the first n rows."""
+        plain = super().head(n)
+        return SheetRows(plain.columns, plain.cells, plain.numbers, plain.faults, self.number_formats[:n])
 
 
 class ExcelReader:
-    """One sheet of a workbook: values as Excel last showed them, formulas as their results."""
+    """One sheet of a workbook; see `base.Reader`."""
 
     encoding = "utf-8"
 
-    def __init__(self, source: str, stream: IO[bytes], sheet: str | None) -> None:
+    def __init__(self, source: str, stream: IO[bytes], options: ReadOptions) -> None:
         """Read the header."""
         import openpyxl
 
@@ -36,9 +48,10 @@ class ExcelReader:
         try:
             book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
             names = book.sheetnames
-            if sheet is not None and sheet not in names:
-                raise DataError(f"{source}: no sheet {sheet!r}; it has {', '.join(map(repr, names))}.")
-            page = book[sheet or names[0]]
+            if options.sheet is not None and options.sheet not in names:
+                has = ", ".join(map(repr, names))
+                raise DataError(f"{source}: no sheet {options.sheet!r}; it has {has}.")
+            page = book[options.sheet or names[0]]
             # Rows are as long as what they hold: a sheet may claim to be larger than memory.
             page.reset_dimensions()
             self._rows = page.iter_rows()
@@ -46,56 +59,53 @@ class ExcelReader:
         except DataError:
             raise
         except Exception as error:  # noqa: BLE001 - a damaged workbook raises whatever it happens to hit
-            raise DataError(f"{source}: is damaged, or no workbook ({first_line(error)}).") from None
+            raise DataError(f"{source}: is damaged, or not a workbook ({first_line(error)}).") from None
         self.source = source
+        self.dialect = Dialect(sheet=page.title, lost=_lost_by_rewriting(stream, len(names)))
         self.columns = ["" if cell.value is None else str(cell.value) for cell in header]
         while self.columns and not self.columns[-1]:
             self.columns.pop()
         if not self.columns:
             raise DataError(f"{source}: the sheet is empty. It needs a header and rows.")
+        self.head_columns = self.columns
 
-    def __iter__(self) -> Iterator[Batch]:
-        """Yield the rows; blank ones behind the last are left out."""
-        rows: list[list[Cell]] = []
-        n_cells = len(self.columns)
-        blank, n_blank = [Cell(None, "General")] * n_cells, 0
-        try:
-            for raw in self._rows:
-                cells = [Cell(c.value, getattr(c, "number_format", "General")) for c in raw]
-                cells = (cells + blank)[: max(n_cells, _filled(cells))]
-                if all(cell.value is None for cell in cells):
-                    n_blank += 1
-                    continue
-                while n_blank:
-                    n = min(n_blank, BATCH_ROWS - len(rows))
-                    rows += [blank] * n
-                    n_blank -= n
-                    if len(rows) == BATCH_ROWS:
-                        yield self._batch(rows)
-                        rows = []
-                rows.append(cells)
-                if len(rows) == BATCH_ROWS:
-                    yield self._batch(rows)
-                    rows = []
-        except DataError:
-            raise
-        except Exception as error:  # noqa: BLE001 - as above
-            raise DataError(f"{self.source}: is damaged ({first_line(error)}).") from None
-        if rows:
-            yield self._batch(rows)
+    def __iter__(self) -> Iterator[SheetRows]:
+        """Yield the rows; blank ones after the last are left out."""
+        numbered = enumerate(self._filled_rows(), 2)
+        while rows := list(islice(numbered, BATCH_ROWS)):
+            yield self._batch([number for number, _ in rows], [row for _, row in rows])
 
     def close(self) -> None:
         """Nothing is held."""
 
-    def _batch(self, rows: list[list[Cell]]) -> Batch:
-        # Cells right of the header are data without a name: they come along, and the row says so.
+    def _filled_rows(self) -> Iterator[Sequence[Any]]:
+        """Yield the cells of each row up to the last that holds anything."""
+        n_blank = 0
+        try:
+            for cells in self._rows:
+                if all(cell.value is None for cell in cells):
+                    n_blank += 1
+                    continue
+                yield from [()] * n_blank
+                n_blank = 0
+                yield cells
+        except DataError:
+            raise
+        except Exception as error:  # noqa: BLE001 - as above
+            raise DataError(f"{self.source}: is damaged ({first_line(error)}).") from None
+
+    def _batch(self, numbers: list[int], rows: list[Sequence[Any]]) -> SheetRows:
         n = len(self.columns)
-        why = "has cells beyond the header"
-        return Batch(rows, {i: why for i, cells in enumerate(rows) if len(cells) > n})
-
-
-def _filled(cells: Sequence[Cell]) -> int:
-    return max((i + 1 for i, cell in enumerate(cells) if cell.value is not None), default=0)
+        cells, formats, faults = [], [], {}
+        for place, row in enumerate(rows):
+            width = max((i + 1 for i, cell in enumerate(row) if cell.value is not None), default=0)
+            if width > n:
+                # They are data without a name: they come along, and the row says so.
+                faults[place] = SURPLUS
+            row, blank = row[: max(n, width)], max(0, n - len(row))
+            cells.append([cell.value for cell in row] + [None] * blank)
+            formats.append([getattr(cell, "number_format", "General") for cell in row] + ["General"] * blank)
+        return SheetRows(self.columns, cells, numbers, faults, formats)
 
 
 def _check_workbook(source: str, stream: IO[bytes]) -> None:
@@ -110,102 +120,99 @@ def _check_workbook(source: str, stream: IO[bytes]) -> None:
         with zipfile.ZipFile(stream) as archive:
             members = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError) as error:
-        raise DataError(f"{source}: is damaged, or no workbook ({first_line(error)}).") from None
+        raise DataError(f"{source}: is damaged, or not a workbook ({first_line(error)}).") from None
     finally:
         stream.seek(0)
     if any(member.filename.lower().endswith("vbaproject.bin") for member in members):
         raise DataError(f"{source}: {MACROS}")
     size, packed = sum(m.file_size for m in members), sum(m.compress_size for m in members)
-    if size > max(GROWTH_ASKED, MAX_GROWTH * packed):
-        raise DataError(bomb(source))
+    check_growth(source, size, packed)
+
+
+def _lost_by_rewriting(stream: IO[bytes], n_sheets: int) -> str:
+    """Return what a workbook holds besides the values of one sheet, "" for nothing."""
+    place = stream.tell()
+    with zipfile.ZipFile(stream) as archive:
+        members = archive.namelist()
+        found = {
+            "other sheets": n_sheets > 1,
+            "formulas": any(_has_formula(archive, name) for name in members if _SHEET.match(name)),
+            "charts, pictures or comments": any(_DRAWN.match(name) for name in members),
+        }
+    stream.seek(place)
+    return ", ".join(what for what, is_there in found.items() if is_there)
+
+
+def _has_formula(archive: zipfile.ZipFile, name: str) -> bool:
+    end = b""
+    with archive.open(name) as content:
+        while chunk := content.read(1 << 20):
+            if _FORMULA.search(end + chunk):
+                return True
+            end = chunk[-2:]
+    return False
+
+
+_SHEET = re.compile(r"xl/worksheets/[^/]+\.xml$")
+_DRAWN = re.compile(r"xl/(charts|drawings|media|comments|pivotTables)")
+_FORMULA = re.compile(rb"<f[ >]")
+
+MACROS = "is a workbook with macros. Save it as .xlsx."
 
 
 class ExcelWriter:
-    """A workbook as a person would make it: header frozen, filters on, decision coloured."""
+    """A workbook as a person would make it: header frozen, filters on, decisions coloured."""
 
-    def __init__(self, stream: IO[bytes], columns: Sequence[str], added: Sequence[str]) -> None:
-        """Write the header."""
-        import xlsxwriter
-
-        self._columns = columns
-        self._names = [*columns, *added]
-        # Row by row to disk; what begins with = + - @ is text, and so are addresses.
-        options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-        self._book = xlsxwriter.Workbook(
-            stream, {**options, "remove_timezone": True, "nan_inf_to_errors": True}
-        )
-        self._sheet = self._book.add_worksheet("outsort")
-        self._formats: dict[str, Any] = {}
+    def __init__(
+        self, stream: IO[bytes], columns: Sequence[str], added: Mapping[str, type], dialect: Dialect
+    ) -> None:
+        """Wait for the first batch, which tells the widths."""
+        self._columns, self._names, self._title = columns, [*columns, *added], dialect.sheet
+        self._workbook = Workbook(stream, row_by_row=True)
+        book = self._workbook.book
+        self._formats: dict[str, object] = {}
         self._decisions = {
-            "accept": self._book.add_format({"bg_color": "#DDF2E0", "font_color": "#14532D"}),
-            "review": self._book.add_format({"bg_color": "#FDE9D2", "font_color": "#7C2D12"}),
+            "accept": book.add_format({"bg_color": "#DDF2E0", "font_color": "#14532D"}),
+            "review": book.add_format({"bg_color": "#FDE9D2", "font_color": "#7C2D12"}),
         }
-        self._share = self._book.add_format({"num_format": "0.00"})
-        self._header = self._book.add_format({"bold": True, "text_wrap": True, "valign": "top", "bottom": 1})
-        self._n_rows = 0
-        self._ready = False
+        self._share = book.add_format({"num_format": "0.00"})
+        self._sheet: Any = None
 
     def write(self, batch: Batch, added: Added) -> None:
         """Write rows."""
-        rows = plain_rows(batch, self._columns)
-        if not self._ready:
-            self._lay_out(list(islice(iter(rows), 200)), added)
-        first = batch.rows[0] if isinstance(batch.rows, list) else ()
-        formatted = batch.rows if isinstance(first, list) and first and isinstance(first[0], Cell) else None
-        for i, (row, new) in enumerate(zip(rows, rows_of(added), strict=True)):
-            self._n_rows += 1
-            if self._n_rows >= _EXCEL_ROWS:
-                raise OutputError(
-                    f"a sheet holds {_EXCEL_ROWS:,} rows at most. Write CSV or Parquet instead."
-                )
+        rows = list(batch.values(self._columns))
+        if self._sheet is None:
+            self._sheet = self._laid_out(rows[:200], added)
+        formats = batch.number_formats if isinstance(batch, SheetRows) else None
+        new = rows_of(added) if added else [()] * len(rows)
+        for i, (row, more) in enumerate(zip(rows, new, strict=True)):
+            self._sheet.add_row()
             for j, value in enumerate(row):
-                number_format = formatted[i][j].number_format if formatted else "General"
-                self._write_cell(j, value, self._format(value, number_format))
-            for j, value in enumerate(new, len(self._columns)):
-                # A row with more cells than the header pushes nothing over: its surplus stands behind.
-                cell_format = self._decisions.get(value) if isinstance(value, str) else self._share
-                self._write_cell(max(j, len(row) + j - len(self._columns)), value, cell_format)
+                self._sheet.write(j, value, self._format(value, formats[i][j] if formats else "General"))
+            # A row with more cells than the header pushes nothing over: its surplus comes last.
+            for j, value in enumerate(more, max(len(row), len(self._columns))):
+                is_text = isinstance(value, str)
+                self._sheet.write(j, value, self._decisions.get(value) if is_text else self._share)
 
     def close(self) -> None:
         """Write the workbook."""
-        if not self._ready:
-            self._lay_out([], {})
-        self._sheet.autofilter(0, 0, max(1, self._n_rows), len(self._names) - 1)
-        self._book.close()
+        if self._sheet is None:
+            self._sheet = self._laid_out([], {})
+        self._sheet.add_filters()
+        self._workbook.close()
 
-    def _lay_out(self, rows: Sequence[Sequence[Any]], added: Added) -> None:
-        self._ready = True
+    def _laid_out(self, rows: Sequence[Sequence[Any]], added: Added) -> Any:  # noqa: ANN401
         samples = [[str(row[j]) for row in rows if j < len(row)] for j in range(len(self._columns))]
         samples += [[str(v) for v in values.tolist()[:200]] for values in added.values()]
         samples += [[]] * (len(self._names) - len(samples))
-        for j, (name, sample) in enumerate(zip(self._names, samples, strict=True)):
-            longest = sorted(map(len, sample))[int(0.9 * len(sample))] if sample else 0
-            self._sheet.set_column(j, j, min(60, max(len(name) + 4, longest + 2, 8)))
-        self._sheet.freeze_panes(1, 0)
-        self._sheet.write_row(0, 0, self._names, self._header)
+        longest = [sorted(map(len, sample))[int(0.9 * len(sample))] if sample else 0 for sample in samples]
+        widths = [min(60, max(len(name) + 4, n + 2, 8)) for name, n in zip(self._names, longest, strict=True)]
+        return self._workbook.add_sheet(self._title, self._names, widths)
 
-    def _format(self, value: object, number_format: str) -> Any:  # noqa: ANN401
-        if number_format == "General" and isinstance(value, (datetime.date, datetime.time)):
-            number_format = "hh:mm:ss" if isinstance(value, datetime.time) else "yyyy-mm-dd"
-            if isinstance(value, datetime.datetime):
-                number_format = "yyyy-mm-dd hh:mm:ss"
-        if number_format in ("General", "@"):
+    def _format(self, value: object, given: str) -> object:
+        number_format = number_format_of(value, given)
+        if number_format is None:
             return None
         if number_format not in self._formats:
-            self._formats[number_format] = self._book.add_format({"num_format": number_format})
+            self._formats[number_format] = self._workbook.book.add_format({"num_format": number_format})
         return self._formats[number_format]
-
-    def _write_cell(self, column: int, value: Any, cell_format: Any) -> None:  # noqa: ANN401
-        if value is None or value == "":
-            return
-        if isinstance(value, str):
-            if len(value) > EXCEL_CELL:
-                raise OutputError(
-                    f"row {self._n_rows + 1}: a cell of {len(value):,} characters, where Excel holds "
-                    f"{EXCEL_CELL:,}. Write CSV or Parquet instead."
-                )
-            self._sheet.write_string(self._n_rows, column, for_workbook(value), cell_format)
-        elif isinstance(value, (dict, list, tuple)):
-            self._sheet.write_string(self._n_rows, column, str(as_cell(value)), cell_format)
-        else:
-            self._sheet.write(self._n_rows, column, value, cell_format)

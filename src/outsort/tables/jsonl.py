@@ -3,44 +3,85 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import IO, TYPE_CHECKING, Any
 
 from outsort.errors import DataError
-from outsort.tables.base import BATCH_ROWS, MAX_CELL, NO_TEXT, Batch, Record, plain_rows, rows_of
+from outsort.tables.base import BATCH_ROWS, MAX_CELL, NOT_TEXT, Dialect, joined, rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from outsort.tables.base import Added
+    from outsort.tables.base import Added, Batch, ReadOptions
+
+
+@dataclass(frozen=True)
+class JsonlBatch:
+    """A batch of JSON objects, with the lines they came in; see `base.Batch`.
+
+    Attributes:
+        lines: n_rows lines of JSON.
+        objects: n_rows objects, the content of the lines.
+        numbers: see `base.Batch`.
+        faults: see `base.Batch`.
+    """
+
+    lines: Sequence[str]
+    objects: Sequence[Mapping[str, Any]]
+    numbers: Sequence[int]
+    faults: Mapping[int, str]
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.lines)
+
+    def head(self, n: int) -> JsonlBatch:
+        """Return the first n rows."""
+        faults = {place: why for place, why in self.faults.items() if place < n}
+        return replace(
+            self, lines=self.lines[:n], objects=self.objects[:n], numbers=self.numbers[:n], faults=faults
+        )
+
+    def values(self, columns: Sequence[str]) -> Iterable[list[Any]]:
+        """Return the rows as lists of values; None where an object lacks a key."""
+        return [[content.get(name) for name in columns] for content in self.objects]
+
+    def texts(self, columns: Sequence[str]) -> list[str]:
+        """Return the text of each row."""
+        return [joined(values) for values in self.values(columns)]
 
 
 class JsonlReader:
-    """JSON lines: one object a line. Blank lines are no rows."""
+    """A file of JSON lines; see `base.Reader`. Blank lines are not rows."""
 
     encoding = "utf-8"
+    dialect = Dialect()
 
-    def __init__(self, source: str, stream: IO[bytes], *, keep: bool) -> None:
-        """Nothing is read yet."""
-        self.source, self._stream, self._keep = source, stream, keep
+    def __init__(self, source: str, stream: IO[bytes], options: ReadOptions) -> None:
+        """Read nothing yet."""
+        self.source, self._stream, self._keep = source, stream, options.keep
 
     @cached_property
     def columns(self) -> list[str]:
         """The keys of all lines, in the order they come: reads the file once."""
-        keys: dict[str, None] = {}
-        for batch in self:
-            for record in batch.rows:
-                keys.update(dict.fromkeys(record))
-        return list(keys)
+        return _keys(self)
 
-    def __iter__(self) -> Iterator[Batch]:
+    @cached_property
+    def head_columns(self) -> list[str]:
+        """The keys of the first batch."""
+        return _keys(batch for batch, _ in zip(self, range(1), strict=False))
+
+    def __iter__(self) -> Iterator[JsonlBatch]:
         """Yield the objects."""
         self._stream.seek(0)
-        lines = enumerate(iter(partial(self._stream.readline, MAX_CELL), b""), 1)
+        raw_lines = enumerate(iter(partial(self._stream.readline, MAX_CELL), b""), 1)
         while True:
-            records: list[Record] = []
+            lines: list[str] = []
+            objects: list[dict[str, Any]] = []
+            numbers: list[int] = []
             faults: dict[int, str] = {}
-            for number, raw in lines:
+            for number, raw in raw_lines:
                 if not raw.strip():
                     continue
                 line = raw.decode("utf-8-sig" if number == 1 else "utf-8", "surrogateescape").rstrip("\r\n")
@@ -48,49 +89,63 @@ class JsonlReader:
                 if why:
                     if not self._keep:
                         raise DataError(
-                            f"{self.source}, line {number} {why}. Mend it, or pass --on-error keep."
+                            f"{self.source}, line {number} {why}. Fix it, or pass --on-error keep."
                         )
-                    faults[len(records)] = why
-                records.append(Record(json.dumps(content) if why else line, content))
-                if len(records) == BATCH_ROWS:
+                    faults[len(lines)] = why
+                lines.append(json.dumps(content) if why else line)
+                objects.append(content)
+                numbers.append(number + 1)
+                if len(lines) == BATCH_ROWS:
                     break
-            if not records:
+            if not lines:
                 return
-            yield Batch(records, faults)
+            yield JsonlBatch(lines, objects, numbers, faults)
 
     def close(self) -> None:
         """Nothing is held."""
 
 
+def _keys(batches: Iterable[JsonlBatch]) -> list[str]:
+    keys: dict[str, None] = {}
+    for batch in batches:
+        for content in batch.objects:
+            keys.update(dict.fromkeys(content))
+    return list(keys)
+
+
 def _parsed(line: str) -> tuple[str, dict[str, Any]]:
-    """Return what is wrong with a JSON line, "" for nothing, and its object, or one that holds the line."""
+    """Return what is wrong with a line, "" for nothing, and its object, or one that holds the line."""
     try:
         content = json.loads(line)
     except (ValueError, RecursionError) as error:
-        return f"is no JSON ({error})", {"line": line}
+        return f"is not valid JSON ({error})", {"line": line}
     if not isinstance(content, dict):
-        return "is no JSON object", {"line": line}
-    return ("holds bytes that are no utf-8 text", {"line": line}) if NO_TEXT.search(line) else ("", content)
+        return "is not a JSON object", {"line": line}
+    return ("is not valid UTF-8", {"line": line}) if NOT_TEXT.search(line) else ("", content)
 
 
 class JsonlWriter:
-    """JSON lines; an object that came as a line goes out as that line with the new keys behind."""
+    """A file of JSON lines; an object that came as a line goes out as that line, new keys appended."""
 
-    def __init__(self, stream: IO[bytes], columns: Sequence[str]) -> None:
-        """Nothing is written yet: there is no header."""
+    def __init__(
+        self,
+        stream: IO[bytes],
+        columns: Sequence[str],
+        added: Mapping[str, type],  # noqa: ARG002 - each row names its own
+        dialect: Dialect,  # noqa: ARG002 - there is only one
+    ) -> None:
+        """Write nothing yet: there is no header."""
         self._stream, self._columns = stream, columns
 
     def write(self, batch: Batch, added: Added) -> None:
         """Write rows."""
-        new = (dict(zip(added, values, strict=True)) for values in rows_of(added))
-        if isinstance(batch.rows, list) and batch.rows and isinstance(batch.rows[0], Record):
-            lines = (_spliced(record, more) for record, more in zip(batch.rows, new, strict=True))
+        new = (dict(zip(added, values, strict=True)) for values in rows_of(added)) if added else None
+        if isinstance(batch, JsonlBatch):
+            rows = zip(batch.lines, batch.objects, new or [{}] * len(batch), strict=True)
+            lines = [_spliced(line, content, more) for line, content, more in rows]
         else:
-            rows = plain_rows(batch, self._columns)
-            lines = (
-                _json(dict(zip(self._columns, row, strict=False)) | more)
-                for row, more in zip(rows, new, strict=True)
-            )
+            values = zip(batch.values(self._columns), new or [{}] * len(batch), strict=True)
+            lines = [_json(dict(zip(self._columns, row, strict=False)) | more) for row, more in values]
         self._stream.write("".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
 
     def close(self) -> None:
@@ -101,6 +156,6 @@ def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _spliced(record: Record, more: Mapping[str, Any]) -> str:
-    head = record.line.rstrip().removesuffix("}").rstrip()
-    return f"{head}{', ' if record else ''}{_json(more)[1:]}"
+def _spliced(line: str, content: Mapping[str, Any], more: Mapping[str, Any]) -> str:
+    head = line.rstrip().removesuffix("}").rstrip()
+    return f"{head}{', ' if content and more else ''}{_json(more)[1:]}"

@@ -12,13 +12,16 @@ from outsort.errors import DataError, first_line
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: A packed file may grow so many times when unpacked; nobody asks below this many bytes.
-MAX_GROWTH, GROWTH_ASKED = 300, 1 << 28
+#: How many times its size a packed file may unpack to; below so many bytes it does not matter.
+_MAX_GROWTH, _GROWTH_ASKED = 300, 1 << 28
 
 
-def bomb(source: str) -> str:
-    """Return the message for a file that unpacks to an unreasonable size."""
-    return f"{source}: unpacks to more than {MAX_GROWTH} times its size. If that is right, unpack it first."
+def check_growth(source: str, size: int, packed_size: int) -> None:
+    """Raise DataError where a file unpacks to an unreasonable size."""
+    if size > max(_GROWTH_ASKED, _MAX_GROWTH * packed_size):
+        raise DataError(
+            f"{source}: unpacks to more than {_MAX_GROWTH} times its size. If that is right, unpack it first."
+        )
 
 
 class _Bounded(io.RawIOBase):
@@ -45,8 +48,7 @@ class _Bounded(io.RawIOBase):
             raise DataError(f"{self._source}: is damaged ({first_line(error)}).") from None
         buffer[: len(content)] = content
         self._size += len(content)
-        if self._size > max(GROWTH_ASKED, MAX_GROWTH * self._packed.tell()):
-            raise DataError(bomb(self._source))
+        check_growth(self._source, self._size, self._packed.tell())
         return len(content)
 
 

@@ -2,25 +2,67 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
 from outsort.errors import DataError, first_line
-from outsort.tables.base import BATCH_ROWS, Batch, Reader, plain_rows
+from outsort.tables.base import BATCH_ROWS, Dialect, joined
 from outsort.tables.packing import need_arrow
-from outsort.tables.records import Records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from outsort.tables.base import Added
+    import pyarrow as pa
+
+    from outsort.tables.base import Added, Batch, ReadOptions
+
+
+@dataclass(frozen=True)
+class ArrowBatch:
+    """A batch that is an Arrow record batch; see `base.Batch`."""
+
+    content: pa.RecordBatch
+    numbers: range
+
+    @property
+    def faults(self) -> Mapping[int, str]:
+        """None: a file of Parquet is damaged as a whole or not at all."""
+        return {}
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return int(self.content.num_rows)
+
+    def head(self, n: int) -> ArrowBatch:
+        """Return the first n rows."""
+        return replace(self, content=self.content[:n], numbers=self.numbers[:n])
+
+    def values(self, columns: Sequence[str]) -> Iterable[list[Any]]:  # noqa: ARG002 - they are in order
+        """Return the rows as lists of values."""
+        columns_of_values = (column.to_pylist() for column in self.content.columns)
+        return [list(row) for row in zip(*columns_of_values, strict=True)]
+
+    def texts(self, columns: Sequence[str]) -> list[str] | pa.Array:
+        """Return the text of each row."""
+        return arrow_texts(self.content, columns)
+
+
+def arrow_texts(table: pa.Table | pa.RecordBatch, columns: Sequence[str]) -> list[str] | pa.Array:
+    """Return the text of each row of an Arrow table: the values of some columns, joined by a space."""
+    import pyarrow as pa
+
+    arrays = [table.column(name) for name in columns]
+    if len(arrays) == 1 and (pa.types.is_string(arrays[0].type) or pa.types.is_large_string(arrays[0].type)):
+        return arrays[0]
+    return [joined(values) for values in zip(*(array.to_pylist() for array in arrays), strict=True)]
 
 
 class ParquetReader:
-    """Parquet: batches are Arrow record batches, their types untouched."""
+    """A Parquet file; see `base.Reader`."""
 
     encoding = "utf-8"
 
-    def __init__(self, source: str, stream: IO[bytes]) -> None:
+    def __init__(self, source: str, stream: IO[bytes], options: ReadOptions) -> None:  # noqa: ARG002
         """Read the schema."""
         arrow = need_arrow(source)
         try:
@@ -28,14 +70,17 @@ class ParquetReader:
         except (arrow.ArrowException, OSError) as error:
             raise DataError(f"{source}: cannot be read as Parquet ({first_line(error)}).") from None
         self.source, self._arrow = source, arrow
-        self.columns = list(self._file.schema_arrow.names)
-        self.schema = self._file.schema_arrow
+        self.columns: list[str] = list(self._file.schema_arrow.names)
+        self.head_columns = self.columns
+        self.dialect = Dialect(schema=self._file.schema_arrow)
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the rows."""
+        number = 2
         try:
-            for batch in self._file.iter_batches(BATCH_ROWS):
-                yield Batch(batch, {})
+            for content in self._file.iter_batches(BATCH_ROWS):
+                yield ArrowBatch(content, range(number, number + content.num_rows))
+                number += content.num_rows
         except (self._arrow.ArrowException, OSError) as error:
             raise DataError(f"{self.source}: is damaged ({first_line(error)}).") from None
 
@@ -44,28 +89,30 @@ class ParquetReader:
 
 
 class ParquetWriter:
-    """Parquet; columns that came from Parquet keep their types, those of CSV are strings."""
+    """A Parquet file; columns that came from Parquet keep their types, those of CSV are strings."""
 
     def __init__(
-        self, stream: IO[bytes], columns: Sequence[str], added: Mapping[str, type], reader: Reader
+        self, stream: IO[bytes], columns: Sequence[str], added: Mapping[str, type], dialect: Dialect
     ) -> None:
-        """Nothing is written before the first batch has told the types."""
+        """Wait for the first batch, which tells the types."""
         self._arrow = need_arrow("output")
-        self._stream, self._columns, self._reader = stream, columns, reader
+        self._stream, self._columns = stream, columns
         types = {str: self._arrow.string(), float: self._arrow.float64()}
         self._added = {name: types[kind] for name, kind in added.items()}
         self._writer: Any = None
-        self._schema = getattr(reader, "schema", None)
+        known = dialect.schema or ()
+        self._types = {field.name: field.type for field in known}
+        self._schema = dialect.schema if [field.name for field in known] == list(columns) else None
 
     def write(self, batch: Batch, added: Added) -> None:
         """Write rows."""
         pa = self._arrow
-        rows = batch.rows
-        if isinstance(rows, (list, Records)):
-            rows = self._table(plain_rows(batch, self._columns))
+        if isinstance(batch, ArrowBatch):
+            table = pa.Table.from_batches([batch.content])
+        else:
+            table = self._table(batch.values(self._columns))
         for name, values in added.items():
-            rows = rows.append_column(name, pa.array(values.tolist(), self._added[name]))
-        table = pa.Table.from_batches([rows]) if isinstance(rows, pa.RecordBatch) else rows
+            table = table.append_column(name, pa.array(values.tolist(), self._added[name]))
         if self._writer is None:
             self._writer = pa.parquet.ParquetWriter(self._stream, table.schema, compression="zstd")
         self._writer.write_table(table)
@@ -80,19 +127,19 @@ class ParquetWriter:
             self._writer = pa.parquet.ParquetWriter(self._stream, schema, compression="zstd")
         self._writer.close()
 
-    def _table(self, rows: Iterable[list[Any]]) -> Any:  # noqa: ANN401
+    def _table(self, rows: Iterable[list[Any]]) -> pa.Table:
         pa = self._arrow
         columns = list(zip(*rows, strict=True)) or [()] * len(self._columns)
         arrays = []
         for i, values in enumerate(columns):
             name = self._columns[i]
-            kind = None if self._schema is None else self._schema.field(i).type
+            kind = self._types.get(name)
             try:
                 arrays.append(pa.array(values, pa.string() if kind == pa.null() else kind))
             except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
                 raise DataError(
                     f"column {name!r} holds values of several types ({first_line(error)}), "
-                    "which Parquet cannot. Write CSV or JSON lines instead."
+                    "which Parquet cannot store. Write CSV or JSON Lines instead."
                 ) from None
         arrays = [a.cast(pa.string()) if a.type == pa.null() else a for a in arrays]
         if self._schema is None:

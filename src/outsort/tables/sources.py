@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from outsort.errors import DataError
-from outsort.tables.formats import format_of, open_reader
+from outsort.tables.base import ReadOptions
+from outsort.tables.formats import FORMATS, Format, format_of
+from outsort.tables.packing import unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from outsort.scoring.files import Options
     from outsort.tables.base import Reader
 
 
@@ -25,16 +26,16 @@ class Opened(NamedTuple):
     Attributes:
         raw: its bytes.
         reader: its rows.
-        style: its format, one of `tables.FORMATS`.
+        format: its format.
     """
 
     raw: IO[bytes]
     reader: Reader
-    style: str
+    format: Format
 
 
 @contextmanager
-def opened(source: str, options: Options) -> Iterator[Opened]:
+def opened(source: str, options: ReadOptions) -> Iterator[Opened]:
     """Open a table to be read as the options say, for as long as the block lasts.
 
     Args:
@@ -45,23 +46,28 @@ def opened(source: str, options: Options) -> Iterator[Opened]:
         DataError: it cannot be read, with the row where there is one; also while iterating.
     """
     is_stdin = source == "-"
-    style, packing = ("csv", "") if is_stdin and not options.read_as else format_of(source, options.read_as)
-    with _input(source) as raw:
-        reader = open_reader(
-            "standard input" if is_stdin else source,
-            raw,
-            style,
-            packing=packing,
-            encoding=options.encoding,
-            sheet=options.sheet,
-            keep=options.keep,
+    name = "standard input" if is_stdin else source
+    with _stream(source) as raw:
+        style, packing = (
+            (FORMATS["csv"], "") if is_stdin and not options.read_as else format_of(source, options.read_as)
         )
-        with closing(reader):
+        stream = unpacked(name, raw, packing) if packing else raw
+        with closing(style.open_reader(name, stream, options)) as reader:
             yield Opened(raw, reader, style)
 
 
+def count_rows(path: Path) -> int:
+    """Return how many rows a table in a file has.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    with opened(str(path), ReadOptions(keep=True)) as table:
+        return sum(len(batch) for batch in table.reader)
+
+
 @contextmanager
-def _input(source: str) -> Iterator[IO[bytes]]:
+def _stream(source: str) -> Iterator[IO[bytes]]:
     """Open a file, or standard input on disk, because some formats must be read twice."""
     if source == "-":
         with tempfile.TemporaryFile() as spool:
@@ -70,7 +76,7 @@ def _input(source: str) -> Iterator[IO[bytes]]:
             yield spool
         return
     try:
-        file = Path(source).open("rb")  # noqa: SIM115 - closed below
+        file = _readable(Path(source))
     except FileNotFoundError:
         raise DataError(f"{source}: no such file. Name a table with a column of texts.") from None
     except IsADirectoryError:
@@ -79,3 +85,15 @@ def _input(source: str) -> Iterator[IO[bytes]]:
         raise DataError(f"{source}: cannot be read ({error.strerror}).") from error
     with file:
         yield file
+
+
+def _readable(path: Path) -> IO[bytes]:
+    """Open a file and read its first byte: some can be opened but not read."""
+    file = path.open("rb")
+    try:
+        file.read(1)
+        file.seek(0)
+    except OSError:
+        file.close()
+        raise
+    return file
