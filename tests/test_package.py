@@ -1,5 +1,6 @@
 """What ships: a lean start, the default model, and documents that tell the truth about it."""
 
+import ast
 import json
 import re
 import subprocess
@@ -87,3 +88,15 @@ def test_every_activity_the_article_names_is_in_the_data_with_its_label():
         texts = " ".join(article["text"][article["label"] == label]).lower()
         words = {word for name in activities for word in re.findall(r"[a-z]{4,}", name)}
         assert {word for word in words if word not in texts} == set()
+
+
+def test_nothing_imports_the_package_itself():
+    """Its names are fetched when first used; a module that asked for one would turn the imports round."""
+    source = ROOT / "src" / "outsort"
+    for path in source.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                assert "outsort" not in [alias.name for alias in node.names], path
+            if isinstance(node, ast.ImportFrom) and node.module == "outsort":
+                for alias in node.names:
+                    assert (source / f"{alias.name}.py").exists() or (source / alias.name).is_dir(), path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
@@ -14,9 +14,10 @@ from outsort.labels import ANSWERS, LABELS, NEITHER
 from outsort.numeric import logsumexp, odds_to_proba
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-    from outsort.data.dataset import Dataset
     from outsort.model import Model, Vector
     from outsort.numeric import Floats
 
@@ -133,7 +134,20 @@ def explain_scored(model: Model, text: str, vector: Vector, scores: Floats) -> E
     )
 
 
-def find_precedents(model: Model, text: str, data: Dataset, n: int = 3) -> list[Precedent]:
+class Labelled(Protocol):
+    """Labelled texts, such as a dataset."""
+
+    @property
+    def texts(self) -> Sequence[str]: ...  # noqa: D102
+
+    @property
+    def labels(self) -> Sequence[str]: ...  # noqa: D102
+
+    @property
+    def lines(self) -> Sequence[str] | None: ...  # noqa: D102
+
+
+def find_precedents(model: Model, text: str, data: Labelled, n: int = 3) -> list[Precedent]:
     """Return the labelled texts most like `text`, by the terms that the model knows.
 
     Args:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from outsort.data.dataset import Dataset
 
-Data = Annotated[Path, typer.Argument(help="Table with a text and a label column: csv, tsv, jsonl, parquet or xlsx.")]
+Data = Annotated[Path, typer.Argument(help="Table of labelled texts: csv, tsv, jsonl, parquet, xlsx.")]
 TextColumn = Annotated[str | None, typer.Option(help="Column of texts; found by its usual name.")]
 LabelColumn = Annotated[str | None, typer.Option(help="Column of labels: BPO, KPO or NEITHER.")]
 LineColumn = Annotated[str | None, typer.Option(help="Column of service lines, if there is one.")]
