@@ -179,7 +179,7 @@ def find_precedents(model: Model, text: str, data: Labelled, n: int = 3) -> list
 _BLOCK = 4096
 
 
-def telling_terms(model: Model, n: int = 15) -> dict[str, list[tuple[str, float]]]:
+def top_terms(model: Model, n: int = 15) -> dict[str, list[tuple[str, float]]]:
     """Return for each label that the model knows the words and pairs that speak most for it.
 
     A term's figure is what a text of that term alone has more than a text without a known term: of the

@@ -37,7 +37,7 @@ def predict(
     """Say BPO or KPO for each text, how likely, and why."""
     from outsort.model_file import load
     from outsort.prediction import predictions
-    from outsort.reporting.terminal import write_predictions
+    from outsort.reporting.answers import write_predictions
 
     asked = texts_asked(texts)
     write_predictions(predictions(asked, load(model), n_terms=terms), sys.stdout, format_chosen(style))
@@ -60,7 +60,7 @@ def explain(
     from outsort import explanation
     from outsort.model_file import load
     from outsort.prediction import predict
-    from outsort.reporting.terminal import write_explanations
+    from outsort.reporting.answers import write_explanations
 
     asked = texts_asked(texts)
     judge = load(model)
