@@ -1,5 +1,6 @@
 """Merging: every verdict lands on its row, and what cannot be trusted is told."""
 
+import codecs
 import csv
 import random
 
@@ -84,6 +85,21 @@ def test_a_row_there_without_a_label_is_given_it(data, model, tmp_path):
     assert rows_of(data)[-1]["label"] == "BPO"
 
 
+@pytest.mark.parametrize("there", ["reviewer", "decided_at", "service_line", None])
+def test_filling_a_label_in_leaves_what_the_row_says_already(model, tmp_path, there):
+    given = {"reviewer": "Zoe", "decided_at": "2020-02-02", "service_line": "translation"}
+    kept = {there: given[there]} if there else given
+    data = tmp_path / "data.csv"
+    row = {"text": "fold leaflets", "label": ""} | dict.fromkeys(given, "") | kept
+    pd.DataFrame([row]).to_csv(data, index=False)
+    verdict = {"reviewer": "Ann", "decided_at": "2026-11-26", "service_line": "data_entry"}
+    cells = {"key": key_of("fold leaflets"), "text": "fold leaflets", "label": "BPO"} | verdict
+    pd.DataFrame([cells]).to_csv(tmp_path / "q.csv", index=False)
+    result = merge([tmp_path / "q.csv"], data, model)
+    assert (result.filled, result.problems) == (1, [])
+    assert rows_of(data) == [{"text": "fold leaflets", "label": "BPO"} | verdict | kept]
+
+
 def test_undecided_rows_are_counted_and_left(data, model, tmp_path):
     before = data.read_bytes()
     result = merge([queue(tmp_path / "q.csv", [("fold leaflets", "")])], data, model)
@@ -158,6 +174,24 @@ def test_semicolons_line_ends_and_marks_of_the_data_stay(model, tmp_path):
     assert lines[0] == "﻿text;label;reviewer;decided_at"
     assert lines[1:2] == ["draft a contract;KPO;;"]
     assert lines[2].startswith("fold, leaflets;BPO;;2")
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [("façade for €5", "cp1252"), ("договор 翻訳", "utf-8-sig"), ("500 Kč", "utf-8-sig")],
+)
+def test_a_cp1252_file_turns_to_utf_8_for_letters_it_has_no_place_for(model, tmp_path, text, encoding):
+    data = tmp_path / "data.csv"
+    before = [
+        {"text": "Übersetzung für “Café”", "label": "BPO"},
+        {"text": "draft a contract", "label": "KPO"},
+    ]
+    pd.DataFrame(before).to_csv(data, index=False, encoding="cp1252")
+    assert merge([queue(tmp_path / "q.csv", [(text, "KPO")])], data, model).added == 1
+    # The oracle: pandas, told the one encoding that holds all of it.
+    found = pd.read_csv(data, encoding=encoding)[["text", "label"]].to_dict("records")
+    assert found == [*before, {"text": text, "label": "KPO"}]
+    assert data.read_bytes().startswith(codecs.BOM_UTF8) == (encoding == "utf-8-sig")
 
 
 def test_a_file_that_is_no_queue_is_refused(data, model):
