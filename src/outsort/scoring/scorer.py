@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from outsort.buffers import Texts
+    from outsort.buffers import Utf8Column
     from outsort.model import Model
     from outsort.tables.base import Added
 
@@ -57,12 +57,12 @@ class Scorer:
         self._kernel = Kernel(model, workers or os.cpu_count() or 1)
 
     def columns(
-        self, texts: Texts | Sequence[str] | pa.Array, faults: Mapping[int, str] | None = None
+        self, texts: Utf8Column | Sequence[str] | pa.Array, faults: Mapping[int, str] | None = None
     ) -> Added:
         """Return the added columns for n texts: n values each.
 
         Args:
-            texts: strings, a `Texts`, or an Arrow array.
+            texts: strings, a `Utf8Column`, or an Arrow array.
             faults: why a row could not be read properly, by its index; such rows go to review.
         """
         answers = self._kernel.answer(texts)
@@ -98,7 +98,7 @@ class Scorer:
         }
         return result | self._explanations(texts) if self._explain else result
 
-    def _explanations(self, texts: Texts | Sequence[str] | pa.Array) -> Added:
+    def _explanations(self, texts: Utf8Column | Sequence[str] | pa.Array) -> Added:
         plain: Iterable[Any] = texts.to_pylist() if hasattr(texts, "to_pylist") else texts
         explained = list(predictions((text or "" for text in plain), self.model))
 
