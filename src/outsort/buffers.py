@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _NOTHING = np.frombuffer(b"\0", np.uint8)
 
 
-class Texts(NamedTuple):
+class Utf8Column(NamedTuple):
     """Some texts in UTF-8, one after another.
 
     Attributes:
@@ -31,9 +31,9 @@ class Texts(NamedTuple):
         """How many there are."""
         return len(self.offsets) - 1
 
-    def part(self, start: int, stop: int) -> Texts:
+    def part(self, start: int, stop: int) -> Utf8Column:
         """Return those from `start` to before `stop`."""
-        return Texts(self.data, self.offsets[start : stop + 1])
+        return Utf8Column(self.data, self.offsets[start : stop + 1])
 
     def text(self, place: int) -> str:
         """Return one of them."""
@@ -45,21 +45,21 @@ class Texts(NamedTuple):
         return [self.text(place) for place in range(self.n_texts)]
 
 
-def texts_of(texts: Texts | Iterable[str] | pa.Array | pa.ChunkedArray) -> Texts:
+def utf8_column(texts: Utf8Column | Iterable[str] | pa.Array | pa.ChunkedArray) -> Utf8Column:
     """Return texts, whatever they come as, as one run of bytes; a null is an empty text.
 
     Raises:
         TypeError: a text is no string.
 
-    >>> texts_of(["tax", "", "audit"]).offsets.tolist()
+    >>> utf8_column(["tax", "", "audit"]).offsets.tolist()
     [0, 3, 3, 8]
     """
-    if isinstance(texts, Texts):
+    if isinstance(texts, Utf8Column):
         return texts
     return _of_arrow(texts) if hasattr(texts, "type") else _of_strings(list(checked(texts)))
 
 
-def _of_strings(texts: list[str]) -> Texts:
+def _of_strings(texts: list[str]) -> Utf8Column:
     together = "".join(texts)
     # In ASCII a character is a byte: no need to encode text by text.
     parts: list[str] | list[bytes] = texts
@@ -67,10 +67,10 @@ def _of_strings(texts: list[str]) -> Texts:
         parts = [text.encode("utf-8", "surrogatepass") for text in texts]
     offsets = np.zeros(len(parts) + 1, np.int64)
     np.cumsum([len(part) for part in parts], out=offsets[1:])
-    return Texts(np.frombuffer(together.encode("utf-8", "surrogatepass") or b"\0", np.uint8), offsets)
+    return Utf8Column(np.frombuffer(together.encode("utf-8", "surrogatepass") or b"\0", np.uint8), offsets)
 
 
-def _of_arrow(array: pa.Array | pa.ChunkedArray) -> Texts:
+def _of_arrow(array: pa.Array | pa.ChunkedArray) -> Utf8Column:
     import pyarrow as pa
 
     if isinstance(array, pa.ChunkedArray):
@@ -82,10 +82,10 @@ def _of_arrow(array: pa.Array | pa.ChunkedArray) -> Texts:
     width = np.int64 if pa.types.is_large_string(array.type) else np.int32
     _, places, content = array.buffers()
     if len(array) == 0:
-        return Texts(_NOTHING, np.zeros(1, np.int64))
+        return Utf8Column(_NOTHING, np.zeros(1, np.int64))
     offsets = np.frombuffer(places, width)[array.offset : array.offset + len(array) + 1].astype(np.int64)
     data = np.frombuffer(content, np.uint8) if content is not None and content.size else _NOTHING
-    return Texts(data, offsets)
+    return Utf8Column(data, offsets)
 
 
 def checked(texts: Iterable[str]) -> Iterable[str]:

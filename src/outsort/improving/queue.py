@@ -103,7 +103,7 @@ def read_candidates(
     )
 
 
-def _plain(column: Any) -> Sequence[str | None]:  # noqa: ANN401 - strings, `Texts` or an Arrow array
+def _plain(column: Any) -> Sequence[str | None]:  # noqa: ANN401 - strings, `Utf8Column` or an Arrow array
     result: Sequence[str | None] = column.to_pylist() if hasattr(column, "to_pylist") else column
     return result
 

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from outsort.buffers import Texts
+    from outsort.buffers import Utf8Column
 
     #: The texts of a batch, in whichever form costs least.
-    BatchTexts: TypeAlias = list[str] | Texts | pa.Array
+    BatchTexts: TypeAlias = list[str] | Utf8Column | pa.Array
     #: Appended columns by name: shares from 0 to 1 of six decimals, float64 (n_rows,), or `Categorical`.
     Added = dict[str, NDArray[np.float64] | "Categorical"]
 

@@ -27,7 +27,7 @@ from outsort.tables.base import (
     plain_cell,
     rows_of,
 )
-from outsort.tables.records import Records, cut
+from outsort.tables.records import Records, parse_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -206,7 +206,7 @@ class CsvReader:
         while go_on:
             more = self._stream.read(_BATCH_BYTES)
             rest += more
-            records, go_on = cut(rest, self.delimiter, len(self.columns), is_last=not more)
+            records, go_on = parse_prefix(rest, self.delimiter, len(self.columns), is_last=not more)
             if records.n_records:
                 yield records
                 rest = rest[records.starts[-1] :]
