@@ -30,6 +30,7 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_what_the_commands_print_is_what_the_readme_shows(folder):
     assert CONSOLE
     for block in CONSOLE:
