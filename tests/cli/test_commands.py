@@ -110,6 +110,7 @@ class TestPredict:
         assert done.code == 2
         assert "table" in done.err
 
+    @pytest.mark.slow
     def test_ten_megabytes_on_one_line_are_answered(self, outsort, model_file):
         done = outsort("predict", "-m", model_file, "-f", "jsonl", stdin=b"key invoices " * 800_000)
         assert json.loads(done.out)["label"] == "BPO"

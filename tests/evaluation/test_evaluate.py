@@ -117,6 +117,7 @@ def resampled(n=400, seed=0):
     return labels, p_kpo.round(2), np.clip((labels == "NEITHER") * 0.4 + rng.random(n) * 0.6, 0, 1)
 
 
+@pytest.mark.slow
 def test_intervals_are_those_of_rows_drawn_again_and_scored():
     # The oracle: scikit-learn's metrics on rows drawn with replacement, one resample at a time.
     labels, p_kpo, p_neither = resampled()
@@ -147,6 +148,7 @@ def test_answers_that_are_all_alike_have_an_area_of_one_half_in_every_resample()
     assert found["auc"] == found["neither_auc"] == [0.5, 0.5]
 
 
+@pytest.mark.slow
 def test_an_interval_holds_the_truth_as_often_as_it_says():
     # 95 % of the intervals of a share of 0.8 hold it; of 200, 182 or more do with probability 0.99.
     rng = np.random.default_rng(2)

@@ -292,6 +292,7 @@ def test_a_thousand_verdicts_land_through_a_workbook_worked_through(queued, mode
 SAVED_AS = {"xlsx": "xlsx:Calc MS Excel 2007 XML", "csv": "csv:Text - txt - csv (StarCalc):59,34,76"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SAVED_AS)
 def test_a_thousand_verdicts_land_through_libreoffice(office, queued, model, tmp_path, verdicts, kind):
     # As it came, opened and saved; then worked through, and saved once more.

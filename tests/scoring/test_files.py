@@ -313,6 +313,7 @@ def texts_of_all_of_unicode(n):
     ]
 
 
+@pytest.mark.slow
 def test_score_equals_predict_on_many_texts_of_all_of_unicode(tmp_path, n_texts):
     texts = texts_of_all_of_unicode(n_texts)
     table = pd.DataFrame({"n": range(n_texts), "text": texts})

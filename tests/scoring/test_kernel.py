@@ -111,6 +111,7 @@ def test_models_without_lines_or_neither_are_served(two_class_model):
     assert np.isnan(answers.neither).all()
 
 
+@pytest.mark.slow
 def test_ten_megabytes_as_one_text_agree(kernel):
     agrees(kernel, ["Type the invoices of each supplier into the ledger. " * 200_000])
 

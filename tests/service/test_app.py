@@ -636,6 +636,7 @@ def test_without_its_packages_it_says_what_to_install(outsort, monkeypatch):
 # --- the description -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_service_does_what_its_description_says(client, tmp_path):
     done = subprocess.run(
         [

@@ -17,6 +17,7 @@ def draw(rng, n):
     return confidence, rng.random(n) < confidence
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [300, 2000])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_the_promise_is_kept_in_nine_of_ten_draws(n, weighted):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
 import threading
@@ -74,7 +75,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # A text may hold what the terminal's encoding cannot show; that is no reason to lose its row.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+            # Windows writes files in a code page that holds a few hundred letters; ours read back as UTF-8.
+            encoding = "utf-8" if os.name == "nt" and not stream.isatty() else None
+            stream.reconfigure(encoding=encoding, errors="backslashreplace")
     # Unwinding lets every half-made output go before the process does.
     for number in (signal.SIGINT, signal.SIGTERM):
         if threading.current_thread() is threading.main_thread():
@@ -83,7 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # again and again, and once more at the end, takes a fifth of a second.
     gc.set_threshold(100_000, 50, 50)
     try:
-        app(args=arguments)
+        # On Windows, Typer would take a text like "*.docx" or "$USER" for a pattern or a variable.
+        app(args=arguments, windows_expand_args=False)
     except OutsortError as error:
         typer.echo(f"outsort: {error}", err=True)
         sys.exit(1)
