@@ -69,3 +69,16 @@ def find_column(
     raise NoColumnError(
         f"{source}: {complaint} {wanted[0]!r}; it has {has}. Name one with --{role}-column.", columns
     )
+
+
+def find_text_columns(source: str, columns: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """Return the text columns: the requested ones, the only one there is, or the one with a usual name.
+
+    Raises:
+        NoColumnError: no such column.
+    """
+    if wanted:
+        return [str(find_column(source, columns, "text", name)) for name in wanted]
+    if len(columns) == 1:
+        return [columns[0]]
+    return [str(find_column(source, columns, "text", None))]
