@@ -218,7 +218,7 @@ class TestTrain:
             ("", "is empty"),
             ("text,label\n", "has a header but no rows"),
             ("a,b\n1,2\n", "no column 'text'; it has 'a', 'b'. Name one with --text-column."),
-            ("text,label\na,BPO\nb,XX\n", "row 3: label 'XX' is none of BPO, KPO, NEITHER"),
+            ("text,label\na,BPO\nb,XX\n", "row 3: label 'XX' is not one of BPO, KPO, NEITHER"),
             ("text,label\na,BPO\n,KPO\n", "row 3: the text is empty"),
             ("text,label\na,BPO\nA,KPO\n", "row 3: text 'a' has label 'KPO', but 'BPO' in row 2"),
             ("text,label,line\na,BPO,x\nb,KPO,x\n", "row 3: service line 'x' has label 'KPO'"),
@@ -309,7 +309,7 @@ class TestEvaluate:
 
     @pytest.mark.parametrize(
         ("weights", "message"),
-        [([-1] * 15, "weight '-1' is no number of 0 or above"), ([0] * 15, "'spend' are all 0")],
+        [([-1] * 15, "weight '-1' is not a number of 0 or above"), ([0] * 15, "'spend' are all 0")],
     )
     def test_weights_that_cannot_be(self, outsort, frame, model_file, tmp_path, weights, message):
         path = tmp_path / "spend.csv"

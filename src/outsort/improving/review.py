@@ -1,4 +1,4 @@
-"""What a person should look at next: texts of which a label teaches most, as a workbook or CSV file."""
+"""Choose texts for a person to label, and write them as a workbook or CSV file."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ _WIDTHS = (20, 70, 12, 11, 24, 24, 44, 11, 28, 14, 14, 7, 10)
 
 @dataclass(frozen=True)
 class Candidates:
-    """Different texts of a table that the model was not trained on.
+    """Distinct texts of a table that the model was not trained on.
 
     Attributes:
         texts: n texts.
-        n_rows: int64 (n,), rows of the table that hold each.
-        weights: float64 (n,), their weights added up; 1 a row where no column says.
-        n_seen: texts left out because the model was trained on them.
+        n_rows: int64 (n,), number of rows with each text.
+        weights: float64 (n,), total weight of those rows; without a column, each counts 1.
+        n_seen: texts skipped because the model was trained on them.
     """
 
     texts: list[str]
@@ -126,17 +126,17 @@ def read_candidates(
     weight_column: str | None = None,
     options: ReadOptions | None = None,
 ) -> Candidates:
-    """Read the texts of a table that may be reviewed.
+    """Read the texts of a table that can be reviewed.
 
     Args:
         path: the table.
-        model: the model; what it was trained on is left out.
+        model: the model; texts it was trained on are skipped.
         text_columns: the text columns; detected by their usual names when empty.
         weight_column: column to weight rows by.
         options: how to read the table, `ReadOptions()` when None.
 
     Raises:
-        DataError: the table cannot be read or lacks a column; a weight is no number of 0 or above.
+        DataError: the table cannot be read or lacks a column; a weight is not a number of 0 or above.
     """
     found: dict[str, int] = {}
     texts: list[str] = []
@@ -151,7 +151,7 @@ def read_candidates(
             weighed = _plain(batch.texts([weight_column])) if weight_column else of_batch
             for number, raw, cell in zip(batch.numbers, of_batch, weighed, strict=True):
                 text = raw or ""
-                # Of a text without a word nothing can be learnt.
+                # Nothing can be learnt from a text without a word.
                 if text_module.words(text):
                     entries.append(found.setdefault(same_text(text), len(texts)))
                     if entries[-1] == len(texts):
@@ -175,7 +175,7 @@ def _plain(column: Any) -> Sequence[str | None]:  # noqa: ANN401 - strings, `Utf
 
 
 def check_queue(path: Path, *, force: bool) -> bool:
-    """Tell whether a queue is to be a workbook; see that it can be written.
+    """Return whether a queue is to be a workbook, and check that it can be written.
 
     Raises:
         OutputError: the name ends neither in .xlsx nor in .csv, or the file cannot be written.
@@ -190,7 +190,7 @@ def check_queue(path: Path, *, force: bool) -> bool:
 
 
 def _shown(text: str) -> str:
-    """Return a text as any program shows and keeps it; its key is that of the text."""
+    """Return a text in a form that every program keeps; it has the same key."""
     return for_workbook(text.replace("\r\n", "\n").replace("\r", "\n"))
 
 

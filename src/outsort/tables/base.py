@@ -56,7 +56,7 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a table is written, so that it goes out in the manner it came in.
+    """How a table is written: like the one it came from.
 
     Attributes:
         delimiter: of CSV.

@@ -109,7 +109,7 @@ class ExcelReader:
 
 
 def _check_workbook(source: str, stream: IO[bytes]) -> None:
-    """Refuse what is no workbook, is locked, holds macros, or would unpack beyond reason."""
+    """Refuse a file that is not a workbook, is locked, holds macros, or unpacks to an unreasonable size."""
     head = stream.read(8)
     stream.seek(0)
     if head.startswith(b"\xd0\xcf\x11\xe0"):
