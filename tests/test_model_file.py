@@ -55,10 +55,10 @@ def test_a_file_holds_plain_data_and_where_it_came_from(model, tmp_path):
     assert set(content["about"]["versions"]) >= {"outsort", "numpy", "scikit-learn"}
 
 
-def test_an_existing_file_stands_unless_forced(model, tmp_path):
+def test_an_existing_file_is_kept_unless_forced(model, tmp_path):
     path = tmp_path / "m.joblib"
     path.write_text("precious")
-    with pytest.raises(OutputError, match=r"m\.joblib: exists already\. Pass --force to replace it\."):
+    with pytest.raises(OutputError, match=r"m\.joblib: already exists\. Pass --force to replace it\."):
         model_file.save(model, path)
     assert path.read_text() == "precious"
     model_file.save(model, path, force=True)

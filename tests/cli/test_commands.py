@@ -188,13 +188,13 @@ class TestTrain:
         (tmp_path / "m").write_text("old")
         done = outsort("train", csv_file, "-o", tmp_path / "m")
         assert (done.code, done.out) == (1, "")
-        assert done.err == f"outsort: {tmp_path}/m: exists already. Pass --force to replace it.\n"
+        assert done.err == f"outsort: {tmp_path}/m: already exists. Pass --force to replace it.\n"
         assert (tmp_path / "m").read_text() == "old"
         assert outsort("train", csv_file, "-o", tmp_path / "m", "--folds", 0, "--force").code == 0
 
     @pytest.mark.parametrize(
         ("output", "message"),
-        [("no/m", "there is no folder"), ("", "is a directory. Name a file in it.")],
+        [("no/m", "does not exist. Create it first."), ("", "is a directory. Name a file in it.")],
     )
     def test_an_output_that_cannot_be_is_refused_before_training(
         self, outsort, csv_file, tmp_path, output, message
@@ -398,20 +398,20 @@ class TestReport:
         assert "each counting by its weight" in html
 
     @pytest.mark.parametrize("command", ["train", "evaluate"])
-    def test_a_page_that_exists_stands_unless_forced(self, outsort, csv_file, model_file, tmp_path, command):
+    def test_an_existing_page_is_kept_unless_forced(self, outsort, csv_file, model_file, tmp_path, command):
         page = tmp_path / "r.html"
         page.write_text("old")
         options = ["-o", tmp_path / "new", "--folds", 3] if command == "train" else ["-m", model_file]
         done = outsort(command, csv_file, *options, "--report", page)
         assert (done.code, done.out) == (1, "")
-        assert done.err == f"outsort: {page}: exists already. Pass --force to replace it.\n"
+        assert done.err == f"outsort: {page}: already exists. Pass --force to replace it.\n"
         assert page.read_text() == "old"
         assert not (tmp_path / "new").exists()
         assert outsort(command, csv_file, *options, "--report", page, "--force").code == 0
         assert page.read_text().startswith("<!doctype html>")
 
     @pytest.mark.parametrize("command", ["train", "evaluate"])
-    def test_without_its_libraries_nothing_is_begun(
+    def test_without_its_libraries_it_does_not_start(
         self, outsort, csv_file, model_file, tmp_path, monkeypatch, command
     ):
         monkeypatch.setitem(sys.modules, "jinja2", None)
