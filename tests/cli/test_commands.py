@@ -234,7 +234,9 @@ class TestTrain:
         assert message in done.err
         assert not (tmp_path / "m").exists()
 
-    @pytest.mark.parametrize(("name", "hint"), [("missing.csv", "Name a table"), (".", "Name its files")])
+    @pytest.mark.parametrize(
+        ("name", "hint"), [("missing.csv", "Name a table"), (".", "or files by a pattern")]
+    )
     def test_no_such_file_or_a_directory(self, outsort, tmp_path, name, hint):
         done = outsort("train", tmp_path / name, "-o", tmp_path / "m")
         assert done.code == 1

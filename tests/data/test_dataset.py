@@ -136,8 +136,8 @@ def test_of_many_problems_ten_are_shown_and_the_rest_counted(written):
 
 
 def test_a_missing_file_and_a_directory_say_what_to_name(tmp_path):
-    assert "no such file. Name a table with a column of texts." in refusal(tmp_path / "no.csv")
-    assert "is a directory. Name its files" in refusal(tmp_path)
+    assert "no such file. Name a table with a text column" in refusal(tmp_path / "no.csv")
+    assert "is a directory. Name a table" in refusal(tmp_path)
 
 
 def test_a_file_that_cannot_be_read_says_why(tmp_path):

@@ -104,7 +104,7 @@ def merge(
         OutputError: the data cannot be written, or changed during the merge.
     """
     result = Merge()
-    raw = read_bytes(into, hint="") if into.exists() else b""
+    raw = read_bytes(into, hint="Name a table of labelled texts.") if into.exists() else b""
     table = read_table(into) if raw else Table(pd.DataFrame(columns=list(_NEW), dtype=object), str(into))
     target = _Target(
         table,
