@@ -9,29 +9,13 @@ from typing import Annotated
 
 import typer
 
-from outsort.cli.options import (
-    FORMATS,
-    Cluster,
-    Encoding,
-    ModelFile,
-    OnError,
-    ReadAs,
-    Sheet,
-    Style,
-    TextColumns,
-    Texts,
-    format_chosen,
-    refuse_any,
-    silence_logs,
-    tell_reading,
-    texts_asked,
-)
+from outsort.cli import options as opt
 
 
 def predict(
-    texts: Texts = None,
-    model: ModelFile = None,
-    style: Style = None,
+    texts: opt.Texts = None,
+    model: opt.ModelFile = None,
+    style: opt.Style = None,
     terms: Annotated[int, typer.Option(min=0, help="Number of terms to show for and against.")] = 3,
 ) -> None:
     """Classify texts as BPO or KPO, with a probability and the terms behind it."""
@@ -39,14 +23,14 @@ def predict(
     from outsort.prediction import predictions
     from outsort.reporting.terminal import write_predictions
 
-    asked = texts_asked(texts)
-    write_predictions(predictions(asked, load(model), n_terms=terms), sys.stdout, format_chosen(style))
+    asked = opt.texts_asked(texts)
+    write_predictions(predictions(asked, load(model), n_terms=terms), sys.stdout, opt.format_chosen(style))
 
 
 def explain(
-    texts: Texts = None,
-    model: ModelFile = None,
-    style: Style = None,
+    texts: opt.Texts = None,
+    model: opt.ModelFile = None,
+    style: opt.Style = None,
     data: Annotated[
         Path | None, typer.Option(help="Table of labelled texts; shows those most similar to each text.")
     ] = None,
@@ -63,14 +47,14 @@ def explain(
     from outsort.prediction import predict
     from outsort.reporting.terminal import write_explanations
 
-    asked = texts_asked(texts)
+    asked = opt.texts_asked(texts)
     judge = load(model)
     labelled = None
     if data:
         from outsort.data.dataset import read
 
         labelled = read(data)
-        tell_reading(labelled)
+        opt.tell_reading(labelled)
         if labelled.fingerprint != judge.about.get("data", {}).get("sha256"):
             typer.echo(f"{data}: is not the data the model was trained on", err=True)
     results = (
@@ -81,27 +65,27 @@ def explain(
         )
         for text in asked
     )
-    write_explanations(results, sys.stdout, format_chosen(style), n_lines=lines)
+    write_explanations(results, sys.stdout, opt.format_chosen(style), n_lines=lines)
 
 
 def score(
     inputs: Annotated[list[str], typer.Argument(help="Tables to score: files, patterns, or - for stdin.")],
     output: Annotated[str, typer.Option("--output", "-o", help="File to write, - for stdout, or a folder.")],
-    model: ModelFile = None,
-    text_column: TextColumns = None,
+    model: opt.ModelFile = None,
+    text_column: opt.TextColumns = None,
     prefix: Annotated[str | None, typer.Option(help="Prefix for added columns.")] = None,
-    read_as: ReadAs = None,
+    read_as: opt.ReadAs = None,
     write_as: Annotated[
-        str | None, typer.Option("--to", metavar=FORMATS, help="Output format; default: by file name.")
+        str | None, typer.Option("--to", metavar=opt.FORMATS, help="Output format; default: by file name.")
     ] = None,
-    encoding: Encoding = None,
-    sheet: Sheet = None,
+    encoding: opt.Encoding = None,
+    sheet: opt.Sheet = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Add columns with the terms for and against.")
     ] = False,
     on_error: Annotated[
-        OnError, typer.Option(help="For rows that cannot be read: stop, or keep them with the reason.")
-    ] = OnError.STOP,
+        opt.OnError, typer.Option(help="For rows that cannot be read: stop, or keep them with the reason.")
+    ] = opt.OnError.STOP,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Read only the first N rows of each input.")
     ] = None,
@@ -112,7 +96,7 @@ def score(
     resume: Annotated[
         bool, typer.Option("--resume", help="Skip outputs in a folder that are already complete.")
     ] = False,
-    cluster: Cluster = None,
+    cluster: opt.Cluster = None,
 ) -> None:
     """Classify every row of one or more tables (CSV, TSV, JSON Lines, Parquet, Excel).
 
@@ -127,7 +111,7 @@ def score(
         text_columns=tuple(text_column or ()),
         prefix=prefix,
         explain=explain,
-        keep=on_error is OnError.KEEP,
+        keep=on_error is opt.OnError.KEEP,
         limit=limit,
         workers=workers,
         read_as=read_as,
@@ -139,7 +123,7 @@ def score(
         len(inputs) > 1 or Path(output).is_dir() or output.endswith("/") or folder.is_pattern(inputs[0])
     )
     if not into_folder:
-        refuse_any({"--resume": resume, "--cluster": cluster}, "needs an output folder")
+        opt.refuse_any({"--resume": resume, "--cluster": cluster}, "needs an output folder")
     if cluster and workers:
         raise typer.BadParameter(
             "cannot be combined with --cluster; use --cluster local:N", param_hint="--workers"
@@ -151,7 +135,7 @@ def score(
             if cluster:
                 from outsort.scoring.cluster import score_files as score_files_on
 
-                silence_logs()
+                opt.silence_logs()
                 score_files = partial(score_files_on, cluster=cluster)
             counts = score_files(
                 inputs, Path(output), loaded, options=options, force=force, resume=resume, progress=progress

@@ -7,17 +7,7 @@ from typing import Annotated
 
 import typer
 
-from outsort.cli.options import (
-    Encoding,
-    LabelColumn,
-    LineColumn,
-    ModelFile,
-    ReadAs,
-    Sheet,
-    TextColumn,
-    TextColumns,
-    WeightColumn,
-)
+from outsort.cli import options as opt
 from outsort.improving.strategy import Strategy
 
 
@@ -26,12 +16,12 @@ def review(
     output: Annotated[Path, typer.Option("--output", "-o", help="Queue to write: .xlsx or .csv.")],
     n: Annotated[int, typer.Option("-n", min=1, help="Number of texts to choose.")] = 200,
     strategy: Annotated[Strategy, typer.Option(help="How to choose texts.")] = Strategy.MIXED,
-    model: ModelFile = None,
-    text_column: TextColumns = None,
-    weight_column: WeightColumn = None,
-    read_as: ReadAs = None,
-    encoding: Encoding = None,
-    sheet: Sheet = None,
+    model: opt.ModelFile = None,
+    text_column: opt.TextColumns = None,
+    weight_column: opt.WeightColumn = None,
+    read_as: opt.ReadAs = None,
+    encoding: opt.Encoding = None,
+    sheet: opt.Sheet = None,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the queue if it exists.")] = False,
 ) -> None:
@@ -70,10 +60,10 @@ def merge(
     queues: Annotated[list[Path], typer.Argument(help="Queues with labels filled in.")],
     into: Annotated[Path, typer.Option(help="Table of labelled texts; created if missing.")],
     reviewer: Annotated[str, typer.Option(help="Reviewer, where a queue does not name one.")] = "",
-    model: ModelFile = None,
-    text_column: TextColumn = None,
-    label_column: LabelColumn = None,
-    line_column: LineColumn = None,
+    model: opt.ModelFile = None,
+    text_column: opt.TextColumn = None,
+    label_column: opt.LabelColumn = None,
+    line_column: opt.LineColumn = None,
 ) -> None:
     """Merge reviewers' labels into labelled data; rows are matched by key.
 

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from outsort.cli.options import ModelFile
+from outsort.cli import options as opt
 from outsort.errors import OutsortError
 
 
 def serve(
-    model: ModelFile = None,
+    model: opt.ModelFile = None,
     host: Annotated[str, typer.Option(help="Host name or address to bind.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 for any free port.")] = 8000,
 ) -> None:

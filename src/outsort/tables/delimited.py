@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -82,12 +82,10 @@ class LineRows(Rows):
         delimiter: between cells.
     """
 
+    _per_row: ClassVar = (*Rows._per_row, "lines")
+
     lines: Sequence[str]
     delimiter: str
-
-    def head(self, n: int) -> Rows:
-        """Return the first n rows."""
-        return Rows(self.columns, self.cells[:n], self.numbers[:n], {})
 
     @property
     def records(self) -> Records:
