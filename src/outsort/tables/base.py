@@ -117,7 +117,7 @@ class Rows:
     """
 
     #: The attributes that have one item per row.
-    _per_row: ClassVar = ("cells", "numbers")
+    _per_row: ClassVar[tuple[str, ...]] = ("cells", "numbers")
 
     columns: Sequence[str]
     cells: Sequence[Any]
