@@ -322,3 +322,13 @@ def test_the_command_tells_and_exits(outsort, data, model, tmp_path):
     assert "1 rows added, 0 labels filled in, 0 already there; 0 without a label" in done.out
     assert "is BPO here, but KPO in row" in done.err
     assert rows_of(data)[-1]["reviewer"] == "Ann"
+
+
+def test_a_verdict_that_contradicts_the_service_line_of_its_row_is_a_problem(data, model, tmp_path):
+    # The merged file would hold a line under two labels, which training refuses.
+    with data.open("a", encoding="utf-8") as file:
+        file.write("fold leaflets,,legal_services\n")
+    before = data.read_bytes()
+    result = merge([queue(tmp_path / "q.csv", [("fold leaflets", "BPO")])], data, model)
+    assert "has the service line 'legal_services' of KPO" in result.problems[0]
+    assert data.read_bytes() == before

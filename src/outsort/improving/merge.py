@@ -180,6 +180,15 @@ class _Target:
             return False
         empty = [place for place, found in labels.items() if not found]
         for place in empty:
+            line = as_text(self.frame.loc[place, self.line]).strip() if self.line else ""
+            of_line = self.labels_of_lines.get(line, verdict.label)
+            if of_line != verdict.label:
+                where = f"row {self.numbers[place]} of {self.source}"
+                result.problems.append(
+                    f"{verdict.where}: is {verdict.label}, but {where} has the service line {line!r} of {of_line}"
+                )
+                return False
+        for place in empty:
             for column, cell in cells.items():
                 if column == self.label or not as_text(self.frame.loc[place, column]).strip():
                     self.frame.loc[place, column] = cell
