@@ -96,7 +96,7 @@ def sniff_encoding(stream: IO[bytes]) -> str:
 
 
 def delimiter_of(text: str) -> str:
-    """Return the delimiter that splits the first record of a CSV text into the most cells; a comma on a tie."""
+    """Return the delimiter that splits the first CSV record of `text` into most cells; a comma on a tie."""
     head = text[:100_000]
 
     def n_cells(delimiter: str) -> int:
