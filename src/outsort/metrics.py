@@ -1,4 +1,4 @@
-"""Metrics of binary answers: pure functions of labels and probabilities."""
+"""Metrics of binary predictions: pure functions of labels and probabilities."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from sklearn import metrics
 
 from outsort.errors import DataError
-from outsort.labels import ANSWERS
+from outsort.labels import ANSWERS, KPO
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,28 +19,28 @@ if TYPE_CHECKING:
 
 #: Bins of the calibration error, each with the same number of rows.
 N_BINS = 15
-#: Resamples behind an interval, and the share of them that lie within it.
+#: Bootstrap resamples behind an interval, and its confidence level.
 N_RESAMPLES = 1000
 LEVEL = 0.95
-#: Points of the curve of precision against coverage.
+#: Points of the precision-coverage curve.
 N_POINTS = 20
 
 
 def decisions(
-    labels: NDArray[np.str_], said: NDArray[np.str_], accepted: NDArray[np.bool_], weights: Floats
+    labels: NDArray[np.str_], predicted: NDArray[np.str_], accepted: NDArray[np.bool_], weights: Floats
 ) -> dict[str, float | None]:
-    """Tell what accepting some answers comes to.
+    """Return precision and coverage of the accepted answers.
 
     Args:
         labels: (n_rows,) of BPO, KPO, NEITHER, UNCLEAR.
-        said: (n_rows,) of BPO, KPO.
+        predicted: (n_rows,) of BPO, KPO.
         accepted: bool (n_rows,).
-        weights: float64 (n_rows,), how much each row counts.
+        weights: float64 (n_rows,), row weights.
 
     Returns:
-        A dict: `precision`, the share of accepted answers that are right, an accepted NEITHER or UNCLEAR
-        row being wrong; `coverage`, the share of BPO and KPO rows that are accepted; `others_reviewed`, the
-        share of the other rows that are not. What the rows cannot tell is None.
+        A dict: `precision`, the fraction of accepted answers that are right, where accepting a NEITHER or
+        UNCLEAR row is wrong; `coverage`, the fraction of BPO and KPO rows that are accepted;
+        `others_reviewed`, the fraction of the other rows that are not. Undefined values are None.
     """
     decided = np.isin(labels, ANSWERS)
 
@@ -49,7 +49,7 @@ def decisions(
         return float(weights[of & among].sum() / total) if total else None
 
     return {
-        "precision": share(labels == said, accepted),
+        "precision": share(labels == predicted, accepted),
         "coverage": share(accepted, decided),
         "others_reviewed": share(~accepted, ~decided),
     }
@@ -58,17 +58,17 @@ def decisions(
 def curve(
     correct: NDArray[np.bool_], confidence: Floats, weights: Floats, n_points: int = N_POINTS
 ) -> list[dict[str, float]]:
-    """Return precision against coverage as the threshold falls, at `n_points` even steps of coverage.
+    """Return the precision-coverage curve for falling thresholds, at `n_points` even steps of coverage.
 
     Args:
         correct: bool (n_rows,), whether each answer was right.
-        confidence: float64 (n_rows,), what the threshold cuts.
-        weights: float64 (n_rows,), how much each row counts, not all 0.
-        n_points: how many points, at most.
+        confidence: float64 (n_rows,), compared with the threshold.
+        weights: float64 (n_rows,), row weights, not all 0.
+        n_points: number of points; fewer if confidences are tied.
 
     Returns:
-        For each point, by rising coverage: `threshold`, `coverage` (share of all rows accepted, rows of one
-        confidence together) and `precision` (share of these that are right).
+        For each point, in order of coverage: `threshold`, `coverage` (fraction of all rows accepted) and
+        `precision` (fraction of these that are right). Rows of equal confidence are accepted together.
 
     >>> curve(np.array([True, False]), np.array([0.9, 0.6]), np.ones(2))[0]
     {'threshold': 0.9, 'coverage': 0.5, 'precision': 1.0}
@@ -76,7 +76,7 @@ def curve(
     order = np.argsort(-confidence, kind="stable")
     falling, w = confidence[order], weights[order]
     covered, right = np.cumsum(w) / w.sum(), np.cumsum(w * correct[order]) / w.sum()
-    # The last row of each confidence: those before it are accepted with it.
+    # The last row of each confidence: rows before it with the same confidence are accepted with it.
     ends = np.append(np.flatnonzero(np.diff(falling)), len(falling) - 1)
     ends = ends[covered[ends] > 0]
     steps = np.arange(1, n_points + 1) / n_points
@@ -99,36 +99,35 @@ def intervals(
     weights: Floats | None = None,
     seed: int = 0,
 ) -> dict[str, list[float]]:
-    """Return for some scores of `score` the interval that `LEVEL` of resampled data fall into.
+    """Return confidence intervals, of level `LEVEL`, for metrics of `score`.
 
-    The percentile bootstrap (Efron, 1979): rows are drawn with replacement, as many as there are, and
-    scored again, `N_RESAMPLES` times. It says what other rows of the same kind might have given, and
-    nothing of rows of another kind.
+    The percentile bootstrap (Efron, 1979) with `N_RESAMPLES` resamples of the rows. The intervals cover the
+    variation between samples of the same kind of rows, not a change in the kind of rows.
 
     Args:
         labels: (n_rows,) of BPO, KPO, NEITHER, UNCLEAR.
         p_kpo: float64 (n_rows,), the probability of KPO.
         p_neither: float64 (n_rows,), the probability of NEITHER, or NaN.
-        weights: float64 (n_rows,), how much each row counts; alike when None.
-        seed: of the drawing.
+        weights: float64 (n_rows,), row weights; all equal if None.
+        seed: random seed.
 
     Returns:
-        Low and high end for `accuracy`, `macro_f1`, `auc`, `log_loss`, `brier` and `neither_auc`, as far
-        as the rows can tell.
+        Lower and upper bound of `accuracy`, `macro_f1`, `auc`, `log_loss`, `brier` and `neither_auc`, where
+        defined.
     """
     weights = np.ones(len(labels)) if weights is None else weights
     decided = np.isin(labels, ANSWERS)
-    is_kpo, said_kpo = labels == ANSWERS[1], p_kpo > 0.5
+    is_kpo, predicted_kpo = labels == KPO, p_kpo > 0.5
     p_right = np.clip(np.where(is_kpo, p_kpo, 1 - p_kpo), np.finfo(np.float64).eps, 1)
     per_row = np.stack(
         [
-            decided & (is_kpo == said_kpo),
+            decided & (is_kpo == predicted_kpo),
             -np.log(p_right) * decided,
             (p_kpo - is_kpo) ** 2 * decided,
-            decided & is_kpo & said_kpo,
-            decided & ~is_kpo & ~said_kpo,
+            decided & is_kpo & predicted_kpo,
+            decided & ~is_kpo & ~predicted_kpo,
             decided & is_kpo,
-            decided & said_kpo,
+            decided & predicted_kpo,
             decided,
         ],
         axis=1,
@@ -140,11 +139,11 @@ def intervals(
     for start in range(0, N_RESAMPLES, chunk):
         size = min(chunk, N_RESAMPLES - start)
         drawn = rng.multinomial(n_rows, np.full(n_rows, 1 / n_rows), size=size) * weights
-        right, loss, brier, kpo_right, bpo_right, kpo, kpo_said, total = (drawn @ per_row).T
+        right, loss, brier, kpo_right, bpo_right, kpo, kpo_predicted, total = (drawn @ per_row).T
         with np.errstate(invalid="ignore", divide="ignore"):
             f1 = [
-                2 * kpo_right / (kpo + kpo_said),
-                2 * bpo_right / ((total - kpo) + (total - kpo_said)),
+                2 * kpo_right / (kpo + kpo_predicted),
+                2 * bpo_right / ((total - kpo) + (total - kpo_predicted)),
             ]
             found = {
                 "accuracy": right / total,
@@ -162,14 +161,14 @@ def intervals(
     for name, parts in draws.items():
         values = np.concatenate(parts)
         values = values[np.isfinite(values)]
-        # Rows of one class give no area in most resamples, and then no interval worth the name.
+        # If most resamples have one class only, the AUC is undefined in them: give no interval.
         if len(values) > N_RESAMPLES / 2:
             result[name] = np.quantile(values, tails).tolist()
     return result
 
 
 def _resampled_auc(drawn: Floats, positive: NDArray[np.bool_], scores: Floats) -> Floats:
-    """Return the area under the ROC curve for each of n_resamples rows of weights (n_resamples, n_rows)."""
+    """Return the area under the ROC curve for each resample, given as row weights (n_resamples, n_rows)."""
     if not len(scores):
         return np.full(len(drawn), np.nan)
     order = np.argsort(scores, kind="stable")
@@ -192,24 +191,24 @@ def score(
     weights: Floats | None = None,
     source: str | None = None,
 ) -> dict[str, Any]:
-    """Score probabilities against labels.
+    """Compute metrics of predicted probabilities.
 
     Args:
         labels: (n_rows,) of BPO, KPO, NEITHER, UNCLEAR.
         p_kpo: float64 (n_rows,), the probability of KPO, given that the work is BPO or KPO.
         p_neither: float64 (n_rows,), the probability of NEITHER, or NaN.
-        weights: float64 (n_rows,), how much each row counts; alike when None.
-        source: the name of the data; when given, data without a BPO or KPO row are an error.
+        weights: float64 (n_rows,), row weights; all equal if None.
+        source: name of the data; if given, raise an error for data without BPO or KPO rows.
 
     Returns:
-        A dict: `n` (rows of BPO and KPO), `n_left_out` (the others), and over the rows of BPO and
-        KPO: `accuracy`, `macro_f1`, `auc`, `log_loss` (nats), `brier` (mean squared error of the
-        probability of KPO), `calibration_error`, `per_class` (precision, recall, n), `confusion`
-        (rows: true BPO, KPO; columns: predicted BPO, KPO; with weights, their sums); `neither_auc`, over
-        all rows, for the probability of NEITHER. What the rows cannot tell is None.
+        A dict: `n` (number of BPO and KPO rows), `n_left_out` (the others); for the BPO and KPO rows
+        `accuracy`, `macro_f1`, `auc`, `log_loss` (nats), `brier` (mean squared error of the probability of
+        KPO), `calibration_error`, `per_class` (precision, recall, n) and `confusion` (rows: actual BPO, KPO;
+        columns: predicted BPO, KPO; with weights, their sums); for all rows `neither_auc`, of the probability
+        of NEITHER. Undefined values are None.
 
     Raises:
-        DataError: no row is labelled BPO or KPO, or none of them weighs anything (and `source` is given).
+        DataError: no row is labelled BPO or KPO, or all of these have weight 0 (and `source` is given).
     """
     decided = np.isin(labels, ANSWERS)
     weights = np.ones(len(labels)) if weights is None else weights
@@ -217,9 +216,9 @@ def score(
     result: dict[str, Any] = {"n": int(decided.sum()), "n_left_out": int((~decided).sum())}
     if not w.any():
         if source is not None:
-            raise DataError(f"{source}: no row is labelled BPO or KPO, so nothing can be scored.")
+            raise DataError(f"{source}: no row is labelled BPO or KPO, so there is nothing to evaluate.")
         return result
-    is_kpo, p = labels[decided] == ANSWERS[1], p_kpo[decided]
+    is_kpo, p = labels[decided] == KPO, p_kpo[decided]
     answer = p > 0.5
     precision, recall, _, _ = metrics.precision_recall_fscore_support(
         is_kpo, answer, labels=[False, True], zero_division=0, sample_weight=w
@@ -259,17 +258,17 @@ def calibration_error(
     *,
     weights: Floats | None = None,
 ) -> float:
-    """Return the expected calibration error over bins of equal mass.
+    """Return the expected calibration error with equal-mass bins.
 
-    The rows are sorted by confidence and cut into `n_bins` bins as even as can be; the error is the
-    mean over rows of the gap between accuracy and mean confidence of a row's bin (Naeini, Cooper and
+    The rows are sorted by confidence and divided into `n_bins` bins of equal mass, or nearly so; the error is
+    the mean over rows of the gap between accuracy and mean confidence in a row's bin (Naeini, Cooper and
     Hauskrecht, 2015, with the equal-mass bins of Nixon et al., 2019).
 
     Args:
         correct: bool (n_rows,), whether each answer was right.
-        confidence: float64 (n_rows,), the probability each answer was given.
-        n_bins: how many bins; at most one a row is used.
-        weights: float64 (n_rows,), how much each row counts; alike when None.
+        confidence: float64 (n_rows,), the predicted probability of each answer.
+        n_bins: number of bins, capped at one per row.
+        weights: float64 (n_rows,), row weights; all equal if None.
 
     >>> calibration_error([True, False], np.array([0.75, 0.75]), n_bins=1)
     0.25
@@ -277,12 +276,12 @@ def calibration_error(
     order = np.argsort(confidence, kind="stable")
     w = np.ones(len(order)) if weights is None else weights[order]
     gaps = w * (np.asarray(correct, dtype=np.float64)[order] - confidence[order])
-    # A row belongs to the bin that its middle falls into.
+    # A row belongs to the bin that the middle of its mass falls into.
     middle = (np.cumsum(w) - w / 2) / w.sum()
     bins = np.minimum((middle * min(n_bins, len(w))).astype(int), n_bins - 1)
     return float(np.abs(np.bincount(bins, weights=gaps)).sum() / w.sum())
 
 
 def plain(value: object) -> object:
-    """Return a NumPy number as Python's own, for JSON."""
+    """Convert a NumPy scalar to a Python one, for JSON."""
     return value.item() if isinstance(value, np.generic) else value

@@ -477,10 +477,10 @@ class TestModelFile:
             "missing": "no such file",
             "folder": "is a directory",
             "newer": "its format version is 3 and this outsort reads up to 2. Upgrade outsort",
-            "code": "it holds code or objects (posix.mkdir)",
-            "pickle": "it holds code or objects (posix.mkdir)",
+            "code": "it contains code or objects (posix.mkdir)",
+            "pickle": "it contains code or objects (posix.mkdir)",
         }
-        return path, reasons.get(request.param, "it is damaged, or no model file")
+        return path, reasons.get(request.param, "it is damaged, or not a model file")
 
     def test_it_is_refused_with_the_reason_and_runs_nothing(self, outsort, bad, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)

@@ -330,5 +330,5 @@ def test_a_verdict_that_contradicts_the_service_line_of_its_row_is_a_problem(dat
         file.write("fold leaflets,,legal_services\n")
     before = data.read_bytes()
     result = merge([queue(tmp_path / "q.csv", [("fold leaflets", "BPO")])], data, model)
-    assert "has the service line 'legal_services' of KPO" in result.problems[0]
+    assert "has service line 'legal_services' of KPO" in result.problems[0]
     assert data.read_bytes() == before

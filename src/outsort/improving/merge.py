@@ -185,7 +185,7 @@ class _Target:
             if of_line != verdict.label:
                 where = f"row {self.numbers[place]} of {self.source}"
                 result.problems.append(
-                    f"{verdict.where}: is {verdict.label}, but {where} has the service line {line!r} of {of_line}"
+                    f"{verdict.where}: is {verdict.label}, but {where} has service line {line!r} of {of_line}"
                 )
                 return False
         for place in empty:

@@ -18,7 +18,7 @@ from outsort import decision
 from outsort.data import values
 from outsort.errors import OutputError
 from outsort.evaluation.evaluate import Answers, measure
-from outsort.explanation import telling_terms
+from outsort.explanation import top_terms
 from outsort.files import check_output, written_whole
 from outsort.labels import ANSWERS
 from outsort.metrics import LEVEL, curve, plain
@@ -152,7 +152,7 @@ def render(report: Report) -> str:
         other_lines=[line for line in lines if line["reviewed"] is not None],
         n_worst=N_WORST,
         max_shown=MAX_SHOWN,
-        terms=telling_terms(report.model),
+        terms=top_terms(report.model),
         weighted=bool((report.answers.weights != 1).any()),
     )
 
