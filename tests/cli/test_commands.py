@@ -141,7 +141,7 @@ class TestExplain:
         other = tmp_path / "other.csv"
         frame.iloc[1:].to_csv(other, index=False)
         arguments = ["explain", "key invoices", "-m", model_file, "--data"]
-        assert "not the data that the model was trained on" in outsort(*arguments, other).err
+        assert "not the data the model was trained on" in outsort(*arguments, other).err
         assert outsort(*arguments, csv_file).err == ""
 
     def test_a_table_names_the_runners_up_and_what_spoke(self, outsort, model, model_file):
@@ -182,7 +182,7 @@ class TestTrain:
     def test_repeated_rows_are_told(self, outsort, csv_file, tmp_path):
         csv_file.write_text(csv_file.read_text() + "draft a contract,KPO,legal_services\n")
         done = outsort("train", csv_file, "-o", tmp_path / "m", "--folds", 0)
-        assert "1 repeated row left out" in done.err
+        assert "1 duplicate row dropped" in done.err
 
     def test_an_existing_output_stands_unless_forced(self, outsort, csv_file, tmp_path):
         (tmp_path / "m").write_text("old")
