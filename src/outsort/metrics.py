@@ -9,7 +9,7 @@ import numpy as np
 from sklearn import metrics
 
 from outsort.errors import DataError
-from outsort.labels import ANSWERS
+from outsort.labels import ANSWERS, KPO
 from outsort.results import Result
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 #: Bins of the calibration error, each with the same number of rows.
 N_BINS = 15
-#: Resamples behind an interval, and the share of them inside it.
+#: Bootstrap resamples behind an interval, and its confidence level.
 N_RESAMPLES = 1000
 LEVEL = 0.95
 #: Points of the curve of precision against coverage.
@@ -107,7 +107,7 @@ def weighted_share(weights: Floats, of: NDArray[np.bool_], among: NDArray[np.boo
     """Return the share by weight of some rows among others; None where the others have no weight.
 
     Args:
-        weights: float64 (n_rows,), the weight of each row.
+        weights: float64 (n_rows,), row weights.
         of: bool (n_rows,), the rows to count.
         among: bool (n_rows,), the rows to count them among.
 
@@ -131,7 +131,7 @@ def decisions(
         labels: (n_rows,) of BPO, KPO, NEITHER, UNCLEAR.
         predicted: (n_rows,) of BPO, KPO.
         accepted: bool (n_rows,).
-        weights: float64 (n_rows,), the weight of each row.
+        weights: float64 (n_rows,), row weights.
         threshold: the confidence from which answers were accepted.
     """
     decided = np.isin(labels, ANSWERS)
@@ -151,7 +151,7 @@ def curve(
     Args:
         correct: bool (n_rows,), whether each answer was right.
         confidence: float64 (n_rows,), compared with the threshold.
-        weights: float64 (n_rows,), the weight of each row, not all 0.
+        weights: float64 (n_rows,), row weights, not all 0.
         n_points: the number of steps.
 
     Returns:
@@ -191,7 +191,7 @@ def intervals(
         labels: (n_rows,) of BPO, KPO, NEITHER, UNCLEAR.
         p_kpo: float64 (n_rows,), the probability of KPO.
         p_neither: float64 (n_rows,), the probability of NEITHER, or NaN.
-        weights: float64 (n_rows,), the weight of each row; all equal when None.
+        weights: float64 (n_rows,), row weights; all equal when None.
         seed: random seed.
 
     Returns:
@@ -200,7 +200,7 @@ def intervals(
     """
     weights = np.ones(len(labels)) if weights is None else weights
     decided = np.isin(labels, ANSWERS)
-    is_kpo, predicted_kpo = labels == ANSWERS[1], p_kpo > 0.5
+    is_kpo, predicted_kpo = labels == KPO, p_kpo > 0.5
     p_right = np.clip(np.where(is_kpo, p_kpo, 1 - p_kpo), np.finfo(np.float64).eps, 1)
     per_row = np.stack(
         [
@@ -281,7 +281,7 @@ def score(
         labels: (n_rows,) of BPO, KPO, NEITHER, UNCLEAR.
         p_kpo: float64 (n_rows,), the probability of KPO, given that the work is BPO or KPO.
         p_neither: float64 (n_rows,), the probability of NEITHER, or NaN.
-        weights: float64 (n_rows,), the weight of each row; all equal when None.
+        weights: float64 (n_rows,), row weights; all equal when None.
         source: the name of the data in messages.
 
     Raises:
@@ -292,7 +292,7 @@ def score(
     w = weights[decided]
     if not w.any():
         raise DataError(f"{source}: no row is labelled BPO or KPO, so there is nothing to score.")
-    is_kpo, p = labels[decided] == ANSWERS[1], p_kpo[decided]
+    is_kpo, p = labels[decided] == KPO, p_kpo[decided]
     answer = p > 0.5
     precision, recall, _, _ = metrics.precision_recall_fscore_support(
         is_kpo, answer, labels=[False, True], zero_division=0, sample_weight=w
@@ -337,7 +337,7 @@ def calibration_error(
         correct: bool (n_rows,), whether each answer was right.
         confidence: float64 (n_rows,), the probability of each answer.
         n_bins: number of bins, no more than rows.
-        weights: float64 (n_rows,), the weight of each row; all equal when None.
+        weights: float64 (n_rows,), row weights; all equal when None.
 
     >>> calibration_error([True, False], np.array([0.75, 0.75]), n_bins=1)
     0.25

@@ -138,6 +138,40 @@ def test_types_of_parquet_stay(tmp_path):
     assert scored["reason"].to_pylist() == ["", "empty"]
 
 
+def test_types_of_a_parquet_file_without_rows_stay(tmp_path, model):
+    # The oracle: the types of the same file with a row in it.
+    table = pa.table(
+        {
+            "n": pa.array([1], pa.int16()),
+            "when": pa.array([datetime.date(2026, 1, 2)]),
+            "price": pa.array([1.5], pa.float32()),
+            "tags": pa.array([["a"]], pa.list_(pa.string())),
+            "task": ["key invoices"],
+        }
+    )
+    types = []
+    for n_rows in (1, 0):
+        pq.write_table(table.slice(0, n_rows), tmp_path / "in.parquet")
+        assert score_file(tmp_path / "in.parquet", tmp_path / f"out{n_rows}.parquet", model) == n_rows
+        types.append(pq.read_schema(tmp_path / f"out{n_rows}.parquet"))
+    assert types[0].names == [*table.column_names, *NEW]
+    assert types[1].equals(types[0])
+
+
+def test_cells_beyond_a_sheets_header_are_not_written_over(tmp_path, model):
+    book = openpyxl.Workbook()
+    for row in [["task", "n"], ["key invoices", 1, None, "surplus"], ["draft a contract", 2]]:
+        book.active.append(row)
+    book.save(tmp_path / "in.xlsx")
+    assert score_file(tmp_path / "in.xlsx", tmp_path / "out.xlsx", model) == 2
+    header, odd, plain = openpyxl.load_workbook(tmp_path / "out.xlsx").active.iter_rows(values_only=True)
+    place = header.index("label")
+    assert plain[place] == "KPO"
+    assert odd[:4] == ("key invoices", 1, None, "surplus")
+    assert odd[4 + place - 2] == "BPO"
+    assert "has cells beyond the header" in odd
+
+
 def test_a_json_line_goes_out_as_it_came(tmp_path):
     lines = [
         '{"task": "key invoices", "n": 1.0, "big": 12345678901234567890}',
@@ -279,6 +313,7 @@ def texts_of_all_of_unicode(n):
     ]
 
 
+@pytest.mark.slow
 def test_score_equals_predict_on_many_texts_of_all_of_unicode(tmp_path, n_texts):
     texts = texts_of_all_of_unicode(n_texts)
     table = pd.DataFrame({"n": range(n_texts), "text": texts})
@@ -370,6 +405,7 @@ class TestBadInput:
         assert (
             "workbook with macros" in outsort("score", tmp_path / "macro.xlsx", "-o", tmp_path / "o.csv").err
         )
+        (tmp_path / "a.xlsm").write_bytes(b"PK")
         assert "workbook with macros" in outsort("score", tmp_path / "a.xlsm", "-o", tmp_path / "o.csv").err
 
     def test_bombs_are_refused_in_bounded_memory(self, outsort, tmp_path, monkeypatch):
@@ -394,7 +430,7 @@ class TestBadInput:
 
     def test_outputs_in_the_way_are_left_alone(self, csv_path, tmp_path):
         (tmp_path / "out.csv").write_text("old")
-        with pytest.raises(OutputError, match="exists already"):
+        with pytest.raises(OutputError, match="already exists"):
             score_file(csv_path, tmp_path / "out.csv")
         assert (tmp_path / "out.csv").read_text() == "old"
         before = csv_path.read_bytes()
@@ -418,7 +454,7 @@ class TestBadInput:
 
     def test_a_device_is_no_output(self, outsort, csv_path):
         done = outsort("score", csv_path, "-o", "/dev/null", "--to", "csv", "--force")
-        assert done.err == "outsort: /dev/null: is no ordinary file. Name one, or - for standard output.\n"
+        assert done.err == "outsort: /dev/null: is not a regular file. Name one, or - for standard output.\n"
 
     def test_taken_column_names_ask_for_a_prefix(self, csv_path, tmp_path):
         score_file(csv_path, tmp_path / "1.csv")
@@ -478,7 +514,7 @@ class TestManyFiles:
         outsort(*run)
         (tmp_path / "out" / "b.csv").unlink()
         first = (tmp_path / "out" / "a.csv").stat().st_mtime_ns
-        assert "holds the parts of a run already. Pass --resume" in outsort(*run).err
+        assert "already holds the outputs of a run. Pass --resume" in outsort(*run).err
         done = outsort(*run, "--resume")
         assert done.code == 0
         assert done.err == f"{tmp_path}/out/b.csv: 1 rows\n"
@@ -491,12 +527,12 @@ class TestManyFiles:
             "score", parts / "*.csv", "-o", tmp_path / "out", "--resume", "-m", tmp_path / "m.joblib"
         )
         assert done.code == 1
-        assert "was begun with another model. Start again in another folder." in done.err
+        assert "was started with another model. Start again in another folder." in done.err
 
     def test_a_pattern_without_files_and_names_twice(self, outsort, parts, tmp_path):
-        assert "no file of such a name" in outsort("score", parts / "*.tsv", "-o", tmp_path / "out").err
+        assert "no file matches this pattern" in outsort("score", parts / "*.tsv", "-o", tmp_path / "out").err
         done = outsort("score", parts / "a.csv", parts / ".." / "parts" / "a.csv", "-o", tmp_path / "out")
-        assert "another input has the name 'a.csv' too" in done.err
+        assert "another input is also written to 'a.csv'" in done.err
 
     def test_standard_input_and_output(self, outsort):
         done = outsort("score", "-", "-o", "-", "--to", "jsonl", stdin=b"id,task\n07,key invoices\n")

@@ -5,10 +5,10 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from outsort.tables.records import Records, cut
+from outsort.tables.records import Records, parse_prefix
 
 pieces = st.sampled_from(['"', '""', ",", "\n", "\r\n", "\r", "\0", "a", "ü", "翻", " ", ";"])
 raw_texts = st.lists(pieces, max_size=30).map("".join)
@@ -19,6 +19,7 @@ def read(text):
     return list(csv.reader(io.StringIO(text, newline=""), strict=True))
 
 
+@settings(deadline=None)  # the first example compiles
 @given(text=raw_texts, n_cells=st.integers(1, 3))
 @example(text='a,"b\0,c', n_cells=2)
 @example(text='"a"b,c\n', n_cells=2)
@@ -26,7 +27,7 @@ def read(text):
 @example(text="a,", n_cells=2)
 @example(text='"a""', n_cells=1)
 def test_what_is_plain_is_what_the_csv_module_reads(text, n_cells):
-    records, go_on = cut(text.encode(), ",", n_cells, is_last=True)
+    records, go_on = parse_prefix(text.encode(), ",", n_cells, is_last=True)
     size = int(records.starts[-1])
     plain = text.encode()[:size].decode()
     expected = [row or [""] for row in read(plain)]
@@ -37,6 +38,7 @@ def test_what_is_plain_is_what_the_csv_module_reads(text, n_cells):
     assert size == len(text.encode()) or not go_on
 
 
+@settings(deadline=None)  # the first example compiles
 @given(
     rows=st.lists(st.lists(cells, min_size=3, max_size=3), max_size=5),
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
@@ -44,30 +46,31 @@ def test_what_is_plain_is_what_the_csv_module_reads(text, n_cells):
 def test_what_the_csv_module_writes_is_plain(rows, quoting):
     file = io.StringIO(newline="")
     csv.writer(file, quoting=quoting).writerows(rows)
-    records, go_on = cut(file.getvalue().encode(), ",", 3, is_last=True)
+    records, go_on = parse_prefix(file.getvalue().encode(), ",", 3, is_last=True)
     assert (records.cells(), go_on) == (rows, True)
 
 
+@settings(deadline=None)  # the first example compiles
 @given(text=raw_texts, size=st.integers(0, 40))
 def test_a_cut_through_a_record_loses_nothing(text, size):
     raw = text.encode()
-    whole, _ = cut(raw, ",", 2, is_last=True)
-    first, go_on = cut(raw[:size], ",", 2, is_last=False)
+    whole, _ = parse_prefix(raw, ",", 2, is_last=True)
+    first, go_on = parse_prefix(raw[:size], ",", 2, is_last=False)
     n = first.n_records
     assert first.starts.tolist() == whole.starts[: n + 1].tolist()
     if go_on and size < len(raw):
-        rest, _ = cut(raw[first.starts[-1] :], ",", 2, is_last=True)
+        rest, _ = parse_prefix(raw[first.starts[-1] :], ",", 2, is_last=True)
         assert first.cells() + rest.cells() == whole.cells()
 
 
 def test_bytes_that_are_no_utf_8_are_not_plain():
-    records, go_on = cut(b"1,a\n2,\xff\n", ",", 2, is_last=True)
+    records, go_on = parse_prefix(b"1,a\n2,\xff\n", ",", 2, is_last=True)
     assert (records.n_records, go_on) == (0, False)
 
 
 def test_columns_are_added_behind_each_record():
     raw = b'1,"a\nb"\r\n2,c'
-    records, _ = cut(raw, ",", 2, is_last=True)
+    records, _ = parse_prefix(raw, ",", 2, is_last=True)
     out = records.extended([np.array([1, 0]), np.array([0.5, 1.0])], ["x", '"y,z"'], "\n")
     assert out == b'1,"a\nb","y,z",0.5\n2,c,x,1.0\n'
 
@@ -81,5 +84,5 @@ def test_every_share_is_written_as_python_writes_it():
 
 @pytest.mark.parametrize("n", [0, 1, 2])
 def test_the_first_records_of_some(n):
-    records, _ = cut(b"1\n2\n3\n", ",", 1, is_last=True)
+    records, _ = parse_prefix(b"1\n2\n3\n", ",", 1, is_last=True)
     assert records.head(n).cells() == [["1"], ["2"], ["3"]][:n]

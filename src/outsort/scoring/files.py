@@ -1,4 +1,4 @@
-"""Tables in, tables out: every row answered, every column kept."""
+"""Score a file: every row is scored, every column kept."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from outsort.scoring.scorer import (
     added_prefix,
     renamed,
     scorer_of,
-    text_columns,
 )
 from outsort.tables.base import Batch, Reader, ReadOptions
+from outsort.tables.columns import find_text_columns
 from outsort.tables.formats import format_of
 from outsort.tables.packing import packed_output
 from outsort.tables.sources import opened
@@ -36,16 +36,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options(ReadOptions):
-    """How files are scored; how they are read, see `ReadOptions`.
+    """How to score files, in addition to how to read them (`ReadOptions`).
 
     Attributes:
-        text_columns: the columns of text, joined by a space where there are several; found by their usual
-            names when empty.
-        prefix: put before the names of the added columns; when None, only if one of them is taken.
-        explain: add the terms that spoke most for and against.
-        limit: rows read of each file, at most; None for all.
-        workers: threads; None for one a core.
-        write_as: the name of the output's format; None to go by its name, or else that of the input.
+        text_columns: the text columns, joined by a space if there are several; found by their usual names
+            if empty.
+        prefix: prefix for added columns; if None, only used when a name is taken.
+        explain: add the top terms for and against each label.
+        limit: read only this many rows of each file; None for all.
+        workers: number of threads; None for one per core.
+        write_as: name of the output format; None to use the output's suffix, or else the input's format.
     """
 
     text_columns: Sequence[str] = ()
@@ -65,22 +65,22 @@ def score_file(
     force: bool = False,
     progress: Callable[[int, float], None] | None = None,
 ) -> int:
-    """Answer every row of a file.
+    """Score every row of a file.
 
     Args:
-        source: the file to read; - for standard input.
-        output: the file to write, whole or not at all; - for standard output.
-        model: the model to ask, or one made scorer_of, which knows its own `workers` and `explain`; the
-            default model when None.
-        options: how, `Options()` when None.
+        source: the file to read; - for stdin.
+        output: the file to write, atomically; - for stdout.
+        model: the model, or a `Scorer`, which has its own `workers` and `explain`; the default model if
+            None.
+        options: how to read and score; `Options()` if None.
         force: replace the output if it exists.
-        progress: called after each batch with the rows done and the share of the input read, 0 to 1.
+        progress: called after each batch with the rows done and the fraction of the input read, 0 to 1.
 
     Returns:
         The number of rows.
 
     Raises:
-        DataError: the input cannot be read, with the row where there is one; nothing is written.
+        DataError: the input cannot be read; the message gives the row, if any. Nothing is written.
         OutputError: the output exists (and not `force`), is the input, or cannot be written.
     """
     options = options or Options()
@@ -89,7 +89,7 @@ def score_file(
 
 
 def schema_of(source: str, options: Options) -> list[tuple[str, str]]:
-    """Return the name and type of each column of a file, from its head; of JSON lines, which need none, [].
+    """Return the name and type of each column of a file, from its head; [] for JSON lines.
 
     Raises:
         DataError: the file cannot be read.
@@ -106,9 +106,9 @@ class Layout(NamedTuple):
     """The columns of a table.
 
     Attributes:
-        columns: the names of all, in order; of JSON lines those of the first rows.
-        text_columns: the columns of text.
-        prefix: what the names of the added columns begin with.
+        columns: all names in order; for JSON lines, those of the first rows.
+        text_columns: the text columns.
+        prefix: prefix of the added columns.
     """
 
     columns: list[str]
@@ -117,14 +117,14 @@ class Layout(NamedTuple):
 
 
 def layout(source: Path | str, options: Options) -> Layout:
-    """Say which columns a file has, which of them are read, and how those to be added begin.
+    """Return the columns of a file, its text columns and the prefix of the columns to add.
 
     Raises:
-        DataError: the columns cannot be read, there is none of text, or no prefix that is free.
+        DataError: the columns cannot be read, there is no text column, or the prefixed names are taken.
     """
     with opened(str(source), options) as table:
         columns = table.reader.head_columns
-    names = text_columns(str(source), columns, options.text_columns)
+    names = find_text_columns(str(source), columns, options.text_columns)
     added = ADDED | (EXPLAINED if options.explain else {})
     return Layout(columns, names, added_prefix(columns, added, options.prefix))
 
@@ -138,7 +138,7 @@ def score_one(
     force: bool,
     progress: Callable[[int, float], None] | None,
 ) -> int:
-    """Score one file with a scorer that is made already; see `score_file`."""
+    """Score one file with an existing scorer; see `score_file`."""
     if output != "-":
         if source != "-" and Path(output).exists() and Path(output).samefile(source):
             raise OutputError(f"{output}: is the input. Name another output.")
@@ -149,9 +149,9 @@ def score_one(
         raw, reader, style = stack.enter_context(opened(source, options))
         write_as = write_as or style
         size = os.fstat(raw.fileno()).st_size
-        # JSON lines pass through as they are; only another format must know all their keys beforehand.
+        # JSON lines are passed through as they are; any other output format needs all keys up front.
         columns = [] if style.name == write_as.name == "jsonl" else reader.columns
-        names = text_columns(source, reader.head_columns, options.text_columns)
+        names = find_text_columns(source, reader.head_columns, options.text_columns)
         prefix = added_prefix(reader.head_columns, scorer.added, options.prefix)
         added = {prefix + name: kind for name, kind in scorer.added.items()}
         file = stack.enter_context(_output(output, force=force))
@@ -170,16 +170,16 @@ def score_one(
 def _answered(
     scorer: Scorer, batches: Iterable[Batch], names: Sequence[str]
 ) -> Iterator[tuple[Batch, Added]]:
-    """Answer batches in order, reading the next ones while the kernel works without the GIL."""
+    """Score batches in order, reading ahead while the kernel runs without the GIL."""
     with ThreadPoolExecutor(1) as pool:
         waiting: deque[tuple[Batch, Any]] = deque()
         for batch in batches:
             waiting.append((batch, pool.submit(scorer.columns, batch.texts(names), batch.faults)))
             if len(waiting) > 2:
-                scorer_of, future = waiting.popleft()
-                yield scorer_of, future.result()
-        for scorer_of, future in waiting:
-            yield scorer_of, future.result()
+                scored, future = waiting.popleft()
+                yield scored, future.result()
+        for scored, future in waiting:
+            yield scored, future.result()
 
 
 def _limited(reader: Reader, limit: int | None) -> Iterator[Batch]:

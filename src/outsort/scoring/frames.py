@@ -1,11 +1,12 @@
-"""Score tables in memory: pandas frames and Arrow tables."""
+"""Score tables in memory: pandas DataFrames and Arrow tables."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from outsort.scoring.scorer import Scorer, added_prefix, renamed, scorer_of, text_columns
+from outsort.scoring.scorer import Scorer, added_prefix, renamed, scorer_of
 from outsort.tables.base import joined
+from outsort.tables.columns import find_text_columns
 from outsort.tables.parquet import arrow_texts
 
 if TYPE_CHECKING:
@@ -26,31 +27,31 @@ def score(
     explain: bool = False,
     workers: int | None = None,
 ) -> Any:  # noqa: ANN401 - what goes in comes out
-    """Answer every row of a table.
+    """Score every row of a table.
 
     Args:
-        data: a pandas frame, an Arrow table or record batch, or an iterable of any of these.
-        model: the model to ask, or one made scorer_of, which knows its own `workers` and `explain`; the
-            default model when None.
-        text_column: the column of text, or several to be joined; found by its usual name when None.
-        prefix: put before the names of the added columns; when None, only if one of them is taken.
-        explain: add the terms that spoke most for and against.
-        workers: threads; one a core when None.
+        data: a pandas DataFrame, an Arrow table or record batch, or an iterable of any of these.
+        model: the model, or a `Scorer`, which has its own `workers` and `explain`; the default model if
+            None.
+        text_column: the text column, or several to join; found by its usual name if None.
+        prefix: prefix for added columns; if None, only used when a name is taken.
+        explain: add the top terms for and against each label.
+        workers: number of threads; one per core if None.
 
     Returns:
-        The same kind of table with the same rows, index and columns, and the columns `ADDED` behind them;
-        for an iterable, an iterator of such.
+        The same kind of table with the same rows, index and columns, and the columns `ADDED` appended;
+        for an iterable, an iterator of such tables.
 
     Raises:
-        DataError: there is no column of text.
-        TypeError: `data` is no table.
+        DataError: there is no text column.
+        TypeError: `data` is not a table.
     """
     scorer = scorer_of(model, workers=workers, explain=explain)
     names = [text_column] if isinstance(text_column, str) else list(text_column or ())
 
     def scored(table: Any) -> Any:  # noqa: ANN401
         columns = [str(c) for c in (table.column_names if hasattr(table, "column_names") else table.columns)]
-        chosen = text_columns("the table", columns, names)
+        chosen = find_text_columns("the table", columns, names)
         texts = _texts(table, chosen)
         prefixed = renamed(scorer.columns(texts), added_prefix(columns, scorer.added, prefix))
         added = {name: values.tolist() for name, values in prefixed.items()}
@@ -71,7 +72,7 @@ def score(
 
 
 def _appended(frame: pd.DataFrame, types: Mapping[str, type], added: Mapping[str, list[Any]]) -> pd.DataFrame:
-    """Return a frame with columns behind, of the same types whether there are rows or not."""
+    """Return a frame with columns appended, with the same types even if it has no rows."""
     import pandas as pd
 
     text = pd.Series([""]).dtype
@@ -83,7 +84,7 @@ def _appended(frame: pd.DataFrame, types: Mapping[str, type], added: Mapping[str
 
 
 def _texts(table: Any, names: Sequence[str]) -> list[str] | pa.Array:  # noqa: ANN401
-    """Return the texts of a frame or an Arrow table, joined from the columns named."""
+    """Return the texts of a frame or an Arrow table, joined from the named columns."""
     if not hasattr(table, "assign"):
         return arrow_texts(table, names)
     columns = [

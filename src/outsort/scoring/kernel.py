@@ -20,7 +20,7 @@ import numpy as np
 
 from outsort import text as text_module
 from outsort._numba import nb
-from outsort.buffers import Texts, texts_of
+from outsort.buffers import Utf8Column, utf8_column
 from outsort.decision import MAX_NEITHER, confidence, threshold_of
 from outsort.labels import ANSWERS, LABELS
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 #: Distinct words remembered by each worker. A row of line scores each: 27 MB for a hundred lines.
 _N_REMEMBERED = 1 << 16
-#: Answers so near to where a label or a decision turns are the model's own: neither may ever differ.
+#: BatchAnswers so near to where a label or a decision turns are the model's own: neither may ever differ.
 _NEAR_TIE = 3e-5
 #: Terms with so many weights keep a row for all lines: adding it whole is faster than one by one.
 _DENSE_FROM = 24
@@ -52,7 +52,7 @@ _WORD, _PAIR, _PIECE = (
 )
 
 
-class Answers(NamedTuple):
+class BatchAnswers(NamedTuple):
     """What the kernel says of n texts.
 
     Attributes:
@@ -73,9 +73,9 @@ class Answers(NamedTuple):
     n_known: NDArray[np.int32]
     n_terms: NDArray[np.int32]
 
-    def part(self, start: int, stop: int) -> Answers:
+    def part(self, start: int, stop: int) -> BatchAnswers:
         """Return the answers from `start` to before `stop`, to be read and written."""
-        return Answers._make(column[start:stop] for column in self)
+        return BatchAnswers._make(column[start:stop] for column in self)
 
 
 class Kernel:
@@ -88,18 +88,18 @@ class Kernel:
         self._layout = _lay_out(model)
         self._memories = [_memory(len(model.terms), len(model.lines)) for _ in range(n_workers)]
 
-    def answer(self, texts: Texts | Iterable[str] | pa.Array | pa.ChunkedArray) -> Answers:
-        """Answer n texts; see `Answers`.
+    def answer(self, texts: Utf8Column | Iterable[str] | pa.Array | pa.ChunkedArray) -> BatchAnswers:
+        """Answer n texts; see `BatchAnswers`.
 
         Args:
-            texts: strings, `Texts`, or an Arrow array; a null is an empty text.
+            texts: strings, `Utf8Column`, or an Arrow array; a null is an empty text.
 
         Raises:
             TypeError: a text is no string.
         """
-        given = texts_of(texts)
+        given = utf8_column(texts)
         n = given.n_texts
-        answers = Answers(
+        answers = BatchAnswers(
             np.empty(n),
             np.empty(n),
             np.empty(n, np.int16),
@@ -134,14 +134,14 @@ class Kernel:
         return answers
 
 
-def _parts(texts: Texts) -> list[tuple[int, int]]:
+def _parts(texts: Utf8Column) -> list[tuple[int, int]]:
     """Return the first text and the one behind the last of every part."""
     starts = np.arange(texts.offsets[0], texts.offsets[-1], _BYTES_PER_TASK)
     cuts = np.searchsorted(texts.offsets, starts).tolist()
     return list(itertools.pairwise([0, *cuts[1:], texts.n_texts]))
 
 
-def _in_words(texts: Texts) -> Texts:
+def _in_words(texts: Utf8Column) -> Utf8Column:
     """Return the texts as compiled code cuts them: ASCII as it is, others as their words."""
     data, offsets = texts
     if data[offsets[0] : offsets[-1]].max(initial=0) < 128:
@@ -159,7 +159,7 @@ def _in_words(texts: Texts) -> Texts:
     parts.append(bytes(data[offsets[last] : offsets[-1]]))
     lengths = np.diff(offsets)
     lengths[others] = [len(part) for part in parts[1::2]]
-    return Texts(np.frombuffer(b"".join(parts), np.uint8), np.concatenate([[0], np.cumsum(lengths)]))
+    return Utf8Column(np.frombuffer(b"".join(parts), np.uint8), np.concatenate([[0], np.cumsum(lengths)]))
 
 
 def _rows(n: int, n_columns: int) -> NDArray[np.float32]:
@@ -222,7 +222,7 @@ def _lay_out(model: Model) -> _Layout:
     n_held = np.diff(model.indptr)
     hashes = np.empty(len(model.terms), np.uint64)
     kinds = np.empty(len(model.terms), np.int8)
-    _hash_terms(*texts_of(model.terms), kinds, hashes)
+    _hash_terms(*utf8_column(model.terms), kinds, hashes)
     # Of the terms that are added or taken away outside a word's row, pieces alone are common.
     is_dense = (n_held >= _DENSE_FROM) & (kinds == _PIECE_KIND)
     order = np.lexsort((-n_held, ~is_dense))
@@ -402,7 +402,7 @@ _FOLDED = np.array(
 
 
 @nb.njit(cache=True, nogil=True)
-def _cut(data, k, end, words):  # type: ignore[no-untyped-def]
+def _find_words(data, k, end, words):  # type: ignore[no-untyped-def]
     """Find the next words; return where to go on, how many, and whether all that was read is white space."""
     n = nb.uint64(0)
     one = nb.uint64(1)
@@ -674,7 +674,7 @@ def _answer(data, offsets, layout, memory, answers):  # type: ignore[no-untyped-
         before = nb.uint64(0)
         k, end = nb.uint64(offsets[row]), nb.uint64(offsets[row + 1])
         while k < end:
-            k, n, only_space = _cut(data, k, end, words)
+            k, n, only_space = _find_words(data, k, end, words)
             is_blank &= only_space
             if n == 0:
                 continue

@@ -1,4 +1,4 @@
-"""A model made ready for many texts, and the columns it adds to a table."""
+"""A model prepared for scoring tables, and the columns it adds."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ from outsort.model_file import load
 from outsort.prediction import predictions
 from outsort.scoring.kernel import Kernel
 from outsort.tables.base import Categorical
-from outsort.tables.columns import find_column
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     import pyarrow as pa
 
-    from outsort.buffers import Texts
+    from outsort.buffers import Utf8Column
     from outsort.model import Model
     from outsort.tables.base import Added
 
-#: The columns added, in their order, and their types.
+#: The added columns in order, with their types.
 ADDED = {
     "label": str,
     "probability": float,
@@ -36,32 +35,38 @@ ADDED = {
     "model": str,
 }
 EXPLAINED = {"for": str, "against": str}
-#: Put before the names of the added columns when one of them is taken and no other prefix is given.
+#: Prefix for added columns if one of their names is taken and no other prefix is given.
 PREFIX = "outsort_"
 
 
 class Scorer:
-    """A model made ready for many texts."""
+    """A model prepared for scoring tables. Not thread-safe: use one per thread."""
 
     def __init__(self, model: Model, *, workers: int | None = None, explain: bool = False) -> None:
-        """Lay the model out; `workers` threads, one a core when None."""
+        """Prepare the model.
+
+        Args:
+            model: the model.
+            workers: number of threads; one per core if None.
+            explain: add the columns `EXPLAINED`.
+        """
         self.model = model
         self.added = ADDED | (EXPLAINED if explain else {})
         self._explain = explain
         self._kernel = Kernel(model, workers or os.cpu_count() or 1)
 
     def columns(
-        self, texts: Texts | Sequence[str] | pa.Array, faults: Mapping[int, str] | None = None
+        self, texts: Utf8Column | Sequence[str] | pa.Array, faults: Mapping[int, str] | None = None
     ) -> Added:
-        """Return the added columns for n texts, each of n values.
+        """Return the added columns for n texts: n values each.
 
         Args:
-            texts: strings, `Texts`, or an Arrow array.
-            faults: place and reason of rows that were not read right; they go to review.
+            texts: strings, a `Utf8Column`, or an Arrow array.
+            faults: why a row could not be read properly, by its index; such rows go to review.
         """
         answers = self._kernel.answer(texts)
         n = len(answers.log_odds)
-        # As in `odds_to_proba`, for the better of the two alone.
+        # As in `odds_to_proba`, but only for the more probable label.
         probability = 1 / (1 + np.exp(-np.abs(answers.log_odds)))
         why = reasons(
             answers.blank,
@@ -92,39 +97,31 @@ class Scorer:
         }
         return result | self._explanations(texts) if self._explain else result
 
-    def _explanations(self, texts: Texts | Sequence[str] | pa.Array) -> Added:
+    def _explanations(self, texts: Utf8Column | Sequence[str] | pa.Array) -> Added:
         plain: Iterable[Any] = texts.to_pylist() if hasattr(texts, "to_pylist") else texts
-        told = list(predictions((text or "" for text in plain), self.model))
+        explained = list(predictions((text or "" for text in plain), self.model))
 
         def column(terms: Iterable[tuple[tuple[str, float], ...]]) -> Categorical:
-            return Categorical(np.arange(len(told)), ["; ".join(term for term, _ in row) for row in terms])
+            return Categorical(
+                np.arange(len(explained)), ["; ".join(term for term, _ in row) for row in terms]
+            )
 
-        return {"for": column(p.terms_for for p in told), "against": column(p.terms_against for p in told)}
+        return {
+            "for": column(p.terms_for for p in explained),
+            "against": column(p.terms_against for p in explained),
+        }
 
 
 def scorer_of(model: Model | Scorer | None, *, workers: int | None, explain: bool) -> Scorer:
-    """Return `model` itself where it is a scorer, else a new one for it or for the default model."""
+    """Return `model` if it is a scorer, else a new scorer for it, or for the default model if None."""
     return model if isinstance(model, Scorer) else Scorer(model or load(), workers=workers, explain=explain)
 
 
-def text_columns(source: str, columns: Sequence[str], wanted: Sequence[str]) -> list[str]:
-    """Return the columns of text: those wanted, the only one there is, or the one of a usual name.
-
-    Raises:
-        NoColumnError: there is none.
-    """
-    if wanted:
-        return [str(find_column(source, columns, "text", name)) for name in wanted]
-    if len(columns) == 1:
-        return [columns[0]]
-    return [str(find_column(source, columns, "text", None))]
-
-
 def added_prefix(columns: Sequence[str], added: Iterable[str], wanted: str | None) -> str:
-    """Return what the names of the added columns begin with.
+    """Return the prefix for the added columns.
 
     Raises:
-        DataError: a name is taken, and so is it with the prefix.
+        DataError: a column of that name, prefix included, already exists.
     """
     taken = set(columns) & {f"{wanted or ''}{name}" for name in added}
     if wanted is None and taken:
@@ -138,5 +135,5 @@ def added_prefix(columns: Sequence[str], added: Iterable[str], wanted: str | Non
 
 
 def renamed(added: Added, prefix: str) -> Added:
-    """Return the added columns under their names in the output."""
+    """Return the added columns under their output names."""
     return {prefix + name: values for name, values in added.items()}

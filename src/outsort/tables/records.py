@@ -1,7 +1,7 @@
-"""CSV as bytes: records found, cells taken and columns added behind by compiled code.
+"""CSV as bytes: compiled code finds records, takes cells and appends columns.
 
-A record that every reader of CSV takes for the same is plain: as many cells as the header, quotes only
-where they belong, no NUL. Of any other `cut` says so, and the csv module has the word.
+A record that every CSV reader parses alike is plain: as many cells as the header, quotes only where they
+belong, no NUL. `parse_prefix` stops at any other, which is left to the csv module.
 
 Importing this module loads Numba.
 """
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from outsort._numba import nb
-from outsort.buffers import Texts
+from outsort.buffers import Utf8Column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ _LONGEST_SHARE = 8
 
 
 class Records(NamedTuple):
-    """Some plain records of a CSV file, as they stand in it, one after another.
+    """Some plain records of a CSV file, unchanged, one after another.
 
     Attributes:
         data: uint8, their bytes, line ends included.
@@ -55,14 +55,14 @@ class Records(NamedTuple):
         text = self.data[self.starts[0] : self.starts[-1]].tobytes().decode("utf-8")
         return [row or [""] for row in csv.reader(io.StringIO(text, newline=""), delimiter=self.delimiter)]
 
-    def texts(self, place: int) -> Texts:
+    def texts(self, place: int) -> Utf8Column:
         """Return one cell of every record: the one at `place`."""
         content = np.empty(int(self.starts[-1] - self.starts[0]) + 1, np.uint8)
         offsets = np.zeros(len(self.starts), np.int64)
         _take(self.data, self.starts, place, ord(self.delimiter), content, offsets)
         # As texts from elsewhere are: code is compiled once for each kind of array.
         content.setflags(write=False)
-        return Texts(content, offsets)
+        return Utf8Column(content, offsets)
 
     def extended(
         self, codes: Sequence[NDArray[np.int64] | NDArray[np.float64]], cells: Sequence[str], newline: str
@@ -98,7 +98,7 @@ class Records(NamedTuple):
         return out[:size].tobytes()
 
 
-def cut(data: bytes, delimiter: str, n_cells: int, *, is_last: bool) -> tuple[Records, bool]:
+def parse_prefix(data: bytes, delimiter: str, n_cells: int, *, is_last: bool) -> tuple[Records, bool]:
     r"""Return the whole and plain records that some bytes begin with.
 
     Args:
@@ -111,13 +111,13 @@ def cut(data: bytes, delimiter: str, n_cells: int, *, is_last: bool) -> tuple[Re
         The records, and whether what comes behind them, if anything, is merely not whole yet; False where
         it is not plain.
 
-    >>> records, go_on = cut(b'1,"a, b"\n2,c\n3', ",", 2, is_last=False)
+    >>> records, go_on = parse_prefix(b'1,"a, b"\n2,c\n3', ",", 2, is_last=False)
     >>> records.cells(), go_on
     ([['1', 'a, b'], ['2', 'c']], True)
     """
     content = np.frombuffer(data, np.uint8)
     starts = np.zeros(data.count(b"\n") + 2, np.int64)
-    n, go_on = _cut(content, ord(delimiter), n_cells, is_last, starts)
+    n, go_on = _parse_prefix(content, ord(delimiter), n_cells, is_last, starts)
     records = Records(content, starts[: n + 1], delimiter)
     whole = data[: starts[n]]
     if not whole.isascii():
@@ -129,7 +129,7 @@ def cut(data: bytes, delimiter: str, n_cells: int, *, is_last: bool) -> tuple[Re
 
 
 @nb.njit(cache=True, nogil=True)
-def _cut(data, delimiter, n_cells, is_last, starts):  # type: ignore[no-untyped-def]
+def _parse_prefix(data, delimiter, n_cells, is_last, starts):  # type: ignore[no-untyped-def]
     """Write where records start and the last ends; return how many, and whether to go on with more bytes."""
     n = 0
     n_seen = 1
@@ -185,7 +185,7 @@ def _end_of_bare(data, k, stop, delimiter):  # type: ignore[no-untyped-def]
 
 @nb.njit(cache=True, nogil=True)
 def _closing_quote(data, k, stop):  # type: ignore[no-untyped-def]
-    """Return where the quote stands that ends a cell, or `stop`; at a NUL too, which nothing may follow."""
+    """Return the place of the quote that closes a cell or of a NUL, which nothing may follow; else `stop`."""
     # An unsigned place cannot count from the end, which would cost a branch a byte.
     one, at, end = nb.uint64(1), nb.uint64(k), nb.uint64(stop)
     while at < end and data[at] != 0:
