@@ -11,18 +11,35 @@ import outsort
 from outsort.model import UNCALIBRATED
 from outsort.scoring.kernel import Kernel
 
-#: Another processor may add in another order: the weights are single precision.
-TOLERANCE = 1e-3
+#: Largest differences of a probability, of a number of the calibration, and of the threshold. Another
+#: processor may add in another order, and the weights are single precision; the threshold is the confidence
+#: of one row, which moves by whole steps.
+PROBABILITY, CALIBRATION, THRESHOLD = 1e-3, 5e-3, 1e-2
 
 first, second = map(outsort.load_model, sys.argv[1:3])
 if first.about["data"] != second.about["data"] or first.about["settings"] != second.about["settings"]:
     sys.exit("the committed model was trained on other data or with other settings: train it again")
 with (Path(__file__).parents[1] / "data" / "tasks.csv").open(encoding="utf-8", newline="") as file:
     texts = [row["text"] for row in csv.DictReader(file)]
-# Calibration and threshold come from cross-validation, which takes ten times as long as the model itself.
-odds, again = (Kernel(replace(m, calibration=UNCALIBRATED)).answer(texts).log_odds for m in (first, second))
-gap = np.abs(np.tanh(odds / 2) - np.tanh(again / 2)).max() / 2
-n_flipped = ((odds > 0) != (again > 0)).sum()
-print(f"largest difference of a probability {gap:.2g}, {n_flipped} labels differ, over {len(texts):,} texts")
-if gap > TOLERANCE or n_flipped:
-    sys.exit("the committed model is not what its data make: train it again")
+# Without the calibration, which would hide differences between weights where it makes answers less sure.
+answers, again = (Kernel(replace(m, calibration=UNCALIBRATED)).answer(texts) for m in (first, second))
+gap = np.abs(np.tanh(answers.log_odds / 2) - np.tanh(again.log_odds / 2)).max() / 2
+neither_gap = np.abs(answers.neither - again.neither).max()
+n_flipped = ((answers.log_odds > 0) != (again.log_odds > 0)).sum()
+print(
+    f"largest difference of a probability {gap:.2g}, of that of NEITHER {neither_gap:.2g}, "
+    f"{n_flipped} labels differ, over {len(texts):,} texts"
+)
+calibration_gap = np.abs(first.calibration - second.calibration).max()
+print(f"largest difference of a number of the calibration {calibration_gap:.2g}")
+print(f"threshold {first.threshold:.6f}, trained again {second.threshold:.6f}")
+is_same = {
+    # A model that does not know NEITHER gives it NaN, which is within no tolerance.
+    "weights": gap <= PROBABILITY and neither_gap <= PROBABILITY and not n_flipped,
+    "calibration": calibration_gap <= CALIBRATION,
+    # No threshold is a NaN, which only another NaN is like.
+    "threshold": np.isclose(first.threshold, second.threshold, rtol=0, atol=THRESHOLD, equal_nan=True),
+}
+others = [what for what, same in is_same.items() if not same]
+if others:
+    sys.exit(f"the committed model is not what its data make ({', '.join(others)}): train it again")

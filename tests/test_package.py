@@ -58,6 +58,13 @@ def test_the_default_model_was_trained_on_the_data_as_they_stand():
     assert about["scores"]
 
 
+def test_the_pinned_libraries_are_those_the_default_model_was_made_with():
+    pins = dict(re.findall(r"^([\w-]+)==(.+)$", (ROOT / "constraints.txt").read_text("utf-8"), re.MULTILINE))
+    versions = model_file.load(ROOT / "models" / "default.joblib").about["versions"]
+    libraries = versions.keys() - {"outsort", "python"}
+    assert {name: pins.get(name) for name in libraries} == {name: versions[name] for name in libraries}
+
+
 def test_the_model_card_is_what_the_command_prints():
     card = (ROOT / "models" / "README.md").read_text(encoding="utf-8")
     made = card_of(model_file.load(ROOT / "models" / "default.joblib"))
@@ -69,7 +76,7 @@ def test_the_data_follow_their_own_service_lines():
     table = read(ROOT / "data" / "service_lines.csv", text_column="covers", line_column="service_line").frame
     roll_up = dict(zip(table["service_line"], table["label"], strict=True))
     assert {(line, roll_up[line]) for line in data.lines} == set(zip(data.lines, data.labels, strict=True))
-    assert set(data.frame["register"]) <= {
+    assert set(data.frame["genre"]) <= {
         *("phrase", "title", "statement", "catalogue", "request", "scope"),
     }
     assert set(data.frame["source"]) == {"article", "written"}

@@ -87,6 +87,7 @@ def test_odd_characters_get_an_answer(text):
     assert outsort.predict(text).label == "BPO"
 
 
+@pytest.mark.slow
 def test_ten_megabytes_as_one_description_get_an_answer():
     text = "Type the invoices of each supplier into the ledger. " * 200_000
     assert outsort.predict(text).label == "BPO"

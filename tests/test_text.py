@@ -1,3 +1,4 @@
+import itertools
 import unicodedata
 
 from hypothesis import given
@@ -21,6 +22,19 @@ def test_a_word_of_one_letter_has_one_piece():
 def test_punctuation_and_white_space_separate_words_and_are_no_terms():
     assert text.words(" PO-entry;\tin\r\nSAP!! ") == ["po", "entry", "in", "sap"]
     assert list(text.terms("?! ... --")) == []
+
+
+def test_an_underscore_is_a_letter():
+    assert text.words("data_entry, _x_ __ e-mail") == ["data_entry", "_x_", "__", "e", "mail"]
+
+
+@given(st.text() | st.text("aZ_9 -.é翻"))
+def test_words_are_the_runs_of_letters_digits_and_underscores(any_text):
+    # The oracle: Python's own idea of a letter or digit, character by character.
+    normal = unicodedata.normalize("NFKC", any_text).lower()
+    runs = itertools.groupby(normal, lambda c: c.isalnum() or c == "_")
+    words = ["".join(run) for within, run in runs if within]
+    assert text.words(any_text) == [word[i : i + 64] for word in words for i in range(0, len(word), 64)]
 
 
 def test_compatible_forms_are_the_same_word():

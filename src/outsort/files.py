@@ -20,24 +20,38 @@ if TYPE_CHECKING:
 _DELIMITERS = (",", ";", "\t", "|")
 
 
-def read_bytes(path: Path, *, hint: str) -> bytes:
-    """Return the content of `path`.
+def open_binary(path: Path, *, hint: str) -> IO[bytes]:
+    """Open `path` for reading.
 
     Args:
         path: the file to read.
-        hint: what to do if the file is missing, as a sentence.
+        hint: what to do if there is none, as a sentence.
 
     Raises:
-        DataError: the file does not exist, is a directory, or cannot be read.
+        DataError: there is no such file, it is a directory, or it cannot be read.
     """
     try:
-        return path.read_bytes()
+        file = path.open("rb")
+        try:
+            # Some files can be opened but not read.
+            file.read(1)
+            file.seek(0)
+        except BaseException:
+            file.close()
+            raise
     except FileNotFoundError:
         raise DataError(f"{path}: no such file. {hint}") from None
     except IsADirectoryError:
         raise DataError(f"{path}: is a directory. {hint}") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}). {hint}") from error
+    return file
+
+
+def read_bytes(path: Path, *, hint: str) -> bytes:
+    """Return the content of `path`; see `open_binary`."""
+    with open_binary(path, hint=hint) as file:
+        return file.read()
 
 
 def decode(raw: bytes, source: str) -> tuple[str, str]:
@@ -96,7 +110,7 @@ def sniff_encoding(stream: IO[bytes]) -> str:
 
 
 def delimiter_of(text: str) -> str:
-    """Return the delimiter that splits the first CSV record of `text` into most cells; a comma on a tie."""
+    """Return the delimiter that splits the first record of a CSV text into the most cells; comma on a tie."""
     head = text[:100_000]
 
     def n_cells(delimiter: str) -> int:

@@ -1,11 +1,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from outsort.data.dataset import read
 from outsort.errors import DataError
 from outsort.evaluation.evaluate import evaluate
-from outsort.metrics import calibration_error, curve, decisions, intervals, score
+from outsort.metrics import _resampled_auc, calibration_error, curve, decisions, intervals, score
 from outsort.prediction import predict
 
 NAN = float("nan")
@@ -116,6 +117,7 @@ def resampled(n=400, seed=0):
     return labels, p_kpo.round(2), np.clip((labels == "NEITHER") * 0.4 + rng.random(n) * 0.6, 0, 1)
 
 
+@pytest.mark.slow
 def test_intervals_are_those_of_rows_drawn_again_and_scored():
     # The oracle: scikit-learn's metrics on rows drawn with replacement, one resample at a time.
     labels, p_kpo, p_neither = resampled()
@@ -130,6 +132,23 @@ def test_intervals_are_those_of_rows_drawn_again_and_scored():
         np.testing.assert_allclose(ends, expected, atol=0.15 * spread)
 
 
+def test_the_area_of_each_resample_counts_a_tie_as_half():
+    # The oracle: scikit-learn's area with the times a row was drawn as its weight, on scores of few values.
+    rng = np.random.default_rng(4)
+    positive, scores = rng.random(80) < 0.4, rng.integers(0, 4, 80) / 4
+    drawn = rng.multinomial(80, np.full(80, 1 / 80), size=50).astype(float)
+    expected = [roc_auc_score(positive, scores, sample_weight=times) for times in drawn]
+    np.testing.assert_allclose(_resampled_auc(drawn, positive, scores), expected)
+
+
+def test_answers_that_are_all_alike_have_an_area_of_one_half_in_every_resample():
+    labels, _, _ = resampled(60)
+    alike = np.full(60, 0.3)
+    found = intervals(labels, alike, alike)
+    assert found["auc"] == found["neither_auc"] == [0.5, 0.5]
+
+
+@pytest.mark.slow
 def test_an_interval_holds_the_truth_as_often_as_it_says():
     # 95 % of the intervals of a share of 0.8 hold it; of 200, 182 or more do with probability 0.99.
     rng = np.random.default_rng(2)

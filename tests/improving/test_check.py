@@ -60,6 +60,17 @@ def test_near_duplicates_are_found_across_the_parts_that_memory_allows(monkeypat
     assert len(list(near_duplicates(alike, 0.6))) == 200 * 199 / 2
 
 
+@pytest.mark.parametrize("limit", [0.4, 0.6, 0.8])
+def test_near_duplicates_among_texts_of_all_lengths_are_those_of_comparing_all_with_all(limit):
+    # A text with words left off its end, which makes it shorter, comes as near to it as the limit and nearer.
+    rng = np.random.default_rng(0)
+    whole = [" ".join(rng.choice(WORDS["BPO"] + WORDS["KPO"], 30)) for _ in range(12)]
+    texts = [" ".join(text.split()[:n]) for text in whole for n in range(5, 31, 3)]
+    pairs = {(i, j) for i, j, _ in near_duplicates(texts, limit)}
+    assert len(pairs) > 40
+    assert pairs == by_brute_force(texts, limit)
+
+
 def test_a_clean_set_passes(clean):
     result = check(clean, limits=Limits(near_duplicate=0.9, style=0.75))
     assert result["failed"] == []
@@ -87,7 +98,7 @@ def test_each_fault_is_found_with_its_row(clean, rows, name, finding):
     result = check(data, limits=Limits(near_duplicate=0.9, style=1))
     assert result[name]["n"] == 1
     assert result[name]["worst"][0].items() >= finding.items()
-    assert check in result["failed"]
+    assert name in result["failed"]
 
 
 def test_a_line_under_two_labels_and_thin_lines_are_found(clean):
@@ -113,6 +124,42 @@ def test_style_that_tells_the_label_is_noticed_and_content_is_not():
     assert style_test([text for text, _ in content], labels)["accuracy"] < 0.65
     shouted = [text.upper() if label == "KPO" else text for text, label in content]
     assert style_test(shouted, labels)["accuracy"] > 0.95
+
+
+def test_style_is_judged_as_if_both_labels_had_as_many_rows():
+    # 95 % of KPO rows are in capitals and 35 % of BPO rows, of which there are ten times as many. The best
+    # guess takes capitals for KPO: recalls of 0.95 and 0.65, mean 0.80. Calling everything BPO is right in
+    # ten rows of eleven, and has a mean recall of 0.5.
+    rng = np.random.default_rng(0)
+    rows = [
+        ("KPO" if is_kpo else "BPO", rng.random() < (0.95 if is_kpo else 0.35))
+        for is_kpo in [True] * 100 + [False] * 1000
+    ]
+    words = WORDS["BPO"] + WORDS["KPO"]
+    texts = [" ".join(rng.choice(words, 4)) for _ in rows]
+    texts = [text.upper() if shouted else text for text, (_, shouted) in zip(texts, rows, strict=True)]
+    found = style_test(texts, [label for label, _ in rows])
+    assert found["accuracy"] == pytest.approx(0.80, abs=0.05)
+
+
+def test_style_without_a_signal_is_at_chance_however_uneven_the_labels():
+    # Nine BPO rows to one KPO, capitals and full stops at random: calling everything BPO is right in 0.9.
+    rng = np.random.default_rng(0)
+    labels = ["BPO"] * 900 + ["KPO"] * 100
+    texts = [" ".join(rng.choice(WORDS["BPO"], rng.integers(3, 9))) for _ in labels]
+    texts = [text.upper() if rng.random() < 0.3 else text + "." for text in texts]
+    assert style_test(texts, labels)["accuracy"] == pytest.approx(0.5, abs=0.07)
+
+
+@pytest.mark.parametrize("leak", ["whether draft", "draft a model", "draft model.", "Draft model"])
+def test_a_planted_leak_is_measured_for_what_it_is(leak):
+    # It marks 60 % of KPO rows and 20 % of BPO rows, and nothing else differs. The best guess takes it for
+    # KPO: recalls of 0.6 and 0.8.
+    labels = ["BPO"] * 500 + ["KPO"] * 100
+    texts = [
+        leak if i % 5 < (3 if label == "KPO" else 1) else "draft model" for i, label in enumerate(labels)
+    ]
+    assert style_test(texts, labels) == {"accuracy": pytest.approx(0.7), "n": 600}
 
 
 def test_without_labels_it_says_what_it_can_and_what_it_left_out(clean, tmp_path):

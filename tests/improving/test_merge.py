@@ -1,5 +1,6 @@
 """Merging: every verdict lands on its row, and what cannot be trusted is told."""
 
+import codecs
 import csv
 import random
 
@@ -14,7 +15,7 @@ from outsort.data.dataset import read
 from outsort.data.identity import key_of
 from outsort.errors import DataError, OutputError
 from outsort.improving.merge import merge
-from outsort.improving.queue import Candidates, write_queue
+from outsort.improving.review import Candidates, write_queue
 
 LINES = {"BPO": "data_entry", "KPO": "legal_services", "NEITHER": "cleaning"}
 
@@ -84,6 +85,21 @@ def test_a_row_there_without_a_label_is_given_it(data, model, tmp_path):
     assert rows_of(data)[-1]["label"] == "BPO"
 
 
+@pytest.mark.parametrize("there", ["reviewer", "decided_at", "service_line", None])
+def test_filling_a_label_in_leaves_what_the_row_says_already(model, tmp_path, there):
+    given = {"reviewer": "Zoe", "decided_at": "2020-02-02", "service_line": "translation"}
+    kept = {there: given[there]} if there else given
+    data = tmp_path / "data.csv"
+    row = {"text": "fold leaflets", "label": ""} | dict.fromkeys(given, "") | kept
+    pd.DataFrame([row]).to_csv(data, index=False)
+    verdict = {"reviewer": "Ann", "decided_at": "2026-11-26", "service_line": "data_entry"}
+    cells = {"key": key_of("fold leaflets"), "text": "fold leaflets", "label": "BPO"} | verdict
+    pd.DataFrame([cells]).to_csv(tmp_path / "q.csv", index=False)
+    result = merge([tmp_path / "q.csv"], data, model)
+    assert (result.filled, result.problems) == (1, [])
+    assert rows_of(data) == [{"text": "fold leaflets", "label": "BPO"} | verdict | kept]
+
+
 def test_undecided_rows_are_counted_and_left(data, model, tmp_path):
     before = data.read_bytes()
     result = merge([queue(tmp_path / "q.csv", [("fold leaflets", "")])], data, model)
@@ -93,15 +109,15 @@ def test_undecided_rows_are_counted_and_left(data, model, tmp_path):
 @pytest.mark.parametrize(
     ("rows", "told"),
     [
-        ([("fold leaflets", "BP0")], "'BP0' is none of BPO, KPO, NEITHER"),
+        ([("fold leaflets", "BP0")], "'BP0' is not one of BPO, KPO, NEITHER"),
         ([("fold leaflets", "BPO"), ("Fold  leaflets", "KPO")], "is BPO, but KPO in"),
         (
             [("fold leaflets", "BPO", "data_entry"), ("fold leaflets", "BPO", "translation")],
             "but BPO translation",
         ),
         ([("draft a contract", "BPO")], "is BPO here, but KPO in row"),
-        ([("fold leaflets", "BPO", "legal_services")], "is a line of KPO"),
-        ([("fold leaflets", "BPO", "origami")], "is none that the data or the model know"),
+        ([("fold leaflets", "BPO", "legal_services")], "belongs to KPO"),
+        ([("fold leaflets", "BPO", "origami")], "is unknown to the data and the model"),
     ],
 )
 def test_what_is_in_conflict_is_told_and_left_out(data, model, tmp_path, rows, told):
@@ -114,7 +130,7 @@ def test_what_is_in_conflict_is_told_and_left_out(data, model, tmp_path, rows, t
 
 @pytest.mark.parametrize(
     ("key", "told"),
-    [("", "the key is gone"), (key_of("another"), "do not belong together"), ("12", "do not")],
+    [("", "the key is missing"), (key_of("another"), "does not match the text"), ("12", "does not match")],
 )
 def test_a_key_that_was_tampered_with_is_told(data, model, tmp_path, key, told):
     path = tmp_path / "q.csv"
@@ -158,6 +174,24 @@ def test_semicolons_line_ends_and_marks_of_the_data_stay(model, tmp_path):
     assert lines[0] == "﻿text;label;reviewer;decided_at"
     assert lines[1:2] == ["draft a contract;KPO;;"]
     assert lines[2].startswith("fold, leaflets;BPO;;2")
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [("façade for €5", "cp1252"), ("договор 翻訳", "utf-8-sig"), ("500 Kč", "utf-8-sig")],
+)
+def test_a_cp1252_file_turns_to_utf_8_for_letters_it_has_no_place_for(model, tmp_path, text, encoding):
+    data = tmp_path / "data.csv"
+    before = [
+        {"text": "Übersetzung für “Café”", "label": "BPO"},
+        {"text": "draft a contract", "label": "KPO"},
+    ]
+    pd.DataFrame(before).to_csv(data, index=False, encoding="cp1252")
+    assert merge([queue(tmp_path / "q.csv", [(text, "KPO")])], data, model).added == 1
+    # The oracle: pandas, told the one encoding that holds all of it.
+    found = pd.read_csv(data, encoding=encoding)[["text", "label"]].to_dict("records")
+    assert found == [*before, {"text": text, "label": "KPO"}]
+    assert data.read_bytes().startswith(codecs.BOM_UTF8) == (encoding == "utf-8-sig")
 
 
 def test_a_file_that_is_no_queue_is_refused(data, model):
@@ -258,6 +292,7 @@ def test_a_thousand_verdicts_land_through_a_workbook_worked_through(queued, mode
 SAVED_AS = {"xlsx": "xlsx:Calc MS Excel 2007 XML", "csv": "csv:Text - txt - csv (StarCalc):59,34,76"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SAVED_AS)
 def test_a_thousand_verdicts_land_through_libreoffice(office, queued, model, tmp_path, verdicts, kind):
     # As it came, opened and saved; then worked through, and saved once more.
@@ -284,6 +319,16 @@ def test_the_command_tells_and_exits(outsort, data, model, tmp_path):
     given = queue(tmp_path / "q.csv", [("fold leaflets", "BPO"), ("draft a contract", "BPO")])
     done = outsort("merge", given, "--into", data, "-m", tmp_path / "m.joblib", "--reviewer", "Ann")
     assert done.code == 3
-    assert "1 rows added, 0 given their label, 0 there already; 0 undecided" in done.out
+    assert "1 rows added, 0 labels filled in, 0 already there; 0 without a label" in done.out
     assert "is BPO here, but KPO in row" in done.err
     assert rows_of(data)[-1]["reviewer"] == "Ann"
+
+
+def test_a_verdict_that_contradicts_the_service_line_of_its_row_is_a_problem(data, model, tmp_path):
+    # The merged file would hold a line under two labels, which training refuses.
+    with data.open("a", encoding="utf-8") as file:
+        file.write("fold leaflets,,legal_services\n")
+    before = data.read_bytes()
+    result = merge([queue(tmp_path / "q.csv", [("fold leaflets", "BPO")])], data, model)
+    assert "has service line 'legal_services' of KPO" in result.problems[0]
+    assert data.read_bytes() == before

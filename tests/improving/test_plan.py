@@ -1,5 +1,6 @@
 """The plan: a curve through accuracies, and labels where they take most mistakes away."""
 
+import io
 import json
 import random
 
@@ -9,7 +10,8 @@ import pytest
 
 from outsort.data.dataset import read
 from outsort.errors import DataError
-from outsort.improving.plan import Curve, _curve_through, allot, plan
+from outsort.improving.plan import FURTHEST, Curve, _curve_through, allot, plan
+from outsort.reporting.terminal import plan_tables, write_tables
 
 SHARED = ["review", "update", "manage", "check", "prepare", "align", "deliver", "track", "shape"]
 OWN = {
@@ -97,6 +99,37 @@ def test_no_other_allotment_leaves_less_error():
         other[i] -= 1
         other[j] += 1
         assert left(other) >= left(best) - 1e-4
+
+
+@pytest.fixture(scope="module")
+def learnable():
+    """Three hundred texts of words that each belong to one label: the more are known, the better."""
+    rng = random.Random(0)
+    labels = ["KPO", "BPO"] * 150
+    texts = [" ".join(f"{label[0]}{rng.randrange(100)}x" for _ in range(2)) for label in labels]
+    return read(
+        pd.DataFrame({"text": [f"{t} s{rng.randrange(20)}" for t in texts], "label": labels}).drop_duplicates(
+            "text"
+        )
+    )
+
+
+@pytest.mark.parametrize(("min_gain", "is_more"), [(1e-6, True), (0.001, False)])
+def test_more_than_is_said_where_labels_are_still_worth_it_at_the_end_of_the_forecast(
+    learnable, min_gain, is_more
+):
+    result = plan(learnable, min_gain=min_gain, n_folds=3)
+    # The oracle: what a hundred labels bring on the curve where the forecast ends.
+    curve, end = Curve(**result["fit"]), FURTHEST * len(learnable.texts)
+    assert (curve.accuracy(end + 50) - curve.accuracy(end - 50) > min_gain) == is_more
+    assert result["is_more"] == is_more
+    assert 0 < result["worth"] <= end - len(learnable.texts)
+    shown = io.StringIO()
+    write_tables(shown, plan_tables(result, 0))
+    beginning = "More than" if is_more else "About"
+    assert f"{beginning} {result['worth']:,} more labels are worth making" in " ".join(
+        shown.getvalue().split()
+    )
 
 
 def test_too_few_rows_are_told(csv_file):

@@ -339,6 +339,7 @@ def test_a_lone_surrogate_does_not_stop_it(model, tmp_path):
     assert b"key &#55296; invoices" in (tmp_path / "r.html").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["evaluate", "train"])
 def test_a_browser_shows_it_at_any_width_in_both_colours_and_asks_for_nothing(browser, pages, tmp_path, kind):
     file = tmp_path / "r.html"

@@ -28,6 +28,8 @@ import dask
 import dask.dataframe as dd
 from distributed import Client
 
+pytestmark = pytest.mark.slow
+
 N_PARTS = 8
 WORDS = [
     *("key", "invoices", "draft", "contract", "translate", "clean"),

@@ -138,6 +138,40 @@ def test_types_of_parquet_stay(tmp_path):
     assert scored["reason"].to_pylist() == ["", "empty"]
 
 
+def test_types_of_a_parquet_file_without_rows_stay(tmp_path, model):
+    # The oracle: the types of the same file with a row in it.
+    table = pa.table(
+        {
+            "n": pa.array([1], pa.int16()),
+            "when": pa.array([datetime.date(2026, 1, 2)]),
+            "price": pa.array([1.5], pa.float32()),
+            "tags": pa.array([["a"]], pa.list_(pa.string())),
+            "task": ["key invoices"],
+        }
+    )
+    types = []
+    for n_rows in (1, 0):
+        pq.write_table(table.slice(0, n_rows), tmp_path / "in.parquet")
+        assert score_file(tmp_path / "in.parquet", tmp_path / f"out{n_rows}.parquet", model) == n_rows
+        types.append(pq.read_schema(tmp_path / f"out{n_rows}.parquet"))
+    assert types[0].names == [*table.column_names, *NEW]
+    assert types[1].equals(types[0])
+
+
+def test_cells_beyond_a_sheets_header_are_not_written_over(tmp_path, model):
+    book = openpyxl.Workbook()
+    for row in [["task", "n"], ["key invoices", 1, None, "surplus"], ["draft a contract", 2]]:
+        book.active.append(row)
+    book.save(tmp_path / "in.xlsx")
+    assert score_file(tmp_path / "in.xlsx", tmp_path / "out.xlsx", model) == 2
+    header, odd, plain = openpyxl.load_workbook(tmp_path / "out.xlsx").active.iter_rows(values_only=True)
+    place = header.index("label")
+    assert plain[place] == "KPO"
+    assert odd[:4] == ("key invoices", 1, None, "surplus")
+    assert odd[4 + place - 2] == "BPO"
+    assert "has cells beyond the header" in odd
+
+
 def test_a_json_line_goes_out_as_it_came(tmp_path):
     lines = [
         '{"task": "key invoices", "n": 1.0, "big": 12345678901234567890}',
@@ -279,6 +313,7 @@ def texts_of_all_of_unicode(n):
     ]
 
 
+@pytest.mark.slow
 def test_score_equals_predict_on_many_texts_of_all_of_unicode(tmp_path, n_texts):
     texts = texts_of_all_of_unicode(n_texts)
     table = pd.DataFrame({"n": range(n_texts), "text": texts})
@@ -370,6 +405,7 @@ class TestBadInput:
         assert (
             "workbook with macros" in outsort("score", tmp_path / "macro.xlsx", "-o", tmp_path / "o.csv").err
         )
+        (tmp_path / "a.xlsm").write_bytes(b"PK")
         assert "workbook with macros" in outsort("score", tmp_path / "a.xlsm", "-o", tmp_path / "o.csv").err
 
     def test_bombs_are_refused_in_bounded_memory(self, outsort, tmp_path, monkeypatch):

@@ -52,6 +52,17 @@ def test_the_kernel_answers_as_the_model_on_any_text(kernel, batch):
     agrees(kernel, batch)
 
 
+def test_an_underscore_joins_words_for_the_kernel_as_for_the_model(kernel):
+    agrees(kernel, ["data_entry", "_patent search_", "key_invoices into_sap", "naïve_design", "a _ logo"])
+
+
+def test_words_of_digits_and_underscores_alone_are_no_words_in_letters(kernel):
+    n_words = {"_": 0, "__ 12": 0, "12_34": 0, "a_1": 1, "_ logo 5 é_": 2}
+    assert kernel.answer(list(n_words)).n_words.tolist() == list(n_words.values())
+    for text, n in n_words.items():
+        assert (predict(text, kernel.model).reason == "no words") == (n == 0)
+
+
 def test_words_of_every_length_and_repeats_agree(kernel):
     agrees(kernel, [" ".join(["ingesting testing"] * n) for n in range(1, 40)])
 
@@ -111,6 +122,7 @@ def test_models_without_lines_or_neither_are_served(two_class_model):
     assert np.isnan(answers.neither).all()
 
 
+@pytest.mark.slow
 def test_ten_megabytes_as_one_text_agree(kernel):
     agrees(kernel, ["Type the invoices of each supplier into the ledger. " * 200_000])
 

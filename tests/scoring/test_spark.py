@@ -16,6 +16,8 @@ if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
     pytest.skip("Spark needs Java, which is not here", allow_module_level=True)
 pytest.importorskip("pyspark", reason="needs pip install 'outsort[spark]'")
 
+pytestmark = pytest.mark.slow
+
 DOCUMENT = (Path(__file__).parents[2] / "benchmarks" / "cluster.md").read_text(encoding="utf-8")
 TEXTS = ["key invoices", "draft a contract", "", None, "Übersetzung, 翻訳", "mop office floors", "zzz"]
 

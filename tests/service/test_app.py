@@ -454,6 +454,17 @@ def test_who_calls_this_machine_by_another_name_is_refused(client, host):
     assert_problem(client.get("/model", headers={"host": host}), 421, "localhost")
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("evil-localhost", "evil-localhost:8000", "notlocalhost", "localhost-evil", "localhost.evil"),
+        *("127.0.0.1.evil.example", "evil-127.0.0.1", "localhost@evil.example", "[::2]"),
+    ],
+)
+def test_a_name_that_only_looks_like_this_machine_is_refused(client, host):
+    assert_problem(client.get("/model", headers={"host": host}), 421, "localhost")
+
+
 @pytest.mark.parametrize("host", ["localhost", "localhost:1", "127.0.0.1:8000", "[::1]:8000"])
 def test_who_calls_it_by_its_own_name_is_answered(client, host):
     assert client.get("/model", headers={"host": host}).status_code == 200
@@ -463,6 +474,18 @@ def test_who_calls_it_by_its_own_name_is_answered(client, host):
 def test_a_page_elsewhere_cannot_make_a_browser_ask(client, path):
     headers = {"sec-fetch-site": "cross-site", "content-type": "text/plain"}
     assert_problem(client.post(path, content=b"text\nx\n", headers=headers), 403, "own page only")
+
+
+@pytest.mark.parametrize(
+    ("site", "status"),
+    [("cross-site", 403), ("same-site", 403), ("same-origin", 200), ("none", 200), (None, 200)],
+)
+def test_of_pages_the_service_s_own_alone_may_ask(client, site, status):
+    # The values are those of W3C Fetch Metadata. A page on another port of this machine is same-site.
+    headers = {} if site is None else {"sec-fetch-site": site}
+    response = client.post("/predict", json={"texts": ["key invoices"]}, headers=headers)
+    assert response.status_code == status
+    assert client.get("/model", headers=headers).status_code == status
 
 
 def test_every_answer_forbids_what_the_page_does_not_need(client):
@@ -615,6 +638,7 @@ def test_without_its_packages_it_says_what_to_install(outsort, monkeypatch):
 # --- the description -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_service_does_what_its_description_says(client, tmp_path):
     done = subprocess.run(
         [

@@ -16,6 +16,8 @@ from serving import serving
 
 expect = pytest.importorskip("playwright.sync_api", reason="pip install 'outsort[browser]'").expect
 
+pytestmark = pytest.mark.slow
+
 #: Text that is markup, a formula, of several bytes or units a character, or nothing.
 ODD = [
     '<img src=x onerror="document.title=1"><script>document.title=2</script>',

@@ -9,7 +9,7 @@ from outsort import text
 from outsort.data.dataset import read
 from outsort.errors import DataError
 from outsort.metrics import score
-from outsort.training import fitting, folds, train
+from outsort.training import fitting, folds, train, validation
 
 
 def test_lines_roll_up_to_their_labels(model):
@@ -123,6 +123,15 @@ def test_terms_of_too_few_texts_are_dropped(frame):
     assert "contract" in model.vocabulary
 
 
+@pytest.mark.parametrize(("n_texts", "min_df"), [(9_999, 2), (10_000, 3)])
+def test_from_ten_thousand_texts_on_a_term_must_stand_in_three(n_texts, min_df):
+    # The oracle: scikit-learn's own limit on the number of documents.
+    texts = [f"w{i % 4_000}" for i in range(n_texts)]
+    terms, counts = fitting.count_terms(texts)
+    expected = CountVectorizer(analyzer=text.terms, min_df=min_df).fit(texts).get_feature_names_out()
+    assert terms[fitting.is_frequent(counts, fitting.Settings())].tolist() == expected.tolist()
+
+
 def test_texts_already_counted_score_as_the_texts_do(model):
     texts = ["translate a vision of scanned invoices", "mop, mop and MOP again", "zzz", ""]
     known = CountVectorizer(analyzer=text.terms, vocabulary=model.terms, binary=True)
@@ -185,10 +194,10 @@ def test_texts_without_a_letter_or_a_shared_word_teach_nothing():
         train.train(frame)
 
 
-@pytest.mark.parametrize("folds", [1, -2])
-def test_impossible_numbers_of_folds_are_refused(frame, folds):
+@pytest.mark.parametrize("n", [1, -2])
+def test_impossible_numbers_of_folds_are_refused(frame, n):
     with pytest.raises(ValueError, match="choose 2 or more, or 0"):
-        train.train(frame, checks=folds.Checks(folds=folds))
+        train.train(frame, checks=folds.Checks(folds=n))
 
 
 def with_columns(frame, **columns):
@@ -278,3 +287,89 @@ def test_weights_count_as_rows_would(noisy):
     expected = score(np.repeat(noisy.labels, times), p_kpo, np.full(len(p_kpo), np.nan))
     for name in ("accuracy", "macro_f1", "auc", "log_loss", "brier"):
         assert weighted.scores[folds.STRATIFIED][name] == pytest.approx(expected[name])
+
+
+#: How much of a model's log-odds is true, by the scheme that asked: the harder, the more it exaggerates.
+TRUE_SHARE = {folds.STRATIFIED: 1.0, "unseen supplier": 0.6, folds.LINES_OUT: 0.3}
+
+
+def exaggerated(share, n, seed):
+    """Return log-odds of KPO of which a share is true, and labels drawn accordingly: (n,) each."""
+    rng = np.random.default_rng(seed)
+    log_odds = rng.normal(0, 5, n)
+    return log_odds, np.where(rng.random(n) < 1 / (1 + np.exp(-share * log_odds)), "KPO", "BPO")
+
+
+@pytest.fixture(scope="module")
+def exaggerating():
+    """Data, splits and made-up held-out answers for each scheme, as `validate` takes them."""
+    n = 6_000
+    labels = exaggerated(TRUE_SHARE[folds.LINES_OUT], n, 0)[1]
+    rng = np.random.default_rng(1)
+    raw = {}
+    for scheme, share in TRUE_SHARE.items():
+        # Answers to rows of given labels: those of as many others with the same labels.
+        log_odds, drawn = exaggerated(share, 3 * n, rng.integers(1 << 30))
+        answers = np.empty(n)
+        for label in ("BPO", "KPO"):
+            answers[labels == label] = log_odds[drawn == label][: (labels == label).sum()]
+        raw[scheme] = (answers, np.full(n, np.nan))
+    held_out = np.array_split(rng.permutation(n), 5)
+    splits = [(np.setdiff1d(np.arange(n), out), out) for out in held_out]
+    data = read(pd.DataFrame({"text": [f"t{i}" for i in range(n)], "label": labels}))
+    return data, splits, raw
+
+
+@pytest.mark.parametrize(
+    ("schemes", "hardest"),
+    [
+        (list(TRUE_SHARE), folds.LINES_OUT),
+        ([folds.STRATIFIED, folds.LINES_OUT], folds.LINES_OUT),
+        ([folds.STRATIFIED, "unseen supplier"], "unseen supplier"),
+        ([folds.STRATIFIED], folds.STRATIFIED),
+    ],
+)
+def test_calibration_and_threshold_hold_on_work_as_hard_as_the_hardest_scheme(exaggerating, schemes, hardest):
+    # The oracle: the share of the log-odds that is true, and fresh rows of the hardest kind, on which
+    # accepted answers must be right as often as promised.
+    data, splits, raw = exaggerating
+    checks = folds.Checks(target_precision=0.9, group_column="supplier")
+    found = validation.validate(
+        data, dict.fromkeys(schemes, splits), {scheme: raw[scheme] for scheme in schemes}, checks, None, 0
+    )
+    assert found.scheme == hardest
+    np.testing.assert_allclose(found.calibration[0], [0, TRUE_SHARE[hardest]], atol=0.1)
+    log_odds, labels = exaggerated(TRUE_SHARE[hardest], 100_000, 2)
+    calibrated = found.calibration[0, 0] + found.calibration[0, 1] * log_odds
+    accepted = 1 / (1 + np.exp(-np.abs(calibrated))) >= found.certificate.threshold
+    precision = ((calibrated > 0) == (labels == "KPO"))[accepted].mean()
+    assert 0.89 < precision < 0.93
+    assert accepted.mean() == pytest.approx(found.certificate.coverage, abs=0.03)
+
+
+def test_no_fold_is_calibrated_by_its_own_rows():
+    # The oracle: of one fold's log-odds half is true, of the other's all, so each must get the other's line.
+    (first, labels_of_first), (second, labels_of_second) = (
+        exaggerated(share, 3_000, seed) for seed, share in enumerate((0.5, 1.0))
+    )
+    log_odds = np.concatenate([first, second])
+    data = read(
+        pd.DataFrame(
+            {
+                "text": [f"t{i}" for i in range(6_000)],
+                "label": np.concatenate([labels_of_first, labels_of_second]),
+            }
+        )
+    )
+    halves = np.split(np.arange(6_000), 2)
+    found = validation.validate(
+        data,
+        {folds.STRATIFIED: [(halves[1], halves[0]), (halves[0], halves[1])]},
+        {folds.STRATIFIED: (log_odds, np.full(6_000, np.nan))},
+        folds.Checks(),
+        None,
+        0,
+    )
+    calibrated = found.held_out[folds.STRATIFIED].log_odds
+    slopes = [np.polyfit(log_odds[half], calibrated[half], 1)[0] for half in halves]
+    np.testing.assert_allclose(slopes, [1.0, 0.5], atol=0.1)

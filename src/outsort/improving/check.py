@@ -8,12 +8,15 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import joblib
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.model_selection import StratifiedKFold
+from threadpoolctl import threadpool_limits
 
 from outsort.data.identity import as_text, same_text
 from outsort.data.table import Table, read_table
@@ -185,12 +188,20 @@ def style_test(texts: Sequence[str], labels: Sequence[str], *, seed: int = 0) ->
     is_kpo = np.array(labels)[decided] == ANSWERS[1]
     _require_folds(is_kpo)
     features = np.array([_style(text) for text, keep in zip(texts, decided, strict=True) if keep])
-    answers = cross_val_predict(
-        HistGradientBoostingClassifier(class_weight="balanced", random_state=seed),
-        features,
-        is_kpo,
-        cv=StratifiedKFold(_N_FOLDS, shuffle=True, random_state=seed),
-    )
+    splits = StratifiedKFold(_N_FOLDS, shuffle=True, random_state=seed).split(features, is_kpo)
+    answers = np.empty_like(is_kpo)
+
+    def answer_held_out(split: tuple[NDArray[np.intp], NDArray[np.intp]]) -> None:
+        training, held_out = split
+        model = HistGradientBoostingClassifier(class_weight="balanced", random_state=seed)
+        # The trees are so small that threads sharing one wait for each other most of the time, and where
+        # other programs are running, nearly all of it: hence a thread per fold.
+        with threadpool_limits(1, user_api="openmp"):
+            model.fit(features[training], is_kpo[training])
+            answers[held_out] = model.predict(features[held_out])
+
+    with ThreadPoolExecutor(min(_N_FOLDS, joblib.cpu_count())) as threads:
+        list(threads.map(answer_held_out, splits))
     recalls = [float(np.mean(answers[is_kpo == label] == label)) for label in (False, True)]
     return {"accuracy": sum(recalls) / 2, "n": len(is_kpo)}
 
@@ -226,14 +237,16 @@ def label_errors(
     lines = labels if lines is None else lines
     splits = StratifiedKFold(_N_FOLDS, shuffle=True, random_state=seed).split(codes, codes)
     terms, counts = fitting.count_terms(texts)
-    log_odds, neither_log_odds = folds.held_out_answers(
-        lines,
-        dict(zip(lines, labels, strict=True)),
-        terms,
-        counts,
-        list(splits),
-        fitting.Settings(seed=seed),
-    )
+    # Starting processes would take longer than fitting a few thousand texts, and the solver frees the GIL.
+    with joblib.parallel_config("threading"):
+        log_odds, neither_log_odds = folds.held_out_answers(
+            lines,
+            dict(zip(lines, labels, strict=True)),
+            terms,
+            counts,
+            list(splits),
+            fitting.Settings(seed=seed),
+        )
     p_answer, p_neither = odds_to_proba(neither_log_odds).T if NEITHER in classes else (1.0, 0.0)
     p_bpo, p_kpo = odds_to_proba(log_odds).T
     by_class = {"BPO": p_answer * p_bpo, "KPO": p_answer * p_kpo, "NEITHER": p_neither}

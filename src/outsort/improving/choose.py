@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from outsort import text as text_module
+from outsort.improving.strategy import Strategy
 from outsort.labels import LABELS, NEITHER
 from outsort.numeric import label_proba, odds_to_proba
 from outsort.scoring.kernel import Kernel
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from outsort.model import Model
     from outsort.numeric import Floats
 
-#: The ways to choose: see `choose`.
-WAYS = ("mixed", "uncertain", "weight", "novel", "random")
 #: Texts among which a choice is made, at most: of more, the foremost or, where there is no order, a sample.
 MAX_POOL = 20_000
 #: Two texts whose tf-idf vectors have a greater cosine are near each other: one of them is enough.
@@ -40,7 +39,7 @@ def choose(
     model: Model,
     texts: Sequence[str],
     n: int,
-    by: str = "mixed",
+    strategy: Strategy = Strategy.MIXED,
     *,
     weights: Floats | None = None,
     seed: int = 0,
@@ -55,7 +54,7 @@ def choose(
         model: the model that is to learn.
         texts: n_texts different texts.
         n: how many to choose; fewer are returned where there are not enough.
-        by: how: mixed, uncertain, weight, novel or random.
+        strategy: how.
         weights: float64 (n_texts,), what each counts with `weight` and `mixed`; all alike when None.
         seed: of whatever is drawn.
 
@@ -63,11 +62,8 @@ def choose(
         intp (n,), places in `texts`, in the order of choice.
 
     Raises:
-        ValueError: there is no such way to choose.
         DataError: no text holds a letter or digit.
     """
-    if by not in WAYS:
-        raise ValueError(f"by is {by!r}: choose one of {', '.join(WAYS)}")
     if not texts:
         return np.empty(0, np.intp)
     rng = np.random.default_rng(seed)
@@ -77,17 +73,17 @@ def choose(
     doubt = 1 - (ranked[:, -1] - ranked[:, -2])
     worth = np.ones(len(texts)) if weights is None else weights
     priority = {
-        "uncertain": doubt,
-        "weight": doubt * worth,
-        "novel": 1 - answers.n_known / np.maximum(answers.n_words, 1),
-    }.get(by)
+        Strategy.UNCERTAIN: doubt,
+        Strategy.WEIGHT: doubt * worth,
+        Strategy.NOVEL: 1 - answers.n_known / np.maximum(answers.n_words, 1),
+    }.get(strategy)
     if priority is None:
         pool = rng.permutation(len(texts))[:MAX_POOL]
     else:
         # Ties in any order but that of the file.
         pool = np.lexsort((rng.random(len(texts)), -priority))[:MAX_POOL]
     vectors, n_learnt = _vectors(model, [texts[i] for i in pool.tolist()])
-    if by != "mixed":
+    if strategy is not Strategy.MIXED:
         return pool[_apart(vectors, n)]
     variance = odds_to_proba(answers.log_odds).prod(axis=1) * (1 - proba[:, LABELS.index(NEITHER)])
     return pool[_most_telling(vectors, n_learnt, variance[pool], worth[pool], n)]

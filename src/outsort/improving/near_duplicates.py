@@ -24,7 +24,8 @@ def near_duplicates(texts: Sequence[str], limit: float) -> Iterator[tuple[int, i
 
     Compared are the texts in lower case with single spaces. Exact, not sampled: with its grams ordered
     from the rarest, a text of n grams shares one of its first n - ceil(limit * n) + 1 with any text that
-    similar (the prefix filter of Chaudhuri, Ganti and Kaushik, 2006), so only such pairs are counted.
+    similar (the prefix filter of Chaudhuri, Ganti and Kaushik, 2006). How many of these first grams two
+    texts share bounds how many they can share in all, so most pairs are dropped without a comparison.
 
     Args:
         texts: n_texts strings; the first 5,000 characters of each are compared.
@@ -53,16 +54,19 @@ def near_duplicates(texts: Sequence[str], limit: float) -> Iterator[tuple[int, i
     prefixes.data = in_prefix.astype(np.int32)
     prefixes.eliminate_zeros()
     by_gram = prefixes.T.tocsr()
+    n_rest = sizes - n_prefix
+    last = np.where(sizes > 0, grams.indices[grams.indptr[:-1] + n_prefix - 1], -1)
     # As many rows at a time as meet a bounded number of others, whatever they have in common.
     meetings = np.cumsum(prefixes @ by_gram.getnnz(axis=1))
     bounds = [0, *(np.flatnonzero(np.diff(meetings // _MEETINGS)) + 1).tolist(), len(texts)]
     for start, stop in itertools.pairwise(bounds):
         candidates = (prefixes[start:stop] @ by_gram).tocoo()
         first, second = candidates.row + start, candidates.col
-        # Sets so different in size cannot be similar.
-        possible = (first < second) & (
-            np.minimum(sizes[first], sizes[second]) >= limit * np.maximum(sizes[first], sizes[second]) - 1e-9
-        )
+        # Below the sooner of the two last grams, both prefixes are complete: all that the texts share there
+        # is counted, and past it the text whose prefix ended has only its remaining grams to share.
+        rest = np.where(last[first] <= last[second], n_rest[first], n_rest[second])
+        needed = limit / (1 + limit) * (sizes[first] + sizes[second])
+        possible = (first < second) & (candidates.data + rest >= needed - 1e-3)
         first, second = first[possible], second[possible]
         for part in range(0, len(first), 100_000):
             a, b = first[part : part + 100_000], second[part : part + 100_000]

@@ -2,11 +2,15 @@
 
 import csv
 import io
+import json
 
+import openpyxl
 import pytest
 
 from outsort.tables.base import ReadOptions
 from outsort.tables.delimited import CsvReader, LineRows
+from outsort.tables.excel import ExcelReader
+from outsort.tables.jsonl import JsonlReader
 
 
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
@@ -42,3 +46,27 @@ def test_an_error_between_two_hands_on_the_stream_is_the_one_that_is_raised():
     with pytest.raises(OSError, match="the disk is gone"):
         list(reader)
     reader.close()
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_a_mark_before_json_lines_is_no_part_of_them(newline):
+    # Editors on Windows write one. U+FEFF further on is a character of the text.
+    objects = [{"text": "key invoices", "n": 1}, {"text": "\ufeffdraft a contract"}]
+    content = "".join(json.dumps(o, ensure_ascii=False) + newline for o in objects).encode("utf-8-sig")
+    reader = JsonlReader("in.jsonl", io.BytesIO(content), ReadOptions())
+    (batch,) = reader
+    assert (batch.cells, batch.faults, reader.columns) == (objects, {}, ["text", "n"])
+    assert [json.loads(line) for line in batch.lines] == objects
+
+
+def test_cells_beyond_the_header_of_a_sheet_come_along_and_the_row_says_so():
+    book, stream = openpyxl.Workbook(), io.BytesIO()
+    rows = [["key invoices", 1], ["draft a contract", 2, None, "surplus"], ["a logo"], [None, None, 7]]
+    for row in [["text", "n"], *rows]:
+        book.active.append(row)
+    book.save(stream)
+    reader = ExcelReader("in.xlsx", stream, ReadOptions())
+    (batch,) = reader
+    assert reader.columns == ["text", "n"]
+    assert batch.values(reader.columns) == [*rows[:2], ["a logo", None], rows[3]]
+    assert batch.faults == dict.fromkeys((1, 3), "has cells beyond the header")
