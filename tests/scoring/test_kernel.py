@@ -68,7 +68,7 @@ def test_words_of_every_length_and_repeats_agree(kernel):
 
 
 def test_more_words_than_are_remembered_agree(monkeypatch):
-    monkeypatch.setattr("outsort.scoring.kernel._N_REMEMBERED", 8)
+    monkeypatch.setattr("outsort.scoring.kernel._N_CACHED", 8)
     small = Kernel(default_model(), 1)
     # Compiled code keeps the constants it was compiled with: it must go by the size of the arrays.
     batch = [f"{a}{b} invoice{a} design{b}" for a in "abcdefgh" for b in "ijklmnop"]

@@ -250,8 +250,8 @@ def serve(model: Model, host: str = "127.0.0.1", port: int = 8000, token: str | 
         model: the model.
         host: the host name or address to bind.
         port: the port; 0 for any free port.
-        token: the token that clients must send, of `MIN_TOKEN` or more characters; None for no authentication,
-            on a local address only.
+        token: the token that clients must send, `MIN_TOKEN` or more characters; None, on a local address, for
+            no authentication.
 
     Raises:
         ServiceError: a token is needed or not valid, or the port is in use.
