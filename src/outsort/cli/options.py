@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outsort.reporting.answers import Format
+from outsort.reporting.styles import Format
 from outsort.tables import formats
 
 if TYPE_CHECKING:
