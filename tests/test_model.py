@@ -202,3 +202,10 @@ def test_arrays_that_do_not_fit_each_other_are_refused(change, complaint):
     assert Model(**fitting).predict(["b"]) == ["BPO"]
     with pytest.raises(ModelError, match=complaint):
         Model(**fitting | change)
+
+
+def test_its_repr_is_one_line_that_identifies_it(model, two_class_model):
+    assert repr(model) == (
+        f"Model(5 service lines, 3 labels, {len(model.terms):,} terms, fingerprint {model.fingerprint!r})"
+    )
+    assert repr(two_class_model).startswith("Model(2 labels, ")

@@ -42,7 +42,7 @@ class Vector(NamedTuple):
     values: Floats
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Model:
     """A multinomial logistic regression over service lines, which roll up to labels.
 
@@ -134,6 +134,13 @@ class Model:
             isinstance(self.threshold, float)
             and (bool(np.isnan(self.threshold)) or 0.5 <= self.threshold <= 1),
             "its threshold is not between 0.5 and 1",
+        )
+
+    def __repr__(self) -> str:
+        lines = f"{len(self.lines)} service lines, " if self.has_lines else ""
+        return (
+            f"Model({lines}{len(set(self.line_labels))} labels, {len(self.terms):,} terms, "
+            f"fingerprint {self.fingerprint!r})"
         )
 
     @property

@@ -161,7 +161,7 @@ class TestTrain:
         done = outsort("train", csv_file, "-o", tmp_path / "m.joblib", "--folds", 3)
         assert done.code == 0
         assert "15 rows used (6 BPO, 6 KPO, 3 NEITHER, 5 service lines)" in done.out
-        for word in ("accuracy", "macro F1", "AUC", "log loss", "random folds", "whole lines left out"):
+        for word in ("accuracy", "macro F1", "AUC", "log loss", "random folds", "unseen service lines"):
             assert word in done.out
         assert "terms, 0.0 MB, in" in done.out
         assert outsort("predict", "key forms", "-m", tmp_path / "m.joblib").code == 0
@@ -266,8 +266,23 @@ class TestTrain:
         frame.assign(spend=(frame["label"] == "BPO").astype(int)).to_csv(path, index=False)
         done = outsort("train", path, "-o", tmp_path / "m.joblib", "--weight-column", "spend")
         assert done.code == 0
-        assert "the gap between" in done.out
-        assert "AUC" not in done.out.split("the gap between")[1]
+        assert "gap between" in done.out
+        assert "AUC" not in done.out.split("gap between")[1]
+
+    def test_json_is_all_it_prints_and_holds_what_the_model_says_of_itself(self, outsort, csv_file, tmp_path):
+        done = outsort("train", csv_file, "-o", tmp_path / "m", "--folds", 3, "--json")
+        result, model = json.loads(done.out), load_model(tmp_path / "m")
+        assert result["output"] == str(tmp_path / "m")
+        assert result["bytes"] == (tmp_path / "m").stat().st_size
+        assert (result["model"], result["terms"]) == (model.fingerprint, len(model.terms))
+        for name in ("data", "settings", "scores", "decision", "versions"):
+            assert result[name] == model.about[name]
+
+    def test_json_comes_before_the_exit_code_of_a_promise_not_met(self, outsort, csv_file, tmp_path):
+        options = ["--folds", 3, "--target-precision", 0.99, "--json"]
+        done = outsort("train", csv_file, "-o", tmp_path / "m", *options)
+        assert done.code == 3
+        assert json.loads(done.out)["decision"]["threshold"] is None
 
     def test_one_fold_is_wrong_usage(self, outsort, csv_file, tmp_path):
         assert outsort("train", csv_file, "-o", tmp_path / "m", "--folds", 1).code == 2
@@ -280,7 +295,14 @@ class TestEvaluate:
         assert done.code == 0
         for word in (
             *("accuracy", "macro F1", "AUC", "log loss", "Brier", "ECE", "NEITHER AUC"),
-            *("precision", "recall", "said KPO", "costliest mistakes", "key scanned invoices", "translation"),
+            *(
+                "precision",
+                "recall",
+                "predicted KPO",
+                "worst mistakes",
+                "key scanned invoices",
+                "translation",
+            ),
             "3 rows are neither BPO nor KPO and are not in these scores.",
         ):
             assert word in done.out
@@ -361,7 +383,7 @@ class TestCompare:
         save_model(two_class_model, new, force=True)
         done = outsort("compare", old, new, data)
         assert done.code == 0
-        assert f"only {old} knows NEITHER: the other accepts such rows like any" in done.err
+        assert f"only {old} knows NEITHER: the other model accepts such rows like any other" in done.err
 
     def test_data_a_model_was_trained_on_are_said_loudly(self, outsort, files, csv_file):
         old, new, _ = files
@@ -397,7 +419,7 @@ class TestReport:
         scores = about["scores"][about["decision"]["held_out"]]
         html = (tmp_path / "r.html").read_text(encoding="utf-8")
         assert f'data-figure="accuracy" value="{scores["accuracy"]}"' in html
-        assert "each counting by its weight" in html
+        assert "12 rows, weighted" in html
 
     @pytest.mark.parametrize("command", ["train", "evaluate"])
     def test_an_existing_page_is_kept_unless_forced(self, outsort, csv_file, model_file, tmp_path, command):
@@ -420,7 +442,7 @@ class TestReport:
         options = ["-o", tmp_path / "new"] if command == "train" else ["-m", model_file]
         done = outsort(command, csv_file, *options, "--report", tmp_path / "r.html")
         assert (done.code, done.out) == (1, "")
-        assert done.err.endswith("a report needs jinja2; install with pip install 'outsort[report]'.\n")
+        assert done.err.endswith("a report needs jinja2; run pip install 'outsort[report]'.\n")
         assert not (tmp_path / "new").exists()
 
     @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def predict(
     """Classify texts as BPO or KPO, with a probability and the terms behind it."""
     from outsort.model_file import load
     from outsort.prediction import predictions
-    from outsort.reporting.terminal import write_predictions
+    from outsort.reporting.answers import write_predictions
 
     asked = opt.texts_asked(texts)
     write_predictions(predictions(asked, load(model), n_terms=terms), sys.stdout, opt.format_chosen(style))
@@ -45,7 +45,7 @@ def explain(
     from outsort import explanation
     from outsort.model_file import load
     from outsort.prediction import predict
-    from outsort.reporting.terminal import write_explanations
+    from outsort.reporting.answers import write_explanations
 
     asked = opt.texts_asked(texts)
     judge = load(model)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outsort.reporting.terminal import Format
+from outsort.reporting.answers import Format
 from outsort.tables import formats
 
 if TYPE_CHECKING:
@@ -119,6 +119,13 @@ def _lines_of_stdin() -> list[str]:
     lines = text.split("\n")
     # What follows the last line break is a line only if there is something there.
     return [line.removesuffix("\r") for line in (lines if lines[-1] else lines[:-1])]
+
+
+def write_json(values: Mapping[str, object]) -> None:
+    """Write plain values to stdout as JSON."""
+    import json
+
+    typer.echo(json.dumps(values, ensure_ascii=False, indent=2))
 
 
 def check_report(path: Path, *, force: bool) -> None:

@@ -33,12 +33,14 @@ def column_of(dataset: Dataset, column: str) -> list[str]:
     return [as_text(cell).strip() for cell in dataset.frame.iloc[:, columns.index(column)]]
 
 
-def weights_of(dataset: Dataset, column: str) -> Floats:
-    """Return a column of weights, such as spend: float64 (n_rows,), 0 or above, not all 0.
+def weights_of(dataset: Dataset, column: str | None) -> Floats:
+    """Return a column of weights, such as spend: float64 (n_rows,), 0 or above, not all 0; ones for None.
 
     Raises:
         DataError: there is no such column; a weight is missing, not a number, or below 0; or all are 0.
     """
+    if column is None:
+        return np.ones(len(dataset.texts))
     return parse_weights(dataset.source, column, list(dataset.frame.index), column_of(dataset, column))
 
 
