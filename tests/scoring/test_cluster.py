@@ -389,7 +389,7 @@ class TestBadInput:
         done = outsort("score", part, "-o", tmp_path / "o.parquet", "--cluster", "local")
         assert (done.code, "needs an output folder" in done.err) == (2, True)
         done = outsort("score", part, "-o", f"{tmp_path}/", "--cluster", "local", "--workers", "2")
-        assert (done.code, "use --cluster local:N" in done.err) == (2, True)
+        assert (done.code, "cannot be combined with" in done.err) == (2, True)
         done = outsort("score", part, "-o", f"{tmp_path}/", "--cluster", "local:0")
         assert (done.code, "use local, or local:N" in done.err) == (1, True)
         done = outsort("score", "-", "-o", f"{tmp_path}/", "--cluster", "local")
