@@ -387,11 +387,11 @@ class TestBadInput:
     def test_what_does_not_go_together(self, outsort, tasks, tmp_path):
         part = tasks / "part-0.parquet"
         done = outsort("score", part, "-o", tmp_path / "o.parquet", "--cluster", "local")
-        assert (done.code, "goes with an output folder" in done.err) == (2, True)
+        assert (done.code, "needs an output folder" in done.err) == (2, True)
         done = outsort("score", part, "-o", f"{tmp_path}/", "--cluster", "local", "--workers", "2")
-        assert (done.code, "say --cluster local:N" in done.err) == (2, True)
+        assert (done.code, "cannot be combined with" in done.err) == (2, True)
         done = outsort("score", part, "-o", f"{tmp_path}/", "--cluster", "local:0")
-        assert (done.code, "write local, or local:N" in done.err) == (1, True)
+        assert (done.code, "use local, or local:N" in done.err) == (1, True)
         done = outsort("score", "-", "-o", f"{tmp_path}/", "--cluster", "local")
         assert (done.code, "standard input cannot be scored on a cluster" in done.err) == (1, True)
 

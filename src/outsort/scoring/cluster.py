@@ -112,7 +112,7 @@ def _started(cluster: str) -> Iterator[Any]:
         yield cluster
         return
     if number and (not number.isdecimal() or not int(number)):
-        raise ClusterError(f"{cluster}: write {LOCAL}, or {LOCAL}:N for N workers.")
+        raise ClusterError(f"{cluster}: use {LOCAL}, or {LOCAL}:N for N workers.")
     from distributed import LocalCluster
 
     here = "127.0.0.1:0"
