@@ -463,6 +463,7 @@ class TestBadInput:
             score_file(tmp_path / "2.csv", tmp_path / "3.csv")
         score_file(tmp_path / "2.csv", tmp_path / "3.csv", options=Options(prefix="third_"))
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
     )

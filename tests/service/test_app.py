@@ -576,6 +576,7 @@ def port_of(process):
     return int(re.search(r"serving on http://\S+:(\d+) with model \w{12}$", line)[1])
 
 
+@pytest.mark.slow
 def test_what_is_being_asked_is_answered_before_it_stops(command):
     process = command("--port", "0")
     port = port_of(process)
@@ -599,6 +600,7 @@ def refused(port):
     return False
 
 
+@pytest.mark.slow
 def test_a_second_server_on_the_same_port_says_so(command):
     port = port_of(command("--port", "0"))
     second = command("--port", str(port))
@@ -607,6 +609,7 @@ def test_a_second_server_on_the_same_port_says_so(command):
     assert said == f"outsort: 127.0.0.1, port {port}: is already in use. Name another with --port.\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "token", "said"),
     [
