@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 from distributed import Client
 
 from outsort import load_model
-from outsort.scoring import cluster, frames
+from outsort.scoring import cluster, folder, frames
 from outsort.scoring.files import Options
 from outsort.scoring.scorer import Scorer
 
@@ -123,8 +123,8 @@ def main() -> None:
     options = parser.parse_args()
     model = load_model(options.model)
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        source, output = folder / "in", folder / "out"
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        source, output = scratch / "in", scratch / "out"
         source.mkdir()
         write_parts(source, options.rows, options.parts)
         sources = sorted(map(str, source.iterdir()))
@@ -162,8 +162,8 @@ def main() -> None:
             sys.exit("the answers differ")
         share = stages(sources, model)
         n_bytes = sum(Path(s).stat().st_size for s in sources)
-        pq.write_table(one, folder / "all.parquet", compression="zstd")
-        n_bytes_out = (folder / "all.parquet").stat().st_size
+        pq.write_table(one, scratch / "all.parquet", compression="zstd")
+        n_bytes_out = (scratch / "all.parquet").stat().st_size
     report(options, wall, busy, share, n_bytes, n_bytes_out)
 
 
@@ -173,7 +173,7 @@ def report(options, wall, busy, share, n_bytes, n_bytes_out) -> None:
     print(
         f"{options.rows:,} rows in {options.parts} parts, best of {options.rounds} rounds, equal answers:\n"
     )
-    print("| way | seconds | rows a second | core seconds | rows a core second |")
+    print("| setup | seconds | rows a second | core seconds | rows a core second |")
     print("|---|---:|---:|---:|---:|")
     for name, took in best.items():
         core = sum(least[name])

@@ -20,7 +20,8 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from outsort.improving.choose import WAYS, choose
+from outsort.improving.choose import choose
+from outsort.improving.strategy import Strategy
 from outsort.labels import ANSWERS
 from outsort.scoring.kernel import Kernel
 from outsort.training import folds, train
@@ -53,7 +54,7 @@ def review(tasks: pd.DataFrame, setting: str, by: str, seed: int, n_labels: int,
         model = train.train(known, checks=folds.Checks(folds=0))
         result.append(accuracy(model, test))
         if n < n_labels:
-            chosen = pool.iloc[choose(model, pool["text"].tolist(), step, by, seed=seed + n)]
+            chosen = pool.iloc[choose(model, pool["text"].tolist(), step, Strategy(by), seed=seed + n)]
             known, pool = pd.concat([known, chosen]), pool.drop(chosen.index)
     return result
 
@@ -101,7 +102,7 @@ def plot(curves: dict[str, dict[str, np.ndarray]], step: int, path: Path) -> Non
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--by", nargs="+", choices=WAYS, default=["mixed", "random"])
+    parser.add_argument("--strategy", nargs="+", choices=list(Strategy), default=["mixed", "random"])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--labels", type=int, default=1000, help="labels given in all")
     parser.add_argument("--step", type=int, default=100, help="labels a round")
@@ -109,14 +110,15 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the curves, as .svg or .png")
     options = parser.parse_args()
     tasks = pd.read_csv(ROOT / "data" / "tasks.csv", keep_default_na=False)
-    runs = list(itertools.product(SETTINGS, options.by, range(options.seeds)))
+    runs = list(itertools.product(SETTINGS, options.strategy, range(options.seeds)))
     found = joblib.Parallel(n_jobs=-1, verbose=5)(
         joblib.delayed(review)(tasks, *run, options.labels, options.step) for run in runs
     )
     results = dict(zip(runs, found, strict=True))
     curves = {
         setting: {
-            by: np.array([results[setting, by, seed] for seed in range(options.seeds)]) for by in options.by
+            by: np.array([results[setting, by, seed] for seed in range(options.seeds)])
+            for by in options.strategy
         }
         for setting in SETTINGS
     }

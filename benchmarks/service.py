@@ -74,7 +74,7 @@ def answering_of(model: Model) -> Callable[..., dict[str, Any]]:
 
 def serve(listener: socket.socket, *, with_sklearn: bool) -> None:
     model = model_file.load()
-    settings = app.Settings()
+    settings = app.ServiceSettings()
     answering = answering_of(model) if with_sklearn else app.answer
     app.server_of(app.create_app(model, settings, answering), settings).run(sockets=[listener])
 

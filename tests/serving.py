@@ -12,7 +12,7 @@ from outsort.service import app
 @contextmanager
 def serving(model, settings=None, **options):
     """Run the service in a thread, and give a client of it; `client.server` is uvicorn's."""
-    settings = settings or app.Settings()
+    settings = settings or app.ServiceSettings()
     listener = app.listen("127.0.0.1", 0)
     server = app.server_of(app.create_app(model, settings, **options), settings)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outsort.data.dataset import read
-from outsort.explanation import explain, find_precedents, telling_terms
+from outsort.explanation import explain, find_precedents, top_terms
 from outsort.prediction import default_model
 from outsort.text import pairs, terms, words
 
@@ -126,13 +126,13 @@ def test_precedents_of_data_without_lines_have_none(model, frame):
     assert {p.service_line for p in find_precedents(model, "key invoices", data)} == {None}
 
 
-def test_telling_terms_add_what_a_text_of_the_term_alone_has_more(model, two_class_model):
+def test_top_terms_add_what_a_text_of_the_term_alone_has_more(model, two_class_model):
     # The oracle: the model's own answers, to a text of one word that holds no known piece or pair.
     for judge in (model, two_class_model):
         bare = replace(
             judge, terms=[t if not t.startswith("~") else f"~{i}" for i, t in enumerate(judge.terms)]
         )
-        for label, ranked in telling_terms(judge, n=5).items():
+        for label, ranked in top_terms(judge, n=5).items():
             assert ranked
             for term, figure in ranked:
                 if " " not in term:
@@ -146,8 +146,8 @@ def against(model, label, text):
     return np.log(inside / (1 - inside))
 
 
-def test_telling_terms_are_words_and_pairs_strongest_first_for_each_label(model):
-    found = telling_terms(model, n=4)
+def test_top_terms_are_words_and_pairs_strongest_first_for_each_label(model):
+    found = top_terms(model, n=4)
     assert list(found) == ["BPO", "KPO", "NEITHER"]
     for ranked in found.values():
         figures = [figure for _, figure in ranked]

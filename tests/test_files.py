@@ -16,12 +16,12 @@ def test_the_encodings_of_spreadsheets_are_told_apart(encoding):
 
 
 def test_utf_16_without_a_mark_and_without_western_letters_is_not_guessed():
-    # Nothing but luck would tell it from cp1252; the reader sees a refusal or its own text, never a NUL.
-    with pytest.raises(DataError, match=r"f\.csv: line 1 holds bytes that are no utf-8-sig or cp1252 text"):
+    # It cannot be told from cp1252; the reader gets an error or the right text, never a NUL.
+    with pytest.raises(DataError, match=r"f\.csv: line 1 is not valid utf-8 or cp1252\."):
         decode(b"a,b\x81\x8d", "f.csv")
 
 
-def test_a_file_appears_whole(tmp_path):
+def test_a_file_is_written_atomically(tmp_path):
     with written_whole(tmp_path / "out", force=False) as file:
         file.write(b"content")
         assert not (tmp_path / "out").exists()
@@ -37,7 +37,7 @@ def test_an_output_is_as_readable_as_any_file(tmp_path):
 
 
 @pytest.mark.parametrize("error", [RuntimeError("boom"), KeyboardInterrupt()])
-def test_after_an_error_the_old_file_stands_and_nothing_else(tmp_path, error):
+def test_after_an_error_only_the_old_file_is_left(tmp_path, error):
     (tmp_path / "out").write_bytes(b"old")
 
     def fail_half_way():
@@ -60,7 +60,7 @@ def test_a_full_disk_is_one_message_and_no_half_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_killed_writer_left_is_swept_up_and_nothing_else(tmp_path):
+def test_only_the_temporary_files_of_a_killed_writer_are_removed(tmp_path):
     with written_whole(tmp_path / "a.csv", force=False) as file:
         (left,) = tmp_path.iterdir()
         kept = left.with_name(left.name.replace("a.csv", "b.csv"))

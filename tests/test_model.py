@@ -176,14 +176,14 @@ def test_scores_do_not_overflow():
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"idf": np.zeros(2, np.float32)}, "idf does not fit terms"),
+        ({"idf": np.zeros(2, np.float32)}, "idf does not match terms"),
         ({"idf": np.ones(2)}, "idf is not a one-dimensional array of float32"),
-        ({"weights": np.array([1, np.inf, 1], np.float32)}, "weights holds a number that is not finite"),
-        ({"indptr": np.array([0, 3, 2], np.int32)}, "indptr does not fit"),
-        ({"indices": np.array([0, 1, 5], np.int16)}, "indices do not fit"),
-        ({"bias": np.zeros(3, np.float32)}, "bias does not fit lines"),
+        ({"weights": np.array([1, np.inf, 1], np.float32)}, "weights contains a number that is not finite"),
+        ({"indptr": np.array([0, 3, 2], np.int32)}, "indptr does not match"),
+        ({"indices": np.array([0, 1, 5], np.int16)}, "indices do not match"),
+        ({"bias": np.zeros(3, np.float32)}, "bias does not match lines"),
         ({"terms": ["a", "a"]}, "a term occurs twice"),
-        ({"terms": []}, "it knows no term"),
+        ({"terms": []}, "it has no terms"),
         ({"lines": ("x", "x")}, "a service line occurs twice"),
         ({"line_labels": ("BPO", "BPO")}, "the labels of its lines"),
     ],
@@ -202,3 +202,10 @@ def test_arrays_that_do_not_fit_each_other_are_refused(change, complaint):
     assert Model(**fitting).predict(["b"]) == ["BPO"]
     with pytest.raises(ModelError, match=complaint):
         Model(**fitting | change)
+
+
+def test_its_repr_is_one_line_that_identifies_it(model, two_class_model):
+    assert repr(model) == (
+        f"Model(5 service lines, 3 labels, {len(model.terms):,} terms, fingerprint {model.fingerprint!r})"
+    )
+    assert repr(two_class_model).startswith("Model(2 labels, ")

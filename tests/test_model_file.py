@@ -55,10 +55,10 @@ def test_a_file_holds_plain_data_and_where_it_came_from(model, tmp_path):
     assert set(content["about"]["versions"]) >= {"outsort", "numpy", "scikit-learn"}
 
 
-def test_an_existing_file_stands_unless_forced(model, tmp_path):
+def test_an_existing_file_is_kept_unless_forced(model, tmp_path):
     path = tmp_path / "m.joblib"
     path.write_text("precious")
-    with pytest.raises(OutputError, match=r"m\.joblib: exists already\. Pass --force to replace it\."):
+    with pytest.raises(OutputError, match=r"m\.joblib: already exists\. Pass --force to replace it\."):
         model_file.save(model, path)
     assert path.read_text() == "precious"
     model_file.save(model, path, force=True)
@@ -80,7 +80,9 @@ def test_a_file_that_holds_code_is_refused_and_runs_nothing(model, tmp_path, dum
     flag = tmp_path / "ran"
     content = saved_content(model, tmp_path / "m.joblib")
     dump(content | {"about": Command(flag)}, tmp_path / "evil.joblib")
-    with pytest.raises(ModelError, match=r"evil\.joblib: refused, it holds code or objects \(posix\.mkdir\)"):
+    with pytest.raises(
+        ModelError, match=r"evil\.joblib: refused, it contains code or objects \(posix\.mkdir\)"
+    ):
         model_file.load(tmp_path / "evil.joblib")
     assert not flag.exists()
 
@@ -90,7 +92,7 @@ def test_an_object_array_is_refused_before_its_own_pickle_is_read(model, tmp_pat
     flag = tmp_path / "ran"
     content = saved_content(model, tmp_path / "m.joblib")
     joblib.dump(content | {"idf": np.array([Command(flag)], dtype=object)}, tmp_path / "evil.joblib")
-    with pytest.raises(ModelError, match="refused, it holds code or objects"):
+    with pytest.raises(ModelError, match="refused, it contains code or objects"):
         model_file.load(tmp_path / "evil.joblib")
     assert not flag.exists()
 
@@ -106,7 +108,7 @@ def test_a_pickled_estimator_is_refused(tmp_path):
 def test_a_compressed_file_by_another_hand_is_refused_not_unpacked(model, tmp_path):
     content = saved_content(model, tmp_path / "m.joblib")
     joblib.dump(content, tmp_path / "z.joblib", compress=9)
-    with pytest.raises(ModelError, match="damaged, or no model file"):
+    with pytest.raises(ModelError, match="damaged, or not a model file"):
         model_file.load(tmp_path / "z.joblib")
 
 
@@ -140,9 +142,9 @@ def test_an_array_said_to_be_huge_is_refused_before_memory_is_taken(model, tmp_p
         ({"terms_version": 99}, "its terms version is 99"),
         ({"format_version": "1"}, "its format_version is missing"),
         ({"format": "other"}, "it is not a model made by 'outsort train'"),
-        ({"lines": None}, "its content does not fit together"),
-        ({"bias": np.zeros(1, np.float32)}, "its content does not fit together"),
-        ({"about": {"data": 3}, "idf": np.zeros(0, np.float32)}, "its content does not fit together"),
+        ({"lines": None}, "its content is inconsistent"),
+        ({"bias": np.zeros(1, np.float32)}, "its content is inconsistent"),
+        ({"about": {"data": 3}, "idf": np.zeros(0, np.float32)}, "its content is inconsistent"),
     ],
 )
 def test_a_file_of_another_version_or_form_is_refused_with_the_way_out(model, tmp_path, change, message):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from outsort.improving.merge import merge as merge
     from outsort.improving.plan import plan as plan
     from outsort.improving.retrain import retrain as retrain
+    from outsort.improving.review import review as review
     from outsort.model import Model as Model
     from outsort.model_file import load as load_model
     from outsort.model_file import save as save_model
@@ -63,6 +64,7 @@ _HOMES = {
     "predict": "prediction",
     "read_dataset": "data.dataset:read",
     "retrain": "improving.retrain",
+    "review": "improving.review",
     "save_model": "model_file:save",
     "score": "scoring.frames",
     "score_dask": "scoring.cluster",

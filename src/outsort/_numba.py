@@ -1,4 +1,4 @@
-"""Numba, ready to compile: its cache stands where it can be written.
+"""Import Numba with a cache folder that is writable.
 
 Importing this module loads Numba.
 """
@@ -9,9 +9,9 @@ import os
 import tempfile
 
 if "NUMBA_CACHE_DIR" not in os.environ and not os.access(os.path.dirname(__file__), os.W_OK):  # noqa: PTH120
-    # Numba caches beside the module, and in a folder of the user's where that is read-only. Where
-    # there is no such folder either, compiling must still work: in a folder that will be gone.
-    # On Windows, each user has a temporary folder, and no number.
+    # Numba caches beside the module, or in a folder of the user if that is read-only. If there is no such
+    # folder either, use a temporary one, so that compiling still works. On Windows each user has their own
+    # temporary folder, and no number.
     user = f"outsort-{os.getuid()}" if hasattr(os, "getuid") else "outsort"
     os.environ["NUMBA_CACHE_DIR"] = os.path.join(tempfile.gettempdir(), user)  # noqa: PTH118
 

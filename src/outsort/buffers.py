@@ -1,4 +1,4 @@
-"""Many texts as one run of bytes: what compiled code reads."""
+"""A column of texts in one buffer, for compiled code."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-_NOTHING = np.frombuffer(b"\0", np.uint8)
+_EMPTY = np.frombuffer(b"\0", np.uint8)
 
 
 class Utf8Column(NamedTuple):
-    """Some texts in UTF-8, one after another.
+    """Texts in UTF-8, concatenated, with offsets.
 
     Attributes:
-        data: uint8, their bytes, read-only; at least one, of no meaning where there is no text.
-        offsets: int64 (n_texts + 1,), where each begins and the last ends.
+        data: uint8, the bytes, read-only; never empty, because compiled code needs a pointer.
+        offsets: int64 (n_texts + 1,), the start of each text and the end of the last.
     """
 
     data: NDArray[np.uint8]
@@ -28,28 +28,28 @@ class Utf8Column(NamedTuple):
 
     @property
     def n_texts(self) -> int:
-        """How many there are."""
+        """Number of texts."""
         return len(self.offsets) - 1
 
     def part(self, start: int, stop: int) -> Utf8Column:
-        """Return those from `start` to before `stop`."""
+        """Return texts `start` to `stop` (exclusive), without copying."""
         return Utf8Column(self.data, self.offsets[start : stop + 1])
 
-    def text(self, place: int) -> str:
-        """Return one of them."""
-        raw = self.data[self.offsets[place] : self.offsets[place + 1]].tobytes()
+    def text(self, i: int) -> str:
+        """Return one text."""
+        raw = self.data[self.offsets[i] : self.offsets[i + 1]].tobytes()
         return raw.decode("utf-8", "surrogatepass")
 
     def to_pylist(self) -> list[str]:
-        """Return all of them."""
-        return [self.text(place) for place in range(self.n_texts)]
+        """Return all texts."""
+        return [self.text(i) for i in range(self.n_texts)]
 
 
 def utf8_column(texts: Utf8Column | Iterable[str] | pa.Array | pa.ChunkedArray) -> Utf8Column:
-    """Return texts, whatever they come as, as one run of bytes; a null is an empty text.
+    """Convert texts to a `Utf8Column`; a null becomes an empty text.
 
     Raises:
-        TypeError: a text is no string.
+        TypeError: a text is not a string.
 
     >>> utf8_column(["tax", "", "audit"]).offsets.tolist()
     [0, 3, 3, 8]
@@ -61,7 +61,7 @@ def utf8_column(texts: Utf8Column | Iterable[str] | pa.Array | pa.ChunkedArray) 
 
 def _of_strings(texts: list[str]) -> Utf8Column:
     together = "".join(texts)
-    # In ASCII a character is a byte: no need to encode text by text.
+    # In ASCII, characters are bytes: there is no need to encode text by text.
     parts: list[str] | list[bytes] = texts
     if not together.isascii():
         parts = [text.encode("utf-8", "surrogatepass") for text in texts]
@@ -82,21 +82,21 @@ def _of_arrow(array: pa.Array | pa.ChunkedArray) -> Utf8Column:
     width = np.int64 if pa.types.is_large_string(array.type) else np.int32
     _, places, content = array.buffers()
     if len(array) == 0:
-        return Utf8Column(_NOTHING, np.zeros(1, np.int64))
+        return Utf8Column(_EMPTY, np.zeros(1, np.int64))
     offsets = np.frombuffer(places, width)[array.offset : array.offset + len(array) + 1].astype(np.int64)
-    data = np.frombuffer(content, np.uint8) if content is not None and content.size else _NOTHING
+    data = np.frombuffer(content, np.uint8) if content is not None and content.size else _EMPTY
     return Utf8Column(data, offsets)
 
 
 def checked(texts: Iterable[str]) -> Iterable[str]:
-    """Pass texts on, one by one, and refuse what is no collection of strings.
+    """Yield texts one by one, checking that each is a string.
 
     Raises:
-        TypeError: `texts` is one string, or holds something that is no string.
+        TypeError: `texts` is one string, or contains something that is not a string.
     """
     if isinstance(texts, str):
         raise TypeError("expected a list of texts, got one string: put it in a list")
-    for place, item in enumerate(texts):
+    for i, item in enumerate(texts):
         if not isinstance(item, str):
-            raise TypeError(f"text {place} is {item!r}, a {type(item).__name__}, not a string")
+            raise TypeError(f"text {i} is {item!r}, a {type(item).__name__}, not a string")
         yield item

@@ -1,4 +1,4 @@
-"""Which answers to take and which to show to a person, with the reason."""
+"""Which answers to accept and which to send to review, with the reason."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from outsort.numeric import Floats
 
 ACCEPT, REVIEW = "accept", "review"
-#: Why a person should look, in the order in which reasons are looked for; an accepted answer has none.
+#: Reasons for review, in order of precedence; accepted answers have none.
 REASONS = (
     "",
     "empty",
@@ -23,25 +23,25 @@ REASONS = (
     "looks like neither",
     "low confidence",
 )
-#: The least confidence to accept where the model's data certified none.
+#: The threshold of a model whose data certified none.
 DEFAULT_THRESHOLD = 0.7
-#: The greatest probability of NEITHER to accept, whatever the threshold.
+#: Answers with a higher probability of NEITHER go to review, whatever the threshold.
 MAX_NEITHER = 0.5
-#: Share of a text's words that the model must know as whole words.
+#: Answers go to review if the model knows fewer than this fraction of the text's words as whole words.
 MIN_KNOWN = 0.25
 
 
 def threshold_of(model: Model) -> float:
-    """Return the confidence from which the answers of `model` are accepted."""
+    """Return the least confidence at which answers of `model` are accepted."""
     return DEFAULT_THRESHOLD if np.isnan(model.threshold) else model.threshold
 
 
 def confidence(log_odds: Floats, neither: Floats) -> Floats:
-    """Return the probability that the better label is right: float64 (n,), 0 to 1.
+    """Return the probability that the predicted label is right: float64 (n,), 0 to 1.
 
     Args:
         log_odds: (n,), of KPO against BPO, given that the work is one of the two.
-        neither: (n,), probability that it is not, or NaN where nobody knows.
+        neither: (n,), probability that the work is neither, or NaN if unknown.
 
     >>> confidence(np.array([0.0, 0.0]), np.array([0.2, np.nan]))
     array([0.4, 0.5])
@@ -60,16 +60,16 @@ def reasons(
     n_terms: NDArray[np.int32],
     threshold: float,
 ) -> NDArray[np.intp]:
-    """Return for each of n answers the place in `REASONS` of why a person should look; 0 for none.
+    """Return the index in `REASONS` of the reason for review of each of n answers; 0 for none.
 
     Args:
-        blank: (n,), whether the text holds nothing but white space.
+        blank: (n,), whether the text is only white space.
         confidence: (n,), see `confidence`.
         neither: (n,), probability of NEITHER, or NaN.
-        n_words: (n,), words in the text that hold a letter.
-        n_known: (n,), those of them that the model knows as whole words.
-        n_terms: (n,), distinct known terms.
-        threshold: the least confidence to accept.
+        n_words: (n,), words of the text that contain a letter.
+        n_known: (n,), how many of these the model knows as whole words.
+        n_terms: (n,), distinct known terms of the text.
+        threshold: answers with less confidence go to review.
     """
     conditions = [
         blank,

@@ -1,17 +1,17 @@
-"""What can go wrong, in words for the person who has to mend it."""
+"""Errors, with messages for the person who has to fix them."""
 
 from __future__ import annotations
 
 
 class OutsortError(Exception):
-    """Base of every error this package raises on purpose.
+    """Base class of the errors this package raises on purpose.
 
-    The message is one text: what went wrong, where (file, row, column), what to do next.
+    The message says what went wrong, where (file, row, column) and what to do next.
     """
 
 
 class DataError(OutsortError, ValueError):
-    """Input data that cannot be used as it is."""
+    """Input data that cannot be used as they are."""
 
 
 class ModelError(OutsortError, ValueError):
@@ -19,17 +19,17 @@ class ModelError(OutsortError, ValueError):
 
 
 class OutputError(OutsortError, OSError):
-    """An output that is in the way or cannot be written."""
+    """An output that already exists or cannot be written."""
 
 
 class ServiceError(OutsortError, OSError):
-    """A service that cannot start as it was asked to."""
+    """A service that cannot start with these options."""
 
 
 class ClusterError(OutsortError, RuntimeError):
-    """A cluster that cannot be reached, or that lacks what the work needs."""
+    """A cluster that cannot be reached, or lacks something the work needs."""
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of what an error of a library says."""
+    """Return the first line of an exception's message, without a final full stop."""
     return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -1,4 +1,4 @@
-"""Why a text got its answer: what each word added to the log-odds, and the labelled texts most like it."""
+"""Explain an answer: what each word added to the log-odds, and the most similar labelled texts."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 
 from outsort import text as text_module
-from outsort.labels import ANSWERS, LABELS, NEITHER
-from outsort.numeric import logsumexp, odds_to_proba
+from outsort.labels import ANSWERS, LABELS
+from outsort.numeric import label_proba, logsumexp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Explanation:
-    """The log-odds of KPO against BPO of one text, taken apart.
+    """The log-odds of KPO against BPO of one text, decomposed.
 
     Exact: the contributions, the bias and the spread add up to the log-odds.
 
     Attributes:
-        text: the text as it was given.
-        contributions: for each known word and pair of the text what it added to the log-odds, above 0
-            where it spoke for KPO. A word's figure holds the share of its pieces.
-        bias: what the model holds before it has read a word.
-        spread: what the labels gain by having several likely service lines: the entropy over the
-            KPO lines less the entropy over the BPO lines, in nats. 0 without service lines.
+        text: the original text.
+        contributions: what each known word and pair added to the log-odds, positive for KPO. A word's
+            contribution includes that of its pieces.
+        bias: the log-odds of a text without known terms, less the spread.
+        spread: the entropy term, for labels with several likely lines: the entropy over the KPO lines
+            minus the entropy over the BPO lines, in nats. 0 without service lines.
         log_odds: the log-odds of KPO against BPO.
-        lines: the service lines, likeliest first, each with its probability; those of a label share the
-            label's calibrated probability. They add up to 1; empty without service lines.
+        lines: the service lines, most probable first, with their probabilities, which add up to 1; those of
+            a label add up to its calibrated probability. Empty without service lines.
     """
 
     text: str
@@ -49,19 +49,19 @@ class Explanation:
 
     @cached_property
     def words(self) -> tuple[Word, ...]:
-        """The words of the text in order, each with its share of the log-odds.
+        """The words of the text in order, each with its part of the log-odds.
 
-        A word holds its own contribution and half of each pair it stands in, spread evenly over its
-        occurrences: the shares add up to what the contributions add up to.
+        A word gets its own contribution and half that of each pair it is in, divided evenly among its
+        occurrences: the words and the contributions have the same sum.
         """
         in_order = text_module.words(self.text)
         paired = list(text_module.pairs(in_order))
         words, pairs = Counter(in_order), Counter(paired)
         figures = [self.contributions.get(word, 0.0) / words[word] for word in in_order]
-        for place, pair in enumerate(paired):
+        for i, pair in enumerate(paired):
             half = self.contributions.get(pair, 0.0) / pairs[pair] / 2
-            figures[place] += half
-            figures[place + 1] += half
+            figures[i] += half
+            figures[i + 1] += half
         spans = text_module.spans(self.text)
         return tuple(Word(*span, figure) for span, figure in zip(spans, figures, strict=True))
 
@@ -70,8 +70,8 @@ class Word(NamedTuple):
     """One word of a text.
 
     Attributes:
-        start: its place in the text as given, in characters.
-        end: the place after its last character.
+        start: index of its first character in the original text.
+        end: index after its last character.
         log_odds: what it added to the log-odds of KPO against BPO.
     """
 
@@ -81,13 +81,13 @@ class Word(NamedTuple):
 
 
 class Precedent(NamedTuple):
-    """A labelled text that is like another.
+    """A labelled text similar to another.
 
     Attributes:
         text: the text.
         label: its label.
-        service_line: its service line, if the data have such.
-        similarity: cosine of the two texts' tf-idf vectors, 0 to 1.
+        service_line: its service line, if the data have them.
+        similarity: cosine similarity of the tf-idf vectors, 0 to 1.
     """
 
     text: str
@@ -97,19 +97,19 @@ class Precedent(NamedTuple):
 
 
 def explain(model: Model, text: str) -> Explanation:
-    """Take the answer for `text` apart.
+    """Explain the answer for `text`.
 
-    A label's score is the log-sum-exp of its lines' scores s. With p the softmax of s within the
-    label, s = log p + logsumexp(s) for every line, and so logsumexp(s) = sum(p * s) + entropy(p):
-    linear in the terms, given p, plus the entropy. The difference between the two labels, calibrated
-    by a line, is the log-odds.
+    A label's score is the log-sum-exp of its service lines' scores s. If p is the softmax of s within the
+    label, then s = log p + logsumexp(s) for every line, hence logsumexp(s) = sum(p * s) + entropy(p): linear
+    in the terms, given p, plus the entropy. The log-odds are the difference between the two labels,
+    calibrated by an intercept and a slope.
     """
     vector = model.vectorize(text)
     return explain_scored(model, text, vector, model.vector_scores(vector))
 
 
 def explain_scored(model: Model, text: str, vector: Vector, scores: Floats) -> Explanation:
-    """Do what `explain` does for a text whose vector and line scores (n_lines,) are at hand."""
+    """Like `explain`, for a text whose vector and line scores (n_lines,) are already computed."""
     n_lines = len(model.lines)
     intercept, slope = model.calibration[0]
     direction = np.zeros(n_lines + len(LABELS))
@@ -135,7 +135,7 @@ def explain_scored(model: Model, text: str, vector: Vector, scores: Floats) -> E
 
 
 class Labelled(Protocol):
-    """Labelled texts, such as a dataset."""
+    """Labelled texts, for example a dataset."""
 
     @property
     def texts(self) -> Sequence[str]: ...  # noqa: D102
@@ -148,22 +148,22 @@ class Labelled(Protocol):
 
 
 def find_precedents(model: Model, text: str, data: Labelled, n: int = 3) -> list[Precedent]:
-    """Return the labelled texts most like `text`, by the terms that the model knows.
+    """Return the labelled texts most similar to `text`, by the terms that the model knows.
 
     Args:
-        model: the model, whose terms and idf are used.
+        model: the model, for its terms and idf.
         text: the text.
-        data: the labelled texts; a text that is the same, but for case and form, is left out.
-        n: how many to return, at most; texts that share no term are none.
+        data: the labelled texts; those with the same words as `text` are skipped.
+        n: return no more than this many; texts that share no term are skipped.
     """
     from sklearn.feature_extraction.text import CountVectorizer
     from sklearn.preprocessing import normalize
 
     counter = CountVectorizer(analyzer=text_module.terms, vocabulary=model.vocabulary, binary=True)
     vector = model.vectorize(text)
-    asked = np.zeros(len(model.terms))
-    asked[vector.ids] = vector.values
-    similarities = normalize(counter.transform(data.texts).multiply(model.idf).tocsr()) @ asked
+    query = np.zeros(len(model.terms))
+    query[vector.ids] = vector.values
+    similarities = normalize(counter.transform(data.texts).multiply(model.idf).tocsr()) @ query
     words = text_module.words(text)
     nearest: list[Precedent] = []
     for i in np.argsort(-similarities, kind="stable"):
@@ -175,23 +175,23 @@ def find_precedents(model: Model, text: str, data: Labelled, n: int = 3) -> list
     return nearest
 
 
-#: Terms whose weights are laid out in full at once.
+#: Terms whose dense weights are held at a time.
 _BLOCK = 4096
 
 
-def telling_terms(model: Model, n: int = 15) -> dict[str, list[tuple[str, float]]]:
-    """Return for each label that the model knows the words and pairs that speak most for it.
+def top_terms(model: Model, n: int = 15) -> dict[str, list[tuple[str, float]]]:
+    """Return the top words and pairs for each label that the model knows.
 
-    A term's figure is what a text of that term alone has more than a text without a known term: of the
-    log-odds of the label against all others, as the service lines roll up, before calibration. It is so
-    the same measure for a model with lines and for one without. In a longer text a term adds less.
+    A term's figure is the log-odds of the label against all others, rolled up from the service lines, before
+    calibration: of a text of that term alone, minus those of a text without known terms. It is comparable
+    between models with and without service lines. In a longer text, a term adds less.
 
     Args:
         model: the model.
-        n: how many for each label, at most; strongest first, figures above 0.
+        n: return no more than this many terms per label, strongest first, figures above 0.
     """
     labels = [label for label in LABELS if label in model.line_labels]
-    # Pieces are left out: nobody reads them.
+    # Pieces are left out: they are not readable.
     ids = np.array([i for i, term in enumerate(model.terms) if not text_module.is_piece(term)], np.int64)
     n_columns = len(model.lines) + len(LABELS)
 
@@ -211,9 +211,9 @@ def telling_terms(model: Model, n: int = 15) -> dict[str, list[tuple[str, float]
     added = np.concatenate([np.zeros((0, len(labels))), *blocks]) - without
     return {
         label: [
-            (model.terms[ids[place]], float(figure))
-            for place in np.argsort(-added[:, column], kind="stable")[:n]
-            if (figure := added[place, column]) > 0
+            (model.terms[ids[i]], float(figure))
+            for i in np.argsort(-added[:, column], kind="stable")[:n]
+            if (figure := added[i, column]) > 0
         ]
         for column, label in enumerate(labels)
     }
@@ -222,11 +222,9 @@ def telling_terms(model: Model, n: int = 15) -> dict[str, list[tuple[str, float]
 def _ranked_lines(model: Model, scores: Floats, log_odds: float) -> tuple[tuple[str, float], ...]:
     if not model.has_lines:
         return ()
-    p_neither = float(np.nan_to_num(model.neither(scores[None, :]))[0])
-    p_bpo, p_kpo = odds_to_proba(np.array([log_odds]))[0]
-    of_label = {"BPO": (1 - p_neither) * p_bpo, "KPO": (1 - p_neither) * p_kpo, NEITHER: p_neither}
+    of_label = label_proba(np.array([log_odds]), model.neither(scores[None, :]))[0]
     p = np.zeros(len(model.lines))
-    for label, share in of_label.items():
+    for label, share in zip(LABELS, of_label, strict=True):
         lines = model.lines_of(label)
         if len(lines):
             p[lines] = share * np.exp(scores[lines] - logsumexp(scores[None, lines]))
@@ -234,7 +232,7 @@ def _ranked_lines(model: Model, scores: Floats, log_odds: float) -> tuple[tuple[
 
 
 def _fold_pieces(model: Model, text: str, vector: Vector, per_term: Floats) -> dict[str, float]:
-    """Give each piece's contribution to the words it stands in, by how often it stands there."""
+    """Add each piece's contribution to the words it occurs in, in proportion to its occurrences."""
     per_occurrence = dict(zip(vector.ids.tolist(), (per_term / vector.counts).tolist(), strict=True))
     in_order = text_module.words(text)
     folded: dict[str, float] = {}
@@ -244,7 +242,7 @@ def _fold_pieces(model: Model, text: str, vector: Vector, per_term: Floats) -> d
         if known:
             folded[word] = count * sum(known)
     for pair, count in Counter(text_module.pairs(in_order)).items():
-        place = model.vocabulary.get(pair)
-        if place is not None:
-            folded[pair] = count * per_occurrence[place]
+        i = model.vocabulary.get(pair)
+        if i is not None:
+            folded[pair] = count * per_occurrence[i]
     return folded

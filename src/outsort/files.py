@@ -1,4 +1,4 @@
-"""Files read and written with one message for each thing that goes wrong."""
+"""Read and write files, with one clear message for each thing that can go wrong."""
 
 from __future__ import annotations
 
@@ -20,31 +20,45 @@ if TYPE_CHECKING:
 _DELIMITERS = (",", ";", "\t", "|")
 
 
-def read_bytes(path: Path, *, hint: str) -> bytes:
-    """Return the content of `path`.
+def open_binary(path: Path, *, hint: str) -> IO[bytes]:
+    """Open `path` for reading.
 
     Args:
         path: the file to read.
-        hint: what to do when there is none, as a sentence.
+        hint: what to do if there is none, as a sentence.
 
     Raises:
         DataError: there is no such file, it is a directory, or it cannot be read.
     """
     try:
-        return path.read_bytes()
+        file = path.open("rb")
+        try:
+            # Some files can be opened but not read.
+            file.read(1)
+            file.seek(0)
+        except BaseException:
+            file.close()
+            raise
     except FileNotFoundError:
         raise DataError(f"{path}: no such file. {hint}") from None
     except IsADirectoryError:
         raise DataError(f"{path}: is a directory. {hint}") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}). {hint}") from error
+    return file
+
+
+def read_bytes(path: Path, *, hint: str) -> bytes:
+    """Return the content of `path`; see `open_binary`."""
+    with open_binary(path, hint=hint) as file:
+        return file.read()
 
 
 def decode(raw: bytes, source: str) -> tuple[str, str]:
-    """Return the text in some bytes, without a byte-order mark, and the encoding it was in.
+    """Decode `raw`; return the text without a byte-order mark, and the encoding.
 
     Raises:
-        DataError: the bytes are no UTF-8, UTF-16 or cp1252.
+        DataError: the bytes are not valid UTF-8, UTF-16 or cp1252.
     """
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         candidates = ["utf-16"]
@@ -57,17 +71,14 @@ def decode(raw: bytes, source: str) -> tuple[str, str]:
             return raw.decode(encoding), encoding.removesuffix("-sig")
         except UnicodeDecodeError as error:
             where = raw.count(b"\n", 0, error.start) + 1
-    raise DataError(
-        f"{source}: line {where} holds bytes that are no {' or '.join(candidates)} text. "
-        "Save the file as UTF-8."
-    )
+    wanted = " or ".join(encoding.removesuffix("-sig") for encoding in candidates)
+    raise DataError(f"{source}: line {where} is not valid {wanted}. Save the file as UTF-8.")
 
 
 def sniff_encoding(stream: IO[bytes]) -> str:
-    """Return the encoding that a whole stream suggests, and go back to its beginning.
+    """Detect the encoding of a stream by reading all of it, then rewind.
 
-    Bytes that are not UTF-8 in a file that has UTF-8 letters before them are faults of their rows; in one
-    that has none, they are cp1252.
+    Invalid UTF-8 after valid non-ASCII UTF-8 is an error in its row; without any, the stream is cp1252.
 
     >>> sniff_encoding(io.BytesIO("Büro".encode("cp1252")))
     'cp1252'
@@ -92,14 +103,14 @@ def sniff_encoding(stream: IO[bytes]) -> str:
                 break
             head = stream.read(1 << 20)
         else:
-            # A character cut off by the end of the file.
+            # The file may end in the middle of a character.
             encoding = "cp1252" if is_ascii and decoder.getstate()[0] else "utf-8"
     stream.seek(0)
     return encoding
 
 
 def delimiter_of(text: str) -> str:
-    """Return the delimiter that cuts the first record of a CSV text into most cells; a comma on a tie."""
+    """Return the delimiter that splits the first record of a CSV text into the most cells; comma on a tie."""
     head = text[:100_000]
 
     def n_cells(delimiter: str) -> int:
@@ -113,33 +124,33 @@ _NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def for_workbook(text: str) -> str:
-    """Put U+FFFD for what a workbook's XML has no place for: control characters, lone surrogates."""
+    """Replace characters that XML cannot hold, control characters and lone surrogates, by U+FFFD."""
     return _NO_XML.sub("\ufffd", text)
 
 
 def check_output(path: Path, *, force: bool) -> None:
-    """Raise OutputError unless `path` may be written: call it before hours of work, not after."""
+    """Raise OutputError unless `path` can be written; call this before long work, not after it."""
     if path.is_dir():
         raise OutputError(f"{path}: is a directory. Name a file in it.")
     if path.exists() and not path.is_file():
-        raise OutputError(f"{path}: is no ordinary file. Name one, or - for standard output.")
+        raise OutputError(f"{path}: is not a regular file. Name one, or - for standard output.")
     if path.exists() and not force:
-        raise OutputError(f"{path}: exists already. Pass --force to replace it.")
+        raise OutputError(f"{path}: already exists. Pass --force to replace it.")
     if not path.parent.is_dir():
-        raise OutputError(f"{path}: there is no folder {path.parent}. Make it first.")
+        raise OutputError(f"{path}: the folder {path.parent} does not exist. Create it first.")
     if not os.access(path.parent, os.W_OK):
-        raise OutputError(f"{path}: the folder {path.parent} does not let you write. Name another.")
+        raise OutputError(f"{path}: the folder {path.parent} is not writable. Name another.")
 
 
 @contextlib.contextmanager
 def written_whole(path: Path, *, force: bool) -> Iterator[IO[bytes]]:
-    """Open `path` for writing so that it appears whole or not at all.
+    """Write `path` atomically.
 
-    The content goes to a file beside it, which takes its place when the block ends well; after an
-    error nothing is left behind and an older file stands untouched.
+    The content goes to a temporary file in the same folder, which replaces `path` when the block succeeds.
+    On an error the temporary file is removed and an existing file is left as it was.
 
     Raises:
-        OutputError: the path is taken (and not `force`) or cannot be written.
+        OutputError: the path exists (and not `force`) or cannot be written.
     """
     check_output(path, force=force)
     try:
@@ -152,7 +163,7 @@ def written_whole(path: Path, *, force: bool) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes files that only their owner reads; an output is an ordinary file.
+        # mkstemp creates files that only their owner can read; an output gets the usual permissions.
         part.chmod(0o666 & ~_umask())
         part.replace(path)
     except OutputError:
@@ -164,7 +175,7 @@ def written_whole(path: Path, *, force: bool) -> Iterator[IO[bytes]]:
 
 
 def sweep(paths: Iterable[Path]) -> None:
-    """Remove what `written_whole` left beside some files when its process was killed."""
+    """Remove the temporary files that `written_whole` left beside `paths` if its process was killed."""
     names: dict[Path, list[str]] = {}
     for path in paths:
         names.setdefault(path.parent, []).append(path.name)
@@ -176,7 +187,7 @@ def sweep(paths: Iterable[Path]) -> None:
 
 
 def _every_other_nul(raw: bytes) -> bool:
-    """Tell Western text in UTF-16 whose byte-order mark was lost."""
+    """Return whether this looks like Western text in UTF-16 without a byte-order mark."""
     return raw[1:200:2].count(0) > len(raw[:200]) // 3
 
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-#: The label that only measuring knows: a text that says too little.
-UNCLEAR = "UNCLEAR"
-#: The two answers, in the order of every probability array, and the label of all other work.
-ANSWERS = ("BPO", "KPO")
+from typing import Literal, get_args
+
+#: The labels that a text is classified as.
+Label = Literal["BPO", "KPO"]
+#: The same, in the column order of every probability array.
+ANSWERS: tuple[str, str] = get_args(Label)
+BPO, KPO = ANSWERS
+#: The label of all other work.
 NEITHER = "NEITHER"
 LABELS = (*ANSWERS, NEITHER)
+#: A label for evaluation only: the text says too little.
+UNCLEAR = "UNCLEAR"

@@ -1,4 +1,4 @@
-"""The model: a handful of named arrays that turn text into probabilities."""
+"""The model: a few named arrays that turn text into probabilities."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 
     from outsort.numeric import Floats
 
-#: Intercept and slope of log-odds that are left as they are: KPO against BPO, NEITHER against the two.
+#: Intercepts and slopes that leave log-odds unchanged: of KPO against BPO, and of NEITHER against both.
 UNCALIBRATED = np.array([[0.0, 1.0], [0.0, 1.0]])
 
 
 class Vector(NamedTuple):
-    """A text as the model sees it: tf-idf values of its known terms, of Euclidean length 1.
+    """A text as the model sees it: tf-idf values of its known terms, with Euclidean norm 1.
 
     Attributes:
-        ids: int64 (n_known,), the places of the text's distinct known terms in `Model.terms`.
-        counts: float64 (n_known,), how often each occurs.
-        values: float64 (n_known,), idf divided by its Euclidean length: a term counts once, however often
-            it occurs.
+        ids: int64 (n_known,), indices in `Model.terms` of the text's distinct known terms.
+        counts: float64 (n_known,), number of occurrences of each.
+        values: float64 (n_known,), idf divided by its Euclidean norm: a term counts once, however often it
+            occurs.
     """
 
     ids: NDArray[np.int64]
@@ -42,34 +42,34 @@ class Vector(NamedTuple):
     values: Floats
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Model:
-    """A multinomial logistic regression over service lines that rolls up to labels.
+    """A multinomial logistic regression over service lines, which roll up to labels.
 
-    A model trained without service lines has its labels as lines. The weights are held sparse, term
-    by term: those of term t are ``weights[indptr[t]:indptr[t + 1]]`` and belong to the columns
-    ``indices[indptr[t]:indptr[t + 1]]``: the n_lines lines, and behind them the labels BPO, KPO and
-    NEITHER, whose weights count for each of their lines. All that is not held is zero.
+    A model trained without service lines uses the labels as lines. The weights are sparse, in CSR form: those
+    of term t are ``weights[indptr[t]:indptr[t + 1]]``, in the columns ``indices[indptr[t]:indptr[t + 1]]``.
+    There is a column for each of the n_lines lines, followed by the labels BPO, KPO and NEITHER, whose
+    weights apply to each of their lines. All other weights are zero.
 
     Attributes:
-        terms: the n_terms terms the model knows, without repeats.
-        idf: float32 (n_terms,), inverse document frequency, less for pieces of words, above 0.
-        indptr: int32 (n_terms + 1,), ascending from 0 to n_weights.
+        terms: the n_terms distinct terms the model knows.
+        idf: float32 (n_terms,), inverse document frequency, scaled down for pieces of words, above 0.
+        indptr: int32 (n_terms + 1,), non-decreasing from 0 to n_weights.
         indices: int16 (n_weights,), from 0 to n_lines + 2.
         weights: float32 (n_weights,).
         bias: float32 (n_lines,).
-        lines: the n_lines names of the service lines, without repeats.
-        line_labels: n_lines labels, one for each line: BPO, KPO or NEITHER; BPO and KPO occur.
-        calibration: float64 (2, 2), intercept and slope, above 0, that turn log-odds into calibrated ones:
-            of KPO against BPO, and of NEITHER against the two.
-        threshold: confidence from which an answer is accepted, 0.5 to 1, as certified on held-out rows;
-            NaN where the data certified none.
-        seen: uint32 (n_seen,), ascending, the hashes of the training texts: see `dataset.hashes_of`.
-        about: plain dicts, strings and numbers: the data, settings, versions and scores that the
-            model came from.
+        lines: the n_lines distinct names of the service lines.
+        line_labels: the label of each line: BPO, KPO or NEITHER; BPO and KPO must occur.
+        calibration: float64 (2, 2), intercept and positive slope that calibrate the log-odds of KPO against
+            BPO, and of NEITHER against both.
+        threshold: least confidence of an accepted answer, 0.5 to 1, as certified on held-out rows; NaN if
+            none was certified.
+        seen: uint32 (n_seen,), ascending hashes of the training texts: see `identity.hashes_of`.
+        about: where the model came from, in plain dicts, strings and numbers: data, settings, versions and
+            scores.
 
     Raises:
-        ModelError: the arrays do not fit each other.
+        ModelError: the arrays are inconsistent.
     """
 
     terms: Sequence[str]
@@ -101,39 +101,46 @@ class Model:
                 isinstance(array, np.ndarray) and array.ndim == 1 and array.dtype == dtype,
                 f"{name} is not a one-dimensional array of {np.dtype(dtype)}",
             )
-            _require(bool(np.isfinite(array).all()), f"{name} holds a number that is not finite")
-        _require(n_terms > 0, "it knows no term")
+            _require(bool(np.isfinite(array).all()), f"{name} contains a number that is not finite")
+        _require(n_terms > 0, "it has no terms")
         _require(len(self.vocabulary) == n_terms, "a term occurs twice")
-        _require(len(self.idf) == n_terms and bool((self.idf > 0).all()), "idf does not fit terms")
+        _require(len(self.idf) == n_terms and bool((self.idf > 0).all()), "idf does not match terms")
         _require(
             len(self.indptr) == n_terms + 1
             and self.indptr[0] == 0
             and self.indptr[-1] == n_weights
             and bool((np.diff(self.indptr) >= 0).all()),
-            "indptr does not fit terms and weights",
+            "indptr does not match terms and weights",
         )
         _require(
             len(self.indices) == n_weights
             and bool(((self.indices >= 0) & (self.indices < n_lines + len(LABELS))).all()),
-            "indices do not fit weights and lines",
+            "indices do not match weights and lines",
         )
-        _require(len(self.bias) == n_lines, "bias does not fit lines")
+        _require(len(self.bias) == n_lines, "bias does not match lines")
         _require(len(set(self.lines)) == n_lines, "a service line occurs twice")
         _require(
             len(self.line_labels) == n_lines and set(ANSWERS) <= set(self.line_labels) <= set(LABELS),
-            "the labels of its lines are not BPO, KPO and perhaps NEITHER",
+            "the labels of its lines are not BPO, KPO and optionally NEITHER",
         )
         _require(
             isinstance(self.calibration, np.ndarray)
             and self.calibration.dtype == np.float64
             and self.calibration.shape == (2, 2)
             and bool(np.isfinite(self.calibration).all() and (self.calibration[:, 1] > 0).all()),
-            "its calibration is not two intercepts and two slopes above 0",
+            "its calibration is not two intercepts and two positive slopes",
         )
         _require(
             isinstance(self.threshold, float)
             and (bool(np.isnan(self.threshold)) or 0.5 <= self.threshold <= 1),
             "its threshold is not between 0.5 and 1",
+        )
+
+    def __repr__(self) -> str:
+        lines = f"{len(self.lines)} service lines, " if self.has_lines else ""
+        return (
+            f"Model({lines}{len(set(self.line_labels))} labels, {len(self.terms):,} terms, "
+            f"fingerprint {self.fingerprint!r})"
         )
 
     @property
@@ -143,27 +150,27 @@ class Model:
 
     @property
     def has_lines(self) -> bool:
-        """Whether the model knows service lines, or labels only."""
+        """Whether the model has service lines, not only labels."""
         return list(self.lines) != list(self.line_labels)
 
     @property
     def knows_neither(self) -> bool:
-        """Whether rows labelled NEITHER were in the training data."""
+        """Whether the training data had rows labelled NEITHER."""
         return NEITHER in self.line_labels
 
     @cached_property
     def vocabulary(self) -> dict[str, int]:
-        """The place of each term in `terms`."""
+        """The index of each term in `terms`."""
         return dict(zip(self.terms, range(len(self.terms)), strict=True))
 
     @cached_property
     def label_columns(self) -> NDArray[np.intp]:
-        """The column of each line's label: intp (n_lines,)."""
+        """The weight column of each line's label: intp (n_lines,)."""
         return len(self.lines) + np.array([LABELS.index(label) for label in self.line_labels])
 
     @cached_property
     def fingerprint(self) -> str:
-        """The first 12 hexadecimal digits of the SHA-256 of all that its answers follow from."""
+        """The first 12 hexadecimal digits of a SHA-256 of everything that its answers depend on."""
         digest = hashlib.sha256("\n".join([*self.terms, *self.lines, *self.line_labels]).encode())
         for array in (self.idf, self.indptr, self.indices, self.weights, self.bias, self.calibration):
             digest.update(np.ascontiguousarray(array).data)
@@ -171,12 +178,12 @@ class Model:
         return digest.hexdigest()[:12]
 
     def lines_of(self, label: str) -> NDArray[np.intp]:
-        """Return the places of the lines that roll up to `label`: intp (n_lines_of_label,)."""
+        """Return the indices of the lines that roll up to `label`: intp (n_lines_of_label,)."""
         return np.flatnonzero(np.array(self.line_labels) == label)
 
     def vectorize(self, text: str) -> Vector:
-        """Return the tf-idf vector of one text; of length 0 where no term is known."""
-        # Counting places rather than terms keeps memory bounded by the vocabulary on a huge text.
+        """Return the tf-idf vector of one text; empty if no term is known."""
+        # Counting indices rather than terms bounds memory by the vocabulary, however large the text.
         counted = Counter(map(self.vocabulary.get, text_module.terms(text)))
         counted.pop(None, None)
         ids = np.fromiter(counted.keys(), dtype=np.int64, count=len(counted))
@@ -185,14 +192,14 @@ class Model:
         return Vector(ids, counts, values / (np.linalg.norm(values) or 1.0))
 
     def term_weights(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return where the weights of some terms stand.
+        """Find the weights of some terms.
 
         Args:
-            ids: int64 (n,), places in `terms`.
+            ids: int64 (n,), indices in `terms`.
 
         Returns:
-            int64 (n_found,) places in `weights` and `indices`, term by term, and int64 (n_found,)
-            the place in `ids` of the term that each belongs to.
+            int64 (n_found,), indices in `weights` and `indices`, term by term; and int64 (n_found,), the
+            index in `ids` of the term that each belongs to.
         """
         starts = self.indptr[ids].astype(np.int64)
         lengths = self.indptr[ids + 1] - starts
@@ -201,7 +208,7 @@ class Model:
         return np.arange(len(owner)) + (starts - before)[owner], owner
 
     def line_scores(self, texts: Iterable[str]) -> Floats:
-        """Return the score of every service line: float64 (n_texts, n_lines), up to a shift a row."""
+        """Return the score of every service line: float64 (n_texts, n_lines), up to a constant per row."""
         rows = [self.vector_scores(self.vectorize(text)) for text in checked(texts)]
         return np.array(rows, dtype=np.float64).reshape(len(rows), len(self.lines))
 
@@ -231,18 +238,18 @@ class Model:
             float64 (n_texts, 2), columns as in `classes_`, rows sum to 1.
 
         Raises:
-            TypeError: `texts` is one string, or holds something that is no string.
+            TypeError: `texts` is one string, or contains something that is not a string.
         """
         return odds_to_proba(self.decision_function(texts))
 
     def predict(self, texts: Iterable[str]) -> NDArray[np.str_]:
-        """Return the better of BPO and KPO for each text: str (n_texts,); a tie is BPO."""
+        """Return the more probable of BPO and KPO for each text: str (n_texts,); a tie is BPO."""
         return self.classes_[(self.decision_function(texts) > 0).astype(np.intp)]
 
     def neither_proba(self, texts: Iterable[str]) -> Floats:
         """Return the probability that the work is neither: float64 (n_texts,).
 
-        NaN throughout for a model that was trained without rows labelled NEITHER.
+        All NaN if the model was trained without rows labelled NEITHER.
         """
         return self.neither(self.line_scores(texts))
 
@@ -252,9 +259,9 @@ class Model:
         return self.calibrated(kpo - bpo, of_neither=False)
 
     def neither_log_odds(self, scores: Floats) -> Floats:
-        """Roll line scores (n_texts, n_lines) up to the log-odds of NEITHER against the two (n_texts,).
+        """Roll line scores (n_texts, n_lines) up to the log-odds of NEITHER against both (n_texts,).
 
-        NaN throughout for a model that was trained without rows labelled NEITHER.
+        All NaN if the model was trained without rows labelled NEITHER.
         """
         if not self.knows_neither:
             return np.full(len(scores), np.nan)
@@ -267,7 +274,7 @@ class Model:
         return odds_to_proba(self.neither_log_odds(scores))[:, 1]
 
     def calibrated(self, log_odds: Floats, *, of_neither: bool) -> Floats:
-        """Calibrate log-odds (n_texts,): of NEITHER against the two, or of KPO against BPO."""
+        """Calibrate log-odds (n_texts,): of NEITHER against both, or of KPO against BPO."""
         intercept, slope = self.calibration[int(of_neither)]
         result: Floats = intercept + slope * log_odds
         return result

@@ -1,8 +1,8 @@
 """The model file: data, never code.
 
-A model file is a joblib file that holds one dict of arrays, strings and numbers. It is read by an
-unpickler that admits NumPy arrays and nothing else, so a file from anywhere can be opened without
-running what it says, and no class of ours or of scikit-learn stands in it to break with an upgrade.
+A model file is a joblib file with one dict of arrays, strings and numbers. It is loaded by an unpickler that
+allows NumPy arrays and nothing else, so opening an untrusted file cannot run code. It contains no classes of
+this package or of scikit-learn, which an upgrade might break.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from outsort.files import read_bytes, written_whole
 from outsort.model import Model
 
 FORMAT = "outsort model"
-#: Raised whenever a file written before can no longer be read as it was meant.
+#: Incremented when older files can no longer be read correctly.
 FORMAT_VERSION = 2
 _ARRAYS = ("idf", "indptr", "indices", "weights", "bias", "calibration", "seen")
 
 
 def save(model: Model, path: Path | str, *, force: bool = False) -> int:
-    """Write `model` to `path`, whole or not at all, and return its size in bytes.
+    """Write `model` to `path` atomically; return its size in bytes.
 
     Raises:
         OutputError: `path` exists (and not `force`) or cannot be written.
@@ -41,22 +41,22 @@ def save(model: Model, path: Path | str, *, force: bool = False) -> int:
 
 
 def pack(model: Model) -> bytes:
-    """Return the content of a model file."""
+    """Return the bytes of a model file."""
     content: dict[str, Any] = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "terms_version": text_module.VERSION,
-        # One string loads ten times as fast as a list of fifty thousand; no term holds a newline.
+        # One string loads ten times as fast as a list of fifty thousand; no term contains a newline.
         "terms": "\n".join(model.terms),
-        # A pickle tells equal strings, and equal dtypes, from one object twice. What was fitted in another
-        # process holds others than what was fitted in this one, and the file must not tell.
+        # A pickle stores an object that occurs twice once, but equal strings or dtypes twice. Interning makes
+        # the bytes of a file the same whether the model was fitted in this process or in another.
         "lines": [sys.intern(line) for line in model.lines],
         "line_labels": [sys.intern(label) for label in model.line_labels],
         "threshold": model.threshold,
         "about": model.about,
         **{name: getattr(model, name).view(getattr(model, name).dtype.str) for name in _ARRAYS},
     }
-    # Training rounds weights to half precision, which takes a third off the file.
+    # Training rounds weights to half precision, which makes the file a third smaller.
     half = model.weights.astype(np.float16)
     if (half == model.weights).all():
         content["weights"] = half
@@ -66,10 +66,10 @@ def pack(model: Model) -> bytes:
 
 
 def load(path: Path | str | None = None) -> Model:
-    """Read a model file; without a path, the default model.
+    """Load a model file; without a path, the default model.
 
     Raises:
-        ModelError: the file is missing, damaged, of a newer format, or holds anything but data.
+        ModelError: the file is missing, damaged, of a newer format, or contains anything but data.
     """
     path = default_path() if path is None else Path(path)
     try:
@@ -80,14 +80,14 @@ def load(path: Path | str | None = None) -> Model:
 
 
 def unpack(raw: bytes, path: Path | str) -> Model:
-    """Make a model of the content of a model file.
+    """Load a model from the bytes of a model file.
 
     Args:
-        raw: the content.
-        path: what to call it by in messages.
+        raw: the bytes.
+        path: its name in error messages.
 
     Raises:
-        ModelError: it is damaged, of a newer format, or holds anything but data.
+        ModelError: it is damaged, of a newer format, or contains anything but data.
     """
     content = _unpickle(raw, path)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
@@ -121,7 +121,7 @@ def unpack(raw: bytes, path: Path | str) -> Model:
             **arrays,
         )
     except (ModelError, KeyError, AttributeError, TypeError) as error:
-        _refuse(path, f"its content does not fit together ({error})")
+        _refuse(path, f"its content is inconsistent ({error})")
 
 
 def default_path() -> Path:
@@ -129,12 +129,12 @@ def default_path() -> Path:
     packaged = Path(str(files("outsort"))) / "default.joblib"
     if packaged.is_file():
         return packaged
-    # An editable install has no copy in the package: the checkout's own is the default.
+    # An editable install has no copy in the package; use the one of the checkout.
     return Path(__file__).parents[2] / "models" / "default.joblib"
 
 
 class _Array(numpy_pickle.NumpyArrayWrapper):  # type: ignore[misc]
-    """Joblib's array header, which refuses object arrays and sizes the file cannot hold."""
+    """Joblib's array header, but refusing object arrays and arrays larger than the file."""
 
     def read_array(self, unpickler: _DataUnpickler, *args: Any) -> Any:  # noqa: ANN401
         if not isinstance(self.dtype, np.dtype) or self.dtype.kind not in "fiu":
@@ -148,9 +148,9 @@ class _Array(numpy_pickle.NumpyArrayWrapper):  # type: ignore[misc]
 
 
 class _DataUnpickler(numpy_pickle.NumpyUnpickler):  # type: ignore[misc]
-    """Joblib's unpickler, which admits NumPy arrays and nothing else."""
+    """Joblib's unpickler, restricted to NumPy arrays."""
 
-    _admitted: ClassVar = {
+    _allowed: ClassVar = {
         ("joblib.numpy_pickle", "NumpyArrayWrapper"): _Array,
         ("numpy", "dtype"): np.dtype,
         ("numpy", "ndarray"): np.ndarray,
@@ -162,22 +162,22 @@ class _DataUnpickler(numpy_pickle.NumpyUnpickler):  # type: ignore[misc]
 
     def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401
         try:
-            return self._admitted[module, name]
+            return self._allowed[module, name]
         except KeyError:
             raise _NotDataError(f"{module}.{name}") from None
 
 
 class _NotDataError(Exception):
-    """A model file asks for something that is not data."""
+    """A model file refers to something that is not data."""
 
 
 def _unpickle(raw: bytes, path: Path | str) -> Any:  # noqa: ANN401
     try:
         return _DataUnpickler(raw).load()
     except _NotDataError as error:
-        _refuse(path, f"it holds code or objects ({error}), which a model file never does")
-    except Exception as error:  # noqa: BLE001 - damaged bytes raise whatever they happen to hit
-        _refuse(path, f"it is damaged, or no model file ({type(error).__name__}: {error})")
+        _refuse(path, f"it contains code or objects ({error}), which a model file never does")
+    except Exception as error:  # noqa: BLE001 - damaged bytes can raise anything
+        _refuse(path, f"it is damaged, or not a model file ({type(error).__name__}: {error})")
 
 
 def _refuse(path: Path | str, why: str) -> NoReturn:

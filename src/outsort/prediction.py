@@ -1,4 +1,4 @@
-"""Answers with their reasons: what the command line prints and `outsort.predict` returns."""
+"""Predictions with their reasons, as printed by the command line and returned by `outsort.predict`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from outsort import text as text_module
 from outsort.buffers import checked
 from outsort.decision import ACCEPT, REASONS, REVIEW, confidence, reasons, threshold_of
 from outsort.explanation import explain_scored
-from outsort.labels import ANSWERS
+from outsort.labels import ANSWERS, KPO
 from outsort.numeric import odds_to_proba
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from outsort.explanation import Explanation, Precedent
     from outsort.model import Model
 
-#: Words and pairs, each with what it added to a log-odds.
+#: Words and pairs with their contributions to the log-odds.
 Terms = tuple[tuple[str, float], ...]
 
 
@@ -32,17 +32,17 @@ class Prediction:
     """The answer for one text.
 
     Attributes:
-        text: the text as it was given.
-        label: the better of BPO and KPO.
-        probability: of the label, given that the work is one of the two; 0.5 to 1.
-        service_line: the likeliest service line of that label; None when the model knows no lines, or
+        text: the original text.
+        label: BPO or KPO, whichever is more probable.
+        probability: of the label, given that the work is BPO or KPO; 0.5 to 1.
+        service_line: the most probable service line of that label; None if the model has no lines, or knows
             no term of the text.
-        neither: probability that the work is neither; None when the model cannot tell.
-        terms_for: the words and pairs that spoke most for the label, strongest first, each with what
-            it added to the label's log-odds.
-        terms_against: those that spoke most against it, strongest first, with figures below 0.
-        decision: accept, or review where a person should look.
-        reason: why a person should look, "" where the answer is accepted.
+        neither: probability that the work is neither; None if the model was trained without such rows.
+        terms_for: the top words and pairs for the label, strongest first, with their contributions to the
+            label's log-odds.
+        terms_against: the top words and pairs against it, strongest first, with negative contributions.
+        decision: accept or review.
+        reason: the reason for review; "" if accepted.
     """
 
     text: str
@@ -58,7 +58,7 @@ class Prediction:
     @property
     def p_kpo(self) -> float:
         """The probability of KPO, given that the work is BPO or KPO."""
-        return self.probability if self.label == ANSWERS[1] else 1 - self.probability
+        return self.probability if self.label == KPO else 1 - self.probability
 
     @property
     def p_neither(self) -> float:
@@ -79,18 +79,18 @@ def predict(texts: Iterable[str], model: Model | None = None, *, n_terms: int = 
 def predict(
     texts: str | Iterable[str], model: Model | None = None, *, n_terms: int = 3
 ) -> Prediction | list[Prediction]:
-    """Sort one text, or several, into BPO or KPO.
+    """Classify one or more texts as BPO or KPO.
 
     Args:
         texts: one text, or n_texts of them.
-        model: the model to ask; the default model when None.
-        n_terms: how many terms to name for and against each answer, at most.
+        model: the model; the default model if None.
+        n_terms: list no more than this many terms for and against each label.
 
     Returns:
-        One prediction for one text; a list of n_texts, in their order, for several.
+        A prediction for one text; a list of n_texts predictions, in the same order, for several.
 
     Raises:
-        TypeError: something in `texts` is no string.
+        TypeError: something in `texts` is not a string.
         ModelError: the default model cannot be loaded.
     """
     if isinstance(texts, str):
@@ -101,23 +101,24 @@ def predict(
 def predictions(
     texts: Iterable[str], model: Model | None = None, *, n_terms: int = 3
 ) -> Iterator[Prediction]:
-    """Yield the prediction for each text as it comes; see `predict`."""
+    """Yield predictions lazily; see `predict`."""
     model = default_model() if model is None else model
     return (predict_explained(model, text, n_terms)[0] for text in checked(texts))
 
 
 def strongest_terms(explanation: Explanation, label: str, n_terms: int = 3) -> tuple[Terms, Terms]:
-    """Return the terms that spoke most for a label, and those most against it.
+    """Return the top terms for a label, and those against it.
 
     Args:
-        explanation: of the text.
+        explanation: the explanation of a text.
         label: BPO or KPO.
-        n_terms: how many of each, at most.
+        n_terms: return no more than this many of each.
 
     Returns:
-        Strongest first, each with what it added to the label's log-odds: above 0, and below.
+        The terms with positive, and those with negative contributions to the label's log-odds, strongest
+        first.
     """
-    sign = 1 if label == ANSWERS[1] else -1
+    sign = 1 if label == KPO else -1
     ranked = sorted(
         ((term, sign * figure) for term, figure in explanation.contributions.items()),
         key=lambda item: item[1],
@@ -130,12 +131,12 @@ def strongest_terms(explanation: Explanation, label: str, n_terms: int = 3) -> t
 
 @cache
 def default_model() -> Model:
-    """Return the model that ships with the package, read once."""
+    """Return the model that ships with the package, loaded once."""
     return model_file.load()
 
 
 def predict_explained(model: Model, text: str, n_terms: int = 3) -> tuple[Prediction, Explanation]:
-    """Return the prediction for one text, as `predict` does, and what it was made from."""
+    """Return the prediction for one text, as `predict` does, and its explanation."""
     vector = model.vectorize(text)
     scores = model.vector_scores(vector)
     explanation = explain_scored(model, text, vector, scores)
@@ -171,7 +172,7 @@ def predict_explained(model: Model, text: str, n_terms: int = 3) -> tuple[Predic
 def explanation_record(
     prediction: Prediction, explanation: Explanation, precedents: Sequence[Precedent], *, n_lines: int
 ) -> dict[str, Any]:
-    """Return an answer taken apart as plain values."""
+    """Return a prediction and its explanation as plain values."""
     text = prediction.text
     return record(prediction) | {
         "log_odds": explanation.log_odds,
@@ -189,7 +190,7 @@ def explanation_record(
 
 
 def record(prediction: Prediction) -> dict[str, Any]:
-    """Return a prediction as plain values under the names every format uses."""
+    """Return a prediction as plain values, under the names that all formats use."""
     return {
         "text": prediction.text,
         "label": prediction.label,

@@ -1,9 +1,9 @@
-r"""Text to terms: the one definition that training, prediction and explanation share.
+r"""From text to terms: the definition shared by training, prediction and explanation.
 
-A text is put into Unicode form NFKC and lower case; its words are the runs of letters, digits and
-underscores (``\w``), cut every 64 characters so that no word grows without bound. The terms of a
-text are its words, the pairs of adjacent words, and the pieces of 3 to 5 characters of every word
-marked ``<word>``. A term says what it is: a pair holds a space, a piece begins with ``~``.
+A text is normalised to Unicode form NFKC and lower-cased. Its words are runs of letters, digits and
+underscores (``\w``), split every 64 characters to bound their length. The terms of a text are its words,
+the pairs of adjacent words, and the character n-grams (pieces) of 3 to 5 characters of every word, marked
+as ``<word>``. A pair contains a space; a piece begins with ``~``.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Raised whenever the same text would give other terms, so that no model is read with the wrong ones.
+#: Incremented when the terms of a text change, so that a model is never used with the wrong ones.
 VERSION = 1
-#: Characters in a piece of a word, its marks included.
+#: Characters in a piece of a word, including the marks.
 PIECE_LENGTHS = (3, 4, 5)
-#: Begins every piece, and no word: it is no sign of a word.
+#: Begins every piece; words cannot contain it.
 PIECE_MARK = "~"
 _WORD = re.compile(r"\w{1,64}")
 
@@ -35,31 +35,31 @@ def words(text: str) -> list[str]:
 
 
 def spans(text: str) -> list[tuple[int, int]]:
-    """Return where each of `words(text)` stands in the text as given: start and end, in characters.
+    """Return the start and end, in characters of the original text, of each of `words(text)`.
 
-    Putting a text into form NFKC and lower case makes some characters longer or shorter and melts some
-    into one; a word that begins or ends within such a character gets the whole of it.
+    NFKC and lower-casing change the length of some characters and merge others; a word that begins or ends
+    within such a character gets all of it.
 
     >>> spans("Re-key 500")
     [(0, 2), (3, 6), (7, 10)]
     """
     normal = unicodedata.normalize("NFKC", text).lower()
-    # The place in `text` of each character of `normal`, and the end of what it came from.
+    # Start and end in `text` of what each character of `normal` came from.
     origins: list[tuple[int, int]] = []
     for start, end in _clusters(text):
         length = len(unicodedata.normalize("NFKC", text[start:end]).lower())
         origins += [(start, end)] * length
     if len(origins) != len(normal):
-        # Should ever a character reach across clusters, the text as a whole is where its words stand.
+        # Normalisation crossed a cluster border: give every word the whole text.
         origins = [(0, len(text))] * len(normal)
     return [(origins[m.start()][0], origins[m.end() - 1][1]) for m in _WORD.finditer(normal)]
 
 
 def _clusters(text: str) -> Iterator[tuple[int, int]]:
-    """Yield start and end of the stretches of `text` that NFKC changes one apart from the next."""
+    """Yield start and end of the shortest parts of `text` that NFKC changes independently."""
     start = 0
     for i in range(1, len(text)):
-        if text[i] >= "\u0300" and (unicodedata.combining(text[i]) or _melt(text[start:i], text[i])):
+        if text[i] >= "\u0300" and (unicodedata.combining(text[i]) or _merge(text[start:i], text[i])):
             continue
         yield start, i
         start = i
@@ -67,8 +67,8 @@ def _clusters(text: str) -> Iterator[tuple[int, int]]:
         yield start, len(text)
 
 
-def _melt(first: str, second: str) -> bool:
-    """Tell whether NFKC makes of two stretches together something else than of each."""
+def _merge(first: str, second: str) -> bool:
+    """Return whether NFKC changes two strings joined differently from each alone."""
     together = unicodedata.normalize("NFKC", first + second)
     return together != unicodedata.normalize("NFKC", first) + unicodedata.normalize("NFKC", second)
 
@@ -83,7 +83,7 @@ def pairs(words: list[str]) -> Iterator[str]:
 
 
 def pieces(word: str) -> Iterator[str]:
-    """Yield the pieces of the marked word, shorter ones first.
+    """Yield the pieces of the marked word, shortest first.
 
     >>> list(pieces("tax"))
     ['~<ta', '~tax', '~ax>', '~<tax', '~tax>', '~<tax>']
@@ -95,12 +95,12 @@ def pieces(word: str) -> Iterator[str]:
 
 
 def is_piece(term: str) -> bool:
-    """Tell a piece of a word from a word or pair."""
+    """Return whether a term is a piece rather than a word or pair."""
     return term.startswith(PIECE_MARK)
 
 
 def terms(text: str) -> Iterator[str]:
-    """Yield every term of `text`, as often as it occurs: words, then pairs, then pieces.
+    """Yield every occurrence of a term in `text`: words, then pairs, then pieces.
 
     >>> list(terms("PO entry"))[:3]
     ['po', 'entry', 'po entry']

@@ -141,7 +141,7 @@ class TestExplain:
         other = tmp_path / "other.csv"
         frame.iloc[1:].to_csv(other, index=False)
         arguments = ["explain", "key invoices", "-m", model_file, "--data"]
-        assert "not the data that the model was trained on" in outsort(*arguments, other).err
+        assert "not the data the model was trained on" in outsort(*arguments, other).err
         assert outsort(*arguments, csv_file).err == ""
 
     def test_a_table_names_the_runners_up_and_what_spoke(self, outsort, model, model_file):
@@ -161,7 +161,7 @@ class TestTrain:
         done = outsort("train", csv_file, "-o", tmp_path / "m.joblib", "--folds", 3)
         assert done.code == 0
         assert "15 rows used (6 BPO, 6 KPO, 3 NEITHER, 5 service lines)" in done.out
-        for word in ("accuracy", "macro F1", "AUC", "log loss", "random folds", "whole lines left out"):
+        for word in ("accuracy", "macro F1", "AUC", "log loss", "random folds", "unseen service lines"):
             assert word in done.out
         assert "terms, 0.0 MB, in" in done.out
         assert outsort("predict", "key forms", "-m", tmp_path / "m.joblib").code == 0
@@ -182,19 +182,19 @@ class TestTrain:
     def test_repeated_rows_are_told(self, outsort, csv_file, tmp_path):
         csv_file.write_text(csv_file.read_text() + "draft a contract,KPO,legal_services\n")
         done = outsort("train", csv_file, "-o", tmp_path / "m", "--folds", 0)
-        assert "1 repeated row left out" in done.err
+        assert "1 duplicate row dropped" in done.err
 
     def test_an_existing_output_stands_unless_forced(self, outsort, csv_file, tmp_path):
         (tmp_path / "m").write_text("old")
         done = outsort("train", csv_file, "-o", tmp_path / "m")
         assert (done.code, done.out) == (1, "")
-        assert done.err == f"outsort: {tmp_path}/m: exists already. Pass --force to replace it.\n"
+        assert done.err == f"outsort: {tmp_path}/m: already exists. Pass --force to replace it.\n"
         assert (tmp_path / "m").read_text() == "old"
         assert outsort("train", csv_file, "-o", tmp_path / "m", "--folds", 0, "--force").code == 0
 
     @pytest.mark.parametrize(
         ("output", "message"),
-        [("no/m", "there is no folder"), ("", "is a directory. Name a file in it.")],
+        [("no/m", "does not exist. Create it first."), ("", "is a directory. Name a file in it.")],
     )
     def test_an_output_that_cannot_be_is_refused_before_training(
         self, outsort, csv_file, tmp_path, output, message
@@ -218,7 +218,7 @@ class TestTrain:
             ("", "is empty"),
             ("text,label\n", "has a header but no rows"),
             ("a,b\n1,2\n", "no column 'text'; it has 'a', 'b'. Name one with --text-column."),
-            ("text,label\na,BPO\nb,XX\n", "row 3: label 'XX' is none of BPO, KPO, NEITHER"),
+            ("text,label\na,BPO\nb,XX\n", "row 3: label 'XX' is not one of BPO, KPO, NEITHER"),
             ("text,label\na,BPO\n,KPO\n", "row 3: the text is empty"),
             ("text,label\na,BPO\nA,KPO\n", "row 3: text 'a' has label 'KPO', but 'BPO' in row 2"),
             ("text,label,line\na,BPO,x\nb,KPO,x\n", "row 3: service line 'x' has label 'KPO'"),
@@ -234,7 +234,9 @@ class TestTrain:
         assert message in done.err
         assert not (tmp_path / "m").exists()
 
-    @pytest.mark.parametrize(("name", "hint"), [("missing.csv", "Name a table"), (".", "Name its files")])
+    @pytest.mark.parametrize(
+        ("name", "hint"), [("missing.csv", "Name a table"), (".", "or files by a pattern")]
+    )
     def test_no_such_file_or_a_directory(self, outsort, tmp_path, name, hint):
         done = outsort("train", tmp_path / name, "-o", tmp_path / "m")
         assert done.code == 1
@@ -264,8 +266,23 @@ class TestTrain:
         frame.assign(spend=(frame["label"] == "BPO").astype(int)).to_csv(path, index=False)
         done = outsort("train", path, "-o", tmp_path / "m.joblib", "--weight-column", "spend")
         assert done.code == 0
-        assert "the gap between" in done.out
-        assert "AUC" not in done.out.split("the gap between")[1]
+        assert "gap between" in done.out
+        assert "AUC" not in done.out.split("gap between")[1]
+
+    def test_json_is_all_it_prints_and_holds_what_the_model_says_of_itself(self, outsort, csv_file, tmp_path):
+        done = outsort("train", csv_file, "-o", tmp_path / "m", "--folds", 3, "--json")
+        result, model = json.loads(done.out), load_model(tmp_path / "m")
+        assert result["output"] == str(tmp_path / "m")
+        assert result["bytes"] == (tmp_path / "m").stat().st_size
+        assert (result["model"], result["terms"]) == (model.fingerprint, len(model.terms))
+        for name in ("data", "settings", "scores", "decision", "versions"):
+            assert result[name] == model.about[name]
+
+    def test_json_comes_before_the_exit_code_of_a_promise_not_met(self, outsort, csv_file, tmp_path):
+        options = ["--folds", 3, "--target-precision", 0.99, "--json"]
+        done = outsort("train", csv_file, "-o", tmp_path / "m", *options)
+        assert done.code == 3
+        assert json.loads(done.out)["decision"]["threshold"] is None
 
     def test_one_fold_is_wrong_usage(self, outsort, csv_file, tmp_path):
         assert outsort("train", csv_file, "-o", tmp_path / "m", "--folds", 1).code == 2
@@ -278,7 +295,14 @@ class TestEvaluate:
         assert done.code == 0
         for word in (
             *("accuracy", "macro F1", "AUC", "log loss", "Brier", "ECE", "NEITHER AUC"),
-            *("precision", "recall", "said KPO", "costliest mistakes", "key scanned invoices", "translation"),
+            *(
+                "precision",
+                "recall",
+                "predicted KPO",
+                "worst mistakes",
+                "key scanned invoices",
+                "translation",
+            ),
             "3 rows are neither BPO nor KPO and are not in these scores.",
         ):
             assert word in done.out
@@ -309,7 +333,7 @@ class TestEvaluate:
 
     @pytest.mark.parametrize(
         ("weights", "message"),
-        [([-1] * 15, "weight '-1' is no number of 0 or above"), ([0] * 15, "'spend' are all 0")],
+        [([-1] * 15, "weight '-1' is not a number of 0 or above"), ([0] * 15, "'spend' are all 0")],
     )
     def test_weights_that_cannot_be(self, outsort, frame, model_file, tmp_path, weights, message):
         path = tmp_path / "spend.csv"
@@ -359,7 +383,7 @@ class TestCompare:
         save_model(two_class_model, new, force=True)
         done = outsort("compare", old, new, data)
         assert done.code == 0
-        assert f"only {old} knows NEITHER: the other accepts such rows like any" in done.err
+        assert f"only {old} knows NEITHER: the other model accepts such rows like any other" in done.err
 
     def test_data_a_model_was_trained_on_are_said_loudly(self, outsort, files, csv_file):
         old, new, _ = files
@@ -395,30 +419,30 @@ class TestReport:
         scores = about["scores"][about["decision"]["held_out"]]
         html = (tmp_path / "r.html").read_text(encoding="utf-8")
         assert f'data-figure="accuracy" value="{scores["accuracy"]}"' in html
-        assert "each counting by its weight" in html
+        assert "12 rows, weighted" in html
 
     @pytest.mark.parametrize("command", ["train", "evaluate"])
-    def test_a_page_that_exists_stands_unless_forced(self, outsort, csv_file, model_file, tmp_path, command):
+    def test_an_existing_page_is_kept_unless_forced(self, outsort, csv_file, model_file, tmp_path, command):
         page = tmp_path / "r.html"
         page.write_text("old")
         options = ["-o", tmp_path / "new", "--folds", 3] if command == "train" else ["-m", model_file]
         done = outsort(command, csv_file, *options, "--report", page)
         assert (done.code, done.out) == (1, "")
-        assert done.err == f"outsort: {page}: exists already. Pass --force to replace it.\n"
+        assert done.err == f"outsort: {page}: already exists. Pass --force to replace it.\n"
         assert page.read_text() == "old"
         assert not (tmp_path / "new").exists()
         assert outsort(command, csv_file, *options, "--report", page, "--force").code == 0
         assert page.read_text().startswith("<!doctype html>")
 
     @pytest.mark.parametrize("command", ["train", "evaluate"])
-    def test_without_its_libraries_nothing_is_begun(
+    def test_without_its_libraries_it_does_not_start(
         self, outsort, csv_file, model_file, tmp_path, monkeypatch, command
     ):
         monkeypatch.setitem(sys.modules, "jinja2", None)
         options = ["-o", tmp_path / "new"] if command == "train" else ["-m", model_file]
         done = outsort(command, csv_file, *options, "--report", tmp_path / "r.html")
         assert (done.code, done.out) == (1, "")
-        assert done.err.endswith("a report needs jinja2; install with pip install 'outsort[report]'.\n")
+        assert done.err.endswith("a report needs jinja2; run pip install 'outsort[report]'.\n")
         assert not (tmp_path / "new").exists()
 
     @pytest.mark.parametrize(
@@ -475,10 +499,10 @@ class TestModelFile:
             "missing": "no such file",
             "folder": "is a directory",
             "newer": "its format version is 3 and this outsort reads up to 2. Upgrade outsort",
-            "code": "it holds code or objects (posix.mkdir)",
-            "pickle": "it holds code or objects (posix.mkdir)",
+            "code": "it contains code or objects (posix.mkdir)",
+            "pickle": "it contains code or objects (posix.mkdir)",
         }
-        return path, reasons.get(request.param, "it is damaged, or no model file")
+        return path, reasons.get(request.param, "it is damaged, or not a model file")
 
     def test_it_is_refused_with_the_reason_and_runs_nothing(self, outsort, bad, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)

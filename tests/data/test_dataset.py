@@ -98,10 +98,10 @@ def test_a_frame_with_missing_cells_is_refused_like_a_file_with_blank_ones(frame
         ("text,text,label\nx,y,BPO\n", "t.csv: 2 columns 'text'; it has 'text', 'text', 'label'."),
         (
             GOOD + "x,XPO\n",
-            "t.csv, row 6: label 'XPO' is none of BPO, KPO, NEITHER. Fix it and try again.",
+            "t.csv, row 6: label 'XPO' is not one of BPO, KPO, NEITHER. Fix it and try again.",
         ),
-        (GOOD + "x,\n", "t.csv, row 6: label '' is none of BPO, KPO, NEITHER."),
-        (GOOD + "x,UNCLEAR\n", "t.csv, row 6: label 'UNCLEAR' is none of BPO, KPO, NEITHER."),
+        (GOOD + "x,\n", "t.csv, row 6: label '' is not one of BPO, KPO, NEITHER."),
+        (GOOD + "x,UNCLEAR\n", "t.csv, row 6: label 'UNCLEAR' is not one of BPO, KPO, NEITHER."),
         (GOOD + '" ",BPO\n', "t.csv, row 6: the text is empty."),
         (GOOD + "KEY forms,KPO\n", "t.csv, row 6: text 'key forms' has label 'KPO', but 'BPO' in row 2."),
         (GOOD + "x,BPO,y\n", "t.csv, row 6 has 3 cells where the header has 2."),
@@ -136,8 +136,8 @@ def test_of_many_problems_ten_are_shown_and_the_rest_counted(written):
 
 
 def test_a_missing_file_and_a_directory_say_what_to_name(tmp_path):
-    assert "no such file. Name a table with a column of texts." in refusal(tmp_path / "no.csv")
-    assert "is a directory. Name its files" in refusal(tmp_path)
+    assert "no such file. Name a table with a text column" in refusal(tmp_path / "no.csv")
+    assert "is a directory. Name a table" in refusal(tmp_path)
 
 
 def test_a_file_that_cannot_be_read_says_why(tmp_path):
@@ -183,9 +183,9 @@ def test_weights_are_numbers_of_zero_or_above():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (["1", "-2"], "row 1: weight '-2' is no number of 0 or above"),
-        (["1", ""], "row 1: weight '' is no number"),
-        (["1", None], "row 1: weight '' is no number"),
+        (["1", "-2"], "row 1: weight '-2' is not a number of 0 or above"),
+        (["1", ""], "row 1: weight '' is not a number"),
+        (["1", None], "row 1: weight '' is not a number"),
         (["one", "inf"], "(?s)2 problems.*row 0: weight 'one'.*row 1: weight 'inf'"),
         (["0", "0"], "the weights in column 'x' are all 0"),
     ],
@@ -216,8 +216,8 @@ def test_dates_are_read_as_they_are_usually_written(values):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (["2026-04-30", "soon"], "row 1: 'soon' in column 'x' is no date as 2026-04-30"),
-        (["2026-04-30", ""], "row 1: '' in column 'x' is no date"),
+        (["2026-04-30", "soon"], "row 1: 'soon' in 'x' is not a date such as 2026-04-30"),
+        (["2026-04-30", ""], "row 1: '' in 'x' is not a date"),
         (["03/04/2026", "05/06/2026"], "can be read with the day first and with the month first"),
     ],
 )

@@ -48,38 +48,38 @@ def contrary(frame):
 
 def test_a_model_is_no_worse_than_itself(model, frame):
     result = compare(model, model, read(frame, for_training=False))
-    assert (result["difference"], result["interval"], result["p_value"]) == (0, [0, 0], 1)
-    assert (result["flipped"], result["flips"], result["worse"]) == (0, [], False)
+    assert (result.difference, result.interval, result.p_value) == (0, (0, 0), 1)
+    assert (result.flipped, result.flips, result.worse) == (0, [], False)
 
 
 def test_a_contrary_model_is_worse_and_every_label_flips(faithful, contrary, frame):
     data = read(frame[frame["label"] != "NEITHER"], for_training=False)
     result = compare(faithful, contrary, data)
-    assert (result["n"], result["got_right"], result["got_wrong"], result["flipped"]) == (12, 0, 12, 12)
-    assert result["difference"] == -1
-    assert result["worse"]
+    assert (result.n, result.got_right, result.got_wrong, result.flipped) == (12, 0, 12, 12)
+    assert result.difference == -1
+    assert result.worse
     back = compare(contrary, faithful, data)
-    assert (back["got_right"], back["got_wrong"], back["worse"]) == (12, 0, False)
-    assert back["old"]["accuracy"] == result["new"]["accuracy"] == 0
+    assert (back.got_right, back.got_wrong, back.worse) == (12, 0, False)
+    assert back.old.accuracy == result.new.accuracy == 0
 
 
 def test_weights_say_how_much_moves_and_which_flip_comes_first(faithful, contrary, frame):
     frame = frame[frame["label"] != "NEITHER"].assign(spend=np.arange(12))
     result = compare(faithful, contrary, read(frame, for_training=False), weight_column="spend", n_flips=2)
-    assert [flip["weight"] for flip in result["flips"]] == [11, 10]
-    assert result["weight_moved"] == 1
+    assert [flip.weight for flip in result.flips] == [11, 10]
+    assert result.weight_moved == 1
 
 
 def test_rows_of_neither_flip_but_are_not_scored(faithful, contrary, frame):
     result = compare(faithful, contrary, read(frame, for_training=False))
-    assert result["n"] == 12
-    assert result["flipped"] >= 12
-    assert result["share_seen"] == {"old": pytest.approx(12 / 15), "new": pytest.approx(12 / 15)}
+    assert result.n == 12
+    assert result.flipped >= 12
+    assert result.share_seen == {"old": pytest.approx(12 / 15), "new": pytest.approx(12 / 15)}
 
 
 def test_data_without_an_answer_cannot_compare(model):
     data = read(pd.DataFrame({"text": ["x"], "label": ["UNCLEAR"]}), for_training=False)
-    with pytest.raises(DataError, match="no row is labelled BPO or KPO, so nothing can be compared"):
+    with pytest.raises(DataError, match="no row is labelled BPO or KPO, so there is nothing to score"):
         compare(model, model, data)
 
 
@@ -88,9 +88,9 @@ def test_rows_of_a_group_count_as_one():
     gain = np.array([-1] * 40 + [1] * 9)
     groups = np.array(["big"] * 40 + [f"small {i}" for i in range(9)])
     alone, grouped = judge(gain, np.ones(49)), judge(gain, np.ones(49), groups)
-    assert alone["worse"]
-    assert not grouped["worse"]
-    assert grouped["p_value"] == pytest.approx(2 * 11 / 2**10)
-    assert (grouped["n"], grouped["got_right"], grouped["got_wrong"]) == (49, 9, 40)
-    assert grouped["difference"] == alone["difference"]
-    assert judge(-abs(gain), np.ones(49), groups)["worse"]
+    assert alone.worse
+    assert not grouped.worse
+    assert grouped.p_value == pytest.approx(2 * 11 / 2**10)
+    assert (grouped.n, grouped.got_right, grouped.got_wrong) == (49, 9, 40)
+    assert grouped.difference == alone.difference
+    assert judge(-abs(gain), np.ones(49), groups).worse

@@ -6,7 +6,17 @@ from sklearn.metrics import roc_auc_score
 from outsort.data.dataset import read
 from outsort.errors import DataError
 from outsort.evaluation.evaluate import evaluate
-from outsort.metrics import _resampled_auc, calibration_error, curve, decisions, intervals, score
+from outsort.metrics import (
+    CurvePoint,
+    Decisions,
+    LabelScores,
+    _resampled_auc,
+    calibration_error,
+    curve,
+    decisions,
+    intervals,
+    score,
+)
 from outsort.prediction import predict
 
 NAN = float("nan")
@@ -24,39 +34,36 @@ def test_fawcetts_twenty_instances():
     p += [0.4, 0.39, 0.38, 0.37, 0.36, 0.35, 0.34, 0.33, 0.3, 0.1]
     is_kpo = [1, 1, 0, 1, 1, 1, 0, 0, 1, 0, 1, 0, 1, 0, 0, 0, 1, 0, 1, 0]
     result = scored([("BPO", "KPO")[i] for i in is_kpo], np.array(p) - 0.035)
-    assert result["accuracy"] == pytest.approx(0.7)
-    assert result["confusion"] == [[9, 1], [5, 5]]
-    assert result["auc"] == pytest.approx(0.68)
+    assert result.accuracy == pytest.approx(0.7)
+    assert result.confusion == [[9, 1], [5, 5]]
+    assert result.auc == pytest.approx(0.68)
 
 
 def test_scores_worked_out_by_hand():
     result = scored(["BPO", "BPO", "KPO", "KPO"], [0.1, 0.8, 0.6, 0.9])
-    assert result["n"] == 4
-    assert result["accuracy"] == 0.75
-    assert result["auc"] == 0.75
-    assert result["brier"] == pytest.approx((0.01 + 0.64 + 0.16 + 0.01) / 4)
-    assert result["log_loss"] == pytest.approx(-np.log([0.9, 0.2, 0.6, 0.9]).mean())
-    assert result["per_class"] == {
-        "BPO": {"precision": 1.0, "recall": 0.5, "n": 2},
-        "KPO": {"precision": pytest.approx(2 / 3), "recall": 1.0, "n": 2},
-    }
-    assert result["macro_f1"] == pytest.approx((2 / 3 + 0.8) / 2)
-    assert result["neither_auc"] is None
+    assert result.n == 4
+    assert result.accuracy == 0.75
+    assert result.auc == 0.75
+    assert result.brier == pytest.approx((0.01 + 0.64 + 0.16 + 0.01) / 4)
+    assert result.log_loss == pytest.approx(-np.log([0.9, 0.2, 0.6, 0.9]).mean())
+    assert result.per_class == {"BPO": LabelScores(1.0, 0.5, 2), "KPO": LabelScores(2 / 3, 1.0, 2)}
+    assert result.macro_f1 == pytest.approx((2 / 3 + 0.8) / 2)
+    assert result.neither_auc is None
 
 
 def test_rows_that_are_neither_count_only_for_telling_them_apart():
     alone = scored(["BPO", "KPO"], [0.2, 0.7])
     beside = scored(["BPO", "NEITHER", "KPO", "UNCLEAR"], [0.2, 0.9, 0.7, 0.1], [0.1, 0.8, 0.3, 0.2])
-    assert beside["n_left_out"] == 2
-    assert beside["neither_auc"] == 0.75
+    assert beside.n_left_out == 2
+    assert beside.neither_auc == 0.75
     for name in ("accuracy", "auc", "log_loss", "brier", "confusion"):
-        assert beside[name] == alone[name]
+        assert getattr(beside, name) == getattr(alone, name)
 
 
 def test_what_one_class_cannot_tell_is_none():
     result = scored(["BPO", "BPO"], [0.2, 0.7])
-    assert result["auc"] is None
-    assert result["accuracy"] == 0.5
+    assert result.auc is None
+    assert result.accuracy == 0.5
 
 
 def test_calibration_error_of_bins_of_equal_mass():
@@ -81,22 +88,23 @@ def test_the_worst_mistakes_come_first_and_name_their_row(model):
         pd.DataFrame({"text": ["key invoices into sap", "draft a contract"], "label": ["KPO", "BPO"]}),
         for_training=False,
     )
-    mistakes = evaluate(model, data)["mistakes"]
-    assert {m["row"] for m in mistakes} == {0, 1}
-    assert mistakes[0]["probability"] >= mistakes[1]["probability"] > 0.5
-    by_row = {m["row"]: m for m in mistakes}
-    assert (by_row[0]["label"], by_row[0]["predicted"]) == ("KPO", "BPO")
-    assert len(evaluate(model, data, n_mistakes=1)["mistakes"]) == 1
+    mistakes = evaluate(model, data).mistakes
+    assert {m.row for m in mistakes} == {0, 1}
+    assert mistakes[0].probability >= mistakes[1].probability > 0.5
+    by_row = {m.row: m for m in mistakes}
+    assert (by_row[0].label, by_row[0].predicted) == ("KPO", "BPO")
+    assert len(evaluate(model, data, n_mistakes=1).mistakes) == 1
 
 
 def test_groups_are_scored_apart_and_add_up(model, measured):
-    groups = evaluate(model, measured, by=["kind"])["by"]["kind"]
+    groups = evaluate(model, measured, by=["kind"]).by["kind"]
     assert list(groups) == ["new", "old"]
-    assert groups["new"]["n"] + groups["old"]["n"] == evaluate(model, measured)["n"] == 12
+    assert groups["new"].n + groups["old"].n == evaluate(model, measured).n == 12
 
 
 def test_a_group_without_bpo_and_kpo_has_its_counts_only(model, measured):
-    assert evaluate(model, measured, by=["label"])["by"]["label"]["NEITHER"] == {"n": 0, "n_left_out": 3}
+    groups = evaluate(model, measured, by=["label"]).to_dict()["by"]["label"]
+    assert groups["NEITHER"] == {"n": 0, "n_left_out": 3}
 
 
 def test_an_unknown_group_column_names_those_there_are(model, measured):
@@ -127,7 +135,7 @@ def test_intervals_are_those_of_rows_drawn_again_and_scored():
     found = intervals(labels, p_kpo, p_neither)
     assert set(found) == {"accuracy", "macro_f1", "auc", "log_loss", "brier", "neither_auc"}
     for name, ends in found.items():
-        expected = np.quantile([s[name] for s in scores], [0.025, 0.975])
+        expected = np.quantile([getattr(s, name) for s in scores], [0.025, 0.975])
         spread = expected[1] - expected[0]
         np.testing.assert_allclose(ends, expected, atol=0.15 * spread)
 
@@ -145,7 +153,7 @@ def test_answers_that_are_all_alike_have_an_area_of_one_half_in_every_resample()
     labels, _, _ = resampled(60)
     alike = np.full(60, 0.3)
     found = intervals(labels, alike, alike)
-    assert found["auc"] == found["neither_auc"] == [0.5, 0.5]
+    assert found["auc"] == found["neither_auc"] == (0.5, 0.5)
 
 
 @pytest.mark.slow
@@ -164,7 +172,7 @@ def test_weights_count_in_intervals_as_repeated_rows_do():
     labels, p_kpo, p_neither = resampled(60)
     weights = np.arange(60) % 3
     low, high = intervals(labels, p_kpo, p_neither, weights=weights)["accuracy"]
-    assert low < score(labels, p_kpo, p_neither, weights=weights)["accuracy"] < high
+    assert low < score(labels, p_kpo, p_neither, weights=weights).accuracy < high
     assert intervals(labels, p_kpo, p_neither, weights=weights * 7.0)["accuracy"] == pytest.approx(
         [low, high]
     )
@@ -178,25 +186,21 @@ def test_rows_of_one_class_have_no_interval_of_the_area():
 
 def test_decisions_worked_out_by_hand():
     labels = np.array(["BPO", "KPO", "KPO", "NEITHER", "UNCLEAR"])
-    said = np.array(["BPO", "BPO", "KPO", "KPO", "BPO"])
+    predicted = np.array(["BPO", "BPO", "KPO", "KPO", "BPO"])
     accepted = np.array([True, True, False, True, False])
     weights = np.array([1.0, 2.0, 3.0, 4.0, 4.0])
-    assert decisions(labels, said, accepted, weights) == {
-        "precision": pytest.approx(1 / 7),
-        "coverage": pytest.approx(3 / 6),
-        "others_reviewed": pytest.approx(0.5),
-    }
-    nothing = decisions(labels[:3], said[:3], np.zeros(3, bool), weights[:3])
-    assert nothing == {"precision": None, "coverage": 0.0, "others_reviewed": None}
+    assert decisions(labels, predicted, accepted, weights, 0.7) == Decisions(0.7, 1 / 7, 3 / 6, 0.5)
+    nothing = decisions(labels[:3], predicted[:3], np.zeros(3, bool), weights[:3], 0.7)
+    assert nothing == Decisions(0.7, None, 0.0, None)
 
 
 def test_the_curve_accepts_rows_of_one_confidence_together():
     correct = np.array([True, False, True, True])
     points = curve(correct, np.array([0.9, 0.7, 0.7, 0.6]), np.array([1.0, 1.0, 1.0, 1.0]))
     assert points == [
-        {"threshold": 0.9, "coverage": 0.25, "precision": 1.0},
-        {"threshold": 0.7, "coverage": 0.75, "precision": pytest.approx(2 / 3)},
-        {"threshold": 0.6, "coverage": 1.0, "precision": 0.75},
+        CurvePoint(0.9, 0.25, 1.0),
+        CurvePoint(0.7, 0.75, 0.5 / 0.75),
+        CurvePoint(0.6, 1.0, 0.75),
     ]
 
 
@@ -209,10 +213,10 @@ def test_mistakes_are_the_costliest_by_weight_and_say_why(model):
         }
     )
     result = evaluate(model, read(frame, for_training=False), weight_column="spend")
-    assert [m["text"] for m in result["mistakes"]] == ["draft a contract", "key invoices into sap"]
-    assert result["mistakes"][0]["weight"] == 1000
-    assert "contract" in result["mistakes"][0]["for"]
-    assert result["confusion"] == [[0, 1000], [1, 0]]
+    assert [m.text for m in result.mistakes] == ["draft a contract", "key invoices into sap"]
+    assert result.mistakes[0].weight == 1000
+    assert "contract" in result.mistakes[0].for_
+    assert result.confusion == [[0, 1000], [1, 0]]
 
 
 def test_the_decision_is_the_models_own(model, measured):
@@ -220,14 +224,14 @@ def test_the_decision_is_the_models_own(model, measured):
     answers = predict(measured.texts, model)
     decided = [a for a, label in zip(answers, measured.labels, strict=True) if label != "NEITHER"]
     accepted = [a.decision == "accept" for a in decided]
-    assert result["decision"]["coverage"] == pytest.approx(np.mean(accepted))
-    assert result["decision"]["threshold"] == 0.7
+    assert result.decision.coverage == pytest.approx(np.mean(accepted))
+    assert result.decision.threshold == 0.7
 
 
 def test_texts_the_model_was_trained_on_are_noticed(model, measured):
-    assert evaluate(model, measured)["share_seen"] == 1
+    assert evaluate(model, measured).share_seen == 1
     other = pd.DataFrame({"text": ["key invoices", "DRAFT a  contract"], "label": ["BPO", "KPO"]})
-    assert evaluate(model, read(other, for_training=False))["share_seen"] == 0.5
+    assert evaluate(model, read(other, for_training=False)).share_seen == 0.5
 
 
 def test_answers_come_in_order_however_many_are_asked_for_at_a_time(frame, model, monkeypatch):

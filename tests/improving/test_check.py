@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from outsort.data.identity import same_text
 from outsort.errors import DataError
-from outsort.improving.check import Limits, check, label_errors, not_text, style_test
+from outsort.improving.check import check, label_errors, not_text, style_test
+from outsort.improving.findings import Example, Limits
 from outsort.improving.near_duplicates import near_duplicates
 
 WORDS = {  # of one length, so that nothing but the words themselves tells the label
@@ -73,9 +74,9 @@ def test_near_duplicates_among_texts_of_all_lengths_are_those_of_comparing_all_w
 
 def test_a_clean_set_passes(clean):
     result = check(clean, limits=Limits(near_duplicate=0.9, style=0.75))
-    assert result["failed"] == []
-    assert result["by_label"] == {"BPO": 40, "KPO": 40}
-    assert result["label_errors"]["n"] == 0
+    assert result.failed == []
+    assert result.by_label == {"BPO": 40, "KPO": 40}
+    assert result.label_errors.n == 0
 
 
 @pytest.mark.parametrize(
@@ -96,25 +97,26 @@ def test_a_clean_set_passes(clean):
 def test_each_fault_is_found_with_its_row(clean, rows, name, finding):
     data = pd.concat([clean, pd.DataFrame(rows, columns=["text", "label"])], ignore_index=True)
     result = check(data, limits=Limits(near_duplicate=0.9, style=1))
-    assert result[name]["n"] == 1
-    assert result[name]["worst"][0].items() >= finding.items()
-    assert name in result["failed"]
+    found = getattr(result, name)
+    assert found.n == 1
+    assert found.worst[0].to_dict().items() >= finding.items()
+    assert name in result.failed
 
 
 def test_a_line_under_two_labels_and_thin_lines_are_found(clean):
     clean["service_line"] = ["keying"] * 39 + ["odd"] + ["law"] * 38 + ["keying"] * 2
     result = check(clean, limits=Limits(near_duplicate=1, style=1, min_rows=5))
-    assert result["lines_of_two_labels"]["n"] == 2
-    assert result["thin_lines"]["worst"] == [{"line": "odd", "rows": 1}]
-    assert result["label_errors"]["n"] == 0
+    assert result.lines_of_two_labels.n == 2
+    assert result.thin_lines.worst == [Example(line="odd", rows=1)]
+    assert result.label_errors.n == 0
 
 
 def test_a_label_turned_round_is_suspected(clean):
     clean.loc[5, "label"] = "KPO"
-    (suspect,) = check(clean, limits=Limits(near_duplicate=1, style=1))["label_errors"]["worst"]
-    assert suspect["row"] == 5
-    assert (suspect["label"], suspect["probably"]) == ("KPO", "BPO")
-    assert suspect["probability_of_label"] < 0.5
+    (suspect,) = check(clean, limits=Limits(near_duplicate=1, style=1)).label_errors.worst
+    assert suspect.row == 5
+    assert (suspect.label, suspect.probably) == ("KPO", "BPO")
+    assert suspect.probability_of_label < 0.5
 
 
 def test_style_that_tells_the_label_is_noticed_and_content_is_not():
@@ -163,35 +165,33 @@ def test_without_labels_it_says_what_it_can_and_what_it_left_out(clean, tmp_path
     path = tmp_path / "one-column.csv"
     clean[["text"]].rename(columns={"text": "Was"}).to_csv(path, index=False)
     result = check(path)
-    assert result["n"] == 80
-    assert result["near_duplicates"]["n"] >= 0
-    assert result["left_out"] == [
-        "all about labels: there is no column of labels; name one with --label-column"
-    ]
+    assert result.n == 80
+    assert result.near_duplicates.n >= 0
+    assert result.left_out == ["labels: there is no label column; name one with --label-column"]
 
 
 def test_too_few_rows_for_folds_are_said_not_stumbled_over(clean):
     result = check(clean.iloc[[0, 1, 2, 79]])
     needs = "needs at least 5 rows of each of two labels"
-    assert result["left_out"] == [f"style: {needs}", f"label errors: {needs}"]
+    assert result.left_out == [f"style: {needs}", f"label errors: {needs}"]
 
 
 def test_more_rows_than_the_limits_are_sampled_and_said(clean):
     result = check(clean, limits=Limits(max_compared=30, max_modelled=40))
-    assert result["left_out"][0] == "near duplicates: looked for among 30 rows drawn at random"
-    assert result["style"]["n"] == 40
+    assert result.left_out[0] == "near duplicates: searched in a random sample of 30 rows"
+    assert result.style.n == 40
 
 
 def test_long_rows_are_compared_by_their_beginning_and_it_is_said(clean):
     clean.loc[0, "text"] = "x" * 100_000
-    assert "of 1 long texts the first 5,000 characters only" in check(clean)["left_out"][0]
+    assert "compared 1 long texts by their first 5,000 characters" in check(clean).left_out[0]
 
 
 def test_a_missing_extra_is_named_with_the_way_to_get_it(clean, monkeypatch):
     monkeypatch.setitem(sys.modules, "cleanlab.filter", None)
     with pytest.raises(DataError, match=r"pip install 'outsort\[check\]'"):
         label_errors(clean["text"].tolist(), clean["label"].tolist())
-    assert any("label errors: needs cleanlab" in what for what in check(clean)["left_out"])
+    assert any("label errors: needs cleanlab" in what for what in check(clean).left_out)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_a_missing_extra_is_named_with_the_way_to_get_it(clean, monkeypatch):
         ("b\ufffdse", "damaged characters"),
         ("Ã©tude de marchÃ©", "text in the wrong encoding"),
         ("https://example.com/job/1", "an address only"),
-        ("a 1234567890 %%%%", "mostly signs and figures"),
+        ("a 1234567890 %%%%", "mostly punctuation and digits"),
         ("翻訳 work", None),
     ],
 )
@@ -222,27 +222,27 @@ class TestCommand:
         path.write_text(path.read_text() + "Tie bows,BPO\ntie bows,KPO\n")
         done = outsort("check", path, "--similarity", "0.95")
         assert done.code == 0
-        for words in ("82 rows, utf-8", "texts under two labels", "FAILS", "row   other row   text"):
+        for words in ("82 rows, utf-8", "texts with conflicting labels", "FAILS", "row   other row   text"):
             assert words in done.out
 
     def test_strict_exits_with_3_and_says_which_limit(self, outsort, path):
         path.write_text(path.read_text() + "Tie bows,BPO\ntie bows,KPO\n")
         done = outsort("check", path, "--strict", "--similarity", "0.95", "--max-style", "1")
         assert done.code == 3
-        assert done.err == f"outsort: {path}: past the limit: exact_duplicates, two_labels\n"
+        assert done.err == f"outsort: {path}: over the limit: exact_duplicates, two_labels\n"
 
     def test_strict_passes_what_is_within_the_limits(self, outsort, path):
         done = outsort("check", path, "--strict", "--similarity", "0.95", "--max-style", "1")
         assert (done.code, done.err) == (0, "")
 
     def test_json_is_what_python_returns(self, outsort, path):
-        assert json.loads(outsort("check", path, "--json").out) == check(path)
+        assert json.loads(outsort("check", path, "--json").out) == check(path).to_dict()
 
     def test_what_was_left_out_is_said_on_stderr(self, outsort, tmp_path):
         (tmp_path / "d.csv").write_text("Beschreibung\nRechnungen tippen\n")
         done = outsort("check", tmp_path / "d.csv")
         assert done.code == 0
-        assert done.err.startswith("left out: all about labels")
+        assert done.err.startswith("skipped: labels: there is no label column")
 
     def test_a_file_without_a_text_column_names_the_columns(self, outsort, tmp_path):
         (tmp_path / "d.csv").write_text("a,b\n1,2\n")

@@ -15,7 +15,7 @@ from outsort.data.dataset import read
 from outsort.data.identity import key_of
 from outsort.errors import DataError, OutputError
 from outsort.improving.merge import merge
-from outsort.improving.queue import Candidates, write_queue
+from outsort.improving.review import Candidates, write_queue
 
 LINES = {"BPO": "data_entry", "KPO": "legal_services", "NEITHER": "cleaning"}
 
@@ -109,15 +109,15 @@ def test_undecided_rows_are_counted_and_left(data, model, tmp_path):
 @pytest.mark.parametrize(
     ("rows", "told"),
     [
-        ([("fold leaflets", "BP0")], "'BP0' is none of BPO, KPO, NEITHER"),
+        ([("fold leaflets", "BP0")], "'BP0' is not one of BPO, KPO, NEITHER"),
         ([("fold leaflets", "BPO"), ("Fold  leaflets", "KPO")], "is BPO, but KPO in"),
         (
             [("fold leaflets", "BPO", "data_entry"), ("fold leaflets", "BPO", "translation")],
             "but BPO translation",
         ),
         ([("draft a contract", "BPO")], "is BPO here, but KPO in row"),
-        ([("fold leaflets", "BPO", "legal_services")], "is a line of KPO"),
-        ([("fold leaflets", "BPO", "origami")], "is none that the data or the model know"),
+        ([("fold leaflets", "BPO", "legal_services")], "belongs to KPO"),
+        ([("fold leaflets", "BPO", "origami")], "is unknown to the data and the model"),
     ],
 )
 def test_what_is_in_conflict_is_told_and_left_out(data, model, tmp_path, rows, told):
@@ -130,7 +130,7 @@ def test_what_is_in_conflict_is_told_and_left_out(data, model, tmp_path, rows, t
 
 @pytest.mark.parametrize(
     ("key", "told"),
-    [("", "the key is gone"), (key_of("another"), "do not belong together"), ("12", "do not")],
+    [("", "the key is missing"), (key_of("another"), "does not match the text"), ("12", "does not match")],
 )
 def test_a_key_that_was_tampered_with_is_told(data, model, tmp_path, key, told):
     path = tmp_path / "q.csv"
@@ -319,6 +319,16 @@ def test_the_command_tells_and_exits(outsort, data, model, tmp_path):
     given = queue(tmp_path / "q.csv", [("fold leaflets", "BPO"), ("draft a contract", "BPO")])
     done = outsort("merge", given, "--into", data, "-m", tmp_path / "m.joblib", "--reviewer", "Ann")
     assert done.code == 3
-    assert "1 rows added, 0 given their label, 0 there already; 0 undecided" in done.out
+    assert "1 rows added, 0 labels filled in, 0 already there; 0 without a label" in done.out
     assert "is BPO here, but KPO in row" in done.err
     assert rows_of(data)[-1]["reviewer"] == "Ann"
+
+
+def test_a_verdict_that_contradicts_the_service_line_of_its_row_is_a_problem(data, model, tmp_path):
+    # The merged file would hold a line under two labels, which training refuses.
+    with data.open("a", encoding="utf-8") as file:
+        file.write("fold leaflets,,legal_services\n")
+    before = data.read_bytes()
+    result = merge([queue(tmp_path / "q.csv", [("fold leaflets", "BPO")])], data, model)
+    assert "has service line 'legal_services' of KPO" in result.problems[0]
+    assert data.read_bytes() == before

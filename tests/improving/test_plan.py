@@ -3,6 +3,7 @@
 import io
 import json
 import random
+from dataclasses import astuple
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import pytest
 
 from outsort.data.dataset import read
 from outsort.errors import DataError
-from outsort.improving.plan import FURTHEST, Curve, _curve_through, allot, plan
+from outsort.improving.plan import MAX_FORECAST, Curve, _curve_through, allocate, plan
 from outsort.reporting.terminal import plan_tables, write_tables
 
 SHARED = ["review", "update", "manage", "check", "prepare", "align", "deliver", "track", "shape"]
@@ -43,25 +44,25 @@ def planned(dataset):
 
 
 def test_labels_go_to_the_lines_that_are_mistaken(planned):
-    labels = {line["service_line"]: line["labels"] for line in planned["lines"]}
-    assert sum(labels.values()) == planned["to_make"] == 100
+    labels = {line.service_line: line.labels for line in planned.lines}
+    assert sum(labels.values()) == planned.to_make == 100
     assert labels["murky_bpo"] + labels["murky_kpo"] >= 90
-    assert {line["accuracy"] for line in planned["lines"] if line["service_line"] in OWN} == {1.0}
+    assert {line.accuracy for line in planned.lines if line.service_line in OWN} == {1.0}
 
 
 def test_the_curve_is_measured_at_growing_sizes_on_rows_held_out(planned, dataset):
-    sizes = [point["rows"] for point in planned["curve"]]
+    sizes = [point.rows for point in planned.curve]
     assert sizes == sorted(sizes)
     assert sizes[-1] == round(len(dataset.texts) * 2 / 3)
-    assert planned["curve"][-1]["accuracy"] < 0.9
+    assert planned.curve[-1].accuracy < 0.9
 
 
 def test_weight_draws_labels(dataset):
     lines = np.array(dataset.lines)
     weighty = dataset.frame.assign(spend=np.where(lines == "murky_kpo", "100", "1"))
     labels = {
-        line["service_line"]: line["labels"]
-        for line in plan(read(weighty), n_labels=100, n_folds=3, weight_column="spend")["lines"]
+        line.service_line: line.labels
+        for line in plan(read(weighty), n_labels=100, n_folds=3, weight_column="spend").lines
     }
     assert labels["murky_kpo"] > 80
 
@@ -70,7 +71,7 @@ def test_weight_draws_labels(dataset):
 def test_a_curve_is_found_again_from_its_points(curve):
     sizes = [300, 530, 940, 1670, 2970]
     found = _curve_through(sizes, np.array([curve.accuracy(n) for n in sizes]))
-    assert found == pytest.approx(curve, rel=0.02)
+    assert astuple(found) == pytest.approx(astuple(curve), rel=0.02)
 
 
 def test_accuracy_that_does_not_rise_has_no_curve():
@@ -83,10 +84,10 @@ def test_a_hundred_labels_bring_the_least_gain_where_they_cease_to_be_worth_it()
     assert (curve.accuracy(n + 0.5) - curve.accuracy(n - 0.5)) * 100 == pytest.approx(0.001, rel=1e-3)
 
 
-def test_no_other_allotment_leaves_less_error():
+def test_no_other_allocation_leaves_less_error():
     rng = np.random.default_rng(0)
     n, errors, power = rng.integers(5, 200, 8), rng.random(8), 0.4
-    best = allot(n, errors, 300, power)
+    best = allocate(n, errors, 300, power)
 
     def left(more):
         return (errors * (n / (n + more)) ** power).sum()
@@ -115,24 +116,22 @@ def learnable():
 
 
 @pytest.mark.parametrize(("min_gain", "is_more"), [(1e-6, True), (0.001, False)])
-def test_more_than_is_said_where_labels_are_still_worth_it_at_the_end_of_the_forecast(
+def test_more_than_is_shown_where_labels_are_still_worth_it_at_the_end_of_the_forecast(
     learnable, min_gain, is_more
 ):
     result = plan(learnable, min_gain=min_gain, n_folds=3)
     # The oracle: what a hundred labels bring on the curve where the forecast ends.
-    curve, end = Curve(**result["fit"]), FURTHEST * len(learnable.texts)
+    curve, end = result.fit, MAX_FORECAST * len(learnable.texts)
     assert (curve.accuracy(end + 50) - curve.accuracy(end - 50) > min_gain) == is_more
-    assert result["is_more"] == is_more
-    assert 0 < result["worth"] <= end - len(learnable.texts)
+    assert result.is_more == is_more
+    assert 0 < result.worth <= end - len(learnable.texts)
     shown = io.StringIO()
     write_tables(shown, plan_tables(result, 0))
     beginning = "More than" if is_more else "About"
-    assert f"{beginning} {result['worth']:,} more labels are worth making" in " ".join(
-        shown.getvalue().split()
-    )
+    assert f"{beginning} {result.worth:,} more labels are worth making" in " ".join(shown.getvalue().split())
 
 
-def test_too_few_rows_are_told(csv_file):
+def test_too_few_rows_are_refused(csv_file):
     with pytest.raises(DataError, match="15 rows are too few"):
         plan(read(csv_file))
 
@@ -143,7 +142,7 @@ def test_the_command_says_how_many_and_where(outsort, dataset, tmp_path):
     arguments = ("plan", path, "-n", "50", "--folds", "3")
     done = outsort(*arguments, "--lines", "2")
     assert done.code == 0, done.err
-    assert "service line, 50 labels to make" in done.out
-    assert "and 2 lines more" in done.out
+    assert "service line (50 labels to make)" in done.out
+    assert "and 2 more lines" in done.out
     result = json.loads(outsort(*arguments, "--json").out)
     assert sum(line["labels"] for line in result["lines"]) == 50

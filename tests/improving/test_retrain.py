@@ -1,4 +1,6 @@
-"""Retraining: compared on what the old model never saw, and written only if the gate is passed."""
+"""Retraining: compared on rows that the old model never saw, and written only if the gate is passed."""
+
+import json
 
 import numpy as np
 import pandas as pd
@@ -38,13 +40,13 @@ def test_new_rows_are_answered_by_models_that_were_trained_without_them(base, mo
     labels = np.array(dataset.labels)[held_out.rows[new]]
     right = (np.where(held_out.log_odds[new] > 0, *ANSWERS[::-1]) == labels).astype(int)
     right_before = base.predict([dataset.texts[i] for i in held_out.rows[new]]) == labels
-    assert result["new_rows"] == result["on_new_rows"]["n"] == len(NEW)
-    assert result["on_new_rows"]["difference"] == pytest.approx((right - right_before).mean())
-    assert not result["worse"]
+    assert result.new_rows == result.on_new_rows.n == len(NEW)
+    assert result.on_new_rows.difference == pytest.approx((right - right_before).mean())
+    assert not result.worse
     assert model.about["lineage"][0]["model"] == base.fingerprint
 
 
-def test_new_rows_are_judged_on_groups_left_out_whole():
+def test_new_rows_are_judged_on_unseen_groups():
     # Every supplier writes of the same work; the base knew half of the words.
     rows = [
         (f"{verb} {thing} {supplier}", label, f"supplier {supplier}", verb in ("key", "draft"))
@@ -56,16 +58,16 @@ def test_new_rows_are_judged_on_groups_left_out_whole():
     data = pd.DataFrame(rows, columns=["text", "label", "supplier", "old"])
     base = train.train(data[data["old"]], checks=Checks(folds=0))
     _, result = retrain(read(data), base, checks=Checks(folds=4, group_column="supplier"))
-    (scheme,) = result["on_groups"]
+    (scheme,) = result.on_groups
     assert scheme == "unseen supplier"
-    judged = result["on_groups"][scheme]
+    judged = result.on_groups[scheme]
     # Words that only the new rows hold cannot be told apart without them.
-    assert (judged["n"], judged["got_right"], judged["got_wrong"]) == (96, 24, 0)
+    assert (judged.n, judged.got_right, judged.got_wrong) == (96, 24, 0)
 
 
 def test_fewer_than_ten_groups_are_not_judged(base, more):
     _, result = retrain(read(more), base, checks=Checks(folds=2))
-    assert result["on_groups"] == {}
+    assert result.on_groups == {}
 
 
 def test_the_lineage_goes_back_to_the_first(base, more):
@@ -76,7 +78,7 @@ def test_the_lineage_goes_back_to_the_first(base, more):
 
 def test_without_new_rows_and_test_there_is_nothing_to_judge_by(base, frame):
     _, result = retrain(read(frame), base, checks=Checks(folds=2))
-    assert (result["new_rows"], result["on_new_rows"], result["judged"]) == (0, None, False)
+    assert (result.new_rows, result.on_new_rows, result.judged) == (0, None, False)
 
 
 def test_without_folds_nothing_can_be_compared(base, frame):
@@ -118,11 +120,24 @@ def test_a_worse_model_is_not_written(outsort, files, more):
     assert "not written: the new model is worse" in done.err
 
 
+def test_json_is_all_it_prints_written_or_not(outsort, files, frame):
+    new = files / "new.joblib"
+    arguments = ("--base", files / "old.joblib", "-o", new, "--gate", "no-worse", "--json")
+    frame.to_csv(files / "same.csv", index=False)
+    refused = outsort("retrain", files / "same.csv", *arguments)
+    assert (refused.code, json.loads(refused.out)["output"]) == (3, None)
+    done = outsort("retrain", files / "data.csv", *arguments)
+    result, model = json.loads(done.out), model_file.load(new)
+    assert (done.code, result["output"], result["model"]) == (0, str(new), model.fingerprint)
+    assert result["comparison"]["new_rows"] == len(NEW)
+    assert result["comparison"]["on_new_rows"]["difference"] == model.about["lineage"][0]["difference"]
+
+
 def test_with_nothing_to_judge_by_the_gate_stays_shut(outsort, files, frame):
     frame.to_csv(files / "same.csv", index=False)
     new = files / "new.joblib"
     arguments = ("retrain", files / "same.csv", "--base", files / "old.joblib", "-o", new)
     done = outsort(*arguments, "--gate", "no-worse")
     assert (done.code, new.exists()) == (3, False)
-    assert "no new row and no --test" in done.err
+    assert "no new rows and no --test" in done.err
     assert outsort(*arguments).code == 0

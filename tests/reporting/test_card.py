@@ -40,16 +40,16 @@ def test_it_promises_what_was_certified_and_nothing_else(made):
     # Fifteen rows certify nothing.
     assert "No threshold is certified: 15 held-out rows" in card(made)
     promised = {"target": 0.95, "level": 0.9, "threshold": 0.9, "precision": 0.96, "bound": 0.95}
-    promised |= {"coverage": 0.4, "n_rows": 15, "n_more": 0, "held_out": "whole lines left out"}
+    promised |= {"coverage": 0.4, "n_rows": 15, "n_more": 0, "held_out": "unseen service lines"}
     text = card(replace(made, about=made.about | {"decision": promised}))
-    assert "Those from confidence 0.900 on: 40.0% of 15 held-out rows" in text
-    assert "at least 95% right on such rows, with 90% confidence" in text
+    assert "At threshold 0.900, coverage is 40.0% of 15 held-out rows (unseen service lines)" in text
+    assert "at least 95% precision at 90% confidence" in text
 
 
 def test_a_model_without_cross_validation_claims_no_score(two_class_model):
     text = card(two_class_model)
-    assert "how good it is, nobody has measured" in text
-    assert "cannot tell it" in text
+    assert "so its quality is unknown" in text
+    assert "cannot recognise any" in text
     assert "| held out |" not in text
 
 

@@ -13,6 +13,7 @@ from outsort.evaluation import evaluate
 from outsort.evaluation.evaluate import Answers
 from outsort.reporting import report
 from outsort.training import folds, train
+from outsort.training.about import DataIdentity
 
 NAN = float("nan")
 
@@ -111,7 +112,7 @@ def test_every_inner_reference_leads_to_one_place(pages, kind):
 
 
 def test_its_figures_are_those_of_json(pages, measured):
-    shown, exact = Page(pages["evaluate"]).figures, flat(measured.figures)
+    shown, exact = Page(pages["evaluate"]).figures, flat(measured.figures.to_dict())
     assert {path: {exact[path]} for path in shown} == shown
     for path in ("accuracy", "auc", "intervals/accuracy/0", "decision/coverage", "decision/precision"):
         assert path in shown
@@ -142,7 +143,7 @@ def test_texts_and_names_are_shown_and_not_obeyed(pages):
 def test_the_verdict_comes_first_and_every_section_has_a_heading(pages, kind):
     headings = re.findall(r"<h2[^>]*>(.*?)</h2>", pages[kind])
     assert headings[0] == "Verdict"
-    assert "Costliest mistakes" in headings
+    assert "Worst mistakes" in headings
     assert pages[kind].index("Verdict") < pages[kind].index("<table")
     page = Page(pages[kind])
     assert [tag for tag, _ in page.tags].count("table") == [tag for tag, _ in page.tags].count("caption")
@@ -212,11 +213,14 @@ def answers_of(labels, p_kpo, accepted=None, weights=None, lines=None):
 
 def report_of(model, answers, decision=None, scheme=None, **figures):
     model = replace(model, about=model.about | {"decision": decision or {}})
-    data = {"source": "d.csv", "sha256": "0", "rows": len(answers.texts), "rows_by_label": {}}
-    return report.Report(model, answers, evaluate.measure(model, answers) | figures, data, scheme)
+    data = DataIdentity(source="d.csv", sha256="0", rows=len(answers.texts), rows_by_label={})
+    figures = replace(evaluate.measure(model, answers), **figures)
+    return report.Report(model, answers, figures, data, scheme)
 
 
-CERTIFIED = {"target": 0.8, "level": 0.9, "threshold": 0.9, "n_rows": 500, "n_more": 0}
+CERTIFIED = {"target": 0.8, "level": 0.9, "threshold": 0.9, "precision": 0.9, "bound": 0.8, "coverage": 0.5}
+CERTIFIED |= {"n_rows": 500, "n_more": 0, "held_out": folds.LINES_OUT}
+UNCERTIFIED = CERTIFIED | {"threshold": None, "precision": None, "bound": None, "coverage": 0.0}
 
 
 class TestVerdict:
@@ -225,55 +229,55 @@ class TestVerdict:
     def test_it_counts_of_a_hundred(self, model):
         answers = answers_of(self.labels, self.p_kpo, accepted=[True] * 5 + [False] * 5)
         first, second, _ = report.verdict(report_of(model, answers))
-        assert first == "Of 100 BPO and KPO rows in d.csv, 90 are sorted rightly."
+        assert first == "Of 100 BPO and KPO rows in d.csv, 90 are classified correctly."
         assert second.startswith(
-            "It takes 50% of the BPO and KPO rows without a look; of 100 it takes, 80 are"
+            "50% of the BPO and KPO rows are accepted without review, and of 100 accepted answers 80 "
         )
 
-    def test_intervals_and_texts_seen_are_told_where_they_are_known(self, model):
-        told = report.verdict(
+    def test_intervals_and_texts_seen_are_named_where_they_are_known(self, model):
+        sentences = report.verdict(
             report_of(
                 model,
                 answers_of(self.labels, self.p_kpo),
-                intervals={"accuracy": [0.7, 1.0]},
+                intervals={"accuracy": (0.7, 1.0)},
                 share_seen=0.3,
             )
         )
-        assert "between 70% and 100%" in told[0]
-        assert "trained on about 30% of these texts" in told[-1]
+        assert "between 70% and 100%" in sentences[0]
+        assert "trained on about 30% of these texts" in sentences[-1]
 
     @pytest.mark.parametrize(
         ("decision", "scheme", "sentence"),
         [
-            (None, None, "nothing is promised"),
-            (CERTIFIED, folds.LINES_OUT, "Certified: at least 80% of accepted answers are right"),
-            (CERTIFIED, None, "these rows bear it out"),
+            (None, None, "no precision is promised"),
+            (CERTIFIED, folds.LINES_OUT, "Certified on rows like these: at least 80% precision"),
+            (CERTIFIED, None, "these rows confirm it"),
             (CERTIFIED | {"target": 0.95}, None, "these rows fall short of it"),
-            (CERTIFIED | {"threshold": None, "n_more": 70}, folds.LINES_OUT, "about 70 more rows might"),
-            (CERTIFIED | {"threshold": None, "n_more": -1}, folds.LINES_OUT, "No threshold is certified"),
+            (UNCERTIFIED | {"n_more": 70}, folds.LINES_OUT, "about 70 more rows might"),
+            (UNCERTIFIED | {"n_more": -1}, folds.LINES_OUT, "No threshold is certified"),
         ],
     )
     def test_it_promises_what_was_certified(self, model, decision, scheme, sentence):
-        told = report.verdict(report_of(model, answers_of(self.labels, self.p_kpo), decision, scheme))
-        assert sentence in told[2]
+        sentences = report.verdict(report_of(model, answers_of(self.labels, self.p_kpo), decision, scheme))
+        assert sentence in sentences[2]
 
     def test_where_none_is_accepted_it_says_so(self, model):
         answers = answers_of(self.labels, self.p_kpo, accepted=[False] * 10)
-        told = report.verdict(report_of(model, answers, CERTIFIED))
-        assert told[1] == "It accepts none without a look: all go to review."
-        assert "none is accepted here" in told[2]
+        sentences = report.verdict(report_of(model, answers, CERTIFIED))
+        assert sentences[1] == "No answer is accepted: all go to review."
+        assert "no answer is accepted here" in sentences[2]
 
     @pytest.mark.parametrize(
         ("scheme", "kind"),
         [
-            (folds.STRATIFIED, "rows like those it has seen"),
-            (folds.LINES_OUT, "rows of service lines it was never shown"),
-            (folds.UNSEEN.format("supplier"), "rows of a supplier it was never shown"),
+            (folds.STRATIFIED, "rows like the training rows"),
+            (folds.LINES_OUT, "rows of unseen service lines"),
+            (folds.UNSEEN.format("supplier"), "rows of an unseen supplier"),
         ],
     )
     def test_it_says_which_rows_were_held_out(self, model, scheme, kind):
-        told = report.verdict(report_of(model, answers_of(self.labels, self.p_kpo), None, scheme))
-        assert told[0] == f"Of 100 {kind}, 90 are sorted rightly."
+        sentences = report.verdict(report_of(model, answers_of(self.labels, self.p_kpo), None, scheme))
+        assert sentences[0] == f"Of 100 {kind}, 90 are classified correctly."
 
     def test_with_weights_it_counts_weight(self, model):
         answers = answers_of(["BPO", "KPO"], [0.1, 0.2], weights=[3, 1])
@@ -292,15 +296,15 @@ def test_service_lines_come_worst_first_with_what_their_rows_allow():
         weights=[1, 3, 1, 1, 1, 1, 3],
     )
     found = report.by_line(answers, np.array(lines))
-    assert [(row["line"], row["n"], row["label"]) for row in found] == [
+    assert [(line.line, line.n, line.label) for line in found] == [
         ("typing", 2, "BPO"),
         ("mopping", 2, "NEITHER"),
         ("law", 3, "KPO"),
     ]
-    assert [(row["right"], row["reviewed"]) for row in found] == [(0.25, None), (None, 0.75), (1.0, None)]
+    assert [(line.accuracy, line.reviewed) for line in found] == [(0.25, None), (None, 0.75), (1.0, None)]
 
 
-def test_more_lines_than_a_page_shows_are_folded_away(model):
+def test_more_lines_than_a_page_shows_are_collapsed(model):
     n = report.N_WORST + 5
     answers = answers_of(
         ["BPO", "KPO"] * n, [0.1, 0.9] * n, lines=np.repeat([f"line{i}" for i in range(n)], 2)
@@ -321,14 +325,16 @@ def test_more_lines_than_a_page_shows_are_folded_away(model):
 )
 def test_few_rows_make_a_report_too(model, answers):
     html = report.render(report_of(replace(model, about={}), answers))
-    assert "The data name no service lines." in html
+    assert "The data have no service lines." in html
     assert "nan" not in Page(html).text.lower().replace("finance", "")
 
 
 @pytest.mark.parametrize("name", ["jinja2", "matplotlib"])
 def test_a_missing_library_is_named_with_how_to_install_it(monkeypatch, tmp_path, name):
     monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(OutputError, match=rf"r.html: a report needs {name}; install .*'outsort\[report\]'"):
+    with pytest.raises(
+        OutputError, match=rf"r.html: a report needs {name}; run pip install 'outsort\[report\]'"
+    ):
         report.check(tmp_path / "r.html", force=False)
 
 

@@ -151,9 +151,9 @@ def tasks(table, tmp_path_factory):
 @pytest.fixture(scope="module")
 def expected(tasks, model, tmp_path_factory):
     """What one machine answers."""
-    folder = tmp_path_factory.mktemp("expected")
-    folder.score_files([f"{tasks}/*.parquet"], folder, model)
-    return pq.read_table(folder)
+    out = tmp_path_factory.mktemp("expected")
+    folder.score_files([f"{tasks}/*.parquet"], out, model)
+    return pq.read_table(out)
 
 
 @pytest.fixture
@@ -182,7 +182,7 @@ class TestScore:
         assert got.select(table.column_names).equals(table)
         manifest = json.loads((out / "_outsort-run.json").read_text())
         assert manifest["model"] == model.fingerprint
-        assert {name: (p["source"], p["rows"]) for name, p in manifest["parts"].items()} == {
+        assert {name: (p["source"], p["rows"]) for name, p in manifest["jobs"].items()} == {
             path.name: (str(path), pq.read_metadata(path).num_rows) for path in tasks.iterdir()
         }
 
@@ -218,7 +218,7 @@ class TestWhatIsMissing:
         outsort(*run)
         before = {path.name: path.stat().st_mtime_ns for path in out.glob("*.parquet")}
         (out / "part-3.parquet").unlink()
-        assert "holds the parts of a run already. Pass --resume" in outsort(*run).err
+        assert "already holds the outputs of a run. Pass --resume" in outsort(*run).err
         done = outsort(*run, "--resume")
         assert (
             done.err
@@ -233,7 +233,7 @@ class TestWhatIsMissing:
         out = tmp_path / "scored"
         folder.score_files([str(tasks / "part-0.parquet")], out, model)
         manifest = json.loads((out / "_outsort-run.json").read_text())
-        unnoted = {"parts": {"part-0.parquet": manifest["parts"]["part-0.parquet"] | {"rows": None}}}
+        unnoted = {"jobs": {"part-0.parquet": manifest["jobs"]["part-0.parquet"] | {"rows": None}}}
         (out / "_outsort-run.json").write_text(json.dumps(manifest | unnoted))
         sources = [str(tasks / "part-0.parquet")]
         assert cluster.score_files(sources, out, model, cluster="tcp://127.0.0.1:9", resume=True) == {}
@@ -269,7 +269,7 @@ class TestWhatIsMissing:
         assert names_in(out) == ALL_NAMES
         assert pq.read_table(out).equals(expected)
         manifest = json.loads((out / "_outsort-run.json").read_text())
-        assert sum(part["rows"] for part in manifest["parts"].values()) == expected.num_rows
+        assert sum(part["rows"] for part in manifest["jobs"].values()) == expected.num_rows
 
     def test_a_part_that_ends_every_worker_is_named(self, tasks, tmp_path, model):
         preload = tmp_path / "dies.py"
@@ -279,7 +279,7 @@ class TestWhatIsMissing:
         with (
             scheduler(env=one_death) as (_, address),
             worker(address, "--preload", preload),
-            pytest.raises(ClusterError, match=rf"{part} ended every worker that took it up"),
+            pytest.raises(ClusterError, match=rf"{part} killed every worker that ran it"),
         ):
             cluster.score_files([str(part)], tmp_path / "out", model, cluster=address)
         assert names_in(tmp_path / "out") == ["_outsort-run.json"]
@@ -287,11 +287,11 @@ class TestWhatIsMissing:
     def test_a_cluster_left_without_workers_is_not_waited_for_forever(
         self, tasks, tmp_path, model, monkeypatch
     ):
-        monkeypatch.setattr(cluster, "_ALONE", 1.0)
+        monkeypatch.setattr(cluster, "_NO_WORKER_TIMEOUT", 1.0)
         with (
             scheduler() as (_, address),
             worker(address) as only,
-            pytest.raises(ClusterError, match="without a worker for 1 s"),
+            pytest.raises(ClusterError, match="has had no workers for 1 s"),
         ):
             cluster.score_files(
                 [f"{tasks}/*.parquet"],
@@ -304,24 +304,24 @@ class TestWhatIsMissing:
 
 class TestBadInput:
     def test_nobody_answers(self, outsort, tasks, tmp_path, monkeypatch):
-        monkeypatch.setattr(cluster, "_REACH", 0.5)
+        monkeypatch.setattr(cluster, "_CONNECT_TIMEOUT", 0.5)
         for wrong in ("tcp://127.0.0.1:9", "nonsense://x"):
             done = outsort("score", f"{tasks}/*.parquet", "-o", f"{tmp_path}/out/", "--cluster", wrong)
             assert done.code == 1
-            assert done.err.startswith(f"outsort: {wrong}: no Dask scheduler answers there (")
+            assert done.err.startswith(f"outsort: {wrong}: no Dask scheduler answers (")
             assert "Start one with 'dask scheduler'" in done.err
         assert not (tmp_path / "out").exists()
 
     def test_a_scheduler_without_workers(self, tasks, tmp_path, model, monkeypatch):
-        monkeypatch.setattr(cluster, "_REACH", 0.5)
-        with scheduler() as (_, address), pytest.raises(ClusterError, match=r"has no worker\. Start some"):
+        monkeypatch.setattr(cluster, "_CONNECT_TIMEOUT", 0.5)
+        with scheduler() as (_, address), pytest.raises(ClusterError, match=r"has no workers\. Start one"):
             cluster.score_files([f"{tasks}/*.parquet"], tmp_path / "out", model, cluster=address)
 
     @pytest.mark.parametrize(
         ("content", "message"),
         [
             ("raise ModuleNotFoundError(\"No module named 'outsort'\")", "has no outsort"),
-            ("__version__ = '0.0.1'", r"has outsort 0\.0\.1 and not"),
+            ("__version__ = '0.0.1'", r"has outsort 0\.0\.1, not"),
         ],
     )
     def test_a_worker_without_outsort_or_with_another(self, content, message, tasks, tmp_path, model):
@@ -340,7 +340,7 @@ class TestBadInput:
         [
             (pa.table({"id": ["x"], "description": ["a"]}), "'id' as string, not int32"),
             (pa.table({"description": ["a"]}), "no 'id'"),
-            (pa.table({"id": pa.array([1], pa.int32()), "description": ["a"], "n": [1]}), "'n' besides"),
+            (pa.table({"id": pa.array([1], pa.int32()), "description": ["a"], "n": [1]}), "an extra 'n'"),
             (pa.table({"description": ["a"], "id": pa.array([1], pa.int32())}), "them in another order"),
         ],
     )
@@ -350,7 +350,7 @@ class TestBadInput:
         for i, part in enumerate((even, odd, even)):
             pq.write_table(part, tmp_path / "in" / f"{i}.parquet")
         with pytest.raises(
-            DataError, match=rf"in/1\.parquet: its columns are not those of .*: it has {message}"
+            DataError, match=rf"in/1\.parquet: its columns differ from those of .*: it has {message}"
         ):
             cluster.score_files([f"{tmp_path}/in/*.parquet"], tmp_path / "out", model, cluster=address)
         assert not (tmp_path / "out").exists()
@@ -362,8 +362,8 @@ class TestBadInput:
         with pytest.raises(DataError, match=r"in/5\.csv, row 3 has 1 cells"):
             cluster.score_files([f"{tmp_path}/in/*.csv"], tmp_path / "out", model, cluster=address)
         manifest = json.loads((tmp_path / "out" / "_outsort-run.json").read_text())
-        finished = [name for name, part in manifest["parts"].items() if part["rows"] is not None]
-        assert len(manifest["parts"]) == 6
+        finished = [name for name, part in manifest["jobs"].items() if part["rows"] is not None]
+        assert len(manifest["jobs"]) == 6
         assert set(finished) <= set(names_in(tmp_path / "out"))
         assert "5.csv" not in names_in(tmp_path / "out")
 
@@ -371,17 +371,17 @@ class TestBadInput:
         out = tmp_path / "out"
         sources = [str(tasks / "part-0.parquet")]
         cluster.score_files(sources, out, model, cluster=address)
-        with pytest.raises(OutputError, match="begun with another model"):
+        with pytest.raises(OutputError, match="started with another model"):
             cluster.score_files(sources, out, two_class_model, cluster=address, resume=True)
         (tmp_path / "other").mkdir()
         other = tmp_path / "other" / "part-0.parquet"
         other.write_bytes((tasks / "part-0.parquet").read_bytes())
-        with pytest.raises(OutputError, match=rf"was made of another {tasks}/part-0"):
+        with pytest.raises(OutputError, match=rf"was made from another {tasks}/part-0"):
             cluster.score_files([str(other)], out, model, cluster=address, resume=True)
 
     def test_a_folder_that_workers_do_not_see(self, address, tasks, tmp_path, model, monkeypatch):
         monkeypatch.setattr(cluster, "_absolute", lambda path: str(path).replace("out", "elsewhere"))
-        with pytest.raises(ClusterError, match=r"does not see .*\. This machine and all workers must share"):
+        with pytest.raises(ClusterError, match=r"cannot see .*\. This machine and all workers must share"):
             cluster.score_files([str(tasks / "part-0.parquet")], tmp_path / "out", model, cluster=address)
 
     def test_what_does_not_go_together(self, outsort, tasks, tmp_path):
@@ -391,9 +391,9 @@ class TestBadInput:
         done = outsort("score", part, "-o", f"{tmp_path}/", "--cluster", "local", "--workers", "2")
         assert (done.code, "say --cluster local:N" in done.err) == (2, True)
         done = outsort("score", part, "-o", f"{tmp_path}/", "--cluster", "local:0")
-        assert (done.code, "say local, or local:N" in done.err) == (1, True)
+        assert (done.code, "write local, or local:N" in done.err) == (1, True)
         done = outsort("score", "-", "-o", f"{tmp_path}/", "--cluster", "local")
-        assert (done.code, "standard input cannot go to a cluster" in done.err) == (1, True)
+        assert (done.code, "standard input cannot be scored on a cluster" in done.err) == (1, True)
 
     def test_a_scheduler_without_outsort(self, tasks, tmp_path, model):
         (tmp_path / "outsort.py").write_text("raise ModuleNotFoundError('none here')")
@@ -406,8 +406,8 @@ class TestBadInput:
 
     def test_a_worker_of_another_version_that_joins_later(self, address, tasks, tmp_path, model, monkeypatch):
         monkeypatch.setattr(cluster, "_check_versions", lambda _: None)
-        monkeypatch.setattr(package, "__version__", "9.9.9")
-        with pytest.raises(ClusterError, match=r"a worker has outsort 0\S+ and not 9\.9\.9"):
+        monkeypatch.setattr(cluster, "__version__", "9.9.9")
+        with pytest.raises(ClusterError, match=r"a worker has outsort 0\S+, not 9\.9\.9"):
             cluster.score_files([f"{tasks}/*.parquet"], tmp_path / "out", model, cluster=address)
         assert names_in(tmp_path / "out") == ["_outsort-run.json"]
 
@@ -486,8 +486,8 @@ class TestTrainAndEvaluate:
             assert sum(answered()) == 4
 
     def test_nobody_answers(self, outsort, csv_file, tmp_path, monkeypatch):
-        monkeypatch.setattr(cluster, "_REACH", 0.5)
+        monkeypatch.setattr(cluster, "_CONNECT_TIMEOUT", 0.5)
         done = outsort("train", csv_file, "-o", tmp_path / "m.joblib", "--cluster", "tcp://127.0.0.1:9")
         assert done.code == 1
-        assert "no Dask scheduler answers there" in done.err
+        assert "no Dask scheduler answers" in done.err
         assert not (tmp_path / "m.joblib").exists()

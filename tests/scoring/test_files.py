@@ -430,7 +430,7 @@ class TestBadInput:
 
     def test_outputs_in_the_way_are_left_alone(self, csv_path, tmp_path):
         (tmp_path / "out.csv").write_text("old")
-        with pytest.raises(OutputError, match="exists already"):
+        with pytest.raises(OutputError, match="already exists"):
             score_file(csv_path, tmp_path / "out.csv")
         assert (tmp_path / "out.csv").read_text() == "old"
         before = csv_path.read_bytes()
@@ -454,7 +454,7 @@ class TestBadInput:
 
     def test_a_device_is_no_output(self, outsort, csv_path):
         done = outsort("score", csv_path, "-o", "/dev/null", "--to", "csv", "--force")
-        assert done.err == "outsort: /dev/null: is no ordinary file. Name one, or - for standard output.\n"
+        assert done.err == "outsort: /dev/null: is not a regular file. Name one, or - for standard output.\n"
 
     def test_taken_column_names_ask_for_a_prefix(self, csv_path, tmp_path):
         score_file(csv_path, tmp_path / "1.csv")
@@ -514,7 +514,7 @@ class TestManyFiles:
         outsort(*run)
         (tmp_path / "out" / "b.csv").unlink()
         first = (tmp_path / "out" / "a.csv").stat().st_mtime_ns
-        assert "holds the parts of a run already. Pass --resume" in outsort(*run).err
+        assert "already holds the outputs of a run. Pass --resume" in outsort(*run).err
         done = outsort(*run, "--resume")
         assert done.code == 0
         assert done.err == f"{tmp_path}/out/b.csv: 1 rows\n"
@@ -527,12 +527,12 @@ class TestManyFiles:
             "score", parts / "*.csv", "-o", tmp_path / "out", "--resume", "-m", tmp_path / "m.joblib"
         )
         assert done.code == 1
-        assert "was begun with another model. Start again in another folder." in done.err
+        assert "was started with another model. Start again in another folder." in done.err
 
     def test_a_pattern_without_files_and_names_twice(self, outsort, parts, tmp_path):
-        assert "no file of such a name" in outsort("score", parts / "*.tsv", "-o", tmp_path / "out").err
+        assert "no file matches this pattern" in outsort("score", parts / "*.tsv", "-o", tmp_path / "out").err
         done = outsort("score", parts / "a.csv", parts / ".." / "parts" / "a.csv", "-o", tmp_path / "out")
-        assert "another input has the name 'a.csv' too" in done.err
+        assert "another input is also written to 'a.csv'" in done.err
 
     def test_standard_input_and_output(self, outsort):
         done = outsort("score", "-", "-o", "-", "--to", "jsonl", stdin=b"id,task\n07,key invoices\n")

@@ -52,12 +52,23 @@ def test_the_kernel_answers_as_the_model_on_any_text(kernel, batch):
     agrees(kernel, batch)
 
 
+def test_an_underscore_joins_words_for_the_kernel_as_for_the_model(kernel):
+    agrees(kernel, ["data_entry", "_patent search_", "key_invoices into_sap", "naïve_design", "a _ logo"])
+
+
+def test_words_of_digits_and_underscores_alone_are_no_words_in_letters(kernel):
+    n_words = {"_": 0, "__ 12": 0, "12_34": 0, "a_1": 1, "_ logo 5 é_": 2}
+    assert kernel.answer(list(n_words)).n_words.tolist() == list(n_words.values())
+    for text, n in n_words.items():
+        assert (predict(text, kernel.model).reason == "no words") == (n == 0)
+
+
 def test_words_of_every_length_and_repeats_agree(kernel):
     agrees(kernel, [" ".join(["ingesting testing"] * n) for n in range(1, 40)])
 
 
 def test_more_words_than_are_remembered_agree(monkeypatch):
-    monkeypatch.setattr("outsort.scoring.kernel._N_REMEMBERED", 8)
+    monkeypatch.setattr("outsort.scoring.kernel._N_CACHED", 8)
     small = Kernel(default_model(), 1)
     # Compiled code keeps the constants it was compiled with: it must go by the size of the arrays.
     batch = [f"{a}{b} invoice{a} design{b}" for a in "abcdefgh" for b in "ijklmnop"]

@@ -1,4 +1,4 @@
-"""The service: what it answers, what it refuses, and what it does when too much is asked."""
+"""The service: answers, errors, limits and overload."""
 
 import gzip
 import io
@@ -25,7 +25,7 @@ from outsort.data.identity import key_of
 from outsort.prediction import explanation_record, record
 from outsort.scoring import files, scorer
 from outsort.service import app, schemas
-from outsort.service.guard import HEADERS, Settings
+from outsort.service.guard import HEADERS, ServiceSettings
 from outsort.service.protocol import Protocol
 from outsort.service.schemas import MAX_CHARACTERS, MAX_TEXTS
 from outsort.tables.formats import FORMATS
@@ -82,7 +82,7 @@ def test_the_model_is_described(client, model):
     assert about["limits"]["texts"] == MAX_TEXTS
 
 
-def test_a_model_without_lines_and_neither_is_served_too(two_class_model):
+def test_a_model_without_lines_and_neither_is_served(two_class_model):
     with serving(two_class_model) as client:
         assert client.get("/model").json()["service_lines"] == {"BPO": [], "KPO": []}
         (answer,) = ask(client, ["draft a contract"]).json()["answers"]
@@ -136,7 +136,7 @@ def test_a_file_comes_back_as_score_makes_it(client, model, table, tmp_path, nam
     }
 
 
-def test_a_file_without_a_name_is_told_by_its_type(client):
+def test_the_media_type_gives_the_format_of_a_file_without_a_name(client):
     response = client.post("/score", content=b"text\nkey invoices\n", headers={"content-type": "text/csv"})
     assert response.text.splitlines()[1].startswith("key invoices,BPO,")
     assert response.headers["content-type"].startswith("text/csv")
@@ -150,7 +150,7 @@ def test_a_file_is_turned_into_the_format_asked_for(client, style):
     assert response.headers["content-disposition"].endswith(f"t-scored.{style}")
 
 
-def test_the_columns_of_text_and_the_prefix_are_chosen_and_told(client):
+def test_text_columns_and_prefix_are_chosen_and_returned(client):
     query = {"filename": "t.csv", "text_column": ["what", "more"], "prefix": "x_"}
     response = client.post("/score", params=query, content=b"what,more,label\ndata,entry,?\n")
     assert response.text.splitlines()[0].startswith("what,more,label,x_label,")
@@ -181,7 +181,7 @@ def test_a_row_that_cannot_be_read_is_named_or_kept(client):
         ({"filename": "t.csv"}, {"content-encoding": "gzip"}, 415, "Content-Encoding"),
         ({"filename": "t.csv", "to": "pdf"}, {}, 422, "query.to"),
         ({"filename": "t.csv", "encoding": "zip"}, {}, 422, "query.encoding"),
-        ({"filename": "t.csv", "encoding": "utf-16"}, {}, 422, "t.csv: holds bytes that are no utf-16 text"),
+        ({"filename": "t.csv", "encoding": "utf-16"}, {}, 422, "t.csv: is not valid utf-16."),
         ({"filename": "t.csv.gz"}, {}, 422, "t.csv.gz: is damaged"),
         ({"filename": "t.xlsx"}, {}, 422, "t.xlsx: is damaged, or not a workbook"),
         ({"filename": "t.parquet"}, {}, 422, "t.parquet: cannot be read as Parquet"),
@@ -195,7 +195,7 @@ def test_a_file_that_cannot_be_used_is_refused_in_words(client, query, headers, 
 
 
 def test_a_form_without_a_file_is_refused(client):
-    assert_problem(client.post("/score", files={"other": b"x"}), 422, "its part 'file'")
+    assert_problem(client.post("/score", files={"other": b"x"}), 422, "in the field 'file'")
     for kind in ("multipart/form-data", "multipart/form-data; boundary=x"):
         assert_problem(client.post("/score", content=b"--y", headers={"content-type": kind}), 400, "")
 
@@ -241,7 +241,7 @@ def test_formulas_and_markup_stay_text(client, table):
 @pytest.mark.parametrize(
     ("body", "status", "words"),
     [
-        (b'{"texts": ["a"', 400, "The body is no JSON"),
+        (b'{"texts": ["a"', 400, "The body is not valid JSON"),
         (b"\xff\xfe", 400, ""),
         (b"[" * 100_000, 400, ""),
         (b'{"texts": ' + b"[" * 900 + b"]" * 900 + b"}", 422, "body.texts.0: Input should be a valid string"),
@@ -297,14 +297,14 @@ def test_a_small_file_that_unpacks_to_a_huge_one_is_refused(model):
     with zipfile.ZipFile(workbook, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("xl/worksheets/sheet1.xml", bytes(2 << 20))
     bombs = {"t.csv.gz": gzip.compress(b"text\n" + b"a" * (2 << 20)), "t.xlsx": workbook.getvalue()}
-    with serving(model, Settings(max_unpacked=1 << 20)) as client:
+    with serving(model, ServiceSettings(max_unpacked=1 << 20)) as client:
         for name, content in bombs.items():
             response = client.post("/score", params={"filename": name}, content=content)
             assert_problem(response, 413, "unpacks to more than 1,048,576 bytes")
 
 
 def test_what_takes_too_long_is_refused(model):
-    with serving(model, Settings(answer_seconds=0)) as client:
+    with serving(model, ServiceSettings(answer_seconds=0)) as client:
         assert_problem(ask(client, ["data entry"]), 413, "longer than 0 seconds")
         response = client.post("/score", params={"filename": "t.csv"}, content=b"text\ndata entry\n")
         assert_problem(response, 413, "longer than 0 seconds")
@@ -337,8 +337,8 @@ HEAD = b"POST %s HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r
 
 
 @pytest.mark.parametrize("path", [b"/predict", b"/score?filename=t.csv"])
-def test_a_body_that_does_not_come_is_not_waited_for(model, path):
-    with serving(model, Settings(upload_seconds=0.2)) as client, connect(client) as connection:
+def test_a_body_that_does_not_arrive_times_out(model, path):
+    with serving(model, ServiceSettings(upload_seconds=0.2)) as client, connect(client) as connection:
         connection.sendall(HEAD % path + b"{")
         answer = read_all(connection).decode()
         assert answer.startswith("HTTP/1.1 408 ")
@@ -349,7 +349,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(model, path):
     "said",
     [[], [b"POST /predict HTTP/1.1\r\nx: y"], [b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n", b"GET /"]],
 )
-def test_who_does_not_say_what_it_wants_is_hung_up_on(model, monkeypatch, said):
+def test_a_client_too_slow_to_send_a_request_is_disconnected(model, monkeypatch, said):
     monkeypatch.setattr(Protocol, "seconds", 0.3)
     with serving(model) as client, connect(client) as connection:
         wait_for(lambda: client.server.server_state.connections)
@@ -359,7 +359,7 @@ def test_who_does_not_say_what_it_wants_is_hung_up_on(model, monkeypatch, said):
         wait_for(lambda: not client.server.server_state.connections, seconds=3)
 
 
-def test_who_does_not_take_the_answer_is_hung_up_on(model, monkeypatch):
+def test_a_client_too_slow_to_read_the_response_is_disconnected(model, monkeypatch):
     monkeypatch.setattr(Protocol, "seconds", 0.2)
     content = b"text\n" + b"data entry of a great many long invoices and much more\n" * 200_000
     head = f"POST /score?filename=t.csv HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(content)}\r\n\r\n"
@@ -369,7 +369,7 @@ def test_who_does_not_take_the_answer_is_hung_up_on(model, monkeypatch):
         wait_for(lambda: not client.server.server_state.connections)
 
 
-def test_who_leaves_in_the_middle_leaves_nothing_behind(client, monkeypatch, tmp_path):
+def test_a_client_that_disconnects_leaves_no_files(client, monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with connect(client) as connection:
         connection.sendall(HEAD % b"/score?filename=t.csv" + b"text\n")
@@ -389,15 +389,17 @@ class Gate:
         return app.answer(model, text, explain=explain)
 
 
-@pytest.mark.parametrize("limits", [Settings(workers=1, max_waiting=0), Settings(max_requests=1)])
-def test_more_than_can_wait_is_sent_away_and_the_rest_is_answered(model, limits):
+@pytest.mark.parametrize(
+    "limits", [ServiceSettings(workers=1, max_waiting=0), ServiceSettings(max_requests=1)]
+)
+def test_requests_beyond_the_queue_get_503_and_the_others_are_answered(model, limits):
     gate, answers = Gate(), []
     with serving(model, limits, answering=gate) as client:
         first = threading.Thread(target=lambda: answers.append(ask(client, ["data entry"])))
         first.start()
         gate.entered.acquire()
         response = ask(client, ["data entry"])
-        assert_problem(response, 503, "Ask again")
+        assert_problem(response, 503, "Try again")
         assert response.headers["retry-after"] == "1"
         assert client.get("/health").json() == {"status": "ok"}
         gate.go.set()
@@ -406,7 +408,7 @@ def test_more_than_can_wait_is_sent_away_and_the_rest_is_answered(model, limits)
         assert ask(client, ["data entry"]).status_code == 200
 
 
-def test_many_at_once_are_answered_or_sent_away(client):
+def test_concurrent_requests_are_answered_or_get_503(client):
     statuses = []
     threads = [
         threading.Thread(target=lambda: statuses.append(ask(client, ["data entry"] * 50).status_code))
@@ -432,7 +434,7 @@ def test_no_answer_waits_until_its_head_is_acknowledged(client):
 
 
 def test_a_token_is_asked_for_where_there_is_one(model):
-    with serving(model, Settings(token="s" * 16)) as client:
+    with serving(model, ServiceSettings(token="s" * 16)) as client:
         for headers in ({}, {"authorization": "Bearer " + "x" * 16}, {"authorization": "s" * 16}):
             for response in (client.get("/model", headers=headers), client.post("/score", headers=headers)):
                 assert_problem(response, 401, "Bearer TOKEN")
@@ -529,7 +531,7 @@ def test_texts_are_never_logged(model, caplog):
         raise ValueError(text)
 
     with serving(model, answering=answer) as client:
-        assert_problem(ask(client, [word]), 500, "its log says where")
+        assert_problem(ask(client, [word]), 500, "see the log of the service")
         ask(client, word)
         client.get(f"/{word}?q={word}")
         client.post("/score", params={"filename": f"{word}.csv", "text_column": word}, content=word.encode())
@@ -539,7 +541,7 @@ def test_texts_are_never_logged(model, caplog):
     assert not [line for line in logged if word in line]
     assert [line for line in logged if re.match(r"ValueError at .*test_app\.py:\d+", line)]
     assert [line for line in logged if line.startswith("POST /score 200")]
-    assert [line for line in logged if line.startswith("GET (elsewhere) 404")]
+    assert [line for line in logged if line.startswith("GET (unknown) 404")]
 
 
 # --- the command ---------------------------------------------------------------------------------------
@@ -602,7 +604,7 @@ def test_a_second_server_on_the_same_port_says_so(command):
     second = command("--port", str(port))
     _, said = second.communicate(timeout=60)
     assert second.returncode == 1
-    assert said == f"outsort: port {port} of 127.0.0.1: is taken. Name another with --port.\n"
+    assert said == f"outsort: 127.0.0.1, port {port}: is already in use. Name another with --port.\n"
 
 
 @pytest.mark.parametrize(
@@ -610,9 +612,9 @@ def test_a_second_server_on_the_same_port_says_so(command):
     [
         (["--host", "0.0.0.0"], None, "Set a token in the environment variable OUTSORT_TOKEN."),  # noqa: S104
         (["--host", "::"], None, "Set a token"),
-        ([], "short", "OUTSORT_TOKEN: is no good token"),
-        ([], "a token with spaces in it", "OUTSORT_TOKEN: is no good token"),
-        (["--host", "no.such.host.invalid"], "s" * 16, "cannot be listened at"),
+        ([], "short", "OUTSORT_TOKEN: is not a valid token"),
+        ([], "a token with spaces in it", "OUTSORT_TOKEN: is not a valid token"),
+        (["--host", "no.such.host.invalid"], "s" * 16, "cannot bind"),
     ],
 )
 def test_what_cannot_be_served_is_refused_at_once(command, arguments, token, said):

@@ -1,4 +1,4 @@
-"""The page in a real browser, through its whole story: paste, drop, review, correct, take home."""
+"""The page in a real browser: paste, drop, review, correct, download."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ import outsort
 from outsort import model_file
 from outsort.scoring import files
 from outsort.service.app import key_of
-from outsort.service.guard import Settings
+from outsort.service.guard import ServiceSettings
 from serving import serving
 
 expect = pytest.importorskip("playwright.sync_api", reason="pip install 'outsort[browser]'").expect
@@ -29,7 +29,7 @@ ODD = [
 
 @pytest.fixture
 def page(browser, client):
-    """A page that fails the test when it says anything on its console or asks anything of elsewhere."""
+    """A page that fails the test if it logs to the console or sends a request elsewhere."""
     yield from opened(browser, client)
 
 
@@ -37,17 +37,17 @@ def opened(browser, client, **options):
     context = browser.new_context(accept_downloads=True, **options)
     page = context.new_page()
     page.set_default_timeout(15_000)
-    said, asked = [], []
-    page.on("console", lambda message: said.append(message.text) if message.type != "verbose" else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
+    messages, requests = [], []
+    page.on("console", lambda message: messages.append(message.text) if message.type != "verbose" else None)
+    page.on("pageerror", lambda error: messages.append(str(error)))
+    page.on("request", lambda request: requests.append(request.url))
     page.goto(str(client.base_url))
     expect(page.locator("#model")).to_contain_text("Model")
-    page.said = said
+    page.messages = messages
     yield page
     context.close()
-    assert said == []
-    assert [url for url in asked if not url.startswith((str(client.base_url), "blob:"))] == []
+    assert messages == []
+    assert [url for url in requests if not url.startswith((str(client.base_url), "blob:"))] == []
 
 
 def paste(page, texts):
@@ -57,7 +57,7 @@ def paste(page, texts):
 
 
 def drop(page, name, content):
-    """Drop a file on the page, as a hand does."""
+    """Drop a file on the page."""
     page.evaluate(
         """([name, content]) => {
             const data = new DataTransfer();
@@ -75,7 +75,7 @@ def row(page, place):
 
 
 def shown(page, place):
-    """What a row says: text, label, probability, line and state."""
+    """Return what a row shows: text, label, probability, line and state."""
     at = row(page, place)
     return (
         at.locator(".words").text_content(),
@@ -86,7 +86,7 @@ def shown(page, place):
     )
 
 
-def told(prediction):
+def expected_row(prediction):
     state = f"review: {prediction.reason}" if prediction.reason else "accepted"
     line = (prediction.service_line or "no service line").replace("_", " ")
     return (prediction.text, prediction.label, round(prediction.probability, 6), line, state)
@@ -114,7 +114,7 @@ def test_the_answer_for_a_text_is_the_same_everywhere(page, client, model, outso
     from outsort import predict
 
     texts = [*ODD, "key invoices into sap", "review contract clauses", "mop office floors"]
-    expected = [told(p) for p in predict(texts, model)]
+    expected = [expected_row(p) for p in predict(texts, model)]
 
     model_file.save(model, tmp_path / "m.joblib")
     printed = outsort("predict", "-m", tmp_path / "m.joblib", "-f", "json", stdin="\n".join(texts).encode())
@@ -144,7 +144,7 @@ def test_the_answer_for_a_text_is_the_same_everywhere(page, client, model, outso
     assert [shown(page, place) for place in range(len(texts))] == expected
 
 
-def test_the_words_of_a_text_are_tinted_by_what_they_said(page, model):
+def test_the_words_of_a_text_are_tinted_by_their_log_odds(page, model):
     text = ODD[2]
     paste(page, [text])
     expect(row(page, 0).locator(".t").first).to_be_visible()
@@ -180,13 +180,15 @@ def test_the_whole_box_can_be_one_text(page):
     assert page.locator("#list [role=option]:visible").count() == 1
 
 
-def test_a_spreadsheet_is_dropped_reviewed_and_taken_home(page, model, tmp_path):
+def test_a_spreadsheet_is_dropped_reviewed_and_downloaded(page, model, tmp_path):
     texts = ["translate into", "zzz", 'qqq, "quoted"', "contract", "=1+1 yyy"]
     content = table(texts)
     (tmp_path / "t.csv").write_bytes(content)
     drop(page, "tenders.csv", content)
     expect(page.locator("#source")).to_have_text("tenders.csv")
-    assert [shown(page, place) for place in range(5)] == [told(p) for p in outsort.predict(texts, model)]
+    assert [shown(page, place) for place in range(5)] == [
+        expected_row(p) for p in outsort.predict(texts, model)
+    ]
 
     page.get_by_role("radio", name="Review").check()
     assert [shown(page, place)[0] for place in range(3)] == [texts[1], texts[2], texts[4]]
@@ -256,7 +258,7 @@ def test_what_was_corrected_on_the_page_teaches_the_next_model(
             assert [shown(taught, place)[1] for place in range(2)] == list(unseen.values())
 
 
-def test_a_correction_can_be_taken_back(page):
+def test_a_correction_can_be_undone(page):
     paste(page, ["key invoices into sap", "zzz"])
     before = row(page, 0).locator(".state").text_content()
     page.keyboard.press("k")
@@ -274,17 +276,21 @@ def test_a_file_without_a_usual_column_asks_which_it_is(page):
     page.set_input_files(
         "#file", {"name": "x.csv", "mimeType": "text/csv", "buffer": b"a,What\n1,key invoices\n"}
     )
-    expect(page.locator("#columns")).to_contain_text("Which column of x.csv holds the texts?")
+    expect(page.locator("#columns")).to_contain_text("Which column of x.csv contains the texts?")
     page.select_option("#column", "What")
     page.click("#columns button")
     expect(page.locator("#row-0 .words")).to_have_text("key invoices")
-    assert page.said.pop().startswith("Failed to load resource: the server responded with a status of 422")
+    assert page.messages.pop().startswith(
+        "Failed to load resource: the server responded with a status of 422"
+    )
 
 
 def test_a_file_that_cannot_be_used_says_why(page):
     drop(page, "x.xls", b"text\n")
     expect(page.get_by_role("alert")).to_contain_text("Save it as .xlsx")
-    assert page.said.pop().startswith("Failed to load resource: the server responded with a status of 415")
+    assert page.messages.pop().startswith(
+        "Failed to load resource: the server responded with a status of 415"
+    )
     expect(page.locator("#texts")).to_be_visible()
 
 
@@ -298,7 +304,7 @@ def test_numbers_that_are_none_do_not_break_the_table(page):
     expect(page.locator("#row-0 .words")).to_contain_text("key invoices")
 
 
-def test_keys_alone_and_what_a_screen_reader_is_told(page):
+def test_keyboard_and_screen_reader(page):
     page.focus("#texts")
     page.keyboard.type("key invoices into sap\nzzz")
     page.keyboard.press("Control+Enter")
@@ -313,7 +319,7 @@ def test_keys_alone_and_what_a_screen_reader_is_told(page):
     page.keyboard.press("End")
     expect(listbox).to_have_attribute("aria-activedescendant", "row-1")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("region", name="The chosen text")).to_be_focused()
+    expect(page.get_by_role("region", name="Selected text")).to_be_focused()
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
@@ -386,7 +392,7 @@ def test_of_twenty_thousand_rows_only_those_in_sight_are_in_the_document(page):
     page.evaluate("new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))")
     assert page.locator(".row").count() < 60
     top = page.evaluate("document.getElementById('list').getBoundingClientRect().top")
-    first = page.evaluate(f"document.elementFromPoint(300, {top} + 40).closest('.row').dataset.place")
+    first = page.evaluate(f"document.elementFromPoint(300, {top} + 40).closest('.row').dataset.index")
     height = page.evaluate("document.querySelector('.row:not([hidden])').offsetHeight")
     assert abs(int(first) - 300_000 / height) <= 1
     page.fill("#find", "invoices 1234")
@@ -396,12 +402,12 @@ def test_of_twenty_thousand_rows_only_those_in_sight_are_in_the_document(page):
 
 def test_a_token_is_asked_for_once(browser, model):
     right = "a-token-of-length"
-    with serving(model, Settings(token=right)) as client:
+    with serving(model, ServiceSettings(token=right)) as client:
         context = browser.new_context()
         page = context.new_page()
         page.goto(str(client.base_url))
         for token in ("wrong", right):
-            page.get_by_label("This service asks for a token.").fill(token)
+            page.get_by_label("This service requires a token.").fill(token)
             page.click("#unlock button")
         expect(page.locator("#model")).to_contain_text("Model")
         paste(page, ["key invoices"])

@@ -55,7 +55,7 @@ def test_a_mark_before_json_lines_is_no_part_of_them(newline):
     content = "".join(json.dumps(o, ensure_ascii=False) + newline for o in objects).encode("utf-8-sig")
     reader = JsonlReader("in.jsonl", io.BytesIO(content), ReadOptions())
     (batch,) = reader
-    assert (batch.objects, batch.faults, reader.columns) == (objects, {}, ["text", "n"])
+    assert (batch.cells, batch.faults, reader.columns) == (objects, {}, ["text", "n"])
     assert [json.loads(line) for line in batch.lines] == objects
 
 

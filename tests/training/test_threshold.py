@@ -93,5 +93,5 @@ def test_no_rows_certify_nothing():
 @pytest.mark.parametrize("number", [0, 1, 1.5])
 def test_a_target_or_level_out_of_range_is_refused(number):
     for target, level in ((number, 0.9), (0.9, number)):
-        with pytest.raises(ValueError, match="must lie between 0 and 1"):
+        with pytest.raises(ValueError, match="choose between 0 and 1"):
             certify(np.array([0.9]), np.array([True]), target, level)

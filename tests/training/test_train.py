@@ -148,7 +148,7 @@ def test_every_row_is_held_out_once_in_each_scheme(frame):
         assert all(not set(rows) & set(out) for rows, out in splits)
 
 
-def test_a_line_left_out_is_left_out_whole(frame):
+def test_a_service_line_is_held_out_whole(frame):
     data = read(frame)
     lines = np.array(data.lines)
     splits = folds.folds(data, folds.Checks(folds=3), 0)[folds.LINES_OUT]
@@ -187,10 +187,10 @@ def test_the_model_tells_where_it_came_from(csv_file):
 
 def test_texts_without_a_letter_or_a_shared_word_teach_nothing():
     frame = pd.DataFrame({"text": ["!", "?", "-", "+"], "label": ["BPO", "BPO", "KPO", "KPO"]})
-    with pytest.raises(DataError, match="hold no letter or digit"):
+    with pytest.raises(DataError, match="have no letters or digits"):
         train.train(frame)
     frame["text"] = list("abcd")
-    with pytest.raises(DataError, match="No word or piece of a word stands in 2 texts"):
+    with pytest.raises(DataError, match="No word or piece of a word is in 2 texts"):
         train.train(frame)
 
 
@@ -204,7 +204,7 @@ def with_columns(frame, **columns):
     return read(frame.assign(**columns))
 
 
-def test_groups_are_left_out_whole(frame):
+def test_groups_are_held_out_whole(frame):
     suppliers = ["north", "south", "east"] * 5
     data = with_columns(frame, supplier=suppliers)
     splits = folds.folds(data, folds.Checks(folds=3, group_column="supplier"), 0)["unseen supplier"]
@@ -225,9 +225,9 @@ def test_later_rows_are_answered_by_models_of_the_rows_before(frame):
 @pytest.mark.parametrize(
     ("columns", "checks", "message"),
     [
-        ({"g": ["x"] * 15}, {"group_column": "g"}, "column 'g' holds one value only"),
-        ({"g": ["x"] * 6 + ["y"] * 9}, {"group_column": "g"}, "no row of BPO or none of KPO is left"),
-        ({"t": ["2026-01-01"] * 15}, {"time_column": "t"}, "column 't' holds one time only"),
+        ({"g": ["x"] * 15}, {"group_column": "g"}, "column 'g' has only one value"),
+        ({"g": ["x"] * 6 + ["y"] * 9}, {"group_column": "g"}, "no BPO or no KPO row is left"),
+        ({"t": ["2026-01-01"] * 15}, {"time_column": "t"}, "column 't' has only one time"),
         ({"t": ["2026-01-01"] * 6 + ["2026-02-01"] * 9}, {"time_column": "t"}, "no rows of both BPO and KPO"),
         ({}, {"group_column": "g"}, "no column 'g'; it has 'text', 'label', 'service_line'"),
     ],
@@ -254,7 +254,7 @@ def noisy():
 def test_calibration_lowers_log_loss_and_the_model_keeps_it(noisy):
     model, validation = train.train_validated(noisy)
     scores = validation.scores[folds.STRATIFIED]
-    assert scores["log_loss"] < scores["uncalibrated"]["log_loss"]
+    assert scores.log_loss < scores.uncalibrated.log_loss
     np.testing.assert_array_equal(model.calibration, validation.calibration)
     assert model.calibration[0, 1] != 1
     # Without rows of NEITHER there is nothing to calibrate its log-odds by.
@@ -286,7 +286,8 @@ def test_weights_count_as_rows_would(noisy):
     p_kpo = np.repeat(1 / (1 + np.exp(-held_out.log_odds)), times)
     expected = score(np.repeat(noisy.labels, times), p_kpo, np.full(len(p_kpo), np.nan))
     for name in ("accuracy", "macro_f1", "auc", "log_loss", "brier"):
-        assert weighted.scores[folds.STRATIFIED][name] == pytest.approx(expected[name])
+        found = getattr(weighted.scores[folds.STRATIFIED], name)
+        assert found == pytest.approx(getattr(expected, name))
 
 
 #: How much of a model's log-odds is true, by the scheme that asked: the harder, the more it exaggerates.
@@ -335,7 +336,12 @@ def test_calibration_and_threshold_hold_on_work_as_hard_as_the_hardest_scheme(ex
     data, splits, raw = exaggerating
     checks = folds.Checks(target_precision=0.9, group_column="supplier")
     found = validation.validate(
-        data, dict.fromkeys(schemes, splits), {scheme: raw[scheme] for scheme in schemes}, checks, None, 0
+        data,
+        dict.fromkeys(schemes, splits),
+        {scheme: raw[scheme] for scheme in schemes},
+        checks,
+        np.ones(6_000),
+        0,
     )
     assert found.scheme == hardest
     np.testing.assert_allclose(found.calibration[0], [0, TRUE_SHARE[hardest]], atol=0.1)
@@ -367,7 +373,7 @@ def test_no_fold_is_calibrated_by_its_own_rows():
         {folds.STRATIFIED: [(halves[1], halves[0]), (halves[0], halves[1])]},
         {folds.STRATIFIED: (log_odds, np.full(6_000, np.nan))},
         folds.Checks(),
-        None,
+        np.ones(6_000),
         0,
     )
     calibrated = found.held_out[folds.STRATIFIED].log_odds

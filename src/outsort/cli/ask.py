@@ -9,69 +9,54 @@ from typing import Annotated
 
 import typer
 
-from outsort.cli.options import (
-    FORMATS,
-    Cluster,
-    Encoding,
-    ModelFile,
-    OnError,
-    ReadAs,
-    Sheet,
-    Style,
-    TextColumns,
-    Texts,
-    format_chosen,
-    refuse_any,
-    silence_logs,
-    tell_reading,
-    texts_asked,
-)
+from outsort.cli import options as opt
 
 
 def predict(
-    texts: Texts = None,
-    model: ModelFile = None,
-    style: Style = None,
-    terms: Annotated[int, typer.Option(min=0, help="Terms named for and against, at most.")] = 3,
+    texts: opt.Texts = None,
+    model: opt.ModelFile = None,
+    style: opt.Style = None,
+    terms: Annotated[int, typer.Option(min=0, help="Number of terms to show for and against.")] = 3,
 ) -> None:
-    """Say BPO or KPO for each text, how likely, and why."""
+    """Classify texts as BPO or KPO, with a probability and the terms behind it."""
     from outsort.model_file import load
     from outsort.prediction import predictions
-    from outsort.reporting.terminal import write_predictions
+    from outsort.reporting.answers import write_predictions
 
-    asked = texts_asked(texts)
-    write_predictions(predictions(asked, load(model), n_terms=terms), sys.stdout, format_chosen(style))
+    asked = opt.texts_asked(texts)
+    write_predictions(predictions(asked, load(model), n_terms=terms), sys.stdout, opt.format_chosen(style))
 
 
 def explain(
-    texts: Texts = None,
-    model: ModelFile = None,
-    style: Style = None,
+    texts: opt.Texts = None,
+    model: opt.ModelFile = None,
+    style: opt.Style = None,
     data: Annotated[
-        Path | None, typer.Option(help="CSV file of labelled texts: shows those most like each text.")
+        Path | None, typer.Option(help="Table of labelled texts; shows those most similar to each text.")
     ] = None,
-    examples: Annotated[int, typer.Option(min=1, help="Such texts shown, at most.")] = 3,
-    lines: Annotated[int, typer.Option(min=0, help="Service lines shown, at most.")] = 3,
+    examples: Annotated[int, typer.Option(min=1, help="Number of similar texts to show.")] = 3,
+    lines: Annotated[int, typer.Option(min=0, help="Number of service lines to show.")] = 3,
 ) -> None:
-    """Say what each word of a text added to its answer, and which labelled texts are most like it.
+    """Show how much each word added to an answer, and the most similar labelled texts.
 
-    The words, the bias and the spread of the service lines add up to the log-odds of KPO against BPO.
+    The words, the bias and the entropy term (several likely service lines) add up to the log-odds of KPO
+    against BPO.
     """
     from outsort import explanation
     from outsort.model_file import load
     from outsort.prediction import predict
-    from outsort.reporting.terminal import write_explanations
+    from outsort.reporting.answers import write_explanations
 
-    asked = texts_asked(texts)
+    asked = opt.texts_asked(texts)
     judge = load(model)
     labelled = None
     if data:
         from outsort.data.dataset import read
 
         labelled = read(data)
-        tell_reading(labelled)
+        opt.tell_reading(labelled)
         if labelled.fingerprint != judge.about.get("data", {}).get("sha256"):
-            typer.echo(f"{data}: not the data that the model was trained on", err=True)
+            typer.echo(f"{data}: is not the data the model was trained on", err=True)
     results = (
         (
             predict(text, judge),
@@ -80,41 +65,43 @@ def explain(
         )
         for text in asked
     )
-    write_explanations(results, sys.stdout, format_chosen(style), n_lines=lines)
+    write_explanations(results, sys.stdout, opt.format_chosen(style), n_lines=lines)
 
 
 def score(
-    inputs: Annotated[
-        list[str], typer.Argument(help="Tables to score: names, patterns, or - for standard input.")
-    ],
-    output: Annotated[
-        str, typer.Option("--output", "-o", help="File to write, - for standard output, or a folder.")
-    ],
-    model: ModelFile = None,
-    text_column: TextColumns = None,
-    prefix: Annotated[str | None, typer.Option(help="Put before the names of the new columns.")] = None,
-    read_as: ReadAs = None,
+    inputs: Annotated[list[str], typer.Argument(help="Tables to score: files, patterns, or - for stdin.")],
+    output: Annotated[str, typer.Option("--output", "-o", help="File to write, - for stdout, or a folder.")],
+    model: opt.ModelFile = None,
+    text_column: opt.TextColumns = None,
+    prefix: Annotated[str | None, typer.Option(help="Prefix for added columns.")] = None,
+    read_as: opt.ReadAs = None,
     write_as: Annotated[
-        str | None, typer.Option("--to", metavar=FORMATS, help="Format of the output.")
+        str | None, typer.Option("--to", metavar=opt.FORMATS, help="Output format; default: by file name.")
     ] = None,
-    encoding: Encoding = None,
-    sheet: Sheet = None,
-    explain: Annotated[bool, typer.Option("--explain", help="Add the terms for and against.")] = False,
-    on_error: Annotated[
-        OnError, typer.Option(help="At a row that cannot be read: stop, or keep it with the reason.")
-    ] = OnError.STOP,
-    limit: Annotated[int | None, typer.Option(min=1, help="Rows of each input, at most.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Threads; one a core when left out.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace outputs that exist.")] = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Leave the finished parts of a folder, make the others.")
+    encoding: opt.Encoding = None,
+    sheet: opt.Sheet = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Add columns with the terms for and against.")
     ] = False,
-    cluster: Cluster = None,
+    on_error: Annotated[
+        opt.OnError, typer.Option(help="For rows that cannot be read: stop, or keep them with the reason.")
+    ] = opt.OnError.STOP,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Read only the first N rows of each input.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Number of threads; default: one per core.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite existing outputs.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Skip outputs in a folder that are already complete.")
+    ] = False,
+    cluster: opt.Cluster = None,
 ) -> None:
-    """Answer every row of a table, or of many, in CSV, TSV, JSON lines, Parquet or Excel.
+    """Classify every row of one or more tables (CSV, TSV, JSON Lines, Parquet, Excel).
 
-    All columns pass through as they are; label, probability, neither, service_line, decision, reason and
-    model come behind them.
+    All columns are kept as they are. The columns label, probability, neither, service_line, decision,
+    reason and model are appended.
     """
     from outsort.model_file import load
     from outsort.reporting.terminal import progress_line
@@ -124,7 +111,7 @@ def score(
         text_columns=tuple(text_column or ()),
         prefix=prefix,
         explain=explain,
-        keep=on_error is OnError.KEEP,
+        keep=on_error is opt.OnError.KEEP,
         limit=limit,
         workers=workers,
         read_as=read_as,
@@ -136,9 +123,11 @@ def score(
         len(inputs) > 1 or Path(output).is_dir() or output.endswith("/") or folder.is_pattern(inputs[0])
     )
     if not into_folder:
-        refuse_any({"--resume": resume, "--cluster": cluster}, "goes with an output folder")
+        opt.refuse_any({"--resume": resume, "--cluster": cluster}, "needs an output folder")
     if cluster and workers:
-        raise typer.BadParameter("goes without --cluster; say --cluster local:N", param_hint="--workers")
+        raise typer.BadParameter(
+            "cannot be combined with --cluster; use --cluster local:N", param_hint="--workers"
+        )
     loaded = load(model)
     with progress_line() as progress:
         if into_folder:
@@ -146,7 +135,7 @@ def score(
             if cluster:
                 from outsort.scoring.cluster import score_files as score_files_on
 
-                silence_logs()
+                opt.silence_logs()
                 score_files = partial(score_files_on, cluster=cluster)
             counts = score_files(
                 inputs, Path(output), loaded, options=options, force=force, resume=resume, progress=progress
@@ -158,4 +147,4 @@ def score(
                 )
             }
     for name, n_rows in counts.items():
-        typer.echo(f"{'standard output' if name == '-' else name}: {n_rows:,} rows", err=True)
+        typer.echo(f"{'stdout' if name == '-' else name}: {n_rows:,} rows", err=True)

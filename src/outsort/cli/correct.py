@@ -7,73 +7,68 @@ from typing import Annotated
 
 import typer
 
-from outsort.cli.options import (
-    By,
-    Encoding,
-    LabelColumn,
-    LineColumn,
-    ModelFile,
-    ReadAs,
-    Sheet,
-    TextColumn,
-    TextColumns,
-    WeightColumn,
-)
+from outsort.cli import options as opt
+from outsort.improving.strategy import Strategy
 
 
 def review(
     scored: Annotated[Path, typer.Argument(help="Table of texts, such as `outsort score` writes.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Queue to write: .xlsx or .csv.")],
-    n: Annotated[int, typer.Option("-n", min=1, help="Texts to choose.")] = 200,
-    by: Annotated[By, typer.Option(help="What to look for.")] = By.MIXED,
-    model: ModelFile = None,
-    text_column: TextColumns = None,
-    weight_column: WeightColumn = None,
-    read_as: ReadAs = None,
-    encoding: Encoding = None,
-    sheet: Sheet = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of what is drawn.")] = 0,
-    force: Annotated[bool, typer.Option("--force", help="Replace the queue if it exists.")] = False,
+    n: Annotated[int, typer.Option("-n", min=1, help="Number of texts to choose.")] = 200,
+    strategy: Annotated[Strategy, typer.Option(help="How to choose texts.")] = Strategy.MIXED,
+    model: opt.ModelFile = None,
+    text_column: opt.TextColumns = None,
+    weight_column: opt.WeightColumn = None,
+    read_as: opt.ReadAs = None,
+    encoding: opt.Encoding = None,
+    sheet: opt.Sheet = None,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the queue if it exists.")] = False,
 ) -> None:
-    """Choose the texts of which a person's label would teach the model most.
+    """Choose the texts whose labels would teach the model most, and write them for a person to label.
 
-    mixed: words that stand in many uncertain texts and in few learnt ones; uncertain: near the turn of a
-    label; weight: uncertain and weighty; novel: words the model does not know; random. `outsort merge`
-    takes the answers in.
+    mixed: terms common among uncertain texts and rare in the training data; uncertain: least certain of the
+    label; weight: uncertain and heavy; novel: words the model does not know; random. `outsort merge` reads
+    the labels back.
     """
-    from outsort.improving import choose, queue
+    from outsort.improving.review import review as choose_texts
     from outsort.model_file import load
-    from outsort.scoring.files import Options
+    from outsort.tables.base import ReadOptions
 
-    if by is By.WEIGHT and weight_column is None:
-        raise typer.BadParameter("needs --weight-column", param_hint="--by weight")
-    queue.check_queue(output, force=force)
-    judge = load(model)
-    options = Options(text_columns=tuple(text_column or ()), read_as=read_as, encoding=encoding, sheet=sheet)
-    candidates = queue.read_candidates(scored, judge, options=options, weight_column=weight_column)
-    weights = None if weight_column is None else candidates.weights
-    chosen = choose.choose(judge, candidates.texts, n, by.value, weights=weights, seed=seed)
-    n_long = queue.write_queue(output, judge, candidates, chosen, force=force)
-    if candidates.n_seen:
-        typer.echo(f"{scored}: {candidates.n_seen:,} texts left out: the model was trained on them", err=True)
-    if n_long:
-        typer.echo(f"{output}: {n_long:,} texts left out: too long for a workbook's cell", err=True)
-    typer.echo(f"{output}: {len(chosen) - n_long:,} of {len(candidates.texts):,} texts to review", err=True)
+    if strategy is Strategy.WEIGHT and weight_column is None:
+        raise typer.BadParameter("needs --weight-column", param_hint="--strategy weight")
+    result = choose_texts(
+        scored,
+        output,
+        n,
+        load(model),
+        strategy=strategy,
+        text_columns=text_column or (),
+        weight_column=weight_column,
+        options=ReadOptions(read_as=read_as, encoding=encoding, sheet=sheet),
+        seed=seed,
+        force=force,
+    )
+    if result.n_seen:
+        typer.echo(f"{scored}: {result.n_seen:,} texts skipped: the model was trained on them", err=True)
+    if result.n_too_long:
+        typer.echo(f"{output}: {result.n_too_long:,} texts skipped: too long for a workbook cell", err=True)
+    typer.echo(f"{output}: {result.n_chosen:,} of {result.n_texts:,} texts to review", err=True)
 
 
 def merge(
-    queues: Annotated[list[Path], typer.Argument(help="Queues with answers: workbooks or CSV files.")],
-    into: Annotated[Path, typer.Option(help="CSV file of labelled texts; made when missing.")],
-    reviewer: Annotated[str, typer.Option(help="Who decided, where a queue does not say.")] = "",
-    model: ModelFile = None,
-    text_column: TextColumn = None,
-    label_column: LabelColumn = None,
-    line_column: LineColumn = None,
+    queues: Annotated[list[Path], typer.Argument(help="Queues with labels filled in.")],
+    into: Annotated[Path, typer.Option(help="Table of labelled texts; created if missing.")],
+    reviewer: Annotated[str, typer.Option(help="Reviewer, where a queue does not name one.")] = "",
+    model: opt.ModelFile = None,
+    text_column: opt.TextColumn = None,
+    label_column: opt.LabelColumn = None,
+    line_column: opt.LineColumn = None,
 ) -> None:
-    """Bring reviewers' answers into labelled data, each row found by its key.
+    """Merge reviewers' labels into labelled data; rows are matched by key.
 
-    What cannot be trusted or agreed on is listed and left out, with exit code 3; merging again after it
-    was mended brings in the rest.
+    Labels that conflict or cannot be trusted are listed and skipped, with exit code 3. Fix them and merge
+    again: nothing is added twice.
     """
     from outsort.improving.merge import merge as bring_in
     from outsort.model_file import load
@@ -88,13 +83,15 @@ def merge(
         line_column=line_column,
     )
     typer.echo(
-        f"{into}: {result.added:,} rows added, {result.filled:,} given their label, "
-        f"{result.known:,} there already; {result.undecided:,} undecided"
+        f"{into}: {result.added:,} rows added, {result.filled:,} labels filled in, "
+        f"{result.known:,} already there; {result.undecided:,} without a label"
     )
     if result.lines_filled:
-        typer.echo(f"{into}: {result.lines_filled:,} service lines left open are the model's", err=True)
+        typer.echo(
+            f"{into}: {result.lines_filled:,} service lines left blank were filled in by the model", err=True
+        )
     for problem in result.problems:
         typer.echo(problem, err=True)
     if result.problems:
-        typer.echo(f"outsort: {len(result.problems):,} answers not merged", err=True)
+        typer.echo(f"outsort: {len(result.problems):,} labels not merged", err=True)
         raise typer.Exit(3)

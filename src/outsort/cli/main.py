@@ -67,22 +67,22 @@ for command in (
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; an error we know becomes one message and exit code 1.
+    """Run the command line; an error of ours becomes one message and exit code 1.
 
     Args:
-        arguments: the words after the program's name; those of the process when None.
+        arguments: the arguments after the program's name; None for those of the process.
     """
-    # A text may hold what the terminal's encoding cannot show; that is no reason to lose its row.
+    # A text may hold characters that the terminal's encoding lacks; that must not lose its row.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             # Windows writes files in a code page that holds a few hundred letters; ours read back as UTF-8.
             encoding = "utf-8" if os.name == "nt" and not stream.isatty() else None
             stream.reconfigure(encoding=encoding, errors="backslashreplace")
-    # Unwinding lets every half-made output go before the process does.
+    # Unwinding removes every half-written output before the process ends.
     for number in (signal.SIGINT, signal.SIGTERM):
         if threading.current_thread() is threading.main_thread():
             signal.signal(number, _stopped)
-    # Loading a model and its libraries makes many objects that stay: looking through them for garbage
+    # Loading a model and its libraries makes many objects that live on: collecting garbage among them
     # again and again, and once more at the end, takes a fifth of a second.
     gc.set_threshold(100_000, 50, 50)
     try:
@@ -96,10 +96,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _stopped(number: int, frame: FrameType | None) -> None:
-    """Leave with the exit code a shell expects of a process that a signal ended: 130, 143.
+    """Exit with the code a shell expects of a process ended by a signal: 130, 143.
 
-    LLVM calls back into Python while it loads code. An exception there is lost, and LLVM goes on with
-    half of an answer until it crashes: so the signal is sent again until no such call is under way.
+    LLVM calls back into Python while it loads code. An exception raised there is lost, and LLVM goes on
+    with half an answer until it crashes: so the signal is sent again until no such call is running.
     """
     while frame:
         if frame.f_globals.get("__name__", "").startswith("llvmlite."):

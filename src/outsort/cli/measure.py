@@ -23,6 +23,7 @@ from outsort.cli.options import (
     tell_reading,
     tell_seen,
     work_on,
+    write_json,
 )
 
 
@@ -31,11 +32,11 @@ def evaluate(
     model: ModelFile = None,
     by: Annotated[
         list[str] | None,
-        typer.Option(metavar="COLUMN", help="Score each value of a column apart, too; may be repeated."),
+        typer.Option(metavar="COLUMN", help="Score each value of a column separately; repeatable."),
     ] = None,
     weight_column: WeightColumn = None,
     as_json: Json = False,
-    mistakes: Annotated[int, typer.Option(min=0, help="Worst mistakes listed, at most.")] = 10,
+    mistakes: Annotated[int, typer.Option(min=0, help="Worst mistakes to list.")] = 10,
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
     report: ReportFile = None,
@@ -44,11 +45,9 @@ def evaluate(
 ) -> None:
     """Score a model on labelled descriptions.
 
-    Rows labelled NEITHER or UNCLEAR are left out of the scores of BPO against KPO; they show how well
-    such texts are told apart, and count as wrong where they are accepted.
+    Scores are of BPO against KPO. Rows labelled NEITHER or UNCLEAR count in NEITHER AUC, and as wrong if they
+    are accepted.
     """
-    import json
-
     from outsort.data.dataset import read
     from outsort.evaluation import evaluate
     from outsort.model_file import load
@@ -62,9 +61,9 @@ def evaluate(
     with work_on(cluster):
         answers = evaluate.answer(judge, dataset, by=by or (), weight_column=weight_column)
     result = evaluate.evaluate_answers(judge, answers, n_mistakes=mistakes)
-    tell_seen(dataset, "the model", result["share_seen"])
+    tell_seen(dataset, "the model", result.share_seen)
     if as_json:
-        typer.echo(json.dumps(result, ensure_ascii=False, indent=2))
+        write_json(result.to_dict())
     else:
         write_tables(sys.stdout, evaluation_tables(result))
     if report:
@@ -74,23 +73,21 @@ def evaluate(
 
 
 def compare(
-    old: Annotated[Path, typer.Argument(help="Model file: the one there is.")],
-    new: Annotated[Path, typer.Argument(help="Model file: the one that may replace it.")],
+    old: Annotated[Path, typer.Argument(help="Model file: the current model.")],
+    new: Annotated[Path, typer.Argument(help="Model file: the candidate.")],
     data: Data,
     gate: Annotated[Gate | None, typer.Option(help="Exit with 3 if the new model is worse.")] = None,
     weight_column: WeightColumn = None,
     as_json: Json = False,
-    flips: Annotated[int, typer.Option(min=0, help="Rows whose label flips listed, at most.")] = 10,
+    flips: Annotated[int, typer.Option(min=0, help="Changed predictions to list.")] = 10,
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
 ) -> None:
-    """Say whether a new model is better than an old one, on the same labelled descriptions.
+    """Compare a new model with an old one on the same labelled descriptions.
 
-    With --gate no-worse it exits with 3 when fewer rows are right than chance can excuse: exact McNemar
-    test at 5 %, or an interval of the difference that lies below 0.
+    With --gate no-worse it exits with 3 when the new model is significantly worse: by the exact McNemar test
+    at 5%, or because the whole interval of the difference lies below 0.
     """
-    import json
-
     from outsort.data.dataset import read
     from outsort.evaluation import compare
     from outsort.model_file import load
@@ -101,43 +98,43 @@ def compare(
     tell_reading(dataset)
     if before.knows_neither != after.knows_neither:
         path = old if before.knows_neither else new
-        typer.echo(f"only {path} knows NEITHER: the other accepts such rows like any", err=True)
+        typer.echo(f"only {path} knows NEITHER: the other model accepts such rows like any other", err=True)
     result = compare.compare(before, after, dataset, weight_column=weight_column, n_flips=flips)
-    for path, share in zip((old, new), result["share_seen"].values(), strict=True):
+    for path, share in zip((old, new), result.share_seen.values(), strict=True):
         tell_seen(dataset, str(path), share)
     if as_json:
-        typer.echo(json.dumps(result, ensure_ascii=False, indent=2))
+        write_json(result.to_dict())
     else:
         write_tables(sys.stdout, comparison_tables(result))
-    if gate and result["worse"]:
+    if gate and result.worse:
         typer.echo(f"outsort: {new} is worse than {old}", err=True)
         raise typer.Exit(3)
 
 
 def check(
-    data: Annotated[Path, typer.Argument(help="CSV file with texts, and labels if it has any.")],
+    data: Annotated[Path, typer.Argument(help="Table of texts, with or without labels.")],
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
     line_column: LineColumn = None,
-    min_rows: Annotated[int, typer.Option(min=0, help="Rows each line or label should have.")] = 20,
+    min_rows: Annotated[
+        int, typer.Option(min=0, help="Rows that each service line or label should have.")
+    ] = 20,
     max_style: Annotated[
-        float, typer.Option(min=0.5, max=1, help="Accuracy that style alone may reach, BPO against KPO.")
+        float, typer.Option(min=0.5, max=1, help="Limit of style leakage: accuracy from style alone.")
     ] = 0.58,
     similarity: Annotated[
         float, typer.Option(min=0.2, max=1, help="Jaccard similarity of near duplicates.")
     ] = 0.6,
-    show: Annotated[int, typer.Option(min=0, help="Findings of each kind to list, at most.")] = 5,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if a limit is passed.")] = False,
+    show: Annotated[int, typer.Option(min=0, help="Examples of each problem to list.")] = 5,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if a check fails.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Look for what makes labelled descriptions poor teaching.
+    """Check labelled descriptions for problems that make them poor training data.
 
-    Copies, conflicts, labels that are probably wrong, style that gives the label away, thin lines.
+    Duplicates, near duplicates, conflicting and probably wrong labels, style leakage, small service lines.
     """
-    import json
-
-    from outsort.improving.check import Limits
     from outsort.improving.check import check as check_data
+    from outsort.improving.findings import Limits
     from outsort.reporting.terminal import check_tables, write_tables
 
     limits = Limits(near_duplicate=similarity, style=max_style, min_rows=min_rows)
@@ -149,11 +146,11 @@ def check(
         limits=limits,
     )
     if as_json:
-        typer.echo(json.dumps(result, ensure_ascii=False, indent=2))
+        write_json(result.to_dict())
     else:
         write_tables(sys.stdout, check_tables(result, show))
-    for what in result["left_out"]:
-        typer.echo(f"left out: {what}", err=True)
-    if strict and result["failed"]:
-        typer.echo(f"outsort: {result['source']}: past the limit: {', '.join(result['failed'])}", err=True)
+    for what in result.left_out:
+        typer.echo(f"skipped: {what}", err=True)
+    if strict and result.failed:
+        typer.echo(f"outsort: {result.source}: over the limit: {', '.join(result.failed)}", err=True)
         raise typer.Exit(3)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outsort.reporting.terminal import Format
+from outsort.reporting.answers import Format
 from outsort.tables import formats
 
 if TYPE_CHECKING:
@@ -20,76 +20,70 @@ if TYPE_CHECKING:
     from outsort.data.dataset import Dataset
 
 Data = Annotated[Path, typer.Argument(help="Table of labelled texts: csv, tsv, jsonl, parquet, xlsx.")]
-TextColumn = Annotated[str | None, typer.Option(help="Column of texts; found by its usual name.")]
-LabelColumn = Annotated[str | None, typer.Option(help="Column of labels: BPO, KPO or NEITHER.")]
-LineColumn = Annotated[str | None, typer.Option(help="Column of service lines, if there is one.")]
+TextColumn = Annotated[str | None, typer.Option(help="Text column; detected by its usual names.")]
+LabelColumn = Annotated[str | None, typer.Option(help="Label column (BPO, KPO, NEITHER).")]
+LineColumn = Annotated[str | None, typer.Option(help="Service-line column, if there is one.")]
 WeightColumn = Annotated[
-    str | None, typer.Option(help="Column of how much each row counts: spend, headcount.")
+    str | None, typer.Option(help="Column to weight rows by, such as spend or headcount.")
 ]
-GroupColumn = Annotated[str | None, typer.Option(help="Score on groups left out whole, too: suppliers, say.")]
+GroupColumn = Annotated[str | None, typer.Option(help="Also score on unseen groups, such as suppliers.")]
 ModelFile = Annotated[
     Path | None,
-    typer.Option("--model", "-m", help="Model file; the default model ships with outsort."),
+    typer.Option("--model", "-m", help="Model file; default: the model that ships with outsort."),
 ]
 Texts = Annotated[
     list[str] | None,
-    typer.Argument(help="Descriptions of work; without any, one a line from standard input."),
+    typer.Argument(help="Descriptions of work; if none are given, one per line on stdin."),
 ]
 Style = Annotated[
-    Format | None, typer.Option("--format", "-f", help="Default: table on a terminal, csv elsewhere.")
+    Format | None,
+    typer.Option("--format", "-f", help="Output format; default: table on a terminal, csv elsewhere."),
 ]
 ReportFile = Annotated[
-    Path | None, typer.Option("--report", metavar="HTML", help="Write all of it as a web page, too.")
+    Path | None, typer.Option("--report", metavar="HTML", help="Also write the results as a web page.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Write JSON instead of tables.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Cluster = Annotated[
     str | None,
     typer.Option(
         metavar="ADDRESS",
-        help="Work on a Dask cluster: its scheduler's tcp://HOST:PORT, or local:N for N workers here.",
+        help="Run on a Dask cluster: tcp://HOST:PORT of its scheduler, or local:N for N workers here.",
     ),
 ]
 FORMATS = "|".join(formats.FORMATS)
 TextColumns = Annotated[
-    list[str] | None, typer.Option(help="Column of texts; several are joined. Found by its usual name.")
+    list[str] | None,
+    typer.Option(help="Text column; repeat it to join several. Detected by its usual names."),
 ]
-ReadAs = Annotated[str | None, typer.Option("--from", metavar=FORMATS, help="Format of the input.")]
-Encoding = Annotated[str | None, typer.Option(help="Encoding of CSV input; found when left out.")]
-Sheet = Annotated[str | None, typer.Option(help="Sheet of a workbook; the first when left out.")]
+ReadAs = Annotated[
+    str | None, typer.Option("--from", metavar=FORMATS, help="Input format; default: by file name.")
+]
+Encoding = Annotated[str | None, typer.Option(help="Encoding of CSV input; detected by default.")]
+Sheet = Annotated[str | None, typer.Option(help="Sheet of a workbook; default: the first.")]
 
 
 class Gate(StrEnum):
-    """What a new model must be."""
+    """What a new model must pass."""
 
     NO_WORSE = "no-worse"
 
 
-class By(StrEnum):
-    """How texts are chosen for review."""
-
-    MIXED = "mixed"
-    UNCERTAIN = "uncertain"
-    WEIGHT = "weight"
-    NOVEL = "novel"
-    RANDOM = "random"
-
-
 class OnError(StrEnum):
-    """What to do at a row that cannot be read."""
+    """What to do with a row that cannot be read."""
 
     STOP = "stop"
     KEEP = "keep"
 
 
 def refuse_any(options: Mapping[str, object], why: str) -> None:
-    """Refuse the first option that was given a value."""
+    """Refuse the first of these options that was given."""
     for option, given in options.items():
         if given:
             raise typer.BadParameter(why, param_hint=option)
 
 
 def work_on(cluster: str | None) -> AbstractContextManager[None]:
-    """Return a context in which work runs on a Dask cluster, or here without one."""
+    """Return a context in which work runs on a Dask cluster; without an address it runs here."""
     if not cluster:
         return nullcontext()
     from outsort.scoring.cluster import parallel_on
@@ -108,7 +102,7 @@ def silence_logs() -> None:
 def texts_asked(given: list[str] | None) -> list[str]:
     """Return the texts given as arguments, or else the lines of standard input."""
     if not given and sys.stdin.isatty():
-        raise typer.BadParameter("give a text, or pipe one a line to standard input", param_hint="TEXTS")
+        raise typer.BadParameter("give a text, or pipe texts to stdin, one per line", param_hint="TEXTS")
     return given or _lines_of_stdin()
 
 
@@ -127,6 +121,13 @@ def _lines_of_stdin() -> list[str]:
     return [line.removesuffix("\r") for line in (lines if lines[-1] else lines[:-1])]
 
 
+def write_json(values: Mapping[str, object]) -> None:
+    """Write plain values to stdout as JSON."""
+    import json
+
+    typer.echo(json.dumps(values, ensure_ascii=False, indent=2))
+
+
 def check_report(path: Path, *, force: bool) -> None:
     """Refuse a report that cannot be written, before the work begins."""
     from outsort.reporting.report import check
@@ -139,15 +140,15 @@ def tell_reading(dataset: Dataset) -> None:
     _tell_encoding(dataset.source, dataset.encoding)
     if dataset.n_repeats:
         rows = "row" if dataset.n_repeats == 1 else "rows"
-        typer.echo(f"{dataset.source}: {dataset.n_repeats:,} repeated {rows} left out", err=True)
+        typer.echo(f"{dataset.source}: {dataset.n_repeats:,} duplicate {rows} dropped", err=True)
 
 
 def tell_seen(dataset: Dataset, model: str, share: float) -> None:
     """Warn that a model is scored on rows it was trained on."""
     if share:
         typer.echo(
-            f"{dataset.source}: WARNING: {model} was trained on {share:.0%} of these texts; its scores "
-            "flatter it. Measure on texts it has not seen.",
+            f"{dataset.source}: WARNING: {model} was trained on {share:.0%} of these texts, so its scores "
+            "are too good. Measure it on texts it has not seen.",
             err=True,
         )
 

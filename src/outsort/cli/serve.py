@@ -6,19 +6,19 @@ from typing import Annotated
 
 import typer
 
-from outsort.cli.options import ModelFile
+from outsort.cli import options as opt
 from outsort.errors import OutsortError
 
 
 def serve(
-    model: ModelFile = None,
-    host: Annotated[str, typer.Option(help="Name or address to listen at.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 for any that is free.")] = 8000,
+    model: opt.ModelFile = None,
+    host: Annotated[str, typer.Option(help="Host name or address to bind.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 for any free port.")] = 8000,
 ) -> None:
-    """Answer over HTTP, and serve a page to sort, review and correct texts in a browser.
+    """Serve an HTTP API and a page to classify, review and correct texts in a browser.
 
-    A token in the environment variable OUTSORT_TOKEN is asked of every client; without one only this
-    machine is listened to.
+    If the environment variable OUTSORT_TOKEN is set, every client must send that token; otherwise the
+    service binds to this machine only.
     """
     import os
 

@@ -1,11 +1,11 @@
-"""Commands that make models: train, retrain, plan, card."""
+"""Commands around training: train, retrain, plan, card."""
 
 from __future__ import annotations
 
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,7 +26,13 @@ from outsort.cli.options import (
     tell_reading,
     tell_seen,
     work_on,
+    write_json,
 )
+
+if TYPE_CHECKING:
+    from outsort.data.dataset import Dataset
+    from outsort.improving.retrain import Retraining
+    from outsort.training.about import Summary
 
 
 def train(
@@ -39,23 +45,24 @@ def train(
     target_precision: Annotated[
         float | None,
         typer.Option(
-            min=0.5, max=0.999, help="Share of accepted answers that shall be right.", show_default="0.95"
+            min=0.5, max=0.999, help="Precision that accepted answers must have.", show_default="0.95"
         ),
     ] = None,
-    confidence: Annotated[
-        float, typer.Option(min=0.5, max=0.999, help="Probability that this promise is kept.")
+    level: Annotated[
+        float, typer.Option(min=0.5, max=0.999, help="Confidence level of that precision.")
     ] = 0.9,
     group_column: GroupColumn = None,
     time_column: Annotated[
-        str | None, typer.Option(help="Score on rows later than those trained on, too.")
+        str | None, typer.Option(help="Column of dates: also score rows later than the training rows.")
     ] = None,
     weight_column: WeightColumn = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the solver and the folds.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     report: ReportFile = None,
+    as_json: Json = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the outputs if they exist.")] = False,
     cluster: Cluster = None,
 ) -> None:
-    """Train a model on labelled descriptions and say how good it is."""
+    """Train a model on labelled descriptions and score it by cross-validation."""
     if folds == 1:
         raise typer.BadParameter("choose 2 folds or more, or 0 for none", param_hint="--folds")
     needing = {
@@ -67,13 +74,14 @@ def train(
     if not folds:
         refuse_any(needing, "needs cross-validation: choose 2 folds or more")
     if report and report.resolve() == output.resolve():
-        raise typer.BadParameter("is the model file: name another", param_hint="--report")
+        raise typer.BadParameter("is the model file: choose another name", param_hint="--report")
     from outsort.data.dataset import read
     from outsort.files import check_output
     from outsort.model_file import save
-    from outsort.reporting.terminal import certificate_line, gap_line, scores_table, write_tables
+    from outsort.reporting.terminal import certificate_line
+    from outsort.training.about import summarize
     from outsort.training.fitting import Settings
-    from outsort.training.folds import LINES_OUT, STRATIFIED, Checks
+    from outsort.training.folds import Checks
     from outsort.training.train import train_validated
 
     check_output(output, force=force)
@@ -85,7 +93,7 @@ def train(
     checks = Checks(
         folds=folds,
         target_precision=target_precision or Checks.target_precision,
-        confidence=confidence,
+        level=level,
         group_column=group_column,
         time_column=time_column,
         weight_column=weight_column,
@@ -94,30 +102,38 @@ def train(
         model, validation = train_validated(dataset, Settings(seed=seed), checks)
     seconds = time.perf_counter() - start
     size = save(model, output, force=force)
-    counts = model.about["data"]["rows_by_label"]
-    lines = f", {len(model.lines)} service lines" if model.has_lines else ""
-    typer.echo(
-        f"{len(dataset.texts):,} rows used"
-        f" ({', '.join(f'{n:,} {label}' for label, n in counts.items())}{lines})"
-    )
-    if model.about["scores"]:
-        write_tables(sys.stdout, [scores_table(model.about["scores"], "cross-validation")])
-        gap = gap_line(model.about["scores"], STRATIFIED, LINES_OUT)
-        if gap:
-            typer.echo(gap)
-    typer.echo(f"{output}: {len(model.terms):,} terms, {size / 1e6:.1f} MB, in {seconds:.1f} s")
-    if validation:
-        if report:
-            from outsort.reporting.report import of_training, write
+    summary = summarize(model)
+    if report and validation:
+        from outsort.reporting.report import of_training, write
 
-            write(of_training(model, dataset, validation, weight_column), report, force=force)
-        typer.echo(certificate_line(validation.certificate))
-        if target_precision and not validation.certificate.coverage:
-            raise typer.Exit(3)
+        write(of_training(model, dataset, validation, weight_column), report, force=force)
+    if as_json:
+        write_json({"output": str(output), "bytes": size, "seconds": round(seconds, 3)} | summary.to_dict())
+    else:
+        _print_training(summary, dataset)
+        typer.echo(f"{output}: {summary.terms:,} terms, {size / 1e6:.1f} MB, in {seconds:.1f} s")
+        if summary.decision:
+            typer.echo(certificate_line(summary.decision))
+    if target_precision and summary.decision and not summary.decision.coverage:
+        raise typer.Exit(3)
+
+
+def _print_training(summary: Summary, dataset: Dataset) -> None:
+    from outsort.reporting.terminal import gap_line, scores_table, write_tables
+    from outsort.training.folds import LINES_OUT, STRATIFIED
+
+    labels = (f"{dataset.labels.count(label):,} {label}" for label in sorted(set(dataset.labels)))
+    lines = f", {summary.service_lines} service lines" if summary.service_lines else ""
+    typer.echo(f"{len(dataset.texts):,} rows used ({', '.join(labels)}{lines})")
+    if summary.scores:
+        write_tables(sys.stdout, [scores_table(summary.scores, "cross-validation")])
+    gap = gap_line(summary.scores, STRATIFIED, LINES_OUT)
+    if gap:
+        typer.echo(gap)
 
 
 def card(model: ModelFile = None) -> None:
-    """Write a model card in Markdown: what a model is, how good it is and what it is for."""
+    """Print the card of a model in Markdown: what it is, how good it is and what it is for."""
     from outsort.model_file import load
     from outsort.reporting.card import card as card_of
 
@@ -126,13 +142,13 @@ def card(model: ModelFile = None) -> None:
 
 def retrain(
     data: Data,
-    base: Annotated[Path, typer.Option(help="Model file: the one there is.")],
+    base: Annotated[Path, typer.Option(help="Model file: the current model.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Model file to write.")],
     gate: Annotated[
         Gate | None, typer.Option(help="Write nothing and exit with 3 if the new model is worse.")
     ] = None,
     test: Annotated[
-        Path | None, typer.Option(help="CSV file of labelled texts for measuring only: compares on it, too.")
+        Path | None, typer.Option(help="Table of labelled texts, not trained on: also compare on these.")
     ] = None,
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
@@ -140,19 +156,20 @@ def retrain(
     folds: Annotated[int, typer.Option(min=2, help="Folds of cross-validation.")] = 5,
     group_column: GroupColumn = None,
     weight_column: WeightColumn = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the solver and the folds.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
+    as_json: Json = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")] = False,
 ) -> None:
-    """Train a model to replace another, and say whether it is better on what the other never saw.
+    """Train a model to replace another, and compare the two on rows that the other never saw.
 
-    On rows that are new, the old model's answers are compared with those of models trained without them;
-    on lines and groups left out whole, models of all rows with models of the rows that the old one had.
+    On new rows, the old model is compared with models trained without those rows; on unseen service lines and
+    groups, models of all rows with models of the old model's rows.
     """
     from outsort.data.dataset import read
     from outsort.files import check_output
     from outsort.improving.retrain import retrain as train_again
     from outsort.model_file import load, save
-    from outsort.reporting.terminal import comparison_tables, judgement_line, scores_table, write_tables
+    from outsort.training.about import summarize
     from outsort.training.fitting import Settings
     from outsort.training.folds import Checks
 
@@ -170,51 +187,64 @@ def retrain(
         checks=Checks(folds=folds, group_column=group_column, weight_column=weight_column),
         test=measure,
     )
-    write_tables(sys.stdout, [scores_table(model.about["scores"], "cross-validation")])
-    typer.echo(f"{result['new_rows']:,} of {len(dataset.texts):,} rows are new to {base}")
-    if result["on_new_rows"]:
-        typer.echo(f"On them: {judgement_line(result['on_new_rows'])}")
-    for scheme, verdict in result["on_groups"].items():
-        found = judgement_line(verdict, "sign test of groups")
-        typer.echo(f"On {scheme}, all rows against those {base} had: {found}")
-    if result["on_test"] and measure:
-        for path, share in zip((base, output), result["on_test"]["share_seen"].values(), strict=True):
+    if result.on_test and measure:
+        for path, share in zip((base, output), result.on_test.share_seen.values(), strict=True):
             tell_seen(measure, str(path), share)
-        typer.echo(f"On {test}:")
-        write_tables(sys.stdout, comparison_tables(result["on_test"]))
-    if gate and (result["worse"] or not result["judged"]):
-        why = "the new model is worse" if result["worse"] else "no new row and no --test to judge it by"
+    refused = gate and (result.worse or not result.judged)
+    size = 0 if refused else save(model, output, force=force)
+    if as_json:
+        written = {"output": None if refused else str(output), "bytes": size}
+        write_json(written | summarize(model).to_dict() | {"comparison": result.to_dict()})
+    else:
+        _print_retraining(summarize(model), result, base, test, len(dataset.texts))
+        if not refused:
+            typer.echo(f"{output}: {len(model.terms):,} terms, {size / 1e6:.1f} MB")
+    if refused:
+        why = "the new model is worse" if result.worse else "no new rows and no --test to compare on"
         typer.echo(f"outsort: {output}: not written: {why}", err=True)
         raise typer.Exit(3)
-    size = save(model, output, force=force)
-    typer.echo(f"{output}: {len(model.terms):,} terms, {size / 1e6:.1f} MB")
+
+
+def _print_retraining(
+    summary: Summary, result: Retraining, base: Path, test: Path | None, n_rows: int
+) -> None:
+    from outsort.reporting.terminal import comparison_tables, judgement_line, scores_table, write_tables
+
+    write_tables(sys.stdout, [scores_table(summary.scores, "cross-validation")])
+    typer.echo(f"{result.new_rows:,} of {n_rows:,} rows are new to {base}")
+    if result.on_new_rows:
+        typer.echo(f"On new rows: {judgement_line(result.on_new_rows)}")
+    for scheme, judgement in result.on_groups.items():
+        found = judgement_line(judgement, "sign test of groups")
+        typer.echo(f"On {scheme}, all rows against the rows of {base}: {found}")
+    if result.on_test:
+        typer.echo(f"On {test}:")
+        write_tables(sys.stdout, comparison_tables(result.on_test))
 
 
 def plan(
     data: Data,
     n: Annotated[
-        int | None, typer.Option("-n", min=1, help="Labels to be made; as many as are worth it by default.")
+        int | None, typer.Option("-n", min=1, help="Labels to make; by default, those worth making.")
     ] = None,
     min_gain: Annotated[
         float,
-        typer.Option(min=1e-6, max=1, help="Accuracy that 100 more labels must bring to be worth making."),
+        typer.Option(min=1e-6, max=1, help="Gain in accuracy that makes 100 more labels worth making."),
     ] = 0.001,
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
     line_column: LineColumn = None,
     folds: Annotated[int, typer.Option(min=2, help="Folds of cross-validation.")] = 5,
     weight_column: WeightColumn = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the solver and the folds.")] = 0,
-    lines: Annotated[int, typer.Option(min=0, help="Service lines shown, at most.")] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
+    lines: Annotated[int, typer.Option(min=0, help="Service lines to list.")] = 10,
     as_json: Json = False,
 ) -> None:
-    """Say how many more labels are worth making, and which service lines need them.
+    """Plan how many more labels to make, and for which service lines.
 
-    Models of growing shares of the rows tell how accuracy rises; the labels go where they take most
-    mistakes away. An answer is right when the likeliest of BPO, KPO and NEITHER is the row's label.
+    A learning curve over growing shares of the rows forecasts accuracy; labels go where they prevent most
+    mistakes. An answer is right when the likeliest of BPO, KPO and NEITHER is the row's label.
     """
-    import json
-
     from outsort.data.dataset import read
     from outsort.improving import plan
     from outsort.reporting.terminal import plan_tables, write_tables
@@ -231,6 +261,6 @@ def plan(
         weight_column=weight_column,
     )
     if as_json:
-        typer.echo(json.dumps(result, ensure_ascii=False, indent=2))
+        write_json(result.to_dict())
     else:
         write_tables(sys.stdout, plan_tables(result, lines))

@@ -1,4 +1,4 @@
-"""Labelled descriptions: read from any CSV, checked before anything is learnt from them."""
+"""Labelled descriptions: read from a table, and checked before anything is learnt from them."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Labelled texts that have passed the checks.
+    """Labelled texts that passed the checks.
 
     Attributes:
         frame: the table they came from, row by row the same as `texts`.
         texts: n_rows strings, none of them blank.
         labels: n_rows of BPO, KPO, NEITHER (or UNCLEAR, where it was allowed).
         lines: n_rows names of service lines, or None when the data has no such column.
-        n_repeats: rows left out because the same text stood before with the same label and line.
-        source: the name to call the data by in messages.
+        n_repeats: duplicate rows dropped: same text, label and line as an earlier row.
+        source: the name of the data in messages.
         encoding: the encoding of the file it came from; utf-8 for a frame.
     """
 
@@ -66,15 +66,15 @@ def read(
 
     Args:
         data: a table in any format that `outsort score` reads, or a frame, with one description per row.
-        text_column: name of the column of texts; found by its usual name when None.
+        text_column: name of the text column; None to detect it by its usual names.
         label_column: likewise for the labels.
-        line_column: likewise for the service lines; data without such a column are welcome.
-        for_training: leave repeated rows out and refuse what nothing can be learnt from: UNCLEAR,
-            one text under two labels, one line under two labels, fewer than two rows of BPO or KPO.
-            When False, for measuring, such rows stay in.
+        line_column: likewise for the service lines, which are optional.
+        for_training: drop duplicate rows, and refuse what nothing can be learnt from: UNCLEAR, one text
+            or service line under two labels, fewer than two rows of BPO or KPO. Pass False to measure
+            with such rows.
 
     Raises:
-        DataError: the data cannot be read, lack a column, or hold rows that must be mended first.
+        DataError: the data cannot be read, lack a column, or hold rows that must be fixed first.
     """
     table = read_table(data)
     frame = table.frame
@@ -124,7 +124,7 @@ def _row_problems(
         if not text.strip():
             yield f"row {row}: the text is empty"
         if label not in known:
-            yield f"row {row}: label {label!r} is none of {', '.join(LABELS)}"
+            yield f"row {row}: label {label!r} is not one of {', '.join(LABELS)}"
         if not line and label:
             yield f"row {row}: the service line is empty"
 
@@ -132,7 +132,7 @@ def _row_problems(
 def _conflicts(
     what: str, rows: Sequence[object], keys: Sequence[str], labels: Sequence[str]
 ) -> Iterable[str]:
-    """Tell each row whose key stood before under another label."""
+    """Yield a problem for each row whose key had another label in an earlier row."""
     firsts: dict[str, tuple[object, str]] = {}
     for row, key, label in zip(rows, keys, labels, strict=True):
         first_row, first_label = firsts.setdefault(key, (row, label))

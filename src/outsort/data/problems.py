@@ -16,7 +16,7 @@ def shortened(text: str) -> str:
 
 
 def listed(source: str, problems: Sequence[str]) -> str:
-    """Put problems under one head: the first ten, and how many more."""
+    """Return one message for all problems: the first ten, and the number of others."""
     if len(problems) == 1:
         return f"{source}, {problems[0]}. Fix it and try again."
     shown = "".join(f"\n  {problem}" for problem in problems[:_MAX_SHOWN])

@@ -1,4 +1,4 @@
-"""Whole tables in memory: read from any format, written back in the manner they came."""
+"""Whole tables in memory, read from any format and written back like the original."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Table:
-    """A table as it came: cells of CSV are strings.
+    """A table as read: cells of CSV are strings.
 
     Attributes:
         frame: its rows; the index is the row's number in a spreadsheet, where the header is row 1 and a
             record with line breaks in a cell is one row.
-        source: the name to call it by in messages.
+        source: its name in messages.
         encoding: the encoding found.
         dialect: how to write it.
     """

@@ -33,12 +33,14 @@ def column_of(dataset: Dataset, column: str) -> list[str]:
     return [as_text(cell).strip() for cell in dataset.frame.iloc[:, columns.index(column)]]
 
 
-def weights_of(dataset: Dataset, column: str) -> Floats:
-    """Return a column of weights, such as spend: float64 (n_rows,), 0 or above, not all 0.
+def weights_of(dataset: Dataset, column: str | None) -> Floats:
+    """Return a column of weights, such as spend: float64 (n_rows,), 0 or above, not all 0; ones for None.
 
     Raises:
-        DataError: there is no such column; a weight is missing, no number or below 0; or all are 0.
+        DataError: there is no such column; a weight is missing, not a number, or below 0; or all are 0.
     """
+    if column is None:
+        return np.ones(len(dataset.texts))
     return parse_weights(dataset.source, column, list(dataset.frame.index), column_of(dataset, column))
 
 
@@ -46,18 +48,20 @@ def parse_weights(source: str, column: str, rows: Sequence[object], cells: Seque
     """Return the cells of a column of weights as numbers: float64 (n_rows,), 0 or above, not all 0.
 
     Args:
-        source: the name to call the table by in messages.
+        source: the name of the table in messages.
         column: the name of the column.
         rows: the numbers of the n_rows rows, for messages.
         cells: the n_rows cells.
 
     Raises:
-        DataError: a weight is missing, no number or below 0; or all are 0.
+        DataError: a weight is missing, not a number, or below 0; or all are 0.
     """
     weights = pd.to_numeric(pd.Series(cells, dtype=object), errors="coerce").to_numpy(np.float64)
     wrong = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
     if len(wrong):
-        problems = (f"row {rows[i]}: weight {cells[i]!r} is no number of 0 or above" for i in wrong.tolist())
+        problems = (
+            f"row {rows[i]}: weight {cells[i]!r} is not a number of 0 or above" for i in wrong.tolist()
+        )
         raise DataError(listed(source, list(problems)))
     if not weights.any():
         raise DataError(f"{source}: the weights in column {column!r} are all 0.")
@@ -81,7 +85,7 @@ def times_of(dataset: Dataset, column: str) -> NDArray[np.datetime64]:
     """Return a column of dates or times: datetime64 (n_rows,), in UTC where a zone is given.
 
     Raises:
-        DataError: there is no such column; a cell is no date; or the whole column can be read with the day
+        DataError: there is no such column; a cell is not a date; or the whole column can be read with the day
             first and with the month first.
     """
     cells = pd.Series(column_of(dataset, column), dtype=object)
@@ -90,7 +94,7 @@ def times_of(dataset: Dataset, column: str) -> NDArray[np.datetime64]:
     if not whole:
         best = max(parsed.values(), key=lambda times: int(times.notna().sum()))
         problems = [
-            f"row {dataset.frame.index[i]}: {cells[i]!r} in column {column!r} is no date as 2026-04-30"
+            f"row {dataset.frame.index[i]}: {cells[i]!r} in {column!r} is not a date such as 2026-04-30"
             for i in np.flatnonzero(best.isna()).tolist()
         ]
         raise DataError(listed(dataset.source, problems))

@@ -1,1 +1,1 @@
-"""Measure models on labelled texts, and compare two."""
+"""Evaluate a model on labelled texts, or compare two."""

@@ -1,137 +1,198 @@
-"""Whether one model is better than another, on the same labelled texts."""
+"""Compare two models on the same labelled texts."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.stats import binomtest
 
 from outsort.data.identity import hashes_of
 from outsort.data.values import weights_of
-from outsort.errors import DataError
 from outsort.labels import ANSWERS
-from outsort.metrics import LEVEL, N_RESAMPLES, plain, score
+from outsort.metrics import LEVEL, N_RESAMPLES, Scores, score
 from outsort.prediction import predictions
+from outsort.results import Result, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from outsort.data.dataset import Dataset
     from outsort.model import Model
     from outsort.numeric import Floats
+    from outsort.prediction import Prediction
 
-#: A new model is called worse when so small a share of chance would make it look as bad.
+#: Significance level at which a new model counts as worse.
 ALPHA = 0.05
+
+
+@dataclass(frozen=True)
+class Judgement(Result):
+    """Whether a new model is better than an old one on some rows.
+
+    Attributes:
+        n: rows labelled BPO or KPO.
+        difference: accuracy of the new model minus that of the old one.
+        interval: its bootstrap interval.
+        got_right: rows where only the new model is right.
+        got_wrong: rows where only the old model is right.
+        p_value: of the exact two-sided McNemar test.
+        worse: see `is_worse`.
+    """
+
+    n: int
+    difference: float
+    interval: tuple[float, float]
+    got_right: int
+    got_wrong: int
+    p_value: float
+    worse: bool
+
+
+@dataclass(frozen=True)
+class Moves(Result):
+    """How many rows change from accept to review, and from review to accept."""
+
+    accept_to_review: int
+    review_to_accept: int
+
+
+@dataclass(frozen=True)
+class Flip(Result):
+    """A row whose predicted label changes.
+
+    Attributes:
+        row: its number in the file.
+        text: the text.
+        label: the actual label.
+        old: the label that the old model predicts.
+        new: the label that the new model predicts.
+        weight: the weight of the row.
+    """
+
+    row: object
+    text: str
+    label: str
+    old: str
+    new: str
+    weight: float
+
+
+@dataclass(frozen=True)
+class Comparison(Judgement):
+    """Two models on the same labelled texts.
+
+    Attributes:
+        old: scores of the old model.
+        new: scores of the new model.
+        flipped: rows, of any label, whose predicted label changes.
+        weight_moved: their share of the weight.
+        decisions: rows whose decision changes.
+        flips: the changed rows, highest weight first.
+        share_seen: the share of the texts that each model was trained on.
+    """
+
+    old: Scores
+    new: Scores
+    flipped: int
+    weight_moved: float
+    decisions: Moves
+    flips: list[Flip]
+    share_seen: dict[str, float]
 
 
 def compare(
     old: Model, new: Model, dataset: Dataset, *, weight_column: str | None = None, n_flips: int = 10
-) -> dict[str, Any]:
+) -> Comparison:
     """Compare two models' answers to labelled texts.
 
     Args:
-        old: the model there is.
-        new: the model that may replace it.
+        old: the current model.
+        new: the candidate.
         dataset: read with ``for_training=False``; neither model should have been trained on it.
-        weight_column: a column of how much each row counts: spend, headcount.
-        n_flips: how many of the rows whose label flips to list, weightiest first.
-
-    Returns:
-        A dict: `n` (rows of BPO and KPO); `old` and `new`, the scores of `evaluation.score`; over the same
-        rows `difference` (accuracy of the new less that of the old) with its bootstrap `interval`;
-        `got_right` and `got_wrong`, rows on which the new is right where the old was wrong, and the other
-        way round; `p_value` of the two being alike (exact McNemar test, two-sided); `worse`, see
-        `is_worse`. Over all rows: `flipped`, whose label differs, `weight_moved`, their share of the weight,
-        and `decisions`, how many go from accept to review and back. `flips` lists rows; `share_seen` says
-        what share of the texts each model was trained on.
+        weight_column: a column of weights: spend, headcount.
+        n_flips: changed rows to list.
 
     Raises:
-        DataError: no row is labelled BPO or KPO; there is no such column; a weight is no number of 0 or
+        DataError: no row is labelled BPO or KPO; there is no such column; a weight is not a number of 0 or
             above.
     """
     labels = np.array(dataset.labels)
     decided = np.isin(labels, ANSWERS)
-    weights = weights_of(dataset, weight_column) if weight_column else np.ones(len(labels))
-    if not (weights * decided).any():
-        raise DataError(f"{dataset.source}: no row is labelled BPO or KPO, so nothing can be compared.")
-    answers = {name: list(predictions(dataset.texts, model)) for name, model in (("old", old), ("new", new))}
-    said = {name: np.array([a.label for a in rows]) for name, rows in answers.items()}
-    gain = np.where(decided, (said["new"] == labels).astype(int) - (said["old"] == labels), 0)
-    flipped = np.flatnonzero(said["old"] != said["new"])
-    moves = [(a.decision, b.decision) for a, b in zip(answers["old"], answers["new"], strict=True)]
-    return {
-        **{
-            name: score(
-                labels,
-                np.array([a.p_kpo for a in rows]),
-                np.array([a.p_neither for a in rows]),
-                weights=weights,
+    weights = weights_of(dataset, weight_column)
+    by_old, by_new = (list(predictions(dataset.texts, model)) for model in (old, new))
+    before, after = (np.array([a.label for a in answers]) for answers in (by_old, by_new))
+
+    def scores(answers: Sequence[Prediction]) -> Scores:
+        p_kpo, p_neither = np.array([(a.p_kpo, a.p_neither) for a in answers]).T
+        return score(labels, p_kpo, p_neither, weights=weights, source=dataset.source)
+
+    scores_old, scores_new = scores(by_old), scores(by_new)
+    gain = np.where(decided, (after == labels).astype(int) - (before == labels), 0)
+    flipped = np.flatnonzero(before != after)
+    moves = [(a.decision, b.decision) for a, b in zip(by_old, by_new, strict=True)]
+    hashes = hashes_of(dataset.texts)
+    return Comparison(
+        **vars(judge(gain[decided], weights[decided])),
+        old=scores_old,
+        new=scores_new,
+        flipped=len(flipped),
+        weight_moved=float(weights[flipped].sum() / weights.sum()),
+        decisions=Moves(moves.count(("accept", "review")), moves.count(("review", "accept"))),
+        flips=[
+            Flip(
+                row=plain(dataset.frame.index[i]),
+                text=dataset.texts[i],
+                label=str(labels[i]),
+                old=str(before[i]),
+                new=str(after[i]),
+                weight=float(weights[i]),
             )
-            for name, rows in answers.items()
-        },
-        **judge(gain[decided], weights[decided]),
-        "flipped": len(flipped),
-        "weight_moved": float(weights[flipped].sum() / weights.sum()),
-        "decisions": {
-            "accept_to_review": moves.count(("accept", "review")),
-            "review_to_accept": moves.count(("review", "accept")),
-        },
-        "flips": [
-            {
-                "row": plain(dataset.frame.index[i]),
-                "text": dataset.texts[i],
-                "label": str(labels[i]),
-                "old": str(said["old"][i]),
-                "new": str(said["new"][i]),
-                "weight": float(weights[i]),
-            }
             for i in sorted(flipped.tolist(), key=lambda i: (-weights[i], gain[i]))[:n_flips]
         ],
-        "share_seen": {
-            name: float(np.isin(hashes_of(dataset.texts), model.seen).mean())
-            for name, model in (("old", old), ("new", new))
+        share_seen={
+            name: float(np.isin(hashes, model.seen).mean()) for name, model in (("old", old), ("new", new))
         },
-    }
+    )
 
 
-def judge(gain: NDArray[np.int64], weights: Floats, groups: NDArray[np.str_] | None = None) -> dict[str, Any]:
-    """Say whether a new model is better on some rows.
+def judge(gain: NDArray[np.int64], weights: Floats, groups: NDArray[np.str_] | None = None) -> Judgement:
+    """Judge whether a new model is better on some rows.
 
     Args:
         gain: int64 (n_rows,), 1 where only the new model is right, -1 where only the old, 0 elsewhere.
-        weights: float64 (n_rows,), what each row counts.
-        groups: (n_rows,), where rows of a group stand or fall together: then the interval is over groups
-            drawn, and the test is of the groups that gain and lose.
-
-    Returns:
-        `n`, `difference`, `interval`, `got_right`, `got_wrong`, `p_value` and `worse`, as `compare` has them.
+        weights: float64 (n_rows,), the weight of each row.
+        groups: (n_rows,), the group of each row, if rows of a group are not independent: then the interval
+            resamples groups, and the test counts groups that gain and lose.
     """
     units = np.arange(len(gain)) if groups is None else np.unique(groups, return_inverse=True)[1]
     gains, sizes = (np.bincount(units, of).astype(np.float64) for of in (gain * weights, weights))
     better, worse = int((gains > 0).sum()), int((gains < 0).sum())
-    low, high = _interval(gains, sizes)
-    return {
-        "n": len(gain),
-        "difference": float(np.average(gain, weights=weights)),
-        "interval": [low, high],
-        "got_right": int((gain > 0).sum()),
-        "got_wrong": int((gain < 0).sum()),
-        "p_value": mcnemar(better, worse),
-        "worse": is_worse(better, worse, high),
-    }
+    interval = _interval(gains, sizes)
+    return Judgement(
+        n=len(gain),
+        difference=float(np.average(gain, weights=weights)),
+        interval=interval,
+        got_right=int((gain > 0).sum()),
+        got_wrong=int((gain < 0).sum()),
+        p_value=mcnemar(better, worse),
+        worse=is_worse(better, worse, interval[1]),
+    )
 
 
 def mcnemar(n_better: int, n_worse: int, alternative: str = "two-sided") -> float:
-    """Return the p-value of as many rows changing for the better as for the worse.
+    """Return the p-value of the exact McNemar test (1947) of two models.
 
-    The exact test of McNemar (1947): of the rows on which just one of two models is right, each is the
-    right one with probability one half.
+    Under the null hypothesis, of the rows where exactly one model is right, each model is right with
+    probability one half.
 
     Args:
-        n_better: rows on which just the new model is right.
-        n_worse: rows on which just the old model is right.
-        alternative: two-sided, or greater for the new being worse.
+        n_better: rows where only the new model is right.
+        n_worse: rows where only the old model is right.
+        alternative: two-sided, or greater: the new model is worse.
 
     >>> round(mcnemar(3, 9), 4)
     0.146
@@ -142,22 +203,22 @@ def mcnemar(n_better: int, n_worse: int, alternative: str = "two-sided") -> floa
 
 
 def is_worse(n_better: int, n_worse: int, high: float) -> bool:
-    """Tell whether a new model is worse than chance can excuse.
+    """Return whether a new model is significantly worse.
 
-    Few labelled rows cannot show that two models are equally good; so the gate asks the question that
-    they can answer, and shuts when the one-sided McNemar test finds the new model worse at `ALPHA`, or
-    when all of the interval of the (weighted) difference in accuracy lies below 0.
+    Few labelled rows cannot show that two models are equally good, so the gate asks what they can show: the
+    new model is worse when the one-sided McNemar test says so at `ALPHA`, or when the whole interval of the
+    (weighted) difference in accuracy lies below 0.
 
     Args:
-        n_better: rows on which just the new model is right.
-        n_worse: rows on which just the old model is right.
+        n_better: rows where only the new model is right.
+        n_worse: rows where only the old model is right.
         high: upper end of the interval of the difference.
     """
     return high < 0 or (n_worse > n_better and mcnemar(n_better, n_worse, "greater") <= ALPHA)
 
 
 def _interval(gains: Floats, weights: Floats, seed: int = 0) -> tuple[float, float]:
-    """Return the percentile bootstrap interval of sum of gains by sum of weights: (n_units,) each."""
+    """Return the percentile bootstrap interval of sum(gains) / sum(weights): (n_units,) each."""
     rng = np.random.default_rng(seed)
     both = np.stack([gains, weights], axis=1)
     means = []

@@ -1,10 +1,10 @@
-"""How good answers are: small pure functions over labels and probabilities."""
+"""Score a model's answers to labelled texts."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import joblib
 import numpy as np
@@ -14,8 +14,9 @@ from outsort.data.values import column_of, weights_of
 from outsort.decision import ACCEPT, REVIEW, threshold_of
 from outsort.explanation import explain
 from outsort.labels import ANSWERS
-from outsort.metrics import curve, decisions, intervals, plain, score
+from outsort.metrics import Counts, CurvePoint, Decisions, Scores, curve, decisions, intervals, score
 from outsort.prediction import predictions, strongest_terms
+from outsort.results import Result, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from outsort.numeric import Floats
     from outsort.prediction import Prediction
 
-#: Texts answered at a time.
+#: Texts of one task.
 _TEXTS_PER_TASK = 10_000
 
 
@@ -36,16 +37,16 @@ class Answers:
     """Labelled rows and the answers to them.
 
     Attributes:
-        numbers: of each of the n_rows rows, the number its file knows it by.
+        numbers: the number of each of the n_rows rows in its file.
         texts: n_rows strings.
         labels: str (n_rows,) of BPO, KPO, NEITHER, UNCLEAR.
-        lines: str (n_rows,), the service lines that the data name, or None.
+        lines: str (n_rows,), the service lines in the data, or None.
         p_kpo: float64 (n_rows,), the probability of KPO, given that the work is BPO or KPO.
         p_neither: float64 (n_rows,), the probability of NEITHER, or NaN.
-        accepted: bool (n_rows,), whether the answer is taken without a look.
-        weights: float64 (n_rows,), how much each row counts.
-        source: the name to call the data by.
-        groups: for columns to score apart by, their n_rows values.
+        accepted: bool (n_rows,), whether the answer is accepted without review.
+        weights: float64 (n_rows,), the weight of each row.
+        source: the name of the data in messages.
+        groups: n_rows values of each column to score by.
     """
 
     numbers: Sequence[object]
@@ -60,19 +61,68 @@ class Answers:
     groups: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
 
     @property
-    def said(self) -> NDArray[np.str_]:
-        """The better of BPO and KPO for each row; a tie is BPO."""
+    def predicted(self) -> NDArray[np.str_]:
+        """The likelier of BPO and KPO for each row; a tie is BPO."""
         return np.where(self.p_kpo > 0.5, *ANSWERS[::-1])
 
     @property
     def probability(self) -> Floats:
-        """What that answer was given, 0.5 to 1."""
+        """The probability of the predicted label, 0.5 to 1."""
         return np.maximum(self.p_kpo, 1 - self.p_kpo)
 
     @property
     def confidence(self) -> Floats:
-        """What the threshold cuts: see `decision.confidence`."""
+        """The figure compared with the threshold: see `decision.confidence`."""
         return self.probability * (1 - np.nan_to_num(self.p_neither))
+
+
+@dataclass(frozen=True)
+class Mistake(Result):
+    """A row of BPO or KPO with the wrong answer.
+
+    Attributes:
+        row: its number in the file.
+        text: the text.
+        label: the actual label.
+        predicted: the predicted label.
+        probability: the probability of the predicted label.
+        weight: the weight of the row.
+        decision: accept or review.
+        for_: the top terms for the predicted label, each with its log-odds.
+        against: the top terms against it, likewise.
+    """
+
+    row: object
+    text: str
+    label: str
+    predicted: str
+    probability: float
+    weight: float
+    decision: str
+    for_: dict[str, float]
+    against: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Evaluation(Scores):
+    """The scores of a model, and what is behind them.
+
+    Attributes:
+        decision: what accepting answers at the model's threshold comes to.
+        curve: precision against coverage.
+        mistakes: the wrong rows with the highest probability times weight, worst first.
+        intervals: the low and high ends of each score: see `metrics.intervals`.
+        by: for each column, for each of its values, the scores of its rows; of a value without rows of BPO
+            or KPO, the counts only.
+        share_seen: the share of the texts that the model was trained on.
+    """
+
+    decision: Decisions
+    curve: list[CurvePoint]
+    mistakes: list[Mistake]
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    by: dict[str, dict[str, Counts]] = field(default_factory=dict)
+    share_seen: float = 0.0
 
 
 def evaluate(
@@ -82,31 +132,19 @@ def evaluate(
     by: Sequence[str] = (),
     weight_column: str | None = None,
     n_mistakes: int = 10,
-) -> dict[str, Any]:
+) -> Evaluation:
     """Score a model's answers to labelled texts.
 
     Args:
-        model: the model to ask.
-        dataset: read with ``for_training=False``; rows that are NEITHER or UNCLEAR are counted, and
-            used for how well they are told from the rest and for what is accepted.
-        by: columns; each of their values is scored apart, too.
-        weight_column: a column of how much each row counts: spend, headcount.
-        n_mistakes: how many of the worst mistakes to list.
-
-    Returns:
-        The scores of `score`, and:
-
-        - `intervals`: see `intervals`;
-        - `decision`: see `decisions`, at the model's threshold;
-        - `curve`: see `curve`;
-        - `by`: for each column, for each of its values, the scores of `score` on its rows; a value
-          without a row of BPO or KPO has its counts only;
-        - `mistakes`: the wrong rows the model was surest of, by weight, as dicts with row, text, label,
-          predicted, probability, weight, decision, `for` and `against` (terms and their log-odds);
-        - `share_seen`: what share of the texts stands in the model's training data.
+        model: the model.
+        dataset: read with ``for_training=False``. Rows labelled NEITHER or UNCLEAR count in `neither_auc`
+            and `decision` only.
+        by: columns; each of their values is scored separately.
+        weight_column: a column of weights: spend, headcount.
+        n_mistakes: mistakes to list.
 
     Raises:
-        DataError: no row is labelled BPO or KPO; a column is missing; a weight is no number of 0 or above.
+        DataError: no row is labelled BPO or KPO; a column is missing; a weight is not a number of 0 or above.
     """
     answers = answer(model, dataset, by=by, weight_column=weight_column)
     return evaluate_answers(model, answers, n_mistakes=n_mistakes)
@@ -115,8 +153,8 @@ def evaluate(
 def answer(
     model: Model, dataset: Dataset, *, by: Sequence[str] = (), weight_column: str | None = None
 ) -> Answers:
-    """Ask a model about every row; the arguments are those of `evaluate`."""
-    weights = weights_of(dataset, weight_column) if weight_column else np.ones(len(dataset.texts))
+    """Answer every row; the arguments are those of `evaluate`."""
+    weights = weights_of(dataset, weight_column)
     groups = {name: np.array(column_of(dataset, name)) for name in by}
     given = _answers(dataset.texts, model)
     return Answers(
@@ -133,59 +171,63 @@ def answer(
     )
 
 
-def evaluate_answers(model: Model, answers: Answers, *, n_mistakes: int = 10) -> dict[str, Any]:
-    """Do what `evaluate` does for answers that are at hand."""
+def evaluate_answers(model: Model, answers: Answers, *, n_mistakes: int = 10) -> Evaluation:
+    """Do what `evaluate` does for existing answers."""
     a = answers
-    return measure(model, a, n_mistakes=n_mistakes) | {
-        "intervals": intervals(a.labels, a.p_kpo, a.p_neither, weights=a.weights),
-        "by": {
-            name: {
-                str(value): score(
-                    *(array[values == value] for array in (a.labels, a.p_kpo, a.p_neither)),
-                    weights=a.weights[values == value],
-                )
-                for value in sorted(set(values))
-            }
+    return replace(
+        measure(model, a, n_mistakes=n_mistakes),
+        intervals=intervals(a.labels, a.p_kpo, a.p_neither, weights=a.weights),
+        by={
+            name: {str(value): _score_group(a, values == value) for value in sorted(set(values))}
             for name, values in a.groups.items()
         },
-        "share_seen": float(np.isin(hashes_of(a.texts), model.seen).mean()),
-    }
+        share_seen=float(np.isin(hashes_of(a.texts), model.seen).mean()),
+    )
 
 
-def measure(model: Model, answers: Answers, *, n_mistakes: int = 10) -> dict[str, Any]:
+def measure(model: Model, answers: Answers, *, n_mistakes: int = 10) -> Evaluation:
     """Return the scores, `decision`, `curve` and `mistakes` of `evaluate`.
 
-    The answers need not be the model's own: those of cross-validation are by models without the row. The
-    model says at which threshold they are accepted, and which words speak for and against a wrong answer.
+    The answers may come from other models, as in cross-validation: `model` supplies the threshold and the
+    top terms.
     """
     a = answers
-    wrong = np.flatnonzero(np.isin(a.labels, ANSWERS) & (a.labels != a.said))
+    wrong = np.flatnonzero(np.isin(a.labels, ANSWERS) & (a.labels != a.predicted))
     worst = wrong[np.argsort(-(a.weights * (a.probability - 0.5))[wrong], kind="stable")]
-    return score(a.labels, a.p_kpo, a.p_neither, weights=a.weights, source=a.source) | {
-        "decision": {"threshold": threshold_of(model)} | decisions(a.labels, a.said, a.accepted, a.weights),
-        "curve": curve(a.labels == a.said, a.confidence, a.weights),
-        "mistakes": [_mistake(model, a, i) for i in worst[:n_mistakes].tolist()],
-    }
+    return Evaluation(
+        **vars(score(a.labels, a.p_kpo, a.p_neither, weights=a.weights, source=a.source)),
+        decision=decisions(a.labels, a.predicted, a.accepted, a.weights, threshold_of(model)),
+        curve=curve(a.labels == a.predicted, a.confidence, a.weights),
+        mistakes=[_mistake(model, a, i) for i in worst[:n_mistakes].tolist()],
+    )
 
 
-def _mistake(model: Model, answers: Answers, i: int) -> dict[str, Any]:
-    said = str(answers.said[i])
-    spoke_for, against = strongest_terms(explain(model, answers.texts[i]), said)
-    return {
-        "row": answers.numbers[i],
-        "text": answers.texts[i],
-        "label": str(answers.labels[i]),
-        "predicted": said,
-        "probability": float(answers.probability[i]),
-        "weight": float(answers.weights[i]),
-        "decision": ACCEPT if answers.accepted[i] else REVIEW,
-        "for": dict(spoke_for),
-        "against": dict(against),
-    }
+def _score_group(answers: Answers, rows: NDArray[np.bool_]) -> Counts:
+    a = answers
+    decided = rows & np.isin(a.labels, ANSWERS)
+    if not a.weights[decided].any():
+        return Counts(int(decided.sum()), int((rows & ~decided).sum()))
+    return score(a.labels[rows], a.p_kpo[rows], a.p_neither[rows], weights=a.weights[rows])
+
+
+def _mistake(model: Model, answers: Answers, i: int) -> Mistake:
+    predicted = str(answers.predicted[i])
+    for_, against = strongest_terms(explain(model, answers.texts[i]), predicted)
+    return Mistake(
+        row=answers.numbers[i],
+        text=answers.texts[i],
+        label=str(answers.labels[i]),
+        predicted=predicted,
+        probability=float(answers.probability[i]),
+        weight=float(answers.weights[i]),
+        decision=ACCEPT if answers.accepted[i] else REVIEW,
+        for_=dict(for_),
+        against=dict(against),
+    )
 
 
 def _answers(texts: Sequence[str], model: Model) -> list[Prediction]:
-    """Answer texts: here, or many at a time where joblib was told of other places to work."""
+    """Answer texts: in this process, or as tasks of the joblib backend in use."""
     pieces = (texts[start : start + _TEXTS_PER_TASK] for start in range(0, len(texts), _TEXTS_PER_TASK))
     answered = joblib.Parallel()(joblib.delayed(_answered)(piece, model) for piece in pieces)
     return list(chain.from_iterable(answered))

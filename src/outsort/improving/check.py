@@ -1,6 +1,6 @@
-"""What is wrong with labelled descriptions, for anyone's file: the figures behind `outsort check`.
+"""Check labelled descriptions for problems.
 
-Nothing here needs clean data: each check says what it can and, under `left_out`, what it could not.
+The data need not be clean: each check reports what it finds and, in `left_out`, what it had to skip.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import itertools
 import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import joblib
 import numpy as np
@@ -21,6 +21,7 @@ from threadpoolctl import threadpool_limits
 from outsort.data.identity import as_text, same_text
 from outsort.data.table import Table, read_table
 from outsort.errors import DataError
+from outsort.improving.findings import Check, Example, Finding, Limits, Style
 from outsort.improving.near_duplicates import COMPARED, near_duplicates
 from outsort.labels import ANSWERS, LABELS, NEITHER, UNCLEAR
 from outsort.numeric import odds_to_proba
@@ -28,7 +29,7 @@ from outsort.tables.columns import find_column
 from outsort.training import fitting, folds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -46,51 +47,32 @@ FUNCTION_WORDS = """
 """.split()  # noqa: SIM905 - a list of a hundred quoted words is harder to read
 _MARKS = ".,;:!?-–—()[]/\\&'\"$€£%#@+*=|’“”"
 _N_FOLDS = 5
-#: Near duplicates after which the search stops: such data are beyond mending pair by pair.
+#: Near duplicates after which the search stops: such data cannot be fixed pair by pair.
 _MAX_PAIRS = 100_000
-#: Findings of each kind that are listed.
+#: Examples of each problem that are listed.
 _MAX_LISTED = 500
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What a data set may hold before `check --strict` fails.
-
-    Attributes:
-        near_duplicate: Jaccard similarity of character 5-grams from which two texts are near duplicates.
-        style: accuracy of the style test, BPO against KPO, that still passes.
-        min_rows: rows that each service line (or label) should have.
-        max_compared: rows that are compared with each other; beyond, a random sample of so many.
-        max_modelled: rows that the style test and the search for label errors use, at most; likewise.
-    """
-
-    near_duplicate: float = 0.6
-    style: float = 0.58
-    min_rows: int = 20
-    max_compared: int = 200_000
-    max_modelled: int = 50_000
-
-
-@dataclass(frozen=True)
 class _Sheet:
-    """A table's columns by their roles, with the row numbers a spreadsheet shows.
+    """The columns of a table by role.
 
     Attributes:
-        rows: n_rows row numbers.
+        rows: n_rows row numbers, as a spreadsheet shows them.
         texts: n_rows texts.
-        keys: what texts share that differ in case and white space only; "" where there is no text.
+        keys: the texts without differences of case and white space; "" for an empty text.
         labels: n_rows labels in capitals, or None without such a column.
         lines: n_rows service lines, or None.
-        registers: n_rows registers, or None.
-        distinct: places of the rows whose text is not empty and stands there for the first time.
+        genres: n_rows genres, or None.
+        distinct: positions of the first row of each non-empty text.
     """
 
-    rows: Sequence[Any]
+    rows: Sequence[object]
     texts: Sequence[str]
     keys: Sequence[str]
     labels: Sequence[str] | None
     lines: Sequence[str] | None
-    registers: Sequence[str] | None
+    genres: Sequence[str] | None
     distinct: NDArray[np.intp]
 
 
@@ -102,25 +84,16 @@ def check(
     line_column: str | None = None,
     limits: Limits | None = None,
     seed: int = 0,
-) -> dict[str, Any]:
-    """Look for all that makes labelled descriptions poor teaching.
+) -> Check:
+    """Check labelled descriptions for problems that make them poor training data.
 
     Args:
-        data: a CSV file, or a frame with one row a description.
-        text_column: name of the column of texts; found by its usual name when None, and where there is
-            one column only, that one.
-        label_column: likewise for the labels; without such a column the checks that need it are left out.
-        line_column: likewise for the service lines.
+        data: a file, or a frame with one row per description.
+        text_column: the column of texts; when None, found by its usual name, or the only column.
+        label_column: the column of labels, found likewise; without one, checks of labels are skipped.
+        line_column: the column of service lines, found likewise.
         limits: the limits, `Limits()` when None.
-        seed: of the folds and samples.
-
-    Returns:
-        A dict of plain values: `source`, `encoding`, `n` (rows), `by_label`, `by_line`, `by_register`.
-        For each check a dict with `n` (how much it found), `worst` (the first 500 of it, with spreadsheet
-        row numbers) and what else it measured: `empty`, `not_text`, `exact_duplicates`,
-        `near_duplicates` (with `n_across_folds`: pairs that random folds would tear apart),
-        `unknown_labels`, `two_labels`, `lines_of_two_labels`, `thin_lines`, `label_errors`; and `style`,
-        see `style_test`. `left_out`: what was not looked at, and why. `failed`: the checks past a limit.
+        seed: random seed of the folds and samples.
 
     Raises:
         DataError: the data cannot be read, or have no column of texts.
@@ -130,29 +103,50 @@ def check(
     sheet = _sheet(table, text_column, label_column, line_column)
     rng = np.random.default_rng(seed)
     left_out: list[str] = []
-    result: dict[str, Any] = {"source": table.source, "encoding": table.encoding, "n": len(sheet.texts)}
-    for name, column in (("label", sheet.labels), ("line", sheet.lines), ("register", sheet.registers)):
-        result[f"by_{name}"] = dict(Counter(column or ()).most_common())
-    result |= _check_texts(sheet)
-    result["near_duplicates"] = _check_near_duplicates(sheet, limits, rng, left_out)
+    firsts = {sheet.keys[i]: sheet.rows[i] for i in sheet.distinct}
+    whole = list(zip(sheet.rows, sheet.keys, sheet.texts, strict=True))
+    result = Check(
+        source=table.source,
+        encoding=table.encoding,
+        n=len(sheet.texts),
+        by_label=dict(Counter(sheet.labels or ()).most_common()),
+        by_line=dict(Counter(sheet.lines or ()).most_common()),
+        by_genre=dict(Counter(sheet.genres or ()).most_common()),
+        empty=_found(Example(row=row) for row, key, _ in whole if not key),
+        not_text=_found(
+            Example(row=row, why=why, text=_shown(text)) for row, _, text in whole if (why := not_text(text))
+        ),
+        exact_duplicates=_found(
+            Example(row=row, other_row=firsts[key], text=_shown(text))
+            for row, key, text in whole
+            if key and firsts[key] != row
+        ),
+        near_duplicates=_check_near_duplicates(sheet, limits, rng, left_out),
+        left_out=left_out,
+    )
     if sheet.labels is None:
-        left_out.append("all about labels: there is no column of labels; name one with --label-column")
-    else:
-        result |= _check_labels(sheet, sheet.labels, limits)
-        result |= _check_with_models(sheet, sheet.labels, limits, rng, left_out)
-    result["left_out"] = left_out
-    result["failed"] = [
-        name
-        for name, finding in result.items()
-        if isinstance(finding, dict)
-        and name != "label_errors"  # suspicions, for a person to judge
-        and (finding.get("n_failing", 0) > 0)
-    ]
-    return result
+        left_out.append("labels: there is no label column; name one with --label-column")
+        return result
+    places = _usable(sheet, sheet.labels, limits, rng, left_out)
+    return replace(
+        result,
+        unknown_labels=_found(
+            Example(row=row, label=label)
+            for row, label in zip(sheet.rows, sheet.labels, strict=True)
+            if label not in (*LABELS, UNCLEAR)
+        ),
+        two_labels=_found(_under_two_labels(sheet.rows, sheet.keys, sheet.labels)),
+        thin_lines=_check_line_sizes(sheet.lines or sheet.labels, limits),
+        lines_of_two_labels=(
+            _found(_under_two_labels(sheet.rows, sheet.lines, sheet.labels)) if sheet.lines else None
+        ),
+        style=_check_style(sheet, sheet.labels, places, limits, left_out),
+        label_errors=_check_label_errors(sheet, sheet.labels, places, left_out),
+    )
 
 
 def not_text(text: str) -> str | None:
-    """Return why a text is no description in words, or None where it is one.
+    """Return why a text is not a description, or None if it is one.
 
     >>> not_text("12,345.00")
     'no letters'
@@ -168,7 +162,7 @@ def not_text(text: str) -> str | None:
     if re.fullmatch(r"\s*(https?://\S+|www\.\S+|\S+@\S+\.\w+)\s*", text):
         return "an address only"
     letters = sum(c.isalpha() or c.isspace() for c in text)
-    return "mostly signs and figures" if letters < len(text) / 2 else None
+    return "mostly punctuation and digits" if letters < len(text) / 2 else None
 
 
 def style_test(texts: Sequence[str], labels: Sequence[str], *, seed: int = 0) -> dict[str, float]:
@@ -206,23 +200,33 @@ def style_test(texts: Sequence[str], labels: Sequence[str], *, seed: int = 0) ->
     return {"accuracy": sum(recalls) / 2, "n": len(is_kpo)}
 
 
+class LabelError(NamedTuple):
+    """A label that is probably wrong.
+
+    Attributes:
+        place: its position in the texts.
+        probably: the likelier label.
+        probability_of_label: the probability of the label that the text has.
+    """
+
+    place: int
+    probably: str
+    probability_of_label: float
+
+
 def label_errors(
     texts: Sequence[str], labels: Sequence[str], lines: Sequence[str] | None = None, *, seed: int = 0
-) -> list[dict[str, Any]]:
-    """Find the labels that are probably wrong, likeliest first.
+) -> list[LabelError]:
+    """Find labels that are probably wrong, most likely first.
 
-    Confident learning (Northcutt, Jiang and Chuang, 2021) as cleanlab does it, on the labels'
-    probabilities over five random folds.
+    Confident learning (Northcutt, Jiang and Chuang, 2021) as implemented in cleanlab, on the probabilities
+    of the labels over five random folds.
 
     Args:
         texts: n_texts strings.
         labels: n_texts of BPO, KPO, NEITHER.
-        lines: n_texts service lines, each of one label, which make the probabilities better.
-        seed: of the folds.
-
-    Returns:
-        Dicts of `place` (in `texts`), `probably` (the label the model gives) and `probability_of_label`
-        (what it gives the label that stands there).
+        lines: n_texts service lines, each with one label, which improve the probabilities.
+        seed: random seed of the folds.
 
     Raises:
         DataError: cleanlab is not installed, or there are too few rows of a label for five folds.
@@ -258,11 +262,7 @@ def label_errors(
         n_jobs=1,
     )
     return [
-        {
-            "place": int(i),
-            "probably": classes[int(probabilities[i].argmax())],
-            "probability_of_label": float(probabilities[i, codes[i]]),
-        }
+        LabelError(int(i), classes[int(probabilities[i].argmax())], float(probabilities[i, codes[i]]))
         for i in issues
     ]
 
@@ -290,134 +290,113 @@ def _sheet(
         keys=keys,
         labels=None if labels is None else [label.upper() for label in labels],
         lines=column(find_column(*table.columns, "line", line_column, optional=True)),
-        registers=column("register" if "register" in frame.columns else None),
+        genres=column("genre" if "genre" in frame.columns else None),
         distinct=np.array(list(firsts.values()), dtype=np.intp),
     )
 
 
-def _check_texts(sheet: _Sheet) -> dict[str, Any]:
-    firsts = {sheet.keys[i]: sheet.rows[i] for i in sheet.distinct}
-    odd = ((row, text, not_text(text)) for row, text in zip(sheet.rows, sheet.texts, strict=True))
-    return {
-        "empty": _found({"row": row} for row, key in zip(sheet.rows, sheet.keys, strict=True) if not key),
-        "not_text": _found({"row": row, "why": why, "text": _shown(text)} for row, text, why in odd if why),
-        "exact_duplicates": _found(
-            {"row": row, "other_row": firsts[key], "text": _shown(text)}
-            for row, key, text in zip(sheet.rows, sheet.keys, sheet.texts, strict=True)
-            if key and firsts[key] != row
-        ),
-    }
-
-
 def _check_near_duplicates(
     sheet: _Sheet, limits: Limits, rng: np.random.Generator, left_out: list[str]
-) -> dict[str, Any]:
+) -> Finding:
     places = _sampled(sheet.distinct, limits.max_compared, rng)
     if len(places) < len(sheet.distinct):
-        left_out.append(f"near duplicates: looked for among {len(places):,} rows drawn at random")
+        left_out.append(f"near duplicates: searched in a random sample of {len(places):,} rows")
     n_cut = sum(len(sheet.texts[i]) > COMPARED for i in places)
     if n_cut:
-        left_out.append(f"near duplicates: of {n_cut:,} long texts the first {COMPARED:,} characters only")
+        left_out.append(
+            f"near duplicates: compared {n_cut:,} long texts by their first {COMPARED:,} characters"
+        )
     every = near_duplicates([sheet.texts[i] for i in places], limits.near_duplicate)
     pairs = list(itertools.islice(every, _MAX_PAIRS))
     if len(pairs) == _MAX_PAIRS:
         left_out.append(f"near duplicates: stopped at {_MAX_PAIRS:,} pairs")
     fold = rng.integers(_N_FOLDS, size=len(places))
-    listed = (
-        {
-            "row": sheet.rows[places[a]],
-            "other_row": sheet.rows[places[b]],
-            "similarity": round(similarity, 3),
-            "text": _shown(sheet.texts[places[a]]),
-            "other_text": _shown(sheet.texts[places[b]]),
-        }
+    examples = (
+        Example(
+            row=sheet.rows[places[a]],
+            other_row=sheet.rows[places[b]],
+            similarity=round(similarity, 3),
+            text=_shown(sheet.texts[places[a]]),
+            other_text=_shown(sheet.texts[places[b]]),
+        )
         for a, b, similarity in sorted(pairs, key=lambda pair: -pair[2])
     )
     across = sum(int(fold[a] != fold[b]) for a, b, _ in pairs)
-    return _found(listed) | {"limit": limits.near_duplicate, "n_across_folds": across}
+    return replace(_found(examples), limit=limits.near_duplicate, n_across_folds=across)
 
 
-def _check_labels(sheet: _Sheet, labels: Sequence[str], limits: Limits) -> dict[str, Any]:
-    counts = Counter(sheet.lines or labels)
-    thin = sorted((n, line) for line, n in counts.items() if n < limits.min_rows)
-    result = {
-        "unknown_labels": _found(
-            {"row": row, "label": label}
-            for row, label in zip(sheet.rows, labels, strict=True)
-            if label not in (*LABELS, UNCLEAR)
-        ),
-        "two_labels": _found(_under_two_labels(sheet.rows, sheet.keys, labels)),
-        "thin_lines": _found({"line": line, "rows": n} for n, line in thin) | {"limit": limits.min_rows},
-    }
-    if sheet.lines is not None:
-        result["lines_of_two_labels"] = _found(_under_two_labels(sheet.rows, sheet.lines, labels))
-    return result
+def _check_line_sizes(lines: Sequence[str], limits: Limits) -> Finding:
+    thin = sorted((n, line) for line, n in Counter(lines).items() if n < limits.min_rows)
+    return replace(_found(Example(line=line, rows=n) for n, line in thin), limit=limits.min_rows)
 
 
-def _check_with_models(
+def _usable(
     sheet: _Sheet, labels: Sequence[str], limits: Limits, rng: np.random.Generator, left_out: list[str]
-) -> dict[str, Any]:
+) -> NDArray[np.intp]:
+    """Return positions of distinct texts with a label that models can use, sampled if there are too many."""
     usable = np.array([i for i in sheet.distinct if labels[i] in LABELS], dtype=np.intp)
     places = _sampled(usable, limits.max_modelled, rng)
     if len(places) < len(usable):
-        left_out.append(f"style and label errors: judged on {len(places):,} rows drawn at random")
-    texts, chosen = [sheet.texts[i] for i in places], [labels[i] for i in places]
-    lines = None if sheet.lines is None else [sheet.lines[i] for i in places]
-    if lines is not None and any(_under_two_labels(range(len(lines)), lines, chosen)):
-        lines = None
-    result: dict[str, Any] = {}
+        left_out.append(f"style and label errors: judged on a random sample of {len(places):,} rows")
+    return places
+
+
+def _check_style(
+    sheet: _Sheet, labels: Sequence[str], places: NDArray[np.intp], limits: Limits, left_out: list[str]
+) -> Style | None:
     try:
-        style = style_test(texts, chosen)
-        result["style"] = style | {
-            "limit": limits.style,
-            "n_failing": int(style["accuracy"] > limits.style),
-        }
+        found = style_test([sheet.texts[i] for i in places], [labels[i] for i in places])
     except DataError as error:
         left_out.append(f"style: {error}")
+        return None
+    accuracy = found["accuracy"]
+    return Style(accuracy, int(found["n"]), limits.style, n_failing=int(accuracy > limits.style))
+
+
+def _check_label_errors(
+    sheet: _Sheet, labels: Sequence[str], places: NDArray[np.intp], left_out: list[str]
+) -> Finding | None:
+    texts, chosen = [sheet.texts[i] for i in places], [labels[i] for i in places]
+    lines = [sheet.lines[i] for i in places] if sheet.lines else None
+    if lines and any(_under_two_labels(range(len(lines)), lines, chosen)):
+        lines = None
     try:
-        result["label_errors"] = _found(
-            {
-                "row": sheet.rows[places[error["place"]]],
-                "text": _shown(texts[error["place"]]),
-                "label": chosen[error["place"]],
-                "probably": error["probably"],
-                "probability_of_label": round(error["probability_of_label"], 4),
-            }
-            for error in label_errors(texts, chosen, lines)
-        )
+        errors = label_errors(texts, chosen, lines)
     except DataError as error:
         left_out.append(f"label errors: {error}")
-    return result
+        return None
+    return _found(
+        Example(
+            row=sheet.rows[places[error.place]],
+            text=_shown(texts[error.place]),
+            label=chosen[error.place],
+            probably=error.probably,
+            probability_of_label=round(error.probability_of_label, 4),
+        )
+        for error in errors
+    )
 
 
 def _under_two_labels(
-    rows: Iterable[Any], keys: Iterable[str], labels: Iterable[str]
-) -> Iterator[dict[str, Any]]:
-    firsts: dict[str, tuple[Any, str]] = {}
+    rows: Iterable[object], keys: Iterable[str], labels: Iterable[str]
+) -> Iterator[Example]:
+    firsts: dict[str, tuple[object, str]] = {}
     for row, key, label in zip(rows, keys, labels, strict=True):
-        if not key:
-            continue
         first, first_label = firsts.setdefault(key, (row, label))
-        if label != first_label:
-            yield {
-                "row": row,
-                "other_row": first,
-                "text": _shown(key),
-                "label": label,
-                "other_label": first_label,
-            }
+        if key and label != first_label:
+            yield Example(row=row, other_row=first, text=_shown(key), label=label, other_label=first_label)
 
 
-def _found(findings: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    findings = list(findings)
-    return {"n": len(findings), "n_failing": len(findings), "worst": findings[:_MAX_LISTED]}
+def _found(examples: Iterable[Example]) -> Finding:
+    examples = list(examples)
+    return Finding(len(examples), len(examples), examples[:_MAX_LISTED])
 
 
 def _sampled(places: NDArray[np.intp], n: int, rng: np.random.Generator) -> NDArray[np.intp]:
     return places if len(places) <= n else np.sort(rng.choice(places, n, replace=False))
 
 
-def _require_folds(codes: NDArray[Any]) -> None:
+def _require_folds(codes: NDArray[np.bool_] | NDArray[np.int64]) -> None:
     classes, counts = np.unique(codes, return_counts=True)
     if len(classes) < 2 or counts.min() < _N_FOLDS:
         raise DataError(f"needs at least {_N_FOLDS} rows of each of two labels")

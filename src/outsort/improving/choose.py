@@ -1,4 +1,4 @@
-"""Choose the texts whose labels would teach a model most."""
+"""Choose the texts whose labels would improve a model most (active learning)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from outsort import text as text_module
+from outsort.improving.strategy import Strategy
 from outsort.labels import LABELS, NEITHER
 from outsort.numeric import label_proba, odds_to_proba
 from outsort.scoring.kernel import Kernel
@@ -20,19 +21,17 @@ if TYPE_CHECKING:
     from outsort.model import Model
     from outsort.numeric import Floats
 
-#: The ways to choose: see `choose`.
-WAYS = ("mixed", "uncertain", "weight", "novel", "random")
-#: Texts among which a choice is made, at most: of more, the foremost or, where there is no order, a sample.
+#: Maximum size of the pool to choose from: the highest-ranked texts, or a sample without a ranking.
 MAX_POOL = 20_000
-#: Two texts whose tf-idf vectors have a greater cosine are near each other: one of them is enough.
+#: Cosine of tf-idf vectors above which two texts are near each other, and only one is chosen.
 NEAR = 0.8
-#: Texts that the rarest terms of a model stand in.
+#: Training texts with the rarest terms of a model.
 FEWEST = 2
-#: The variance of an answer to a text that the model was trained on, about; and the least that one to
-#: another text is taken to have, for a model may be sure and wrong.
+#: Approximate variance of an answer to a training text; and the minimum assumed for other texts, because a
+#: model can be confident and wrong.
 LEARNT_VARIANCE, LEAST_VARIANCE = 0.05, 0.02
-#: Terms that come together, a word with its pieces and pairs, and are learnt together. Of 1, 4, 16 and 64 the
-#: last two taught most (benchmarks/review.py).
+#: Terms that occur and are learnt together: a word with its pieces and pairs. Of 1, 4, 16 and 64 the last two
+#: worked best (benchmarks/review.py).
 TOGETHER = 16
 
 
@@ -40,34 +39,31 @@ def choose(
     model: Model,
     texts: Sequence[str],
     n: int,
-    by: str = "mixed",
+    strategy: Strategy = Strategy.MIXED,
     *,
     weights: Floats | None = None,
     seed: int = 0,
 ) -> NDArray[np.intp]:
-    """Choose texts of which a label teaches most; no two are near each other.
+    """Choose the texts whose labels would improve a model most; no two are near each other.
 
-    `uncertain` takes those whose two likeliest labels are closest; `weight` those of greatest weight times
-    uncertainty; `novel` those with most words the model does not know; `random` any. `mixed` takes those
-    whose words stand in many uncertain texts and in few that the model was trained on: see `_most_telling`.
+    `uncertain` picks texts with the smallest margin between the two likeliest labels; `weight` the highest
+    weight times uncertainty; `novel` the highest share of unknown words; `random` any. `mixed` picks texts
+    whose terms are common among uncertain texts and rare in the training data: see `_most_informative`.
 
     Args:
-        model: the model that is to learn.
+        model: the model to improve.
         texts: n_texts different texts.
-        n: how many to choose; fewer are returned where there are not enough.
-        by: how: mixed, uncertain, weight, novel or random.
-        weights: float64 (n_texts,), what each counts with `weight` and `mixed`; all alike when None.
-        seed: of whatever is drawn.
+        n: how many to choose; fewer are returned if there are not enough.
+        strategy: how to choose.
+        weights: float64 (n_texts,), the weight of each text for `weight` and `mixed`; all equal when None.
+        seed: random seed.
 
     Returns:
-        intp (n,), places in `texts`, in the order of choice.
+        intp (n,), positions in `texts`, in the order of choice.
 
     Raises:
-        ValueError: there is no such way to choose.
-        DataError: no text holds a letter or digit.
+        DataError: no text has a letter or digit.
     """
-    if by not in WAYS:
-        raise ValueError(f"by is {by!r}: choose one of {', '.join(WAYS)}")
     if not texts:
         return np.empty(0, np.intp)
     rng = np.random.default_rng(seed)
@@ -77,28 +73,28 @@ def choose(
     doubt = 1 - (ranked[:, -1] - ranked[:, -2])
     worth = np.ones(len(texts)) if weights is None else weights
     priority = {
-        "uncertain": doubt,
-        "weight": doubt * worth,
-        "novel": 1 - answers.n_known / np.maximum(answers.n_words, 1),
-    }.get(by)
+        Strategy.UNCERTAIN: doubt,
+        Strategy.WEIGHT: doubt * worth,
+        Strategy.NOVEL: 1 - answers.n_known / np.maximum(answers.n_words, 1),
+    }.get(strategy)
     if priority is None:
         pool = rng.permutation(len(texts))[:MAX_POOL]
     else:
-        # Ties in any order but that of the file.
+        # Ties are broken at random, not in the order of the file.
         pool = np.lexsort((rng.random(len(texts)), -priority))[:MAX_POOL]
     vectors, n_learnt = _vectors(model, [texts[i] for i in pool.tolist()])
-    if by != "mixed":
+    if strategy is not Strategy.MIXED:
         return pool[_apart(vectors, n)]
     variance = odds_to_proba(answers.log_odds).prod(axis=1) * (1 - proba[:, LABELS.index(NEITHER)])
-    return pool[_most_telling(vectors, n_learnt, variance[pool], worth[pool], n)]
+    return pool[_most_informative(vectors, n_learnt, variance[pool], worth[pool], n)]
 
 
 def _vectors(model: Model, texts: Sequence[str]) -> tuple[scipy.sparse.csr_matrix, Floats]:
-    """Return texts as the model would see them if it knew all their terms.
+    """Return texts as the model would represent them if it knew all their terms.
 
     Returns:
-        Tf-idf vectors, float32 (n_texts, n_terms) over the texts' own terms; and float64 (n_terms,), about
-        how many texts with each term the model was trained on, which its idf tells.
+        Tf-idf vectors, float32 (n_texts, n_terms) over the texts' own terms; and float64 (n_terms,), the
+        approximate number of training texts with each term, derived from its idf.
     """
     from sklearn.preprocessing import normalize
 
@@ -108,7 +104,7 @@ def _vectors(model: Model, texts: Sequence[str]) -> tuple[scipy.sparse.csr_matri
     ids = np.array([model.vocabulary.get(term, -1) for term in terms])
     known = ids >= 0
     is_piece = np.array([text_module.is_piece(term) for term in terms])
-    # Pieces have an idf of their own scale. The rarest of either kind stand in FEWEST texts, or one more.
+    # Pieces have an idf scale of their own. The rarest of either kind are in FEWEST texts, or one more.
     of_pieces = np.array([text_module.is_piece(term) for term in model.terms])
     rarest_piece, rarest_word = (model.idf[kind].max(initial=1.0) for kind in (of_pieces, ~of_pieces))
     rarest = np.where(is_piece, rarest_piece, rarest_word)
@@ -118,7 +114,7 @@ def _vectors(model: Model, texts: Sequence[str]) -> tuple[scipy.sparse.csr_matri
 
 
 def _apart(vectors: scipy.sparse.csr_matrix, n: int) -> list[int]:
-    """Take texts in order, but for those near one that is taken."""
+    """Choose texts in order, skipping those near a chosen one."""
     chosen: list[int] = []
     is_near = np.zeros(vectors.shape[0], np.bool_)
     for i in range(vectors.shape[0]):
@@ -130,24 +126,24 @@ def _apart(vectors: scipy.sparse.csr_matrix, n: int) -> list[int]:
     return chosen
 
 
-def _most_telling(
+def _most_informative(
     vectors: scipy.sparse.csr_matrix, n_learnt: Floats, variance: Floats, worth: Floats, n: int
 ) -> list[int]:
-    """Choose texts so that the answers to all become as certain as they can.
+    """Choose texts greedily to minimise the total variance of all answers.
 
-    A logistic regression is as unsure of a term's weight as it has little Fisher information on it:
-    the penalty's, and of each labelled text the variance of its answer times the square of its feature. The
-    variance of an answer is, to first order, the sum of its terms' squares over their information
-    (transductive experimental design, Yu, Bi and Tresp, 2006; with the information of a logistic
-    regression, Zhang and Oles, 2000). Chosen is, one after the other, the text whose label takes most
-    from the sum over all texts. Terms count as independent of each other, but that a text tells of each
-    of them what it tells of the `TOGETHER` that come with it.
+    The uncertainty of a term's weight in a logistic regression is the inverse of its Fisher information:
+    that of the penalty, plus for each labelled text the variance of its answer times the square of its
+    feature. The variance of an answer is, to first order, the sum of its squared features over their
+    information (transductive experimental design, Yu, Bi and Tresp, 2006; with the information of a logistic
+    regression, Zhang and Oles, 2000). Each step chooses the text whose label reduces the sum over all texts
+    most. Terms count as independent, except that a text informs about each term as much as about the
+    `TOGETHER` terms that come with it.
 
     Args:
-        vectors: tf-idf vectors, (n_texts, n_terms), of which no row is empty.
-        n_learnt: float64 (n_terms,), texts with each term that the model was trained on.
+        vectors: tf-idf vectors (n_texts, n_terms) without an empty row.
+        n_learnt: float64 (n_terms,), training texts with each term.
         variance: float64 (n_texts,), p (1 - p) of each answer.
-        worth: float64 (n_texts,), what each answer counts.
+        worth: float64 (n_texts,), the weight of each answer.
         n: how many texts to choose, none near another.
     """
     from outsort.training.fitting import Settings

@@ -1,4 +1,4 @@
-"""Verdicts of reviewers, brought into labelled data: each found again by its key, none guessed."""
+"""Merge reviewers' verdicts into labelled data: rows are matched by key, and nothing is guessed."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ _NEW = ("text", "label", "service_line", REVIEWER, DECIDED_AT)
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a person decided about a text.
+    """A person's decision about a text.
 
     Attributes:
         where: file and row, for messages.
         key: the key of the text, see `outsort.dataset.key_of`.
-        text: the text, as the queue has it.
+        text: the text as in the queue.
         label: BPO, KPO or NEITHER.
-        line: the service line; empty when left open.
+        line: the service line; empty if left blank.
         reviewer: who decided; may be empty.
-        decided_at: when, as written; may be empty.
-        is_line_open: whether the person left the service line open, and `line` is the model's.
+        decided_at: the date as written; may be empty.
+        is_line_open: whether the person left the service line blank, so that `line` is the model's.
     """
 
     where: str
@@ -54,15 +54,15 @@ class Verdict:
 
 @dataclass
 class Merge:
-    """What merging did.
+    """The outcome of a merge.
 
     Attributes:
         added: texts that were not in the data.
         filled: texts whose rows were there without a label.
         known: texts whose rows had this label already.
         undecided: rows of the queues without a label.
-        lines_filled: texts added whose service line was left open and is the model's.
-        problems: what was not merged and why, a sentence each.
+        lines_filled: texts added whose service line was left blank and filled in by the model.
+        problems: what was not merged and why, one sentence each.
     """
 
     added: int = 0
@@ -83,28 +83,28 @@ def merge(
     label_column: str | None = None,
     line_column: str | None = None,
 ) -> Merge:
-    """Bring the verdicts of some queues into a CSV file of labelled data.
+    """Merge the verdicts of some queues into a table of labelled data.
 
-    A verdict counts when its row still has the key that it went out with, and the text of that key: where
-    rows were sorted, filtered or saved again does not matter. What is not merged is told, and merging
-    again brings in only what has been mended since.
+    A verdict counts if its row still has its original key and the text of that key; it does not matter
+    whether rows were sorted, filtered or saved again. What is not merged is reported, and merging again
+    adds only what has been fixed since.
 
     Args:
-        queues: workbooks or CSV files with the columns key, text and label, and perhaps service_line,
-            reviewer and decided_at, as `outsort review` and the page write them.
-        into: the data; made when missing.
-        model: names the service line of the label where a verdict leaves it open and the data have lines.
-        reviewer: who decided, where a queue does not say.
-        text_column: the column of texts in the data; found by its usual name when None.
+        queues: tables with the columns key, text and label, and optionally service_line, reviewer and
+            decided_at, as `outsort review` and the page write them.
+        into: the data; created if missing.
+        model: chooses a service line of the label where a verdict leaves it blank and the data have lines.
+        reviewer: the reviewer, where a queue does not name one.
+        text_column: the text column of the data; None to detect it by its usual names.
         label_column: likewise for the labels.
-        line_column: likewise for the service lines; data without such a column are welcome.
+        line_column: likewise for the service lines, which are optional.
 
     Raises:
         DataError: a queue or the data cannot be read, or lack a column.
-        OutputError: the data cannot be written, or changed while they were merged into.
+        OutputError: the data cannot be written, or changed during the merge.
     """
     result = Merge()
-    raw = read_bytes(into, hint="") if into.exists() else b""
+    raw = read_bytes(into, hint="Name a table of labelled texts.") if into.exists() else b""
     table = read_table(into) if raw else Table(pd.DataFrame(columns=list(_NEW), dtype=object), str(into))
     target = _Target(
         table,
@@ -130,13 +130,13 @@ def merge(
 
 
 class _Target:
-    """The data merged into: their rows by key, and the labels of the lines that they or the model know."""
+    """The data to merge into: rows by key, and the label of each service line known to data or model."""
 
     def __init__(self, table: Table, text: str, label: str, line: str | None, model: Model) -> None:
         self.source = table.source
         self.text, self.label, self.line = text, label, line
         if not table.frame.columns.is_unique:
-            raise DataError(f"{table.source}: two columns have one name. Rename one.")
+            raise DataError(f"{table.source}: two columns have the same name. Rename one.")
         self.frame = table.frame.reset_index(drop=True)
         self.numbers = list(table.frame.index)
         self.new: list[dict[str, str]] = []
@@ -158,11 +158,11 @@ class _Target:
         return as_text(label).strip().upper()
 
     def text_of(self, key: str) -> str | None:
-        """Return the text with a key, if the data have it."""
+        """Return the text with a key, or None."""
         return as_text(self.frame.loc[self.places[key][0], self.text]) if key in self.places else None
 
     def take(self, verdict: Verdict, result: Merge) -> bool:
-        """Take a verdict in, or say why not; return whether anything changed."""
+        """Apply a verdict or record why not; return whether anything changed."""
         cells = {self.label: verdict.label, REVIEWER: verdict.reviewer, DECIDED_AT: verdict.decided_at}
         if self.line:
             cells[self.line] = verdict.line
@@ -180,6 +180,15 @@ class _Target:
             return False
         empty = [place for place, found in labels.items() if not found]
         for place in empty:
+            line = as_text(self.frame.loc[place, self.line]).strip() if self.line else ""
+            of_line = self.labels_of_lines.get(line, verdict.label)
+            if of_line != verdict.label:
+                where = f"row {self.numbers[place]} of {self.source}"
+                result.problems.append(
+                    f"{verdict.where}: is {verdict.label}, but {where} has service line {line!r} of {of_line}"
+                )
+                return False
+        for place in empty:
             for column, cell in cells.items():
                 if column == self.label or not as_text(self.frame.loc[place, column]).strip():
                     self.frame.loc[place, column] = cell
@@ -189,7 +198,7 @@ class _Target:
 
 
 def _verdicts(queues: Sequence[Path], target: _Target, result: Merge, reviewer: str) -> Iterable[Verdict]:
-    """Yield the verdicts whose row can be trusted; tell of the others."""
+    """Yield the verdicts whose row can be trusted, and record the others as problems."""
     today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
     for queue in queues:
         for number, row in _rows(queue):
@@ -200,17 +209,17 @@ def _verdicts(queues: Sequence[Path], target: _Target, result: Merge, reviewer: 
                 result.undecided += any(row.values())
                 continue
             if label not in LABELS:
-                result.problems.append(f"{where}: {row['label']!r} is none of {', '.join(LABELS)}")
+                result.problems.append(f"{where}: {row['label']!r} is not one of {', '.join(LABELS)}")
                 continue
             if not key:
-                result.problems.append(f"{where}: the key is gone; bring it back from the queue as it was")
+                result.problems.append(f"{where}: the key is missing; restore it from the original queue")
                 continue
             # Some programs put an apostrophe before what they might take for a formula.
             text = next((t for t in (row["text"], row["text"].removeprefix("'")) if key_of(t) == key), None)
             text = text if text is not None else target.text_of(key)
             if text is None:
                 result.problems.append(
-                    f"{where}: key and text do not belong together; one of them was edited or moved"
+                    f"{where}: the key does not match the text; one of them was edited or moved"
                 )
                 continue
             yield Verdict(
@@ -225,7 +234,7 @@ def _verdicts(queues: Sequence[Path], target: _Target, result: Merge, reviewer: 
 
 
 def _agreed(verdicts: Iterable[Verdict], result: Merge) -> Iterable[Verdict]:
-    """Yield one verdict a text; of texts on which reviewers differ tell, and yield none."""
+    """Yield one verdict per text; where reviewers disagree, record a problem instead."""
     by_key: dict[str, list[Verdict]] = {}
     for verdict in verdicts:
         by_key.setdefault(verdict.key, []).append(verdict)
@@ -244,7 +253,7 @@ def _agreed(verdicts: Iterable[Verdict], result: Merge) -> Iterable[Verdict]:
 
 
 def _line_of(verdict: Verdict, target: _Target, model: Model, result: Merge) -> str | None:
-    """Return the service line for a verdict; None, and a problem told, when there is none."""
+    """Return the service line for a verdict, or None and record a problem."""
     if not target.line:
         return ""
     known = target.labels_of_lines
@@ -252,7 +261,7 @@ def _line_of(verdict: Verdict, target: _Target, model: Model, result: Merge) -> 
         label = known.get(verdict.line)
         if label == verdict.label:
             return verdict.line
-        what = f"is a line of {label}" if label else "is none that the data or the model know"
+        what = f"belongs to {label}" if label else "is unknown to the data and the model"
         result.problems.append(f"{verdict.where}: {verdict.label}, but service line {verdict.line!r} {what}")
         return None
     scores = model.line_scores([verdict.text])[0]
@@ -260,7 +269,9 @@ def _line_of(verdict: Verdict, target: _Target, model: Model, result: Merge) -> 
     fits = (line for line in ranked if known[line] == verdict.label)
     line = next(fits, None)
     if line is None:
-        result.problems.append(f"{verdict.where}: {verdict.label} needs a service line: the data have them")
+        result.problems.append(
+            f"{verdict.where}: {verdict.label} needs a service line, because the data have them"
+        )
     return line
 
 

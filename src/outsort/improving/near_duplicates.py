@@ -1,4 +1,4 @@
-"""Pairs of texts that are nearly the same."""
+"""Near-duplicate texts."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from outsort.data.identity import same_text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-#: Characters of a text that are compared with others: enough to tell any two apart, and bounded.
+#: Characters of a text that are compared: enough to distinguish texts, and bounded.
 COMPARED = 5_000
-#: Pairs of texts met at a time in the search for near duplicates: some hundred megabytes.
+#: Candidate pairs per batch: some hundred megabytes.
 _MEETINGS = 10_000_000
 
 
@@ -29,7 +29,7 @@ def near_duplicates(texts: Sequence[str], limit: float) -> Iterator[tuple[int, i
 
     Args:
         texts: n_texts strings; the first 5,000 characters of each are compared.
-        limit: above 0, at most 1.
+        limit: above 0, up to 1.
 
     Yields:
         (i, j, similarity) with i < j.

@@ -1,28 +1,21 @@
-"""A new model in the place of an old one, if it is no worse on what the old one never saw."""
+"""Train a model to replace another, and compare the two on rows that the other never saw."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from outsort.data.identity import hashes_of
-from outsort.data.values import column_of, weights_of
-from outsort.evaluation import compare
+from outsort.data.values import column_of
+from outsort.evaluation.compare import Comparison, Judgement, compare, judge
 from outsort.labels import ANSWERS
+from outsort.results import Result
 from outsort.training.calibration import calibrate
-from outsort.training.fitting import Settings, count_terms, roll_up
-from outsort.training.folds import (
-    LINES_OUT,
-    STRATIFIED,
-    UNSEEN,
-    Checks,
-    folds,
-    held_out_answers,
-    is_teachable,
-)
-from outsort.training.train import train_validated
+from outsort.training.fitting import Settings, roll_up
+from outsort.training.folds import LINES_OUT, STRATIFIED, UNSEEN, Checks, held_out_answers, is_teachable
+from outsort.training.train import Prepared, prepare, train_prepared
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,8 +25,30 @@ if TYPE_CHECKING:
     from outsort.numeric import Floats
     from outsort.training.validation import HeldOut, Validation
 
-#: Rows of a group stand or fall together, and fewer groups can tell nothing.
+#: Rows of a group are not independent, and fewer groups than this show nothing.
 FEWEST_GROUPS = 10
+
+
+@dataclass(frozen=True)
+class Retraining(Result):
+    """How a new model compares with the one it may replace.
+
+    Attributes:
+        new_rows: rows that the base was not trained on.
+        on_new_rows: the comparison on those of BPO or KPO; None if there are none.
+        on_groups: the comparison for each scheme of grouped folds; empty without new rows, with fewer than
+            `FEWEST_GROUPS` groups, or with too few of the base's rows.
+        on_test: the comparison on the test texts, or None.
+        worse: whether the new model is worse in any comparison.
+        judged: whether there was a comparison.
+    """
+
+    new_rows: int
+    on_new_rows: Judgement | None
+    on_groups: dict[str, Judgement]
+    on_test: Comparison | None
+    worse: bool
+    judged: bool
 
 
 def retrain(
@@ -43,117 +58,100 @@ def retrain(
     settings: Settings | None = None,
     checks: Checks | None = None,
     test: Dataset | None = None,
-) -> tuple[Model, dict[str, Any]]:
+) -> tuple[Model, Retraining]:
     """Train a model and compare it with the one it may replace.
 
-    The rows that the base was not trained on are new to both: the base answers them as it is, the new
-    model by cross-validation, from models that were trained without them.
+    Rows that the base was not trained on are new to both models: the base answers them itself, the new model
+    through cross-validation.
 
-    Whether the new rows help with work unlike any row is asked on grouped folds: there models of the
-    rows that the base had stand for the base, for the base itself has seen what is held out.
+    Grouped folds show whether the new rows help with other work. There the base is represented by models of
+    the rows that it had, because the base itself has seen the held-out rows.
 
     Args:
-        dataset: the data, of which the base may have seen a part.
-        base: the model there is.
+        dataset: the data; the base may have seen part of it.
+        base: the current model.
         settings: as in `training.train`.
         checks: as in `training.train`, with folds.
-        test: labelled texts of which neither model has seen any, read with ``for_training=False``.
+        test: labelled texts that neither model was trained on, read with ``for_training=False``.
 
     Returns:
-        The new model, whose `about` has its `lineage`: the models it came from, latest first, each with
-        its data and how the next one compared. And a dict: `new_rows`, how many rows the base had not
-        seen; `on_new_rows`, see `comparison.judge`, or None where there are none of BPO or KPO;
-        `on_groups`, likewise for each scheme of grouped folds, empty where there are no new rows, fewer
-        than `FEWEST_GROUPS` groups or not enough of the base's rows; `on_test`, see `comparison.compare`,
-        or None; `worse`, whether the new model is worse on any; `judged`, whether there was anything to
-        judge by.
+        The new model and the comparison. The model's `about` has its `lineage`: the models that it came
+        from, latest first, each with its data and the difference that its successor made.
 
     Raises:
         ValueError: `checks` has no folds.
         DataError: the data cannot be used.
     """
-    settings, checks = settings or Settings(), checks or Checks()
-    model, validation = train_validated(dataset, settings, checks)
+    prepared = prepare(dataset, settings or Settings(), checks or Checks())
+    model, validation = train_prepared(prepared)
     if validation is None:
-        raise ValueError("folds is 0: a model is compared by its answers in cross-validation")
+        raise ValueError("folds is 0: models are compared by cross-validation")
     is_known = np.isin(hashes_of(dataset.texts), base.seen)
-    weights = (
-        weights_of(dataset, checks.weight_column) if checks.weight_column else np.ones(len(dataset.texts))
+    on_new_rows = _judge_new_rows(prepared, base, validation.held_out[STRATIFIED], is_known)
+    on_groups = _judge_groups(prepared, validation, is_known)
+    on_test = compare(base, model, test) if test else None
+    judged = [judgement for judgement in (on_new_rows, *on_groups.values(), on_test) if judgement]
+    result = Retraining(
+        new_rows=int((~is_known).sum()),
+        on_new_rows=on_new_rows,
+        on_groups=on_groups,
+        on_test=on_test,
+        worse=any(judgement.worse for judgement in judged),
+        judged=bool(judged),
     )
-    on_new_rows = _judge_new_rows(dataset, base, validation.held_out[STRATIFIED], is_known, weights)
-    on_groups = _judge_groups(dataset, validation, is_known, weights, settings, checks)
-    on_test = compare.compare(base, model, test) if test else None
-    judged = [verdict for verdict in (on_new_rows, *on_groups.values(), on_test) if verdict is not None]
-    result = {
-        "new_rows": int((~is_known).sum()),
-        "on_new_rows": on_new_rows,
-        "on_groups": on_groups,
-        "on_test": on_test,
-        "worse": any(verdict["worse"] for verdict in judged),
-        "judged": bool(judged),
-    }
     ancestor = {
         "model": base.fingerprint,
         "data": base.about.get("data", {}),
-        "new_rows": result["new_rows"],
-        "difference": None if on_new_rows is None else on_new_rows["difference"],
+        "new_rows": result.new_rows,
+        "difference": on_new_rows.difference if on_new_rows else None,
     }
     lineage = [ancestor, *base.about.get("lineage", [])]
     return replace(model, about=model.about | {"lineage": lineage}), result
 
 
 def _judge_new_rows(
-    dataset: Dataset, base: Model, held_out: HeldOut, is_known: NDArray[np.bool_], weights: Floats
-) -> dict[str, Any] | None:
-    labels = np.array(dataset.labels)[held_out.rows]
+    prepared: Prepared, base: Model, held_out: HeldOut, is_known: NDArray[np.bool_]
+) -> Judgement | None:
+    labels = np.array(prepared.dataset.labels)[held_out.rows]
     decided = np.flatnonzero(~is_known[held_out.rows] & np.isin(labels, ANSWERS))
     if not len(decided):
         return None
     rows = held_out.rows[decided]
-    of_base = base.decision_function(dataset.texts[i] for i in rows.tolist())
-    return compare.judge(_gain(labels[decided], of_base, held_out.log_odds[decided]), weights[rows])
+    of_base = base.decision_function(prepared.dataset.texts[i] for i in rows.tolist())
+    return judge(_gain(labels[decided], of_base, held_out.log_odds[decided]), prepared.weights[rows])
 
 
 def _judge_groups(
-    dataset: Dataset,
-    validation: Validation,
-    is_known: NDArray[np.bool_],
-    weights: Floats,
-    settings: Settings,
-    checks: Checks,
-) -> dict[str, dict[str, Any]]:
-    """Compare models of all rows with models of the rows that the base had, on groups new to both."""
-    labels = np.array(dataset.labels)
+    prepared: Prepared, validation: Validation, is_known: NDArray[np.bool_]
+) -> dict[str, Judgement]:
+    """Compare models of all rows with models of the base's rows, on groups that neither has seen."""
     if is_known.all():
         return {}
-    lines = dataset.lines or dataset.labels
+    dataset, column = prepared.dataset, prepared.checks.group_column
+    labels, lines = np.array(dataset.labels), dataset.lines or dataset.labels
     groups = {LINES_OUT: lines}
-    if checks.group_column:
-        groups[UNSEEN.format(checks.group_column)] = column_of(dataset, checks.group_column)
-    splits_of_known = {
-        scheme: [(rows[is_known[rows]], out) for rows, out in splits]
-        for scheme, splits in folds(dataset, checks, settings.seed).items()
-        if len(set(groups.get(scheme, ()))) >= FEWEST_GROUPS
-    }
-    splits_of_known = {s: known for s, known in splits_of_known.items() if is_teachable(labels, known)}
-    if not splits_of_known:
-        return {}
-    terms, counts = count_terms(dataset.texts)
-    verdicts: dict[str, dict[str, Any]] = {}
-    for scheme, known in splits_of_known.items():
-        raw = held_out_answers(lines, roll_up(dataset), terms, counts, known, settings)
-        calibration = calibrate(labels, *raw, weights)
+    if column:
+        groups[UNSEEN.format(column)] = column_of(dataset, column)
+    judgements = {}
+    for scheme, splits in prepared.schemes.items():
+        known = [(rows[is_known[rows]], out) for rows, out in splits]
+        if len(set(groups.get(scheme, ()))) < FEWEST_GROUPS or not is_teachable(labels, known):
+            continue
+        raw = held_out_answers(
+            lines, roll_up(dataset), prepared.terms, prepared.counts, known, prepared.settings
+        )
+        calibration = calibrate(labels, *raw, prepared.weights)
         log_odds = calibration[0, 0] + calibration[0, 1] * raw[0]
         held_out = validation.held_out[scheme]
         decided = np.flatnonzero(np.isin(labels[held_out.rows], ANSWERS))
         rows = held_out.rows[decided]
         gain = _gain(labels[rows], log_odds[rows], held_out.log_odds[decided])
-        verdicts[scheme] = compare.judge(gain, weights[rows], np.array(groups[scheme])[rows])
-    return verdicts
+        judgements[scheme] = judge(gain, prepared.weights[rows], np.array(groups[scheme])[rows])
+    return judgements
 
 
 def _gain(labels: NDArray[np.str_], old: Floats, new: Floats) -> NDArray[np.int64]:
-    """Return what `comparison.judge` takes, of labels and two models' log-odds of KPO: (n_rows,) each."""
+    """Return the `gain` of `judge` from labels and two models' log-odds of KPO: (n_rows,) each."""
     is_kpo = labels == ANSWERS[1]
     gain: NDArray[np.int64] = ((new > 0) == is_kpo).astype(np.int64) - ((old > 0) == is_kpo)
     return gain

@@ -2,51 +2,46 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from outsort.decision import DEFAULT_THRESHOLD
+from outsort.reporting.captions import LEGEND, SCORES, figure, headline
+from outsort.training.about import summarize
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from outsort.model import Model
+    from outsort.training.about import DataIdentity, Promise, Summary
+    from outsort.training.validation import HeldOutScores
 
-#: The scores of the table, and what it calls them.
-_COLUMNS = {
-    "accuracy": "accuracy",
-    "macro_f1": "macro F1",
-    "auc": "AUC",
-    "log_loss": "log loss (nats)",
-    "brier": "Brier",
-    "calibration_error": "calibration error",
-    "neither_auc": "NEITHER AUC",
-}
 _INTENDED_USE = """\
-Sorting RFP lines, contract registers, job posts and task lists, with a person looking at what matters.
-The service line and the terms are there so that an answer can be argued with.
+Sorting tender items, lists of contracts, job posts and task lists, with a person reviewing what matters.
+The service line and the top terms let that person check an answer.
 """
 _LIMITS = """\
-It knows the language of its data. It reads words, not meaning: negations and who does what to whom are
-beyond it. A text of an unforeseen kind gets an answer too; `decision` says when a person should look. It
-must not decide about people: it sorts descriptions of work, not the worth of it.
+It knows only the language of its training data. It weighs words, not meaning: it does not understand
+negation, or who does what to whom. It answers even texts of kinds it has never seen; `decision` says when a
+person should review. Do not use it for decisions about people: it sorts descriptions of work and does not
+judge their worth.
 """
 
 
 def card(model: Model) -> str:
-    """Return the model card of `model`, all of it from what the model itself holds."""
-    about = model.about
+    """Return the model card of `model`, all of it from the model itself."""
+    summary = summarize(model)
     parts = [
         "# Model card",
-        f"Model `{model.fingerprint}`, which sorts descriptions of work into BPO or KPO. "
-        "This card is what `outsort card` prints.",
+        f"Model `{summary.model}` sorts descriptions of work into BPO or KPO. "
+        "`outsort card` prints this card.",
         "## Data",
-        _data(about.get("data", {})),
+        _data(summary.data),
         "## Model",
-        _model(model),
+        _model(model, summary),
         "## Scores",
-        _scores(about.get("scores", {})),
-        "## Which answers it accepts",
-        _decision(about.get("decision", {})),
+        _scores(summary.scores),
+        "## Accepted answers",
+        _decision(summary.decision),
         "## Intended use",
         _INTENDED_USE.strip(),
         "## Limits",
@@ -55,88 +50,77 @@ def card(model: Model) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _data(data: Mapping[str, Any]) -> str:
-    if not data:
+def _data(data: DataIdentity | None) -> str:
+    if data is None:
         return "The model does not say what it was trained on."
-    counts = ", ".join(f"{n:,} {label}" for label, n in data["rows_by_label"].items())
+    counts = ", ".join(f"{n:,} {label}" for label, n in data.rows_by_label.items())
     return (
-        f"{_plain(data['source'])}: {data['rows']:,} rows ({counts}). SHA-256 of texts, labels and service "
-        f"lines: `{data['sha256']}`."
+        f"{_plain(data.source)}: {data.rows:,} rows ({counts}). SHA-256 of texts, labels and service lines: "
+        f"`{data.sha256}`."
     )
 
 
-def _model(model: Model) -> str:
-    over = (
-        f"service lines, of which it knows {len(model.lines)}, and over labels"
-        if model.has_lines
-        else "labels"
-    )
-    sentences = [f"Logistic regression over {over}, with naive Bayes over the same added."]
-    if model.has_lines:
-        sentences.append("Rolled up, the probabilities of a label's lines add up.")
+def _model(model: Model, summary: Summary) -> str:
+    over = f"{summary.service_lines} service lines and over labels" if summary.service_lines else "labels"
+    sentences = [f"Logistic regression over {over}, plus naive Bayes over the same."]
+    if summary.service_lines:
+        sentences.append("The probability of a label is the sum over its service lines.")
     sentences.append(
-        f"Its {len(model.terms):,} terms are words, pairs of adjacent words, and pieces of marked words, "
-        "each counted once a text, times smooth idf, L2 norm; small weights are dropped, and the figures "
-        "below are those without them."
+        f"Its {summary.terms:,} terms are words, pairs of adjacent words, and marked pieces of words, each "
+        "counted once per text, with smooth idf and L2 norm. Small weights are pruned; the scores below are "
+        "those of the pruned model."
     )
     if not model.knows_neither:
-        sentences.append("It was shown no work that is neither BPO nor KPO and cannot tell it.")
-    settings = model.about.get("settings", {})
-    versions = model.about.get("versions", {})
-    for title, values in (("Settings", settings), ("Made with", versions)):
+        sentences.append("Its data had no work that is neither BPO nor KPO, so it cannot recognise any.")
+    for title, values in (("Settings", summary.settings), ("Trained with", summary.versions)):
         if values:
             sentences.append(f"{title}: {', '.join(f'{k} {v}' for k, v in values.items())}.")
     return " ".join(sentences)
 
 
-def _scores(scores: Mapping[str, Mapping[str, Any]]) -> str:
+def _scores(scores: Mapping[str, HeldOutScores]) -> str:
     if not scores:
-        return "The model was trained without cross-validation: how good it is, nobody has measured."
+        return "The model was trained without cross-validation, so its quality is unknown."
     rows = [
-        ["held out", "rows", *_COLUMNS.values()],
-        ["---"] * (len(_COLUMNS) + 2),
+        ["held out", "rows", *SCORES.values()],
+        ["---"] * (len(SCORES) + 2),
         *(
-            [_plain(scheme), f"{found['n']:,}", *(_figure(found.get(name)) for name in _COLUMNS)]
-            for scheme, found in scores.items()
+            [_plain(scheme), f"{of.n:,}", *map(figure, headline(of).values())]
+            for scheme, of in scores.items()
         ),
     ]
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
     before = "; ".join(
-        f"{_plain(scheme)}, log loss {_figure(found['uncalibrated']['log_loss'])}, calibration error "
-        f"{_figure(found['uncalibrated']['calibration_error'])}"
-        for scheme, found in scores.items()
+        f"{_plain(scheme)}, {SCORES['log_loss']} {figure(of.uncalibrated.log_loss)}, "
+        f"{SCORES['calibration_error']} {figure(of.uncalibrated.calibration_error)}"
+        for scheme, of in scores.items()
     )
     return (
-        "Cross-validation, BPO against KPO, by models without the rows they answer; NEITHER AUC is for "
-        f"telling work that is neither from the rest.\n\n{table}\n\nBefore calibration: {before}."
+        f"Cross-validation of BPO against KPO: every row is answered by a model that was not trained on it. "
+        f"{LEGEND}\n\n{table}\n\nBefore calibration: {before}."
     )
 
 
-def _decision(decision: Mapping[str, Any]) -> str:
-    if not decision or decision["threshold"] is None:
-        start = "No threshold is certified"
-        if decision:
-            more = f"; about {decision['n_more']:,} more might" if decision["n_more"] > 0 else ""
-            start += (
-                f": {decision['n_rows']:,} held-out rows ({_plain(decision['held_out'])}) could not show "
-                f"that {decision['target']:.0%} of accepted answers are right{more}"
-            )
-        return f"{start}. Answers are accepted from confidence {DEFAULT_THRESHOLD:g} on, without a promise."
-    return (
-        f"Those from confidence {decision['threshold']:.3f} on: {decision['coverage']:.1%} of "
-        f"{decision['n_rows']:,} held-out rows ({_plain(decision['held_out'])}), of which "
-        f"{decision['precision']:.1%} are right, an accepted row that is neither being wrong. Certified: at "
-        f"least {decision['target']:.0%} right on such rows, with {decision['level']:.0%} confidence. The "
-        "rest is for a person to look at."
-    )
-
-
-def _figure(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
+def _decision(promise: Promise | None) -> str:
+    if promise and promise.coverage:
+        return (
+            f"At threshold {promise.threshold:.3f}, coverage is {promise.coverage:.1%} of {promise.n_rows:,} "
+            f"held-out rows ({_plain(promise.held_out)}) and precision {promise.precision:.1%}, counting an "
+            f"accepted row that is neither as wrong. Certified on such rows: at least {promise.target:.0%} "
+            f"precision at {promise.level:.0%} confidence. All other answers go to review."
+        )
+    start = "No threshold is certified"
+    if promise:
+        more = f"; about {promise.n_more:,} more might" if promise.n_more > 0 else ""
+        start += (
+            f": {promise.n_rows:,} held-out rows ({_plain(promise.held_out)}) could not certify "
+            f"{promise.target:.0%} precision at {promise.level:.0%} confidence{more}"
+        )
+    return f"{start}. Answers are accepted from confidence {DEFAULT_THRESHOLD:g}, without a promise."
 
 
 def _plain(text: str) -> str:
-    r"""Keep what a file or column is called from being read as Markdown.
+    r"""Escape a name for Markdown.
 
     >>> print(_plain("a|b *c*"))
     a\|b \*c\*

@@ -1,6 +1,6 @@
-"""How good a model is, as one HTML file that needs nothing else: for a screen of any width, and for print.
+"""The quality of a model as one self-contained HTML file, for screens of any width and for print.
 
-Figures come from `evaluation`; here they are only put into words, plots and tables.
+The figures come from `evaluation`; this module only words, plots and tabulates them.
 """
 
 from __future__ import annotations
@@ -8,25 +8,29 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from outsort import decision
 from outsort.data import values
 from outsort.errors import OutputError
-from outsort.evaluation.evaluate import Answers, measure
-from outsort.explanation import telling_terms
+from outsort.evaluation.evaluate import Answers, Evaluation, measure
+from outsort.explanation import top_terms
 from outsort.files import check_output, written_whole
 from outsort.labels import ANSWERS
-from outsort.metrics import LEVEL, curve, plain
+from outsort.metrics import LEVEL, curve, weighted_share
 from outsort.numeric import odds_to_proba
-from outsort.training import folds, train
+from outsort.reporting.captions import LEGEND, SCORES, headline
+from outsort.results import plain
+from outsort.training import folds
+from outsort.training.about import DataIdentity, identify, summarize
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     from matplotlib.axes import Axes
@@ -36,18 +40,18 @@ if TYPE_CHECKING:
     from outsort.model import Model
     from outsort.training.validation import Validation
 
-#: Service lines shown before the rest is folded away.
+#: Service lines shown before the rest is collapsed.
 N_WORST = 20
-#: Characters of a text that a mistake shows.
+#: Characters shown of a mistaken text.
 MAX_SHOWN = 300
-#: Bins of the reliability curve, each with as many rows.
+#: Bins of the reliability curve, each with the same number of rows.
 N_BINS = 10
-#: Points of the drawn curve of precision against coverage.
+#: Points of the plotted curve of precision against coverage.
 N_DRAWN = 200
-#: Answers that the curve must accept before it is drawn: the share of fewer is chance.
+#: Accepted answers from which the curve is plotted: precision of fewer is noise.
 MIN_DRAWN = 20
-#: Colours that plots are drawn in, and the variables of the style sheet that take their place: so a plot
-#: has the colours of the page, light or dark.
+#: Placeholder colours of the plots, and the style sheet variables that replace them, so that plots follow the
+#: page, light or dark.
 _INKS = {
     "#010203": "var(--ink)",
     "#010204": "var(--soft)",
@@ -55,38 +59,38 @@ _INKS = {
     "#010206": "var(--kpo)",
 }
 _INK, _SOFT, _BPO, _KPO = _INKS
-#: What the rows are, of which a scheme of cross-validation tells.
+#: The rows that a scheme of cross-validation measures.
 _KINDS = {
-    folds.STRATIFIED: "rows like those it has seen",
-    folds.LINES_OUT: "rows of service lines it was never shown",
+    folds.STRATIFIED: "rows like the training rows",
+    folds.LINES_OUT: "rows of unseen service lines",
 }
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a report tells.
+    """The content of a report.
 
     Attributes:
         model: the model.
-        answers: the rows, and the answers to them.
-        figures: as `evaluation.measure` or `evaluation.evaluate` returns them.
-        data: source, sha256, rows and rows_by_label of the rows' data.
-        scheme: how the answers were held out in cross-validation; None where the model itself gave them.
+        answers: the rows and their answers.
+        figures: their evaluation.
+        data: the data of the rows.
+        scheme: the scheme of cross-validation that the answers come from; None for the model's own answers.
     """
 
     model: Model
     answers: Answers
-    figures: Mapping[str, Any]
-    data: Mapping[str, Any]
+    figures: Evaluation
+    data: DataIdentity
     scheme: str | None = None
 
 
 def check(path: Path, *, force: bool) -> None:
-    """Raise OutputError unless a report can be made and written to `path`: call it before the work."""
+    """Raise OutputError unless a report can be written to `path`: call it before the work."""
     missing = [name for name in ("jinja2", "matplotlib") if find_spec(name) is None]
     if missing:
         raise OutputError(
-            f"{path}: a report needs {' and '.join(missing)}; install with pip install 'outsort[report]'."
+            f"{path}: a report needs {' and '.join(missing)}; run pip install 'outsort[report]'."
         )
     check_output(path, force=force)
 
@@ -95,8 +99,8 @@ def of_training(
     model: Model, dataset: Dataset, validation: Validation, weight_column: str | None = None
 ) -> Report:
     """Report on the held-out answers of the scheme that calibration and threshold were fitted on."""
-    rows, log_odds, neither = validation.held_out[validation.scheme]
-    weights = values.weights_of(dataset, weight_column) if weight_column else np.ones(len(dataset.texts))
+    held_out = validation.held_out[validation.scheme]
+    rows, log_odds, neither = held_out.rows, held_out.log_odds, held_out.neither
     answers = Answers(
         numbers=[plain(number) for number in dataset.frame.index[rows]],
         texts=[dataset.texts[i] for i in rows],
@@ -104,23 +108,23 @@ def of_training(
         lines=None if dataset.lines is None else np.array(dataset.lines)[rows],
         p_kpo=odds_to_proba(log_odds)[:, 1],
         p_neither=neither,
-        # Which words a fold's model knew went with it: the threshold alone decides.
+        # The words that a fold's model knew are gone: only the threshold decides.
         accepted=decision.confidence(log_odds, neither) >= decision.threshold_of(model),
-        weights=weights[rows],
+        weights=values.weights_of(dataset, weight_column)[rows],
         source=dataset.source,
     )
-    return Report(model, answers, measure(model, answers), model.about["data"], validation.scheme)
+    return Report(model, answers, measure(model, answers), identify(dataset), validation.scheme)
 
 
-def of_evaluation(model: Model, dataset: Dataset, answers: Answers, figures: Mapping[str, Any]) -> Report:
-    """Report on a model's own answers to a dataset, with what `evaluation.evaluate` made of them."""
-    return Report(model, answers, figures, train.data_identity(dataset))
+def of_evaluation(model: Model, dataset: Dataset, answers: Answers, figures: Evaluation) -> Report:
+    """Report on a model's own answers to a dataset, and their evaluation."""
+    return Report(model, answers, figures, identify(dataset))
 
 
 def render(report: Report) -> str:
-    """Return the report as HTML; `check` says whether that can be done.
+    """Return the report as HTML; call `check` first.
 
-    The same report gives the same bytes, with the same versions of Matplotlib and Jinja.
+    The same report gives the same bytes with the same versions of Matplotlib and Jinja.
     """
     import jinja2
 
@@ -129,6 +133,7 @@ def render(report: Report) -> str:
     )
     environment.filters |= {
         "share": _share,
+        "headline": headline,
         "score": _score,
         "count": _count,
         "signed": "{:+.2f}".format,
@@ -137,99 +142,95 @@ def render(report: Report) -> str:
     template = environment.from_string(
         files("outsort.reporting").joinpath("report.html").read_text(encoding="utf-8")
     )
-    about = report.model.about
+    summary = summarize(report.model)
     of_row = report.answers.lines
     lines = [] if of_row is None else by_line(report.answers, of_row)
     return template.render(
         report=report,
         figures=report.figures,
-        about=about,
-        scores=about.get("scores", {}) if report.scheme else {},
-        intervals=report.figures.get("intervals", {}),
+        summary=summary,
+        scores=summary.scores if report.scheme else {},
+        names=SCORES,
+        legend=LEGEND,
         verdict=verdict(report),
         plots=_plots(report),
-        lines=[line for line in lines if line["right"] is not None],
-        other_lines=[line for line in lines if line["reviewed"] is not None],
+        lines=[line for line in lines if line.accuracy is not None],
+        other_lines=[line for line in lines if line.reviewed is not None],
         n_worst=N_WORST,
         max_shown=MAX_SHOWN,
-        terms=telling_terms(report.model),
+        terms=top_terms(report.model),
         weighted=bool((report.answers.weights != 1).any()),
     )
 
 
 def write(report: Report, path: Path, *, force: bool) -> None:
-    """Write the report to `path`, whole or not at all.
+    """Write the report to `path` atomically.
 
     Raises:
         OutputError: `path` exists (and not `force`) or cannot be written.
     """
-    # A lone half of a surrogate pair is no UTF-8; as a reference a browser shows that it cannot.
+    # A lone surrogate is not valid UTF-8; as a character reference a browser shows a replacement.
     content = render(report).encode("utf-8", "xmlcharrefreplace")
     with written_whole(path, force=force) as file:
         file.write(content)
 
 
 def verdict(report: Report) -> list[str]:
-    """Say in a few sentences what the figures come to."""
-    figures, accepting = report.figures, report.figures["decision"]
-    answers = report.answers
-    by_weight = "" if (answers.weights == 1).all() else "by weight, "
-    kind = _kind(report.scheme) if report.scheme else f"BPO and KPO rows in {report.data['source']}"
-    first = f"{by_weight}of 100 {kind}, {_of_100(figures['accuracy'])} are sorted rightly"
-    low, high = figures.get("intervals", {}).get("accuracy", (None, None))
-    if low is not None:
+    """Return a few sentences that sum up the figures."""
+    figures, decision = report.figures, report.figures.decision
+    by_weight = "" if (report.answers.weights == 1).all() else "by weight, "
+    kind = _kind(report.scheme) if report.scheme else f"BPO and KPO rows in {report.data.source}"
+    first = f"{by_weight}of 100 {kind}, {_of_100(figures.accuracy)} are classified correctly"
+    if "accuracy" in figures.intervals:
+        low, high = figures.intervals["accuracy"]
         first += f" (between {low:.0%} and {high:.0%}, with {LEVEL:.0%} confidence)"
     sentences = [first[0].upper() + first[1:] + "."]
-    if accepting["precision"] is None:
-        sentences.append("It accepts none without a look: all go to review.")
+    if decision.precision is None:
+        sentences.append("No answer is accepted: all go to review.")
     else:
         sentences.append(
-            f"It takes {accepting['coverage']:.0%} of the BPO and KPO rows without a look; of 100 it "
-            f"takes, {_of_100(accepting['precision'])} are right. "
-            "The rest goes to review."
+            f"{_share(decision.coverage, 0)} of the BPO and KPO rows are accepted without review, and of 100 "
+            f"accepted answers {_of_100(decision.precision)} are right. The rest goes to review."
         )
     sentences.append(_promise(report))
-    if figures.get("share_seen"):
+    if figures.share_seen:
         sentences.append(
-            f"Mind that the model was trained on about {figures['share_seen']:.0%} of these texts: these "
-            "figures flatter it."
+            f"The model was trained on about {figures.share_seen:.0%} of these texts, so these figures are "
+            "optimistic."
         )
     return sentences
 
 
 def _promise(report: Report) -> str:
-    promise = report.model.about.get("decision")
-    if not promise:
-        return "The model was trained without cross-validation, so nothing is promised of what it accepts."
-    target = f"{promise['target']:.0%}"
-    if promise["threshold"] is None:
-        more = promise["n_more"]
-        wanted = f"; about {more:,} more rows might" if more > 0 else ""
+    promise = summarize(report.model).decision
+    if promise is None:
+        return "The model was trained without cross-validation, so no precision is promised."
+    target = f"{promise.target:.0%} precision"
+    if not promise.coverage:
+        wanted = f"; about {promise.n_more:,} more rows might" if promise.n_more > 0 else ""
         return (
-            f"No threshold is certified: {promise['n_rows']:,} held-out rows could not show that {target} of "
-            f"accepted answers are right{wanted}. Look at what matters, accepted or not."
+            f"No threshold is certified: {promise.n_rows:,} held-out rows could not certify {target}"
+            f"{wanted}. Review what matters, accepted or not."
         )
     if report.scheme:
         return (
-            f"Certified: at least {target} of accepted answers are right, on rows such as these, with "
-            f"{promise['level']:.0%} confidence."
+            f"Certified on rows like these: at least {target} of accepted answers at {promise.level:.0%} "
+            "confidence."
         )
-    precision = report.figures["decision"]["precision"]
+    precision = report.figures.decision.precision
     if precision is None:
-        kept = "none is accepted here"
+        kept = "no answer is accepted here"
     else:
-        kept = "these rows bear it out" if precision >= promise["target"] else "these rows fall short of it"
-    return f"Training certified that at least {target} of accepted answers are right: {kept}."
+        kept = "these rows confirm it" if precision >= promise.target else "these rows fall short of it"
+    return f"Training certified at least {target} of accepted answers: {kept}."
 
 
 def _kind(scheme: str) -> str:
-    if scheme in _KINDS:
-        return _KINDS[scheme]
-    return f"rows of a {scheme.removeprefix(folds.UNSEEN.format(''))} it was never shown"
+    return _KINDS.get(scheme, f"rows of an {scheme}")
 
 
 def _of_100(share: float) -> str:
-    """Return a share as a number of 100 that promises no more than there is.
+    """Return a share as a number out of 100, without rounding up to all.
 
     >>> _of_100(0.954), _of_100(0.999), _of_100(1.0)
     ('95', 'over 99', '100')
@@ -237,61 +238,69 @@ def _of_100(share: float) -> str:
     return "over 99" if 0.995 <= share < 1 else f"{100 * share:.0f}"
 
 
-def by_line(answers: Answers, lines: NDArray[np.str_]) -> list[dict[str, Any]]:
-    """Score each service line that the data name, worst first; the larger first where they are alike.
+@dataclass(frozen=True)
+class LineScore:
+    """The scores of a service line, by weight; None if it has no such rows.
+
+    Attributes:
+        line: its name.
+        n: its rows.
+        label: the labels of its rows.
+        accuracy: share of its BPO and KPO rows with the right label.
+        reviewed: share of its other rows that go to review.
+    """
+
+    line: str
+    n: int
+    label: str
+    accuracy: float | None
+    reviewed: float | None
+
+
+def by_line(answers: Answers, lines: NDArray[np.str_]) -> list[LineScore]:
+    """Score each service line, worst first, and the larger first of equals.
 
     Args:
         answers: the n_rows rows and answers.
         lines: str (n_rows,), the service line of each.
-
-    Returns:
-        Dicts of `line`, `n` (rows), `label` (of its rows), `right`: the share of its BPO and KPO rows that
-        are sorted rightly, and `reviewed`: the share of its other rows that go to review. Shares are by
-        weight; what a line has no rows for is None.
     """
     decided = np.isin(answers.labels, ANSWERS)
-    correct = answers.labels == answers.said
+    correct = answers.labels == answers.predicted
 
-    def share(of: NDArray[np.bool_], among: NDArray[np.bool_]) -> float | None:
-        total = answers.weights[among].sum()
-        return float(answers.weights[of & among].sum() / total) if total else None
-
-    result = []
-    for line in np.unique(lines):
+    def scored(line: str) -> LineScore:
         here = lines == line
-
-        result.append(
-            {
-                "line": str(line),
-                "n": int(here.sum()),
-                "label": ", ".join(sorted(set(answers.labels[here].tolist()))),
-                "right": share(correct, here & decided),
-                "reviewed": share(~answers.accepted, here & ~decided),
-            }
+        return LineScore(
+            line=line,
+            n=int(here.sum()),
+            label=", ".join(sorted(set(answers.labels[here].tolist()))),
+            accuracy=weighted_share(answers.weights, correct, here & decided),
+            reviewed=weighted_share(answers.weights, ~answers.accepted, here & ~decided),
         )
 
-    def worst_first(row: dict[str, Any]) -> tuple[float, int]:
-        return (row["reviewed"] if row["right"] is None else row["right"]) or 0.0, -row["n"]
+    def worst_first(line: LineScore) -> tuple[float, int]:
+        return (line.reviewed if line.accuracy is None else line.accuracy) or 0.0, -line.n
 
-    return sorted(result, key=worst_first)
+    return sorted(map(scored, np.unique(lines).tolist()), key=worst_first)
 
 
 def _plots(report: Report) -> dict[str, str]:
-    """Return the plots as SVG, each under its name."""
+    """Return the plots as SVG, by name."""
     answers, figures = report.answers, report.figures
-    target = report.model.about.get("decision", {}).get("target")
-    return {
-        "confusion": _svg("confusion", _draw_confusion, figures["confusion"]),
-        "reliability": _svg("reliability", _draw_reliability, answers),
-        "curve": _svg("curve", _draw_curve, answers, figures["decision"]["threshold"], target),
+    promise = summarize(report.model).decision
+    target = promise.target if promise else None
+    draw = {
+        "confusion": partial(_draw_confusion, confusion=figures.confusion),
+        "reliability": partial(_draw_reliability, answers=answers),
+        "curve": partial(_draw_curve, answers=answers, threshold=figures.decision.threshold, target=target),
     }
+    return {name: _svg(name, drawn) for name, drawn in draw.items()}
 
 
 def _draw_confusion(axes: Axes, confusion: list[list[float]]) -> str:
     from matplotlib.colors import LinearSegmentedColormap
     from sklearn.metrics import ConfusionMatrixDisplay
 
-    # The cells keep their colour on a dark page; black is legible on the palest and on the fullest.
+    # The cells keep their colours on a dark page; black is legible on all of them.
     ConfusionMatrixDisplay(np.array(confusion), display_labels=ANSWERS).plot(
         ax=axes,
         cmap=LinearSegmentedColormap.from_list("", ["#ffffff", "#86b6e8"]),
@@ -300,11 +309,11 @@ def _draw_confusion(axes: Axes, confusion: list[list[float]]) -> str:
         text_kw={"color": "#111111", "fontsize": 14},
         im_kw={"vmin": 0},
     )
-    axes.set(xlabel="said", ylabel="is")
+    axes.set(xlabel="predicted", ylabel="actual")
     cells = (
-        f"is {label}, said {said}: {_count(confusion[i][j])}"
+        f"actual {label}, predicted {predicted}: {_count(confusion[i][j])}"
         for i, label in enumerate(ANSWERS)
-        for j, said in enumerate(ANSWERS)
+        for j, predicted in enumerate(ANSWERS)
     )
     return f"Confusion matrix; {'; '.join(cells)}."
 
@@ -327,20 +336,22 @@ def _draw_reliability(axes: Axes, answers: Answers) -> str:
         legend.remove()
     reference, _ = axes.get_lines()
     reference.set_color(_SOFT)
-    axes.set(xlabel="probability of KPO", ylabel="share that is KPO", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    axes.set(
+        xlabel="probability of KPO", ylabel="share of actual KPO", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02)
+    )
     points = (f"{p:.2f}: {q:.2f}" for p, q in zip(display.prob_pred, display.prob_true, strict=True))
-    return f"Reliability curve; mean probability of KPO: share that is KPO: {'; '.join(points)}."
+    return f"Reliability curve; mean probability of KPO: share of actual KPO: {'; '.join(points)}."
 
 
 def _draw_curve(axes: Axes, answers: Answers, threshold: float, target: float | None) -> str:
     from matplotlib.ticker import PercentFormatter
 
-    correct = answers.labels == answers.said
+    correct = answers.labels == answers.predicted
     points = curve(correct, answers.confidence, answers.weights, n_points=N_DRAWN)
     few = min(MIN_DRAWN / len(correct), 0.5)
-    points = [p for p in points if p["coverage"] >= few] or points
-    axes.plot([p["coverage"] for p in points], [p["precision"] for p in points], color=_BPO, linewidth=2)
-    told = "Precision against coverage; the points stand in the table below."
+    points = [p for p in points if p.coverage >= few] or points
+    axes.plot([p.coverage for p in points], [p.precision for p in points], color=_BPO, linewidth=2)
+    description = "Precision against coverage; the table below has the points."
     taken = answers.confidence >= threshold
     weight = answers.weights[taken].sum()
     if weight:
@@ -354,20 +365,22 @@ def _draw_curve(axes: Axes, answers: Answers, threshold: float, target: float | 
             ha="left" if coverage < 0.6 else "right",
             color=_INK,
         )
-        told += f" At the threshold {threshold:.3f}, coverage {coverage:.1%}, precision {precision:.1%}."
+        description += (
+            f" At the threshold {threshold:.3f}, coverage {coverage:.1%}, precision {precision:.1%}."
+        )
     if target:
         axes.axhline(target, color=_SOFT, linestyle="--", linewidth=1)
-    axes.set(xlabel="coverage: share of all rows accepted", ylabel="precision: share of these right")
+    axes.set(xlabel="coverage: share of rows accepted", ylabel="precision: share of those right")
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    return told
+    return description
 
 
-def _svg(name: str, draw: Callable[..., str], *arguments: Any) -> str:  # noqa: ANN401
-    """Return a plot as SVG; `draw` draws it and says in words what it shows.
+def _svg(name: str, draw: Callable[[Axes], str]) -> str:
+    """Return a plot as SVG; `draw` draws it and returns its description.
 
-    Its identifiers begin with its name, for several stand in one page.
+    Its identifiers are prefixed with its name: they must be unique in the page.
     """
     import matplotlib as mpl
     from markupsafe import Markup, escape
@@ -375,7 +388,7 @@ def _svg(name: str, draw: Callable[..., str], *arguments: Any) -> str:  # noqa: 
 
     buffer = io.StringIO()
     with mpl.rc_context():
-        # Nothing of the user's own style, which may not fit the page.
+        # The user's own style may not suit the page.
         mpl.rcdefaults()
         mpl.rc("svg", fonttype="none", hashsalt=name)
         mpl.rc("font", size=10)
@@ -385,7 +398,7 @@ def _svg(name: str, draw: Callable[..., str], *arguments: Any) -> str:  # noqa: 
         mpl.rc("xtick", color=_INK)
         mpl.rc("ytick", color=_INK)
         figure = Figure(figsize=(4, 3.4), layout="constrained")
-        told = draw(figure.subplots(), *arguments)
+        description = draw(figure.subplots())
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
@@ -394,11 +407,11 @@ def _svg(name: str, draw: Callable[..., str], *arguments: Any) -> str:  # noqa: 
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{name}-", svg)
     for colour, variable in _INKS.items():
         svg = svg.replace(colour, variable)
-    return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{escape(told)}"', 1))  # noqa: S704
+    return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{escape(description)}"', 1))  # noqa: S704
 
 
-def _share(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1%}"
+def _share(value: float | None, digits: int = 1) -> str:
+    return "–" if value is None else f"{value:.{digits}%}"
 
 
 def _score(value: float | None) -> str:
@@ -406,7 +419,7 @@ def _score(value: float | None) -> str:
 
 
 def _breakable(name: str) -> str:
-    """Let a narrow page break a name at its underscores."""
+    """Allow line breaks in a name at its underscores."""
     from markupsafe import Markup, escape
 
     return escape(name).replace("_", Markup("_<wbr>"))

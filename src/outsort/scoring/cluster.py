@@ -1,8 +1,8 @@
-"""The same answers on a Dask cluster: each part is read, answered and written by a worker.
+"""Score files on a Dask cluster: each worker reads, scores and writes whole files.
 
-The scheduler is Dask's own; here is what a part of the work is, and what can go wrong with a cluster in
-words. The model is one key of the graph, the bytes of its file: Dask hands them to each worker once, and
-has them made again should the worker that held them be lost.
+Scheduling is left to Dask; this module defines the tasks and turns the ways a cluster can fail into error
+messages. The model is one key of the graph, the bytes of its file: Dask sends them to each worker once, and
+recreates them if the worker that held them is lost.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from outsort._version import __version__
-from outsort.errors import ClusterError, DataError, OutsortError
+from outsort.errors import ClusterError, DataError, OutsortError, first_line
 from outsort.model_file import load, pack, unpack
 from outsort.scoring import files, folder, frames
-from outsort.scoring.folder import MANIFEST, begun
+from outsort.scoring.folder import MANIFEST, batch_run
 from outsort.scoring.scorer import Scorer
 
 if TYPE_CHECKING:
@@ -32,47 +32,47 @@ if TYPE_CHECKING:
     from outsort.model import Model
     from outsort.scoring.files import Options
 
-#: How a local cluster is asked for: ``local``, or ``local:N`` for N workers.
+#: The name of a cluster on this machine: ``local``, or ``local:N`` for N workers.
 LOCAL = "local"
-#: Seconds to wait for a scheduler to answer, and for a first worker to join.
-_REACH = 10
-#: Seconds that a cluster may be without any worker before the run gives up: one may be starting again.
-_ALONE = 60.0
-#: Seconds between two looks at what has ended, and at whether there are workers.
-_POLL, _BETWEEN_LOOKS = 0.02, 1.0
+#: Seconds to wait for the scheduler to answer, and for the first worker to join.
+_CONNECT_TIMEOUT = 10
+#: Seconds without any worker before a run gives up: a worker may be restarting.
+_NO_WORKER_TIMEOUT = 60.0
+#: Seconds between polls for finished tasks, and for whether there are workers.
+_POLL_TASKS, _POLL_WORKERS = 0.02, 1.0
 _NO_DASK = "a cluster needs Dask; install it with pip install 'outsort[cluster]'."
-_SHARE = "This machine and all workers must share its folder, under the same path."
+_SHARE = "This machine and all workers must share its folder under the same path."
 _T = TypeVar("_T")
-#: The scorer that each thread of a worker made last, and what of: threads cannot share one.
-_here = threading.local()
+#: The last scorer of each worker thread, and what it was made from: threads cannot share one.
+_cached = threading.local()
 
 
 def _scorer(packed: bytes, *, explain: bool, version: str) -> Scorer:
-    """Return the scorer of this thread for a packed model, made when it is first asked for.
+    """Return this thread's scorer for a packed model, made on first use.
 
     Raises:
         ClusterError: this is another version of outsort, which might answer differently.
     """
     if version != __version__:
         raise ClusterError(_other_version("a worker", __version__, version))
-    if getattr(_here, "made_of", None) != (packed, explain):
-        _here.scorer = Scorer(unpack(packed, "the model"), workers=1, explain=explain)
-        _here.made_of = packed, explain
-    made: Scorer = _here.scorer
-    return made
+    if getattr(_cached, "made_from", None) != (packed, explain):
+        _cached.scorer = Scorer(unpack(packed, "the model"), workers=1, explain=explain)
+        _cached.made_from = packed, explain
+    scorer: Scorer = _cached.scorer
+    return scorer
 
 
 @contextmanager
-def connected(cluster: str | Any) -> Iterator[Any]:  # noqa: ANN401 - Dask is not there for all
-    """Connect to a Dask cluster, or start one here, and leave it at the end.
+def connected(cluster: str | Any) -> Iterator[Any]:  # noqa: ANN401 - Dask is optional
+    """Connect to a Dask cluster, or start a local one, for the duration of the block.
 
     Args:
-        cluster: ``tcp://HOST:PORT`` or another address of a scheduler; ``local`` or ``local:N`` for N workers
-            on this machine, one a core without N; or a `distributed.Client`, which stays open.
+        cluster: ``tcp://HOST:PORT`` or another scheduler address; ``local`` or ``local:N`` for N workers on
+            this machine, by default one per core; or a `distributed.Client`, which is left open.
 
     Raises:
-        ClusterError: Dask is missing, nobody answers there, no worker joins, or one has no outsort or
-            another version; also for what goes wrong with the cluster inside the block.
+        ClusterError: Dask is missing, no scheduler answers, no worker joins, or one has no outsort or
+            another version of it; also if the cluster fails inside the block.
     """
     try:
         import distributed
@@ -81,24 +81,24 @@ def connected(cluster: str | Any) -> Iterator[Any]:  # noqa: ANN401 - Dask is no
         raise ClusterError(_NO_DASK) from None
     if isinstance(cluster, distributed.Client):
         _check_workers(cluster)
-        with _in_words(cluster):
+        with _explained(cluster):
             yield cluster
         return
-    # A model is as large as it is, and goes once.
+    # Do not warn about the size of the model: it is sent only once.
     with (
         config.set({"distributed.admin.large-graph-warning-threshold": "1 GiB"}),
         _started(cluster) as address,
     ):
         try:
-            client = distributed.Client(address, timeout=_REACH, set_as_default=False)
+            client = distributed.Client(address, timeout=_CONNECT_TIMEOUT, set_as_default=False)
         except (OSError, ValueError, TimeoutError, ImportError) as error:
             raise ClusterError(
-                f"{cluster}: no Dask scheduler answers there ({_first_line(error)}). Start one with 'dask "
+                f"{cluster}: no Dask scheduler answers ({first_line(error)}). Start one with 'dask "
                 f"scheduler', or run on this machine with {LOCAL}."
             ) from None
         try:
             _check_workers(client)
-            with _in_words(client):
+            with _explained(client):
                 yield client
         finally:
             client.close()
@@ -106,13 +106,13 @@ def connected(cluster: str | Any) -> Iterator[Any]:  # noqa: ANN401 - Dask is no
 
 @contextmanager
 def _started(cluster: str) -> Iterator[Any]:
-    """Give the address as it is, or start a cluster on this machine, seen from this machine alone."""
+    """Yield an address unchanged; for ``local``, start a cluster reachable only from this machine."""
     name, _, number = cluster.partition(":")
     if name != LOCAL:
         yield cluster
         return
     if number and (not number.isdecimal() or not int(number)):
-        raise ClusterError(f"{cluster}: say {LOCAL}, or {LOCAL}:N for N workers.")
+        raise ClusterError(f"{cluster}: write {LOCAL}, or {LOCAL}:N for N workers.")
     from distributed import LocalCluster
 
     here = "127.0.0.1:0"
@@ -129,29 +129,29 @@ def _started(cluster: str) -> Iterator[Any]:
 def _check_workers(client: Any) -> None:  # noqa: ANN401
     address = client.scheduler.address
     try:
-        client.wait_for_workers(1, timeout=_REACH)
+        client.wait_for_workers(1, timeout=_CONNECT_TIMEOUT)
     except TimeoutError:
         raise ClusterError(
-            f"{address}: the scheduler has no worker. Start some with 'dask worker {address}'."
+            f"{address}: the scheduler has no workers. Start one with 'dask worker {address}'."
         ) from None
     _check_versions(client)
 
 
 def _check_versions(client: Any) -> None:  # noqa: ANN401
     address = client.scheduler.address
-    # Of the standard library, so that who has no outsort can run it and say so.
-    question = (pkgutil.resolve_name, "outsort:__version__")
-    found = client.run(*question, on_error="return")
+    # A function of the standard library, so that a worker without outsort can run it and report the error.
+    query = (pkgutil.resolve_name, "outsort:__version__")
+    found = client.run(*query, on_error="return")
     try:
-        # The scheduler unpacks what it hands out.
-        found["scheduler"] = client.run_on_scheduler(*question)
+        # The scheduler unpickles the tasks it passes on.
+        found["scheduler"] = client.run_on_scheduler(*query)
     except ImportError as error:
         found["scheduler"] = error
     for place, version in found.items():
         where = place if place == "scheduler" else f"worker {place}"
         if isinstance(version, Exception):
             raise ClusterError(
-                f"{address}: the {where} has no outsort ({_first_line(version)}). Install outsort "
+                f"{address}: the {where} has no outsort ({first_line(version)}). Install outsort "
                 f"{__version__} there."
             )
         if version != __version__:
@@ -159,12 +159,12 @@ def _check_versions(client: Any) -> None:  # noqa: ANN401
 
 
 def _other_version(who: str, found: str, wanted: str) -> str:
-    return f"{who} has outsort {found} and not {wanted}. Install outsort {wanted} there."
+    return f"{who} has outsort {found}, not {wanted}. Install outsort {wanted} there."
 
 
 @contextmanager
-def _in_words(client: Any, what: str = "a piece of the work") -> Iterator[None]:  # noqa: ANN401
-    """Turn what Dask raises when a cluster fails into one message."""
+def _explained(client: Any, what: str = "a task") -> Iterator[None]:  # noqa: ANN401
+    """Turn the exceptions Dask raises when a cluster fails into a `ClusterError`."""
     from concurrent.futures import CancelledError
 
     from distributed import KilledWorker
@@ -177,15 +177,15 @@ def _in_words(client: Any, what: str = "a piece of the work") -> Iterator[None]:
         raise
     except KilledWorker:
         raise ClusterError(
-            f"{address}: {what} ended every worker that took it up. If they ran out of memory, give them "
-            "more, or fewer threads each."
+            f"{address}: {what} killed every worker that ran it. If they ran out of memory, give them more, "
+            "or fewer threads each."
         ) from None
     except Exception as error:
-        # Work cut off fails in many ways, and one cause; the client may not know of it yet.
+        # Interrupted work raises many kinds of error for one cause; the client may not know it yet.
         if client.status == "running" and not isinstance(error, (CancelledError, CommClosedError)):
             raise
-        who = "a worker that alone held data" if client.status == "running" else "the scheduler"
-        raise ClusterError(f"{address}: {who} is gone. What was finished stands: start again.") from error
+        who = "a worker holding data" if client.status == "running" else "the scheduler"
+        raise ClusterError(f"{address}: {who} is gone. Run again; finished outputs are kept.") from error
 
 
 def score_files(
@@ -199,32 +199,32 @@ def score_files(
     resume: bool = False,
     progress: Callable[[int, float], None] | None = None,
 ) -> dict[str, int]:
-    """Do what `scoring.score_files` does, on a cluster whose workers see the same folders.
+    """Do what `folder.score_files` does, on a cluster whose workers share the folders.
 
     Args:
-        sources: files, and patterns such as ``parts/*.parquet``, of the same columns and types.
-        output: the folder; made when missing.
-        model: the model to ask; the default model when None.
+        sources: files, and patterns such as ``parts/*.parquet``, with the same columns and types.
+        output: the folder; created if missing.
+        model: the model; the default model if None.
         cluster: see `connected`.
-        options: how, `Options()` when None; `workers` has no meaning here.
-        force: replace outputs that exist.
-        resume: leave outputs that exist, which are whole, and make the others.
-        progress: called after each part with the rows done and the share of the parts, 0 to 1.
+        options: how to read and score; `Options()` if None; `workers` is ignored.
+        force: replace existing outputs.
+        resume: skip outputs that are already complete.
+        progress: called after each file with the rows done and the fraction of files done, 0 to 1.
 
     Returns:
-        Rows written for each output made.
+        Number of rows of each output written.
 
     Raises:
-        ClusterError: see `connected`; a worker does not see the folder. Finished parts stand.
-        DataError: an input cannot be read, or its columns are not those of the first.
-        OutputError: see `parts.begun`.
+        ClusterError: see `connected`; or a worker cannot see the folder. Finished outputs are kept.
+        DataError: an input cannot be read, or its columns differ from those of the first.
+        OutputError: see `batch_run`.
     """
     options = options or files.Options()
     model = model or load()
     paths = folder.expand(sources)
     if "-" in paths:
-        raise DataError("standard input cannot go to a cluster. Name files that its workers see.")
-    with begun(paths, output, model, options, force=force, resume=resume) as run:
+        raise DataError("standard input cannot be scored on a cluster. Name files that its workers can see.")
+    with batch_run(paths, output, model, options, force=force, resume=resume) as run:
         if not run.missing:
             run.start()
             return {}
@@ -233,42 +233,42 @@ def score_files(
             run.start()
             _check_folder(client, output)
             tasks = client.map(
-                _score_part,
-                [_absolute(part.source) for part in run.missing],
-                [_absolute(part.target) for part in run.missing],
+                _score_job,
+                [_absolute(job.source) for job in run.missing],
+                [_absolute(job.target) for job in run.missing],
                 packed=client.submit(bytes, pack(model), pure=False),
                 version=__version__,
                 options=options,
                 pure=False,
             )
-            n_rows = 0
-            for n_done, (part, rows_of_part) in enumerate(_results(client, run.missing, tasks), 1):
-                run.finish(part, rows_of_part)
-                n_rows += rows_of_part
+            n_total = 0
+            for n_done, (job, n_rows) in enumerate(_results(client, run.missing, tasks), 1):
+                run.finish(job, n_rows)
+                n_total += n_rows
                 if progress:
-                    progress(n_rows, n_done / len(tasks))
-    return {str(part.target): run.counts[str(part.target)] for part in run.missing}
+                    progress(n_total, n_done / len(tasks))
+    return {str(job.target): run.counts[str(job.target)] for job in run.missing}
 
 
 def _absolute(path: Path | str) -> str:
-    """Return a path as it reads from wherever a worker stands."""
-    return os.path.abspath(path)  # noqa: PTH100 - links stay as named
+    """Return a path that does not depend on a worker's current directory."""
+    return os.path.abspath(path)  # noqa: PTH100 - keep links as given
 
 
-def _score_part(source: str, target: str, *, packed: bytes, version: str, options: Options) -> int:
+def _score_job(source: str, target: str, *, packed: bytes, version: str, options: Options) -> int:
     scorer = _scorer(packed, explain=options.explain, version=version)
-    # Another worker may have made the part and been lost before it could say so: hence `force`.
+    # `force`, because another worker may have written the output and been lost before it could report it.
     return files.score_file(source, target, scorer, options=options, force=True)
 
 
 def _schema(source: str, *, options: Options) -> list[tuple[str, str]]:
     if not os.path.exists(source):  # noqa: PTH110
-        raise ClusterError(f"a worker does not see {source}. {_SHARE}")
+        raise ClusterError(f"a worker cannot see {source}. {_SHARE}")
     return files.schema_of(source, options)
 
 
 def _check_columns(client: Any, paths: Sequence[str], options: Options) -> None:  # noqa: ANN401
-    """Find parts that are not of one table before any is scored: it takes a look at the head of each."""
+    """Check that all files have the same columns before any is scored, by reading the head of each."""
     tasks = client.map(_schema, [_absolute(path) for path in paths], options=options, pure=False)
     schemas = dict(_results(client, paths, tasks))
     first = dict(schemas[paths[0]])
@@ -278,14 +278,14 @@ def _check_columns(client: Any, paths: Sequence[str], options: Options) -> None:
             continue
         found = dict(odd)
         differs = [f"no {name!r}" for name in first if name not in found]
-        differs += [f"{name!r} besides" for name in found if name not in first]
+        differs += [f"an extra {name!r}" for name in found if name not in first]
         differs += [
             f"{name!r} as {found[name]}, not {first[name]}"
             for name in first
             if found.get(name, first[name]) != first[name]
         ]
         raise DataError(
-            f"{path}: its columns are not those of {paths[0]}: it has "
+            f"{path}: its columns differ from those of {paths[0]}: it has "
             f"{', '.join(differs) or 'them in another order'}. Score it into a folder of its own."
         )
 
@@ -293,36 +293,36 @@ def _check_columns(client: Any, paths: Sequence[str], options: Options) -> None:
 def _check_folder(client: Any, output: Path) -> None:  # noqa: ANN401
     for worker, seen in client.run(os.path.isfile, _absolute(output / MANIFEST), on_error="return").items():
         if seen is not True:
-            raise ClusterError(f"worker {worker} does not see {output}. {_SHARE}")
+            raise ClusterError(f"worker {worker} cannot see {output}. {_SHARE}")
 
 
-def _results(client: Any, parts: Sequence[_T], tasks: Sequence[Any]) -> Iterator[tuple[_T, Any]]:  # noqa: ANN401
-    """Yield each part with what its task returned, as they end; at the first error, call off the rest."""
+def _results(client: Any, items: Sequence[_T], tasks: Sequence[Any]) -> Iterator[tuple[_T, Any]]:  # noqa: ANN401
+    """Yield each item with the result of its task, as they finish; cancel the rest at the first error."""
     from distributed import as_completed
 
-    part_of = {task.key: part for task, part in zip(tasks, parts, strict=True)}
-    # With results, which come by themselves: one whose worker is lost is awaited there, and not here.
+    item_of = {task.key: item for task, item in zip(tasks, items, strict=True)}
+    # With results, so that Dask fetches them: if a worker is lost, Dask waits for its result, not this loop.
     waiting = as_completed(tasks, loop=client.loop, with_results=True, raise_errors=False)
     last_seen = time.monotonic()
     try:
         while not waiting.is_empty():
             for task, result in waiting.next_batch(block=False):
-                part = part_of[task.key]
+                item = item_of[task.key]
                 if task.status in ("error", "cancelled"):
-                    with _in_words(client, str(getattr(part, "source", part))):
+                    with _explained(client, str(getattr(item, "source", item))):
                         _fail(client, task)
                 task.release()
-                yield part, result
+                yield item, result
             now = time.monotonic()
-            if now - last_seen > _BETWEEN_LOOKS:
+            if now - last_seen > _POLL_WORKERS:
                 if _has_workers(client):
                     last_seen = now
-                elif now - last_seen > _ALONE:
+                elif now - last_seen > _NO_WORKER_TIMEOUT:
                     raise ClusterError(
-                        f"{client.scheduler.address}: has been without a worker for {_ALONE:.0f} s. Start "
-                        "some, and run again with --resume."
+                        f"{client.scheduler.address}: has had no workers for {_NO_WORKER_TIMEOUT:.0f} s. "
+                        "Start one and run again with --resume."
                     )
-            time.sleep(_POLL)
+            time.sleep(_POLL_TASKS)
     finally:
         for task in tasks:
             task.release()
@@ -332,48 +332,47 @@ def _has_workers(client: Any) -> bool:  # noqa: ANN401
     try:
         return bool(client.nthreads())
     except OSError:
-        # The scheduler does not answer: if it is gone for good, the tasks will end with that.
+        # The scheduler does not answer; if it is gone, the tasks will fail and say so.
         return True
 
 
 def _fail(client: Any, task: Any) -> None:  # noqa: ANN401
-    """Raise what a task raised."""
+    """Raise the exception of a failed task."""
     from distributed import KilledWorker
 
     try:
         task.result()
     except (ImportError, AttributeError, TypeError, KilledWorker):
-        # A worker that joined since the run began may have no outsort, or one that knows no such task.
+        # A worker that joined later may have no outsort, or a version without this task.
         _check_versions(client)
         raise
 
 
 def score_dask(
-    dataframe: Any,  # noqa: ANN401 - Dask is not there for all
+    dataframe: Any,  # noqa: ANN401 - Dask is optional
     model: Model | None = None,
     *,
     text_column: str | Sequence[str] | None = None,
     prefix: str | None = None,
     explain: bool = False,
 ) -> Any:  # noqa: ANN401
-    """Answer every row of a Dask DataFrame, each partition where it is, when it is computed.
+    """Score every row of a Dask DataFrame, lazily and partition by partition.
 
     Args:
         dataframe: a Dask DataFrame.
-        model: the model to ask; the default model when None. It is one key of the graph, which goes to each
-            worker once.
-        text_column: the column of text, or several to be joined; found by its usual name when None.
-        prefix: put before the names of the added columns; when None, only if one of them is taken.
-        explain: add the terms that spoke most for and against.
+        model: the model; the default model if None. It is one key of the graph, sent to each worker once.
+        text_column: the text column, or several to join; found by its usual name if None.
+        prefix: prefix for added columns; if None, only used when a name is taken.
+        explain: add the top terms for and against each label.
 
     Returns:
-        A Dask DataFrame of the same partitions, rows, index and columns, with those of `scoring.ADDED`
-        behind.
+        A Dask DataFrame with the same partitions, rows, index and columns, and the columns `scorer.ADDED`
+        appended.
 
     Raises:
-        ClusterError: Dask is missing; on computing, a worker has another version.
-        DataError: there is no column of text; on computing, a partition has other columns or types.
-        TypeError: `dataframe` is no Dask DataFrame.
+        ClusterError: Dask is missing; when computed, a worker has another version of outsort.
+        DataError: there is no text column; when computed, a partition has other columns or types.
+        TypeError: `dataframe` is not a Dask DataFrame.
     """
     try:
         import dask.dataframe
@@ -419,7 +418,7 @@ def _score_partition(
 
 @contextmanager
 def parallel_on(cluster: str | Any) -> Iterator[None]:  # noqa: ANN401
-    """Let training and evaluation inside the block work on a cluster, by joblib's own Dask backend.
+    """Run training and evaluation inside the block on a cluster, through joblib's Dask backend.
 
     Args:
         cluster: see `connected`.
@@ -431,7 +430,3 @@ def parallel_on(cluster: str | Any) -> Iterator[None]:  # noqa: ANN401
 
     with connected(cluster) as client, joblib.parallel_config("dask", n_jobs=-1, client=client):
         yield
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -20,9 +20,9 @@ from outsort.scoring.scorer import (
     added_prefix,
     renamed,
     scorer_of,
-    text_columns,
 )
 from outsort.tables.base import Batch, Reader, ReadOptions
+from outsort.tables.columns import find_text_columns
 from outsort.tables.formats import format_of
 from outsort.tables.packing import packed_output
 from outsort.tables.sources import opened
@@ -124,7 +124,7 @@ def layout(source: Path | str, options: Options) -> Layout:
     """
     with opened(str(source), options) as table:
         columns = table.reader.head_columns
-    names = text_columns(str(source), columns, options.text_columns)
+    names = find_text_columns(str(source), columns, options.text_columns)
     added = ADDED | (EXPLAINED if options.explain else {})
     return Layout(columns, names, added_prefix(columns, added, options.prefix))
 
@@ -151,7 +151,7 @@ def score_one(
         size = os.fstat(raw.fileno()).st_size
         # JSON lines are passed through as they are; any other output format needs all keys up front.
         columns = [] if style.name == write_as.name == "jsonl" else reader.columns
-        names = text_columns(source, reader.head_columns, options.text_columns)
+        names = find_text_columns(source, reader.head_columns, options.text_columns)
         prefix = added_prefix(reader.head_columns, scorer.added, options.prefix)
         added = {prefix + name: kind for name, kind in scorer.added.items()}
         file = stack.enter_context(_output(output, force=force))

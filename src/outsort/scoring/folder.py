@@ -1,4 +1,4 @@
-"""Many tables into one folder: which part became which, whole or missing, and by which model."""
+"""Score many files into one folder: which are done, which are missing, and by which model."""
 
 from __future__ import annotations
 
@@ -23,34 +23,34 @@ if TYPE_CHECKING:
 
     from outsort.model import Model
 
-#: The file in an output folder that says which model made its parts, of which inputs. Who reads the folder as
-#: one table of Parquet passes over names that begin so.
+#: Records, in an output folder, the model and the jobs. Readers of a folder of Parquet files
+#: ignore names with a leading underscore.
 MANIFEST = "_outsort-run.json"
-#: Seconds between two writes of the manifest: what it lacks after a crash is counted again.
-_BETWEEN_WRITES = 1.0
+#: Least seconds between two writes of the manifest; rows it has not recorded before a crash are recounted.
+_WRITE_INTERVAL = 1.0
 
 
-class Part(NamedTuple):
-    """An input file and the file it becomes."""
+class Job(NamedTuple):
+    """One input file and the output file to write."""
 
     source: str
     target: Path
 
 
 class Run:
-    """A folder of parts in the making.
+    """A run that scores files into a folder.
 
     Attributes:
-        parts: every part of the run.
-        missing: those of them that are yet to be made.
-        counts: rows of each part made by this run, by the name of its file, in the order they were made.
+        jobs: all jobs.
+        missing: the jobs whose output is still to be written.
+        counts: number of rows of each output written by this run, by path, in the order of completion.
         started: whether `start` was called.
     """
 
-    def __init__(self, folder: Path, parts: Sequence[Part], settings: dict[str, Any]) -> None:
-        """Hold the parts; nothing is read or written yet."""
-        self.parts = parts
-        self.missing = list(parts)
+    def __init__(self, folder: Path, jobs: Sequence[Job], settings: dict[str, Any]) -> None:
+        """Hold the jobs without reading or writing anything."""
+        self.jobs = jobs
+        self.missing = list(jobs)
         self.counts: dict[str, int] = {}
         self.started = False
         self._folder = folder
@@ -60,7 +60,7 @@ class Run:
         self._written = 0.0
 
     def start(self) -> None:
-        """Make the folder, with a manifest of what is to come.
+        """Create the folder and write a manifest of the jobs.
 
         Raises:
             OutputError: it cannot be written.
@@ -69,50 +69,50 @@ class Run:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(
-                f"{self._folder}: cannot be made a folder ({error.strerror}). Name another."
+                f"{self._folder}: cannot create this folder ({error.strerror}). Name another."
             ) from error
         self.write()
-        self.tidy()
+        self.cleanup()
         self.started = True
 
-    def finish(self, part: Part, n_rows: int) -> None:
-        """Note that a part is there, whole."""
-        self.counts[str(part.target)] = n_rows
-        self._entries[part.target.name] = _entry(part) | {"rows": n_rows}
-        if time.monotonic() - self._written > _BETWEEN_WRITES:
+    def finish(self, job: Job, n_rows: int) -> None:
+        """Record that a job's output is complete."""
+        self.counts[str(job.target)] = n_rows
+        self._entries[job.target.name] = _entry(job) | {"rows": n_rows}
+        if time.monotonic() - self._written > _WRITE_INTERVAL:
             self.write()
 
     def write(self) -> None:
         """Write the manifest."""
-        content = self._settings | {"parts": self._entries}
+        content = self._settings | {"jobs": self._entries}
         with written_whole(self._path, force=True) as file:
             file.write(json.dumps(content, indent=2, ensure_ascii=False).encode())
         self._written = time.monotonic()
 
-    def tidy(self) -> None:
-        """Remove what processes that were killed left half written."""
-        sweep([self._path, *(part.target for part in self.missing)])
+    def cleanup(self) -> None:
+        """Remove temporary files left by killed processes."""
+        sweep([self._path, *(job.target for job in self.missing)])
 
-    def begin_anew(self, *, force: bool) -> None:
-        """Take every part for missing.
+    def restart(self, *, force: bool) -> None:
+        """Treat every job as missing.
 
         Raises:
-            OutputError: the folder holds a run, or a part, already (and not `force`).
+            OutputError: the folder already holds a run or an output (and not `force`).
         """
         if not force and self._path.exists():
             raise OutputError(
-                f"{self._folder}: holds the parts of a run already. Pass --resume to make those that "
-                "are missing, --force to make all anew, or name another folder."
+                f"{self._folder}: already holds the outputs of a run. Pass --resume to write the missing "
+                "ones, --force to start over, or name another folder."
             )
-        for part in self.parts:
+        for job in self.jobs:
             if self._folder.is_dir():
-                check_output(part.target, force=force)
-            # Until it is replaced, what stands there is of an older run.
-            older = {"older": True} if part.target.exists() else {}
-            self._entries[part.target.name] = _entry(part) | {"rows": None} | older
+                check_output(job.target, force=force)
+            # Until it is replaced, an existing output belongs to an older run.
+            older = {"older": True} if job.target.exists() else {}
+            self._entries[job.target.name] = _entry(job) | {"rows": None} | older
 
-    def take_up(self) -> None:
-        """Take the parts that an earlier run finished for done.
+    def resume(self) -> None:
+        """Treat the jobs that an earlier run finished as done.
 
         Raises:
             OutputError: that run had another model, other options or other inputs.
@@ -121,31 +121,31 @@ class Run:
         differs = ", ".join(key for key in self._settings if before.get(key) != self._settings[key])
         if differs and before:
             raise OutputError(
-                f"{self._folder}: was begun with another {differs}. Start again in another folder."
+                f"{self._folder}: was started with another {differs}. Start again in another folder."
             )
-        self._entries = dict(before.get("parts", {}))
+        self._entries = dict(before.get("jobs", {}))
         self.missing = []
-        for part in self.parts:
-            entry, known = _entry(part), self._entries.get(part.target.name)
-            if part.target.exists() and (known is None or any(known.get(k) != entry[k] for k in entry)):
-                made_of = "of something else" if known is None else f"of another {known.get('source')}"
+        for job in self.jobs:
+            entry, known = _entry(job), self._entries.get(job.target.name)
+            if job.target.exists() and (known is None or any(known.get(k) != entry[k] for k in entry)):
+                made_from = "something else" if known is None else f"another {known.get('source')}"
                 raise OutputError(
-                    f"{part.target}: was made {made_of}, or {part.source} has changed since. Start again in "
-                    "another folder."
+                    f"{job.target}: was made from {made_from}, or {job.source} has changed since. Start "
+                    "again in another folder."
                 )
-            if known and part.target.exists() and not known.get("older"):
+            if known and job.target.exists() and not known.get("older"):
                 if known.get("rows") is None:
-                    known["rows"] = count_rows(part.target)
+                    known["rows"] = count_rows(job.target)
             else:
-                self.missing.append(part)
-                self._entries[part.target.name] = {"rows": None} | (known or {}) | entry
+                self.missing.append(job)
+                self._entries[job.target.name] = {"rows": None} | (known or {}) | entry
 
     def _before(self) -> dict[str, Any]:
         if not self._path.exists():
             return {}
         try:
             before = json.loads(self._path.read_text(encoding="utf-8"))
-            if not all(isinstance(entry, dict) for entry in before["parts"].values()):
+            if not all(isinstance(entry, dict) for entry in before["jobs"].values()):
                 raise TypeError
         except (ValueError, KeyError, TypeError, AttributeError):
             raise OutputError(f"{self._path}: is damaged. Start again in another folder.") from None
@@ -153,25 +153,25 @@ class Run:
 
 
 @contextmanager
-def begun(
+def batch_run(
     sources: Sequence[str], folder: Path, model: Model, options: Options, *, force: bool, resume: bool
 ) -> Iterator[Run]:
-    """Begin a run, or take it up again, and leave its folder tidy however it ends.
+    """Start or resume a run; remove its temporary files however it ends.
 
-    Nothing is written before `Run.start`.
+    Does not write anything before `Run.start`.
 
     Args:
         sources: the files to read.
-        folder: the folder to write; `Run.start` makes it when missing.
-        model: the model that answers.
-        options: how.
-        force: replace parts that exist.
-        resume: leave parts that exist, which are whole, and make the others.
+        folder: the output folder; `Run.start` creates it if missing.
+        model: the model.
+        options: how to read and score.
+        force: replace existing outputs.
+        resume: skip outputs that are already complete.
 
     Raises:
-        DataError: an input is missing, or two have one name.
-        OutputError: the folder holds parts (and neither `force` nor `resume`), or was made by another model,
-            with other options or of other inputs.
+        DataError: an input is missing, or two have the same name.
+        OutputError: the folder holds outputs (and neither `force` nor `resume`), or is from a run with
+            another model, other options or other inputs.
     """
     settings = {
         "model": model.fingerprint,
@@ -181,21 +181,21 @@ def begun(
         "limit": options.limit,
         "sheet": options.sheet,
     }
-    run = Run(folder, _parts(sources, folder, options), settings)
+    run = Run(folder, _jobs(sources, folder, options), settings)
     if resume:
-        run.take_up()
+        run.resume()
     else:
-        run.begin_anew(force=force)
+        run.restart(force=force)
     try:
         yield run
     finally:
         if run.started:
-            run.tidy()
+            run.cleanup()
             run.write()
 
 
-def _parts(sources: Sequence[str], folder: Path, options: Options) -> list[Part]:
-    parts: dict[Path, Part] = {}
+def _jobs(sources: Sequence[str], folder: Path, options: Options) -> list[Job]:
+    jobs: dict[Path, Job] = {}
     for source in sources:
         name = Path(source).name
         if options.write_as:
@@ -205,21 +205,21 @@ def _parts(sources: Sequence[str], folder: Path, options: Options) -> list[Part]
                 stem = Path(stem).stem
             name = f"{stem}.{options.write_as}"
         target = folder / name
-        if target in parts:
+        if target in jobs:
             raise DataError(
-                f"{source}: another input has the name {name!r} too. Score them into two folders."
+                f"{source}: another input is also written to {name!r}. Score them into separate folders."
             )
-        parts[target] = Part(source, target)
-    return list(parts.values())
+        jobs[target] = Job(source, target)
+    return list(jobs.values())
 
 
-def _entry(part: Part) -> dict[str, Any]:
-    """Return what tells an input from another of its name."""
+def _entry(job: Job) -> dict[str, Any]:
+    """Return what identifies an input: its path and size."""
     try:
-        size = Path(part.source).stat().st_size
+        size = Path(job.source).stat().st_size
     except FileNotFoundError:
-        raise DataError(f"{part.source}: no such file. Name a table with a column of texts.") from None
-    return {"source": os.path.abspath(part.source), "bytes": size}  # noqa: PTH100 - links stay as named
+        raise DataError(f"{job.source}: no such file. Name a table with a text column.") from None
+    return {"source": os.path.abspath(job.source), "bytes": size}  # noqa: PTH100 - keep links as given
 
 
 def score_files(
@@ -232,50 +232,50 @@ def score_files(
     resume: bool = False,
     progress: Callable[[int, float], None] | None = None,
 ) -> dict[str, int]:
-    """Answer every row of several files, each into a file of the same name in a folder.
+    """Score every row of several files, each into a file of the same name in a folder.
 
     Args:
         sources: files, and patterns such as ``parts/*.csv``.
-        output: the folder; made when missing.
-        model: the model to ask; the default model when None.
-        options: how, `Options()` when None.
-        force: replace outputs that exist.
-        resume: leave outputs that exist, which are whole, and make the others.
-        progress: see `score_file`; the share is that of the file at hand.
+        output: the folder; created if missing.
+        model: the model; the default model if None.
+        options: how to read and score; `Options()` if None.
+        force: replace existing outputs.
+        resume: skip outputs that are already complete.
+        progress: see `score_file`; the fraction is that of the current file.
 
     Returns:
-        Rows written for each output made.
+        Number of rows of each output written.
 
     Raises:
-        DataError: a pattern names no file, or two inputs have one name.
-        OutputError: see `parts.begun`.
+        DataError: a pattern matches no file, or two inputs have the same name.
+        OutputError: see `batch_run`.
     """
     options = options or Options()
     model = model or load()
-    with begun(expand(sources), output, model, options, force=force, resume=resume) as run:
+    with batch_run(expand(sources), output, model, options, force=force, resume=resume) as run:
         scorer = Scorer(model, workers=options.workers, explain=options.explain)
         run.start()
-        for part in run.missing:
-            n_rows = score_one(scorer, part.source, str(part.target), options, force=True, progress=progress)
-            run.finish(part, n_rows)
+        for job in run.missing:
+            n_rows = score_one(scorer, job.source, str(job.target), options, force=True, progress=progress)
+            run.finish(job, n_rows)
     return run.counts
 
 
 def is_pattern(source: str) -> bool:
-    """Tell a pattern such as ``parts/*.csv`` from a name."""
+    """Return whether `source` is a pattern such as ``parts/*.csv`` rather than a name."""
     return has_magic(source) and not Path(source).exists()
 
 
 def expand(sources: Sequence[str]) -> list[str]:
-    """Return the files that names and patterns stand for, in order.
+    """Return the files that names and patterns refer to, in order.
 
     Raises:
-        DataError: a pattern names no file.
+        DataError: a pattern matches no file.
     """
     paths: list[str] = []
     for source in sources:
-        found = sorted(glob(source, recursive=True)) if is_pattern(source) else [source]  # noqa: PTH207 - of any root
+        found = sorted(glob(source, recursive=True)) if is_pattern(source) else [source]  # noqa: PTH207 - from any root
         if not found:
-            raise DataError(f"{source}: no file of such a name.")
+            raise DataError(f"{source}: no file matches this pattern.")
         paths += found
     return paths

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from outsort.scoring.scorer import Scorer, added_prefix, renamed, scorer_of, text_columns
+from outsort.scoring.scorer import Scorer, added_prefix, renamed, scorer_of
 from outsort.tables.base import joined
+from outsort.tables.columns import find_text_columns
 from outsort.tables.parquet import arrow_texts
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def score(
 
     def scored(table: Any) -> Any:  # noqa: ANN401
         columns = [str(c) for c in (table.column_names if hasattr(table, "column_names") else table.columns)]
-        chosen = text_columns("the table", columns, names)
+        chosen = find_text_columns("the table", columns, names)
         texts = _texts(table, chosen)
         prefixed = renamed(scorer.columns(texts), added_prefix(columns, scorer.added, prefix))
         added = {name: values.tolist() for name, values in prefixed.items()}

@@ -1,13 +1,13 @@
-"""The batch kernel: the model's answers for many texts at the speed of compiled code.
+"""The batch kernel: the model's answers for many texts, in compiled code.
 
-It gives the answers of `Model`, by the same definition of terms, from the bytes of the texts. Terms are
-looked up by 64-bit hashes. A text in pure ASCII is cut into words as it stands; any other goes through
-`outsort.text.words` first and comes as its words with spaces between, so that there is one definition
-of what a word is. What a word's own terms add to the scores is remembered, because texts repeat words;
-only terms that a text holds more than once need a correction, for each counts once.
+It computes the answers of `Model`, with the same definition of terms, from the bytes of the texts. Terms are
+looked up by 64-bit hashes. ASCII texts are split into words here; all other texts are first replaced by
+their `outsort.text.words`, joined by spaces, so that there is one definition of a word. What the terms of a
+word add to the scores is cached, because words recur; since a term counts once per text, the terms that
+several words of a text share are then subtracted again.
 
-Importing this module loads Numba, and its first use compiles (kept on disk for the next time): for a
-text or two, ask the model.
+Importing this module loads Numba; the first use compiles, which is cached on disk. For one or two texts, use
+the model itself.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ if TYPE_CHECKING:
     from outsort.model import Model
     from outsort.numeric import Floats
 
-#: Distinct words remembered by each worker. A row of line scores each: 27 MB for a hundred lines.
-_N_REMEMBERED = 1 << 16
-#: BatchAnswers so near to where a label or a decision turns are the model's own: neither may ever differ.
+#: Distinct words cached by each worker, with a row of line scores each: 27 MB for a hundred lines.
+_N_CACHED = 1 << 16
+#: Answers this close to a change of label or decision are recomputed by the model, so that neither differs.
 _NEAR_TIE = 3e-5
-#: Terms with so many weights keep a row for all lines: adding it whole is faster than one by one.
+#: Terms with this many weights are stored as dense rows, which are faster to add than single weights.
 _DENSE_FROM = 24
-#: Bytes of text a worker takes at a time: few enough that all end together.
+#: Bytes of text a worker takes at a time; few, so that all workers finish at about the same time.
 _BYTES_PER_TASK = 1 << 17
-#: Words looked up at a time, and the most terms that a word of 64 characters can have.
-_N_AT_HAND, _N_TERMS = 64, 256
-#: Bits of the filter that most unknown pairs fail: it fits the cache, and the vocabulary does not.
+#: Words looked up at a time, and an upper bound of the terms of a word of 64 characters.
+_N_BLOCK, _N_TERMS = 64, 256
+#: Bits of a Bloom filter that rejects most unknown pairs: it fits into the CPU cache, unlike the vocabulary.
 _N_PAIR_BITS = 1 << 20
 _WORD_KIND, _PAIR_KIND, _PIECE_KIND = range(3)
 _PIECE_MARK = ord(text_module.PIECE_MARK)
@@ -53,16 +53,16 @@ _WORD, _PAIR, _PIECE = (
 
 
 class BatchAnswers(NamedTuple):
-    """What the kernel says of n texts.
+    """The answers for n texts.
 
     Attributes:
         log_odds: float64 (n,), of KPO against BPO.
-        neither: float64 (n,), the probability of NEITHER; NaN where the model cannot tell.
-        line: int16 (n,), the place in `Model.lines` of the likeliest line of the better label.
-        blank: bool (n,), whether the text holds nothing but white space.
-        n_words: int32 (n,), words in the text that hold a letter.
-        n_known: int32 (n,), those of them of which the model knows the whole word.
-        n_terms: int32 (n,), distinct known terms; 0 means the answer is the prior.
+        neither: float64 (n,), the probability of NEITHER; NaN if the model has no such lines.
+        line: int16 (n,), index in `Model.lines` of the most probable line of the predicted label.
+        blank: bool (n,), whether the text is only white space.
+        n_words: int32 (n,), words of the text that contain a letter.
+        n_known: int32 (n,), how many of these the model knows as whole words.
+        n_terms: int32 (n,), distinct known terms; if 0, the answer is the prior.
     """
 
     log_odds: Floats
@@ -74,12 +74,12 @@ class BatchAnswers(NamedTuple):
     n_terms: NDArray[np.int32]
 
     def part(self, start: int, stop: int) -> BatchAnswers:
-        """Return the answers from `start` to before `stop`, to be read and written."""
+        """Return a writable view of answers `start` to `stop` (exclusive)."""
         return BatchAnswers._make(column[start:stop] for column in self)
 
 
 class Kernel:
-    """A model, laid out for `Kernel.answer`. Safe to use from several threads one after another only."""
+    """A model, laid out for `Kernel.answer`. Not thread-safe."""
 
     def __init__(self, model: Model, n_workers: int = 1) -> None:
         """Lay out the vocabulary of `model` for `n_workers` threads."""
@@ -89,13 +89,13 @@ class Kernel:
         self._memories = [_memory(len(model.terms), len(model.lines)) for _ in range(n_workers)]
 
     def answer(self, texts: Utf8Column | Iterable[str] | pa.Array | pa.ChunkedArray) -> BatchAnswers:
-        """Answer n texts; see `BatchAnswers`.
+        """Return the answers for n texts.
 
         Args:
-            texts: strings, `Utf8Column`, or an Arrow array; a null is an empty text.
+            texts: strings, a `Utf8Column`, or an Arrow array; a null counts as an empty text.
 
         Raises:
-            TypeError: a text is no string.
+            TypeError: a text is not a string.
         """
         given = utf8_column(texts)
         n = given.n_texts
@@ -109,7 +109,7 @@ class Kernel:
         parts = iter(_parts(given))
 
         def work(memory: _Memory) -> None:
-            # The iterator hands each part to whoever is free; next() on it is atomic.
+            # All workers share one iterator; next() on it is atomic.
             for start, stop in parts:
                 data, offsets = _in_words(given.part(start, stop))
                 _answer(data, offsets, self._layout, memory, answers.part(start, stop))
@@ -135,14 +135,14 @@ class Kernel:
 
 
 def _parts(texts: Utf8Column) -> list[tuple[int, int]]:
-    """Return the first text and the one behind the last of every part."""
+    """Divide the texts into parts; return start and stop of each."""
     starts = np.arange(texts.offsets[0], texts.offsets[-1], _BYTES_PER_TASK)
     cuts = np.searchsorted(texts.offsets, starts).tolist()
     return list(itertools.pairwise([0, *cuts[1:], texts.n_texts]))
 
 
 def _in_words(texts: Utf8Column) -> Utf8Column:
-    """Return the texts as compiled code cuts them: ASCII as it is, others as their words."""
+    """Return the texts as `_find_words` reads them: ASCII unchanged, others as their words."""
     data, offsets = texts
     if data[offsets[0] : offsets[-1]].max(initial=0) < 128:
         return texts
@@ -153,7 +153,7 @@ def _in_words(texts: Utf8Column) -> Utf8Column:
     for i in np.flatnonzero(others).tolist():
         parts.append(bytes(data[offsets[last] : offsets[i]]))
         raw = texts.text(i)
-        # A full stop stands for signs that are neither words nor white space.
+        # A full stop if there are characters, but no words: the text is not blank.
         parts.append((" ".join(text_module.words(raw)) or "."[: bool(raw.strip())]).encode())
         last = i + 1
     parts.append(bytes(data[offsets[last] : offsets[-1]]))
@@ -163,7 +163,7 @@ def _in_words(texts: Utf8Column) -> Utf8Column:
 
 
 def _rows(n: int, n_columns: int) -> NDArray[np.float32]:
-    """Return n rows of zeros, each filling whole cache lines."""
+    """Return n rows of zeros, aligned to and padded to whole cache lines."""
     width = -(-n_columns // 16) * 16
     room = np.zeros((n + 1) * width, np.float32)
     start = -room.ctypes.data % 64 // 4
@@ -171,41 +171,41 @@ def _rows(n: int, n_columns: int) -> NDArray[np.float32]:
 
 
 class _Layout(NamedTuple):
-    """A model as compiled code reads it: its terms in another order, its lines label by label.
+    """A model as compiled code reads it, with its terms reordered and its lines sorted by label.
 
-    A row of scores has a column for each line, for each label, and for the square of idf, which adds up
-    to the square of the text's length.
+    A row of scores has a column for each line, one for each label, and one for idf squared, whose sum is the
+    squared norm of the text's vector.
     """
 
-    slots: NDArray[np.void]  #: `_SLOT`, terms by their hash, open addressing
-    pair_bits: NDArray[np.uint8]  #: a bit for the hash of each pair
-    dense: NDArray[np.float32]  #: (n_dense, width), the rows of the first terms
-    indptr: NDArray[np.uint64]  #: (n_terms + 1,), where the weights of each term stand
+    slots: NDArray[np.void]  #: `_SLOT`, hash table of terms, open addressing
+    pair_bits: NDArray[np.uint8]  #: Bloom filter of the hashes of pairs
+    dense: NDArray[np.float32]  #: (n_dense, width), rows of the first terms
+    indptr: NDArray[np.uint64]  #: (n_terms + 1,), start of the weights of each term
     weights: NDArray[np.void]  #: `_WEIGHT`, idf * weight
     bias: Floats  #: (n_lines,)
-    lines: NDArray[np.int16]  #: (n_lines,), their places in `Model.lines`
-    starts: NDArray[np.int64]  #: (4,), where the lines of each label start
+    lines: NDArray[np.int16]  #: (n_lines,), indices in `Model.lines`
+    starts: NDArray[np.int64]  #: (4,), start of the lines of each label
     calibration: Floats  #: (2, 2), as in `Model`
 
 
 class _Memory(NamedTuple):
-    """What one worker remembers of words, and its desk.
+    """The word cache and work space of one worker.
 
-    Where there is no room to remember a word, it stands behind the others for as long as it is at hand.
+    When the cache is full, further words are stored after its end while the current block is processed.
     """
 
-    entries: NDArray[np.void]  #: `_ENTRY`, words by their hash, open addressing
+    entries: NDArray[np.void]  #: `_ENTRY`, hash table of words, open addressing
     rows: NDArray[np.float32]  #: (n_rows, width), sums over the terms of each word
-    ids: NDArray[np.uint32]  #: the terms of one word after another
-    sizes: NDArray[np.uint64]  #: words remembered, ids remembered, texts answered
-    words: NDArray[np.void]  #: (_N_AT_HAND + 1,) `_WORD_AT_HAND`, those of the text at hand, in order
-    pairs: NDArray[np.uint64]  #: (_N_AT_HAND,), hashes, then slots, of pairs at hand
-    repeats: NDArray[np.uint32]  #: terms at hand that the text has held already
-    seen: NDArray[np.uint8]  #: (n_terms,), 1 for those that the text at hand has held
-    touched: NDArray[np.uint32]  #: (n_terms + 1,), those terms
-    part: NDArray[np.float32]  #: (width,), the sum over the words at hand
-    sums: Floats  #: (width,), over the text at hand
-    scores: Floats  #: (n_lines,), of its lines
+    ids: NDArray[np.uint32]  #: the terms of each word, concatenated
+    sizes: NDArray[np.uint64]  #: cached words, cached ids, texts answered
+    words: NDArray[np.void]  #: (_N_BLOCK + 1,) `_BLOCK_WORD`, the current block of words, in order
+    pairs: NDArray[np.uint64]  #: (_N_BLOCK,), hashes, then slots, of the pairs of the block
+    repeats: NDArray[np.uint32]  #: terms of the block that occurred in the text before
+    seen: NDArray[np.uint8]  #: (n_terms,), 1 for terms that occurred in the text
+    touched: NDArray[np.uint32]  #: (n_terms + 1,), the terms that occurred
+    part: NDArray[np.float32]  #: (width,), sum over the words of the block
+    sums: Floats  #: (width,), sum over the text
+    scores: Floats  #: (n_lines,), line scores of the text
 
 
 _SLOT = np.dtype([("hash", "u8"), ("term", "u4"), ("start", "u4"), ("stop", "u4")], align=True)
@@ -213,7 +213,7 @@ _WEIGHT = np.dtype([("column", "u4"), ("value", "f4")])
 _ENTRY = np.dtype(
     [("hash", "u8"), ("stamp", "u8"), ("start", "u4"), ("stop", "u4"), ("row", "u4"), ("known", "u4")]
 )
-_WORD_AT_HAND = np.dtype(
+_BLOCK_WORD = np.dtype(
     [("hash", "u8"), ("start", "u8"), ("stop", "u8"), ("entry", "u4"), ("has_letter", "u4")]
 )
 
@@ -223,7 +223,7 @@ def _lay_out(model: Model) -> _Layout:
     hashes = np.empty(len(model.terms), np.uint64)
     kinds = np.empty(len(model.terms), np.int8)
     _hash_terms(*utf8_column(model.terms), kinds, hashes)
-    # Of the terms that are added or taken away outside a word's row, pieces alone are common.
+    # Of the terms that are added or subtracted one by one, only pieces are common.
     is_dense = (n_held >= _DENSE_FROM) & (kinds == _PIECE_KIND)
     order = np.lexsort((-n_held, ~is_dense))
     hashes, kinds = hashes[order], kinds[order]
@@ -264,16 +264,16 @@ def _lay_out(model: Model) -> _Layout:
 
 
 def _memory(n_terms: int, n_lines: int) -> _Memory:
-    rows = _rows(_N_REMEMBERED + _N_AT_HAND, n_lines + len(LABELS) + 1)
+    rows = _rows(_N_CACHED + _N_BLOCK, n_lines + len(LABELS) + 1)
     width = rows.shape[1]
     return _Memory(
-        np.zeros(2 * _N_REMEMBERED + _N_AT_HAND, _ENTRY),
+        np.zeros(2 * _N_CACHED + _N_BLOCK, _ENTRY),
         rows,
-        np.zeros(48 * _N_REMEMBERED + _N_TERMS * _N_AT_HAND, np.uint32),
+        np.zeros(48 * _N_CACHED + _N_TERMS * _N_BLOCK, np.uint32),
         np.zeros(3, np.uint64),
-        np.zeros(_N_AT_HAND + 1, _WORD_AT_HAND),
-        np.zeros(_N_AT_HAND, np.uint64),
-        np.zeros(_N_TERMS * _N_AT_HAND, np.uint32),
+        np.zeros(_N_BLOCK + 1, _BLOCK_WORD),
+        np.zeros(_N_BLOCK, np.uint64),
+        np.zeros(_N_TERMS * _N_BLOCK, np.uint32),
         np.zeros(n_terms, np.uint8),
         np.zeros(n_terms + 1, np.uint32),
         np.zeros(width, np.float32),
@@ -284,7 +284,7 @@ def _memory(n_terms: int, n_lines: int) -> _Memory:
 
 @nb.extending.intrinsic
 def _prefetch(_context, array, place):  # type: ignore[no-untyped-def]
-    """Ask for an item's cache line before it is needed: most of the time goes into waiting for memory."""
+    """Prefetch the cache line of an item: most of the time is spent waiting for memory."""
     from llvmlite import ir
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
@@ -306,13 +306,13 @@ def _mix(value, byte):  # type: ignore[no-untyped-def]
 
 @nb.njit(cache=True, inline="always")
 def _finish(value):  # type: ignore[no-untyped-def]
-    # The finalizer of MurmurHash3: products alone leave the low bits, which pick the slot, weak.
+    # The finalizer of MurmurHash3: without it the low bits, which select the slot, are weak.
     value ^= value >> nb.uint64(33)
     value *= nb.uint64(0xFF51AFD7ED558CCD)
     value ^= value >> nb.uint64(33)
     value *= nb.uint64(0xC4CEB9FE1A85EC53)
     value ^= value >> nb.uint64(33)
-    # Zero marks an empty slot.
+    # Zero means an empty slot.
     return value | nb.uint64(value == 0)
 
 
@@ -349,7 +349,7 @@ def _fill(hashes, indptr, slots):  # type: ignore[no-untyped-def]
 
 @nb.njit(cache=True, nogil=True)
 def _slot_of(value, slots, size):  # type: ignore[no-untyped-def]
-    """Return where a hash stands among the first slots, or the empty slot where it belongs."""
+    """Return the slot of a hash among the first `size`, or the empty slot where it belongs."""
     mask = nb.uint64(size - 1)
     slot = value & mask
     while slots[slot].hash != value and slots[slot].hash != 0:
@@ -381,7 +381,7 @@ def _find_others(data, offsets, others):  # type: ignore[no-untyped-def]
 
 @nb.njit(cache=True, nogil=True)
 def _add_term(sums, t, sign, dense, indptr, weights):  # type: ignore[no-untyped-def]
-    # One of two loops runs; branches around them would have Numba count references to the arrays.
+    # Only one of the loops runs; with branches around them Numba would count references to the arrays.
     is_dense = t < nb.uint64(len(dense))
     for j in range(len(sums) if is_dense else 0):
         sums[j] += sign * dense[t, j]
@@ -390,8 +390,8 @@ def _add_term(sums, t, sign, dense, indptr, weights):  # type: ignore[no-untyped
         sums[weights[w].column] += sign * weights[w].value
 
 
-#: What each byte is in the text: 0 for signs, 1 for white space, else the lower case of a byte in a word.
-#: Above ASCII all stand in words here.
+#: The class of each byte: 0 for punctuation, 1 for white space, else its lower case as part of a word. Bytes
+#: above ASCII occur only in words here.
 _FOLDED = np.array(
     [
         b if b >= 128 else ord(chr(b).lower()) if chr(b).isalnum() or b == 95 else chr(b).isspace()
@@ -403,18 +403,18 @@ _FOLDED = np.array(
 
 @nb.njit(cache=True, nogil=True)
 def _find_words(data, k, end, words):  # type: ignore[no-untyped-def]
-    """Find the next words; return where to go on, how many, and whether all that was read is white space."""
+    """Find the next block of words; return its end, its size, and whether it is only white space."""
     n = nb.uint64(0)
     one = nb.uint64(1)
     n_chars = nb.uint64(0)
     start, value, has_letter, is_blank = k, _WORD, False, True
-    while k < end and n < nb.uint64(_N_AT_HAND):
+    while k < end and n < nb.uint64(_N_BLOCK):
         raw = data[k]
         byte = _FOLDED[raw]
         is_head = (raw & 0xC0) != 0x80
         within = byte > 1
         is_blank &= byte == 1
-        # Written at every byte and kept at the last of a word: there is no branch to guess.
+        # Written at every byte, but kept only at the end of a word, to avoid a branch.
         words[n].hash, words[n].start, words[n].stop, words[n].has_letter = value, start, k, has_letter
         if n_chars == nb.uint64(64) and is_head and within:
             n += one
@@ -423,7 +423,7 @@ def _find_words(data, k, end, words):  # type: ignore[no-untyped-def]
         n += nb.uint64((not within) & (n_chars > 0))
         n_chars = n_chars + nb.uint64(is_head) if within else nb.uint64(0)
         value = _mix(value, byte) if within else _WORD
-        # All but digits and the underscore.
+        # Anything but digits and the underscore.
         has_letter = (has_letter | (byte > 95)) & within
         k += one
         start = start if within else k
@@ -436,18 +436,18 @@ def _find_words(data, k, end, words):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True, nogil=True)
-def _learn_word(data, at_hand, layout, memory):  # type: ignore[no-untyped-def]
-    """Work out what a word's terms add, and remember it where there is room; return its entry."""
+def _add_word(data, i_word, layout, memory):  # type: ignore[no-untyped-def]
+    """Compute what a word's terms add, and cache it if there is room; return its entry."""
     slots, entries, rows, ids, sizes = layout.slots, memory.entries, memory.rows, memory.ids, memory.sizes
-    word = memory.words[at_hand]
-    entry = _slot_of(word.hash, entries, len(entries) - _N_AT_HAND)
+    word = memory.words[i_word]
+    entry = _slot_of(word.hash, entries, len(entries) - _N_BLOCK)
     place, first = sizes[0], sizes[1]
-    room = place < len(rows) - _N_AT_HAND and first < len(ids) - _N_TERMS * (_N_AT_HAND + 1)
+    room = place < len(rows) - _N_BLOCK and first < len(ids) - _N_TERMS * (_N_BLOCK + 1)
     if not room:
-        entry = nb.uint64(len(entries) - _N_AT_HAND + at_hand)
-        place = nb.uint64(len(rows) - _N_AT_HAND + at_hand)
-        first = nb.uint64(len(ids) - _N_TERMS * (_N_AT_HAND - at_hand))
-    # The marked word, and where each of its characters begins.
+        entry = nb.uint64(len(entries) - _N_BLOCK + i_word)
+        place = nb.uint64(len(rows) - _N_BLOCK + i_word)
+        first = nb.uint64(len(ids) - _N_TERMS * (_N_BLOCK - i_word))
+    # The marked word, and the start of each of its characters.
     marked = np.empty(260, np.uint8)
     begins = np.empty(68, np.int64)
     hashes = np.empty(_N_TERMS, np.uint64)
@@ -488,9 +488,9 @@ def _learn_word(data, at_hand, layout, memory):  # type: ignore[no-untyped-def]
     sums[:] = 0
     for at in range(first, n):
         _add_term(sums, nb.uint64(ids[at]), nb.float32(1), layout.dense, layout.indptr, layout.weights)
-    note = entries[entry]
-    note.hash, note.stamp = word.hash, 0
-    note.start, note.stop, note.row = first, n, place
+    new = entries[entry]
+    new.hash, new.stamp = word.hash, 0
+    new.start, new.stop, new.row = first, n, place
     if room:
         sizes[0], sizes[1] = place + nb.uint64(1), n
     return entry
@@ -498,21 +498,21 @@ def _learn_word(data, at_hand, layout, memory):  # type: ignore[no-untyped-def]
 
 @nb.njit(cache=True, nogil=True)
 def _look_up(data, n, layout, memory):  # type: ignore[no-untyped-def]
-    """Find the entries of n words at hand, and learn what is new."""
+    """Find the entries of the n words of a block, and add new words."""
     entries, words = memory.entries, memory.words
-    n_slots = len(entries) - _N_AT_HAND
+    n_slots = len(entries) - _N_BLOCK
     for i in range(n):
         _prefetch(entries, words[i].hash & nb.uint64(n_slots - 1))
     for i in range(n):
         entry = _slot_of(words[i].hash, entries, n_slots)
         if entries[entry].hash == 0:
-            entry = _learn_word(data, i, layout, memory)
+            entry = _add_word(data, i, layout, memory)
         words[i].entry = entry
 
 
 @nb.njit(cache=True, nogil=True)
 def _find_pairs(n, before, layout, memory):  # type: ignore[no-untyped-def]
-    """Find the slots of known pairs of n words at hand and the word before them; return how many."""
+    """Collect the hashes of possibly known pairs in a block and with the word before it; return how many."""
     words, pairs, slots = memory.words, memory.pairs, layout.slots
     n_likely = nb.uint64(0)
     for i in range(n):
@@ -539,7 +539,7 @@ def _keep_pairs(n_likely, pairs, slots, weights):  # type: ignore[no-untyped-def
 
 @nb.njit(cache=True, nogil=True)
 def _distinct(n, stamp, memory):  # type: ignore[no-untyped-def]
-    """Keep those of n words at hand that the text has not held; count words and known ones."""
+    """Keep the words of a block that are new in the text; return counts of words, known and kept words."""
     entries, words, rows, ids = memory.entries, memory.words, memory.rows, memory.ids
     width = nb.uint64(rows.shape[1])
     n_words = n_known = 0
@@ -566,14 +566,14 @@ def _add_words(n_distinct, words, entries, rows, part, sums):  # type: ignore[no
         place = nb.uint64(entries[words[i].entry].row)
         for j in range(len(part)):
             part[j] += rows[place, j]
-    # Single precision is enough for the words at hand, and not for all of a long text.
+    # Single precision is enough for a block, but not for a long text.
     for j in range(len(part)):
         sums[j] += part[j]
 
 
 @nb.njit(cache=True, nogil=True)
 def _touch(n_distinct, n_touched, words, entries, ids, seen, touched, repeats):  # type: ignore[no-untyped-def]
-    """Note the terms of words at hand; return how many the text holds, and how many repeats there are."""
+    """Mark the terms of a block; return the numbers of distinct terms in the text and of repeats."""
     n_repeats = nb.uint64(0)
     one = nb.uint8(1)
     for i in range(n_distinct):
@@ -582,7 +582,7 @@ def _touch(n_distinct, n_touched, words, entries, ids, seen, touched, repeats): 
             t = ids[at]
             held = seen[t]
             seen[t] = one
-            # Written in any case and kept when it counts: no branch to guess.
+            # Always written, but kept only if it counts, to avoid a branch.
             touched[n_touched] = t
             n_touched += nb.uint64(held ^ one)
             repeats[n_repeats] = t
@@ -592,7 +592,7 @@ def _touch(n_distinct, n_touched, words, entries, ids, seen, touched, repeats): 
 
 @nb.njit(cache=True, nogil=True)
 def _correct(n_repeats, layout, repeats, sums):  # type: ignore[no-untyped-def]
-    # Terms that several words hold were added for each of them, though they count once.
+    # Terms shared by several words were added for each of them, but count once.
     for at in range(n_repeats):
         _add_term(sums, nb.uint64(repeats[at]), -1.0, layout.dense, layout.indptr, layout.weights)
 
@@ -613,7 +613,7 @@ def _add_pairs(n_found, n_touched, slots, weights, pairs, seen, touched, sums): 
     return n_touched
 
 
-#: Sums may be added up in any order: what makes loops over lines vector code.
+#: Allow reordering of sums, so that loops over lines are vectorised.
 _FAST = {"reassoc", "contract", "nnan", "nsz", "arcp"}
 
 
@@ -621,14 +621,14 @@ _FAST = {"reassoc", "contract", "nnan", "nsz", "arcp"}
 def _roll_up(sums, n_touched, bias, starts, scores):  # type: ignore[no-untyped-def]
     """Return the log-sum-exp of the lines of BPO, KPO and NEITHER.
 
-    The scores of the lines become their exponentials, the best line of each label being 1.
+    Replaces the scores by their exponentials, scaled so that the best line of each label is 1.
     """
     scale = 1 / np.sqrt(sums[len(bias) + 3]) if n_touched else 1.0
     bpo = _score_lines(0, sums, scale, bias, starts, scores)
     kpo = _score_lines(1, sums, scale, bias, starts, scores)
     neither = _score_lines(2, sums, scale, bias, starts, scores)
     for j in range(len(scores)):
-        # exp(x / 256) ** 256 for x from 0 down, by its series: 1e-8 off at most, and without a call.
+        # exp(x) for x <= 0 as the series of exp(x / 256) ** 256: an error up to 1e-8, and no function call.
         y = max(scores[j], -40.0) / 256
         y = 1 + y * (1 + y / 2 * (1 + y / 3 * (1 + y / 4 * (1 + y / 5 * (1 + y / 6)))))
         for _ in range(8):
@@ -643,7 +643,7 @@ def _roll_up(sums, n_touched, bias, starts, scores):  # type: ignore[no-untyped-
 
 @nb.njit(cache=True, nogil=True, fastmath=_FAST)
 def _score_lines(label, sums, scale, bias, starts, scores):  # type: ignore[no-untyped-def]
-    """Score the lines of a label against the best of them; return its score."""
+    """Compute the scores of the lines of a label, relative to the best one; return the best score."""
     lift = sums[len(bias) + label]
     highest = -1e300
     for j in range(starts[label], starts[label + 1]):
@@ -678,7 +678,7 @@ def _answer(data, offsets, layout, memory, answers):  # type: ignore[no-untyped-
             is_blank &= only_space
             if n == 0:
                 continue
-            # Each step asks for the memory that the steps after it will need.
+            # Each step prefetches the memory that later steps need.
             n_likely = _find_pairs(n, before, layout, memory)
             before = words[n - nb.uint64(1)].hash
             _look_up(data, n, layout, memory)
@@ -696,14 +696,14 @@ def _answer(data, offsets, layout, memory, answers):  # type: ignore[no-untyped-
             )
         for at in range(n_touched):
             seen[touched[at]] = 0
-        _note(row, n_touched, sums, layout, memory.scores, answers)
+        _write_answer(row, n_touched, sums, layout, memory.scores, answers)
         answers.blank[row] = is_blank
         answers.n_words[row], answers.n_known[row], answers.n_terms[row] = n_words, n_known, n_touched
 
 
 @nb.njit(cache=True, nogil=True)
-def _note(row, n_touched, sums, layout, scores, answers):  # type: ignore[no-untyped-def]
-    """Write down what the sums over a text come to."""
+def _write_answer(row, n_touched, sums, layout, scores, answers):  # type: ignore[no-untyped-def]
+    """Compute the answer for a text from its sums."""
     starts, calibration = layout.starts, layout.calibration
     bpo, kpo, neither = _roll_up(sums, n_touched, layout.bias, starts, scores)
     log_odds = calibration[0, 0] + calibration[0, 1] * (kpo - bpo)

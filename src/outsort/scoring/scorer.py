@@ -14,7 +14,6 @@ from outsort.model_file import load
 from outsort.prediction import predictions
 from outsort.scoring.kernel import Kernel
 from outsort.tables.base import Categorical
-from outsort.tables.columns import find_column
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -116,19 +115,6 @@ class Scorer:
 def scorer_of(model: Model | Scorer | None, *, workers: int | None, explain: bool) -> Scorer:
     """Return `model` if it is a scorer, else a new scorer for it, or for the default model if None."""
     return model if isinstance(model, Scorer) else Scorer(model or load(), workers=workers, explain=explain)
-
-
-def text_columns(source: str, columns: Sequence[str], wanted: Sequence[str]) -> list[str]:
-    """Return the text columns: the requested ones, the only one there is, or the one with a usual name.
-
-    Raises:
-        NoColumnError: no such column.
-    """
-    if wanted:
-        return [str(find_column(source, columns, "text", name)) for name in wanted]
-    if len(columns) == 1:
-        return [columns[0]]
-    return [str(find_column(source, columns, "text", None))]
 
 
 def added_prefix(columns: Sequence[str], added: Iterable[str], wanted: str | None) -> str:

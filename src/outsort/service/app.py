@@ -1,4 +1,4 @@
-"""The service: answers over HTTP, whole files scored, and the page that asks for both."""
+"""The HTTP service: classify texts, score files, and serve the page that does both."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ from outsort.prediction import explanation_record, predict_explained, record
 from outsort.scoring import files as scoring_files
 from outsort.scoring import scorer
 from outsort.service import uploads
-from outsort.service.guard import Guard, Settings, busy, is_local, log, problem, too_slow
+from outsort.service.guard import Guard, ServiceSettings, busy, is_local, log, problem, too_slow
 from outsort.service.protocol import Protocol
 from outsort.service.schemas import (
     EXAMPLES,
-    FILE_ANSWER,
-    FILE_QUESTION,
+    FILE_REQUEST,
+    FILE_RESPONSE,
     MAX_CHARACTERS,
     MAX_TEXTS,
-    About,
-    Answers,
     Column,
     Encoding,
     FormatName,
     Health,
+    ModelInfo,
     P,
+    PredictRequest,
+    PredictResponse,
     Problem,
-    Question,
     T,
     problems,
 )
@@ -60,9 +60,9 @@ if TYPE_CHECKING:
 
     from outsort.model import Model
 
-#: Service lines that an explained answer names, likeliest first.
+#: Number of service lines listed in an explained answer, most probable first.
 N_LINES = 10
-#: The environment variable that holds the token, and how long one is at least.
+#: The environment variable that holds the token, and its least length.
 TOKEN_NAME, MIN_TOKEN = "OUTSORT_TOKEN", 16
 _PAGE = {
     "/": ("index.html", "text/html; charset=utf-8"),
@@ -73,19 +73,19 @@ _PAGE = {
 
 
 class Pool:
-    """Threads that work off what is asked of them, and a queue of bounded length before them."""
+    """A thread pool with a bounded queue."""
 
     def __init__(self, n_threads: int, max_waiting: int) -> None:
-        """Start no thread yet."""
+        """Create the pool without starting a thread."""
         self._executor = ThreadPoolExecutor(n_threads)
         self._limit = n_threads + max_waiting
         self._n_pending = 0
 
     async def run(self, task: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what a task returns.
+        """Run a task and return its result.
 
         Raises:
-            HTTPException: the queue is full; and whatever the task raises.
+            HTTPException: the queue is full; the exceptions of the task are passed on.
         """
         if self._n_pending >= self._limit:
             raise busy()
@@ -96,12 +96,12 @@ class Pool:
             self._n_pending -= 1
 
     def close(self) -> None:
-        """Take no more."""
+        """Cancel waiting tasks and accept no more."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 
 def answer(model: Model, text: str, *, explain: bool = False) -> dict[str, Any]:
-    """Return the answer for one text as plain values; see `Answer`."""
+    """Return the answer for one text as plain values; see `TextPrediction`."""
     prediction, explanation = predict_explained(model, text)
     if not explain:
         return {"key": key_of(text)} | record(prediction)
@@ -111,79 +111,85 @@ def answer(model: Model, text: str, *, explain: bool = False) -> dict[str, Any]:
 
 
 def create_app(
-    model: Model, settings: Settings | None = None, answering: Callable[..., dict[str, Any]] = answer
+    model: Model, settings: ServiceSettings | None = None, answering: Callable[..., dict[str, Any]] = answer
 ) -> FastAPI:
-    """Return the service around a model, an ASGI application.
+    """Return the ASGI application that serves a model.
 
     Args:
-        model: the model to ask.
-        settings: what it allows; `Settings()` when None.
-        answering: how one text is answered, as `answer` does; another classifier may stand here.
+        model: the model.
+        settings: limits and access; `ServiceSettings()` if None.
+        answering: the function that answers one text, like `answer`; replace it to serve another classifier.
     """
-    settings = settings or Settings()
+    settings = settings or ServiceSettings()
     texts_pool = Pool(settings.workers, settings.max_waiting)
     files_pool = Pool(settings.workers, settings.max_waiting // 4)
-    # A scorer is one thread's at a time.
+    # Scorers are not thread-safe: each thread takes one from the queue.
     scorers: SimpleQueue[scorer.Scorer] = SimpleQueue()
     for _ in range(settings.workers):
         scorers.put(_warm(scorer.Scorer(model, workers=1)))
     app = FastAPI(
         title="outsort",
         version=__version__,
-        summary="Sorts descriptions of work into BPO (procedure, volume) or KPO (expertise, judgement).",
+        summary="Classify descriptions of work as BPO (procedure, volume) or KPO (expertise, judgement).",
         docs_url=None,
         redoc_url=None,
         lifespan=_closing(texts_pool, files_pool),
-        exception_handlers={AnyHTTPException: _refused, RequestValidationError: _invalid},
+        exception_handlers={AnyHTTPException: _http_error, RequestValidationError: _invalid},
     )
-    # The guard asks for the token, before the body is read; this says so in the description.
+    # For OpenAPI only: the guard checks the token, before the body is read.
     secured = [Security(HTTPBearer(auto_error=False))] if settings.token else []
     app.add_middleware(Guard, settings=settings)
-    example = json.loads(_answers(model, Question(texts=EXAMPLES), settings.upload_seconds, answer))
+    example = json.loads(_answer_all(model, PredictRequest(texts=EXAMPLES), settings.upload_seconds, answer))
 
     @app.post(
         "/predict",
-        response_model=Answers,
+        response_model=PredictResponse,
         dependencies=secured,
         responses={
             200: {"content": {"application/json": {"example": example}}},
             **problems(400, 401, 403, 408, 413, 421, 422, 503),
         },
-        summary="Answer some texts",
+        summary="Classify texts",
     )
-    async def predict(question: Question) -> Response:
-        """Say BPO or KPO for each text, how likely, and why; each as `outsort predict` says it."""
-        content = await texts_pool.run(_answers, model, question, settings.answer_seconds, answering)
+    async def predict(request: PredictRequest) -> Response:
+        """Classify each text as BPO or KPO, with probability and top terms, like `outsort predict`."""
+        content = await texts_pool.run(_answer_all, model, request, settings.answer_seconds, answering)
         return Response(content, media_type="application/json")
 
     @app.post(
         "/score",
         dependencies=secured,
         response_class=StreamingResponse,
-        responses={200: FILE_ANSWER, **problems(400, 401, 403, 408, 413, 415, 421, 422, 503)},
-        openapi_extra={"requestBody": FILE_QUESTION},
-        summary="Answer every row of a file",
+        responses={200: FILE_RESPONSE, **problems(400, 401, 403, 408, 413, 415, 421, 422, 503)},
+        openapi_extra={"requestBody": FILE_REQUEST},
+        summary="Score every row of a file",
     )
     async def score(
         request: Request,
         folder: Annotated[Path, Depends(uploads.workspace)],
-        filename: Annotated[str, Query(max_length=255, description="Tells the format by its end.")] = "",
+        filename: Annotated[
+            str, Query(max_length=255, description="File name; its suffix gives the format.")
+        ] = "",
         read_as: Annotated[FormatName | None, Query(alias="from", description="Format of the file.")] = None,
-        write_as: Annotated[FormatName | None, Query(alias="to", description="Format of the answer.")] = None,
+        write_as: Annotated[
+            FormatName | None, Query(alias="to", description="Format of the scored file.")
+        ] = None,
         text_column: Annotated[
-            list[Column], Query(max_length=20, description="Column of texts; several are joined.")
+            list[Column], Query(max_length=20, description="Text column; several are joined.")
         ] = [],  # noqa: B006 - FastAPI makes a new one for each request
-        prefix: Annotated[str | None, Query(max_length=50, description="Of the new columns' names.")] = None,
+        prefix: Annotated[str | None, Query(max_length=50, description="Prefix for added columns.")] = None,
         sheet: Annotated[str | None, Query(max_length=100, description="Sheet of a workbook.")] = None,
-        encoding: Annotated[Encoding | None, Query(description="Of CSV; found when left out.")] = None,
+        encoding: Annotated[
+            Encoding | None, Query(description="Encoding of CSV; detected by default.")
+        ] = None,
         on_error: Annotated[
-            Literal["stop", "keep"], Query(description="At a row that cannot be read.")
+            Literal["stop", "keep"], Query(description="What to do with a row that cannot be read.")
         ] = "stop",
     ) -> Response:
-        """Answer every row of a CSV, TSV, JSON lines, Parquet or Excel file, packed or not.
+        """Score every row of a CSV, TSV, JSON lines, Parquet or Excel file, optionally .gz or .zst.
 
-        The file is the body, or the part `file` of a form. All columns pass through as they are; the
-        answer's come behind them.
+        Send the file as the body, or in the field `file` of a form. All columns are kept as they are; new
+        columns are appended.
         """
         file = await uploads.receive(request, folder, filename, read_as)
         options = scoring_files.Options(
@@ -201,14 +207,14 @@ def create_app(
     @app.get(
         "/model", dependencies=secured, responses=problems(401, 403, 421, 503), summary="Describe the model"
     )
-    async def describe() -> About:
-        """Say what the model knows, where it comes from and what the service allows."""
+    async def describe() -> ModelInfo:
+        """Return the service lines, data and metrics of the model, and the limits of the service."""
         lines = {
             label: sorted(model.lines[i] for i in model.lines_of(label)) if model.has_lines else []
             for label in LABELS
             if label in model.line_labels
         }
-        return About(
+        return ModelInfo(
             outsort=__version__,
             model=model.fingerprint,
             threshold=threshold_of(model),
@@ -224,53 +230,56 @@ def create_app(
             },
         )
 
-    @app.get("/health", responses=problems(421), summary="Say that it runs")
+    @app.get("/health", responses=problems(421), summary="Check that the service is running")
     async def health() -> Health:
-        """Answer while the service runs."""
+        """Return ok while the service is running."""
         return Health()
 
     for path, (name, media_type) in _PAGE.items():
         content = files("outsort.service").joinpath("page", name).read_bytes()
-        app.add_api_route(path, _sending(content, media_type), include_in_schema=False)
-    # What errors look like stands in no route's answer, and so in the description only if put there.
+        app.add_api_route(path, _static(content, media_type), include_in_schema=False)
+    # No route returns a Problem as its model, so FastAPI would leave it out of the description.
     app.openapi()["components"]["schemas"]["Problem"] = Problem.model_json_schema()
     return app
 
 
 def serve(model: Model, host: str = "127.0.0.1", port: int = 8000, token: str | None = None) -> None:
-    """Serve until told to stop, then finish what is being answered.
+    """Serve until stopped, then finish the requests in progress.
 
     Args:
-        model: the model to ask.
-        host: the name or address to listen at.
-        port: the port; 0 for any that is free.
-        token: what clients must show, `MIN_TOKEN` characters or more; None for nothing, on this machine only.
+        model: the model.
+        host: the host name or address to bind.
+        port: the port; 0 for any free port.
+        token: the token that clients must send, `MIN_TOKEN` or more characters; None, on a local address, for
+            no authentication.
 
     Raises:
-        ServiceError: there is no token where one is needed, or the port is taken.
+        ServiceError: a token is needed or not valid, or the port is in use.
     """
     if token is None and not is_local(host):
         raise ServiceError(
-            f"{host}: others can reach this address. Set a token in the environment variable {TOKEN_NAME}."
+            f"{host}: other machines can reach this address. Set a token in the environment variable "
+            f"{TOKEN_NAME}."
         )
     if token is not None and not re.fullmatch(rf"[!-~]{{{MIN_TOKEN},}}", token):
         raise ServiceError(
-            f"{TOKEN_NAME}: is no good token. Use {MIN_TOKEN} or more letters, digits and marks, no spaces."
+            f"{TOKEN_NAME}: is not a valid token. Use {MIN_TOKEN} or more letters, digits and symbols, "
+            "no spaces."
         )
-    settings = Settings(token=token)
+    settings = ServiceSettings(token=token)
     with closing(listen(host, port)) as listener:
         server = server_of(create_app(model, settings), settings)
         logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
         logging.getLogger("uvicorn").setLevel(logging.WARNING)
-        # It warns with characters of what was sent.
+        # Its warnings quote the request.
         logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
         shown = f"[{host}]" if ":" in host else host
         log.info("serving on http://%s:%d with model %s", shown, listener.getsockname()[1], model.fingerprint)
         server.run(sockets=[listener])
 
 
-def server_of(app: FastAPI, settings: Settings) -> uvicorn.Server:
-    """Return a server for the service, whose `run` takes the sockets to listen at."""
+def server_of(app: FastAPI, settings: ServiceSettings) -> uvicorn.Server:
+    """Return a server for the service; pass its `run` the sockets to listen on."""
     return uvicorn.Server(
         uvicorn.Config(
             app,
@@ -287,21 +296,21 @@ def server_of(app: FastAPI, settings: Settings) -> uvicorn.Server:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens.
+    """Return a listening socket.
 
     Raises:
-        ServiceError: the port is taken, or there is no such host.
+        ServiceError: the port is in use, or the address cannot be bound.
     """
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise ServiceError(f"port {port} of {host}: is taken. Name another with --port.") from None
-        raise ServiceError(f"port {port} of {host}: cannot be listened at ({error.strerror}).") from None
+            raise ServiceError(f"{host}, port {port}: is already in use. Name another with --port.") from None
+        raise ServiceError(f"{host}, port {port}: cannot bind ({error.strerror}).") from None
 
 
 def _warm(scorer: scorer.Scorer) -> scorer.Scorer:
-    """Let the kernel compile before the first file waits for it."""
+    """Compile the kernel before the first request needs it."""
     scorer.columns(["data entry"])
     return scorer
 
@@ -316,14 +325,14 @@ def _closing(*pools: Pool) -> Lifespan[FastAPI]:
     return lifespan
 
 
-def _sending(content: bytes, media_type: str) -> Callable[[], Awaitable[Response]]:
+def _static(content: bytes, media_type: str) -> Callable[[], Awaitable[Response]]:
     async def send() -> Response:
         return Response(content, media_type=media_type, headers={"cache-control": "no-cache"})
 
     return send
 
 
-async def _refused(_request: Request, error: Any) -> Response:  # noqa: ANN401 - an HTTPException of Starlette
+async def _http_error(_request: Request, error: Any) -> Response:  # noqa: ANN401 - an HTTPException of Starlette
     columns = getattr(error, "columns", None)
     members = {} if columns is None else {"columns": columns}
     return problem(error.status_code, str(error.detail), error.headers, **members)
@@ -332,21 +341,21 @@ async def _refused(_request: Request, error: Any) -> Response:  # noqa: ANN401 -
 async def _invalid(_request: Request, error: Any) -> Response:  # noqa: ANN401 - a RequestValidationError
     faults = error.errors()
     if faults[0]["type"] == "json_invalid":
-        return problem(400, f"The body is no JSON: {faults[0]['ctx']['error']}.")
-    # What was sent is left out: its sender has it, and it may be long.
+        return problem(400, f"The body is not valid JSON: {faults[0]['ctx']['error']}.")
+    # Leave out the input: the client has it, and it may be long.
     errors = [{"where": ".".join(map(str, fault["loc"])), "what": fault["msg"]} for fault in faults[:10]]
     detail = "; ".join(f"{error['where']}: {error['what']}" for error in errors[:3])
-    return problem(422, f"The request cannot be used: {detail}.", errors=errors)
+    return problem(422, f"The request is not valid: {detail}.", errors=errors)
 
 
-def _answers(
-    model: Model, question: Question, seconds: float, answer: Callable[..., dict[str, Any]]
+def _answer_all(
+    model: Model, request: PredictRequest, seconds: float, answer: Callable[..., dict[str, Any]]
 ) -> bytes:
     end = time.monotonic() + seconds
     answers = []
-    for text in question.texts:
+    for text in request.texts:
         if time.monotonic() > end:
             raise too_slow(seconds)
-        answers.append(answer(model, text, explain=question.explain))
+        answers.append(answer(model, text, explain=request.explain))
     content = {"model": model.fingerprint, "answers": answers}
     return json.dumps(content, ensure_ascii=False, allow_nan=False).encode()

@@ -1,4 +1,4 @@
-"""What stands before the service: who may ask, how much, how fast, and what leaves with every answer."""
+"""Access control, limits, security headers and request logs of the service."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-#: Paths that hold no secret and ask for no token: the page, and what it is made of.
+#: Paths that need no token: the page and its parts, which contain no secrets.
 OPEN = frozenset({"/", "/page.css", "/page.js", "/icon.svg", "/health", "/openapi.json"})
-#: Seconds for which a client that sends too much is listened to, so that it hears the answer.
+#: Seconds to go on reading from a client that sends too much, so that it gets to read the response.
 DRAIN_SECONDS = 5
-#: Headers of every answer. The page takes nothing from elsewhere and nothing of it runs elsewhere.
+#: Headers of every response. The page loads nothing from other origins and cannot be embedded in them.
 HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -40,21 +40,20 @@ log = logging.getLogger("outsort.service")
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What the service allows.
+class ServiceSettings:
+    """Limits and access settings of the service.
 
     Attributes:
-        token: what a client must show as ``Authorization: Bearer``; None for no such thing.
-        local_only: answer only who calls this machine by a name of its own, so that no web page elsewhere
-            can ask by way of a name that it points here. Asked where there is no token.
-        max_body: bytes of a request, at most; of a file see the next.
-        max_file: bytes of a file, at most.
-        max_unpacked: bytes of a packed file or a workbook once unpacked, at most.
-        max_requests: requests at a time; more are told to come again.
-        workers: threads that answer texts, and as many that score files.
-        max_waiting: requests that wait for one of them, at most; of files a quarter as many.
-        upload_seconds: how long a request may take to arrive.
-        answer_seconds: how long an answer may take to make.
+        token: bearer token that clients must send; None for no authentication.
+        local_only: without a token, answer only requests with a local Host header, to prevent DNS rebinding.
+        max_body: size limit of a request, in bytes, except for files.
+        max_file: size limit of a file, in bytes.
+        max_unpacked: size limit of a compressed file or a workbook once decompressed, in bytes.
+        max_requests: limit of concurrent requests; others get status 503.
+        workers: threads that answer texts, and as many again that score files.
+        max_waiting: limit of requests waiting for a thread; a quarter of it for files.
+        upload_seconds: time limit for receiving a request.
+        answer_seconds: time limit for computing an answer.
     """
 
     token: str | None = None
@@ -72,16 +71,16 @@ class Settings:
 def problem(
     status: int, detail: str, headers: Mapping[str, str] | None = None, **members: object
 ) -> Response:
-    """Return an error as RFC 9457 has it: what went wrong, in words for the person who has to mend it."""
+    """Return an error response in the format of RFC 9457; `detail` says what went wrong and how to fix it."""
     content = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
-    # Escaped throughout: a name that the sender gave may hold what is no UTF-8.
+    # In ASCII: a file name from the client may contain what is not valid UTF-8.
     return Response(
         json.dumps(content | members), status, dict(headers or {}), media_type="application/problem+json"
     )
 
 
 def is_local(host: str) -> bool:
-    """Tell whether a name or address is one of this machine alone.
+    """Return whether a host name or address is a loopback one.
 
     >>> is_local("127.0.0.1"), is_local("::1"), is_local("0.0.0.0")
     (True, True, False)
@@ -93,22 +92,22 @@ def is_local(host: str) -> bool:
 
 
 class Guard:
-    """Lets through to an application what keeps to its `Settings`, and logs what came of it, never texts."""
+    """Middleware that enforces `ServiceSettings` and logs requests, but never texts."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        """Stand before `app`."""
+    def __init__(self, app: ASGIApp, settings: ServiceSettings) -> None:
+        """Wrap `app`."""
         self._app, self._settings = app, settings
         self._n_requests = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Take a request, if it may come in."""
+        """Handle a request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begun = time.monotonic()
+        start = time.monotonic()
         status = 0
 
-        async def noted(message: Message) -> None:
+        async def send_noted(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -120,28 +119,28 @@ class Guard:
 
         self._n_requests += 1
         try:
-            await self._answer(scope, receive, noted)
+            await self._answer(scope, receive, send_noted)
         except ClientDisconnect:
             status = status or 499
-        except Exception as error:  # noqa: BLE001 - whatever it is, its message may hold a text, and stays here
+        except Exception as error:  # noqa: BLE001 - its message may contain a text, so it must not get out
             where = error.__traceback__
             while where and where.tb_next:
                 where = where.tb_next
             place = f"{where.tb_frame.f_code.co_filename}:{where.tb_lineno}" if where else "?"
             log.error("%s at %s", type(error).__name__, place)
             if status:
-                raise _AnswerCutError from None
-            await problem(500, "The service made a mistake; its log says where.")(scope, receive, noted)
+                raise _BrokenResponseError from None
+            await problem(500, "Internal error; see the log of the service.")(scope, receive, send_noted)
         finally:
             self._n_requests -= 1
-            # A path that is none of ours may be a text as well.
-            path = getattr(scope.get("route"), "path", "(elsewhere)")
-            log.info("%s %s %d %.0f ms", scope["method"], path, status, 1000 * (time.monotonic() - begun))
+            # An unknown path could contain a text.
+            path = getattr(scope.get("route"), "path", "(unknown)")
+            log.info("%s %s %d %.0f ms", scope["method"], path, status, 1000 * (time.monotonic() - start))
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         limit = self._settings.max_file if scope["path"] == "/score" else self._settings.max_body
-        bounded = _Bounded(receive, limit, self._settings.upload_seconds)
+        bounded = _BoundedBody(receive, limit, self._settings.upload_seconds)
         refusal = self._refusal(scope["path"], headers)
         length = headers.get("content-length", "0")[:20]
         if refusal is None and length.isdecimal() and int(length) > limit:
@@ -157,29 +156,29 @@ class Guard:
     def _refusal(self, path: str, headers: Headers) -> HTTPException | None:
         settings = self._settings
         if settings.local_only and not settings.token and not is_local(_host(headers.get("host", ""))):
-            detail = "Ask this service by the name localhost or 127.0.0.1, or start it with a token."
+            detail = "Address this service as localhost or 127.0.0.1, or start it with a token."
             return HTTPException(421, detail, {"connection": "close"})
         if path in OPEN:
             return None
         if headers.get("sec-fetch-site") in ("cross-site", "same-site"):
-            # A page elsewhere could not read the answer, but could make a person's browser ask for many.
-            detail = "A browser may ask from this service's own page only."
+            # Another site's page could not read the response, but could make a browser send many requests.
+            detail = "Browsers may send requests from this service's own page only."
             return HTTPException(403, detail, {"connection": "close"})
         if self._n_requests > settings.max_requests:
             return busy()
         given = headers.get("authorization", "").encode()
         if settings.token and not hmac.compare_digest(given, f"Bearer {settings.token}".encode()):
-            detail = "Send the token of this service in the header Authorization, as 'Bearer TOKEN'."
+            detail = "Send this service's token in the Authorization header, as 'Bearer TOKEN'."
             return HTTPException(401, detail, {"www-authenticate": "Bearer", "connection": "close"})
         return None
 
 
-class _AnswerCutError(Exception):
-    """An answer broke off in the middle: the connection must, too."""
+class _BrokenResponseError(Exception):
+    """A response failed half-way; raised so that the server closes the connection."""
 
 
-class _Bounded:
-    """The body of a request, which ends in an error where it is too long or too slow."""
+class _BoundedBody:
+    """The body of a request; reading it raises an error if it is too large or too slow."""
 
     def __init__(self, receive: Receive, limit: int, seconds: float) -> None:
         self._receive, self._limit = receive, limit
@@ -204,7 +203,7 @@ class _Bounded:
         return message
 
     async def drain(self) -> None:
-        """Listen to the rest for a while: who is cut off in the middle of a word hears no answer."""
+        """Read the rest for a while: a client that is cut off while sending would not read the response."""
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
                 while not self._whole:
@@ -218,19 +217,19 @@ class _Bounded:
 
 
 def too_large(limit: int) -> HTTPException:
-    """Return what to answer to more bytes than `limit`."""
+    """Return the error for a request of more than `limit` bytes."""
     detail = f"The request is larger than {limit:,} bytes. Send it in parts."
     return HTTPException(413, detail, {"connection": "close"})
 
 
 def too_slow(seconds: float) -> HTTPException:
-    """Return what to answer to what takes longer than `seconds`."""
-    return HTTPException(413, f"The answer takes longer than {seconds:g} seconds to make. Ask in parts.")
+    """Return the error for a request that takes longer than `seconds` to answer."""
+    return HTTPException(413, f"Answering takes longer than {seconds:g} seconds. Send the request in parts.")
 
 
 def busy() -> HTTPException:
-    """Return what to answer when there is more to do than can wait."""
-    return HTTPException(503, "The service is busy. Ask again in a second.", {"retry-after": "1"})
+    """Return the error for a full queue."""
+    return HTTPException(503, "The service is busy. Try again in a second.", {"retry-after": "1"})
 
 
 def _host(header: str) -> str:

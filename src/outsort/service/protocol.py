@@ -12,50 +12,53 @@ if TYPE_CHECKING:
 
 
 class Protocol(H11Protocol):
-    """HTTP that hangs up on a client that takes too long to say what it wants, or to take the answer.
+    """HTTP that closes the connection if a client is too slow to send a request or to read the response.
 
-    uvicorn waits for both without end, and such a client costs its sender nothing.
+    uvicorn waits for both without limit, so idle connections would be a cheap attack.
     """
 
     seconds = 20.0
-    _asking: asyncio.TimerHandle | None = None
-    _taking: asyncio.TimerHandle | None = None
+    _request_timer: asyncio.TimerHandle | None = None
+    _response_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
-        """Wait for a request, for a while."""
+        """Start to wait for a request."""
         super().connection_made(transport)
-        # Head and body of an answer are written one after the other: the body must not wait until the
-        # client, 40 ms later, owns to having the head.
+        # Head and body of a response are written separately: without this the body would wait, for 40 ms,
+        # until the client acknowledges the head.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._asking = self._hang_up_later()
+        self._request_timer = self._start_timer()
 
     def data_received(self, data: bytes) -> None:
-        """Take what comes; the time for the head of a request is up when its body begins."""
+        """Receive data; the time limit applies until the head of a request is complete."""
         super().data_received(data)
-        at_work = self.cycle is not None and not self.cycle.response_complete
-        if at_work or self._asking is None:
-            self._asking = _stop(self._asking) if at_work else self._hang_up_later()
+        is_busy = self.cycle is not None and not self.cycle.response_complete
+        if is_busy or self._request_timer is None:
+            self._request_timer = _cancel(self._request_timer) if is_busy else self._start_timer()
 
     def pause_writing(self) -> None:
-        """Wait for the client to read, for a while."""
+        """Start to wait for the client to read."""
         super().pause_writing()
-        self._taking = self._hang_up_later()
+        self._response_timer = self._start_timer()
 
     def resume_writing(self) -> None:
-        """Go on."""
+        """Stop waiting for the client to read."""
         super().resume_writing()
-        self._taking = _stop(self._taking)
+        self._response_timer = _cancel(self._response_timer)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing more."""
-        self._asking, self._taking = _stop(self._asking), _stop(self._taking)
+        """Cancel all timers."""
+        self._request_timer, self._response_timer = (
+            _cancel(self._request_timer),
+            _cancel(self._response_timer),
+        )
         super().connection_lost(exc)
 
-    def _hang_up_later(self) -> asyncio.TimerHandle:
+    def _start_timer(self) -> asyncio.TimerHandle:
         return self.loop.call_later(self.seconds, self.transport.abort)
 
 
-def _stop(timer: asyncio.TimerHandle | None) -> asyncio.TimerHandle | None:
+def _cancel(timer: asyncio.TimerHandle | None) -> asyncio.TimerHandle | None:
     if timer is not None:
         timer.cancel()
     return None

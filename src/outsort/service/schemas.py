@@ -1,4 +1,4 @@
-"""Requests and responses of the service, as OpenAPI describes them."""
+"""Requests and responses of the service, for OpenAPI."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal, ParamSpec, TypeVar
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from outsort.labels import Label  # noqa: TC001 - pydantic reads the annotations
 from outsort.tables.formats import FORMATS, PACKINGS
 
-#: Texts in a request, and characters in each, at most.
+#: Limits of the texts in a request, and of the characters in each.
 MAX_TEXTS, MAX_CHARACTERS = 1000, 100_000
 EXAMPLES = ["Type 300 supplier invoices a day into SAP", "Prior art search for a battery patent"]
 FormatName = Annotated[str, Query(pattern=f"^({'|'.join(FORMATS)})$")]
@@ -24,8 +25,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Question(BaseModel):
-    """Some texts."""
+class PredictRequest(BaseModel):
+    """Texts to classify."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -35,19 +36,19 @@ class Question(BaseModel):
         examples=[EXAMPLES],
     )
     explain: bool = Field(
-        default=False, description="Say what each word added, and name the likeliest lines."
+        default=False, description="Also return the contribution of each word and the top service lines."
     )
 
 
-class Term(BaseModel):
-    """A word or a pair of words, and what it added to the label's log-odds."""
+class TermContribution(BaseModel):
+    """A word or pair of words, and what it added to the log-odds of the label."""
 
     term: str
     log_odds: float
 
 
-class Word(BaseModel):
-    """A word where it stands in the text, in characters; above 0 it spoke for KPO, below for BPO."""
+class WordContribution(BaseModel):
+    """A word, its position in characters, and its log-odds: positive for KPO, negative for BPO."""
 
     word: str
     start: int
@@ -55,86 +56,92 @@ class Word(BaseModel):
     log_odds: float
 
 
-class Line(BaseModel):
+class LineProbability(BaseModel):
     """A service line and its probability."""
 
     service_line: str
     probability: float
 
 
-class Answer(BaseModel):
-    """The answer for one text, as `outsort predict` gives it; explained, as `outsort explain` does."""
+class TextPrediction(BaseModel):
+    """The answer for one text, as from `outsort predict`; with `explain`, as from `outsort explain`."""
 
     model_config = ConfigDict(populate_by_name=True)
 
-    key: str = Field(description="Names the text in a file of corrections.", pattern="^k[0-9a-f]{16}$")
+    key: str = Field(description="Identifies the text in a file of corrections.", pattern="^k[0-9a-f]{16}$")
     text: str
-    label: Literal["BPO", "KPO"]
-    probability: float = Field(description="Of the label, given that the work is one of the two.")
-    neither: float | None = Field(description="Probability that the work is neither, if the model can tell.")
+    label: Label
+    probability: float = Field(description="Of the label, given that the work is BPO or KPO.")
+    neither: float | None = Field(
+        description="Probability that the work is neither; null if the model does not know."
+    )
     service_line: str | None
     decision: Literal["accept", "review"]
-    reason: str = Field(description="Why a person should look, or nothing.")
-    terms_for: list[Term] = Field(alias="for")
-    terms_against: list[Term] = Field(alias="against")
-    log_odds: float | None = Field(None, description="Of KPO against BPO: words, bias and spread together.")
+    reason: str = Field(description="The reason for review; empty if accepted.")
+    terms_for: list[TermContribution] = Field(alias="for")
+    terms_against: list[TermContribution] = Field(alias="against")
+    log_odds: float | None = Field(None, description="Of KPO against BPO: the sum of words, bias and spread.")
     bias: float | None = None
     spread: float | None = None
-    words: list[Word] | None = None
-    service_lines: list[Line] | None = None
+    words: list[WordContribution] | None = None
+    service_lines: list[LineProbability] | None = None
 
 
-class Answers(BaseModel):
+class PredictResponse(BaseModel):
     """The answers, in the order of the texts."""
 
-    model: str = Field(description="The fingerprint of the model that answered.")
-    answers: list[Answer]
+    model: str = Field(description="The fingerprint of the model.")
+    answers: list[TextPrediction]
 
 
-class About(BaseModel):
-    """The model, and what the service allows."""
+class ModelInfo(BaseModel):
+    """The model, and the limits of the service."""
 
     outsort: str
     model: str
-    threshold: float = Field(description="Confidence from which answers are accepted.")
+    threshold: float = Field(description="Least confidence of accepted answers.")
     terms: int
-    service_lines: dict[str, list[str]] = Field(description="The service lines of each label it knows.")
-    data: dict[str, Any] = Field(description="What it was trained on.")
-    scores: dict[str, Any] = Field(description="What it scored in cross-validation.")
+    service_lines: dict[str, list[str]] = Field(
+        description="The service lines of each label that the model knows."
+    )
+    data: dict[str, Any] = Field(description="The training data.")
+    scores: dict[str, Any] = Field(description="Metrics from cross-validation.")
     limits: dict[str, int]
 
 
 class Health(BaseModel):
-    """That it runs."""
+    """The service is running."""
 
     status: Literal["ok"] = "ok"
 
 
 class Problem(BaseModel):
-    """An error, as RFC 9457 has it."""
+    """An error, in the format of RFC 9457."""
 
     type: str
     title: str
     status: int
-    detail: str = Field(description="What went wrong, and what to do.")
+    detail: str = Field(description="What went wrong and what to do.")
     errors: list[dict[str, str]] | None = None
-    columns: list[str] | None = Field(None, description="The columns of a file without one of texts.")
+    columns: list[str] | None = Field(
+        None, description="The columns of a file in which no text column was found."
+    )
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return how the description names the errors that a route answers with."""
+    """Return the OpenAPI description of the errors of a route."""
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
 
 
-#: What scored files go out as.
+#: Media types of scored files.
 SENT_TYPES = (
     *(style.media_types[0] for style in FORMATS.values()),
     *(packing.media_type for packing in PACKINGS.values()),
 )
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _TABLE = f"lot,description\n007,{EXAMPLES[0]}\n008,{EXAMPLES[1]}\n"
-FILE_QUESTION = {
+FILE_REQUEST = {
     "required": True,
     "content": {
         **dict.fromkeys((*SENT_TYPES, "application/octet-stream"), _BINARY),
@@ -148,11 +155,11 @@ FILE_QUESTION = {
         },
     },
 }
-FILE_ANSWER: dict[str, Any] = {
-    "description": "The file, with the columns of the answer.",
+FILE_RESPONSE: dict[str, Any] = {
+    "description": "The file with the added columns.",
     "headers": {
         "Outsort-Table": {
-            "description": "As JSON: the columns of the file, those of text, the prefix of those added.",
+            "description": "JSON: the columns of the file, its text columns, the prefix of added columns.",
             "schema": {"type": "string"},
         }
     },

@@ -1,4 +1,4 @@
-"""Files that are sent to be scored: taken in, unpacked within bounds, scored and sent back."""
+"""Uploaded files: receive, decompress within limits, score and send back."""
 
 from __future__ import annotations
 
@@ -32,36 +32,36 @@ if TYPE_CHECKING:
 
     from fastapi import Request
 
-    from outsort.service.guard import Settings
+    from outsort.service.guard import ServiceSettings
 
-#: Each media type of a table or a packing, and its name there.
+#: Media types of tables and of packings, with the names of these.
 MEDIA_TYPES = {kind: style.name for style in FORMATS.values() for kind in style.media_types}
 PACKED_TYPES = {packing.media_type: packing.name for packing in PACKINGS.values()}
-#: Characters of the header that names the columns of a file; without all but those of text if it is longer.
+#: Longest header with the columns of a file, in characters; if longer, only the text columns are listed.
 MAX_HEADER = 16_000
 
 
 class UnusableFileError(HTTPException):
-    """A file that cannot be scored, with its columns where the text's is not among them."""
+    """A file that cannot be scored; with its columns if no text column was found."""
 
     def __init__(self, detail: str, columns: list[str] | None = None) -> None:
-        """Hold what to answer."""
+        """Hold the response."""
         super().__init__(422, detail)
         self.columns = columns
 
 
 def workspace() -> Iterator[Path]:
-    """Give a request a folder that is gone when it is answered."""
+    """Provide a temporary folder for the duration of a request."""
     with tempfile.TemporaryDirectory(prefix="outsort-") as folder:
         yield Path(folder)
 
 
 class Upload(NamedTuple):
-    """A file that was sent.
+    """An uploaded file.
 
     Attributes:
-        path: where it is kept.
-        name: what its sender calls it.
+        path: where it is stored.
+        name: its name at the client, sanitised.
         style: its format.
         packing: "", gzip or zstd.
     """
@@ -73,39 +73,41 @@ class Upload(NamedTuple):
 
 
 async def receive(request: Request, folder: Path, filename: str, read_as: str | None) -> Upload:
-    """Keep the file that a request brings, as its body or as the part `file` of a form.
+    """Store the file of a request, from the body or the field `file` of a form.
 
     Args:
         request: the request.
-        folder: where to keep the file.
-        filename: what to call it; what the form calls it when empty.
-        read_as: its format; told by its name, or else its type, when None.
+        folder: where to store the file.
+        filename: its name; if empty, the name in the form.
+        read_as: its format; if None, determined from its name or its media type.
 
     Raises:
-        HTTPException: 415 where nothing tells the format.
+        HTTPException: 415 if the format is unknown or not supported.
     """
     if request.headers.get("content-encoding", "identity") != "identity":
-        raise HTTPException(415, "Content-Encoding is not understood. Send a packed file as such: x.csv.gz.")
+        raise HTTPException(
+            415, "Content-Encoding is not supported. Send a compressed file as it is, as in x.csv.gz."
+        )
     media_type = _plain_type(request.headers.get("content-type", ""))
     if media_type == "multipart/form-data":
         async with request.form(max_files=1, max_fields=1) as form:
             part = form.get("file")
             if not isinstance(part, UploadFile):
-                raise HTTPException(422, "The form has no file. Send one as its part 'file'.")
-            file = _placed(folder, filename or part.filename or "", read_as, part.content_type or "")
+                raise HTTPException(422, "The form has no file. Send it in the field 'file'.")
+            file = _upload(folder, filename or part.filename or "", read_as, part.content_type or "")
             await asyncio.to_thread(_copy, part.file, file.path)
         return file
-    file = _placed(folder, filename, read_as, media_type)
-    with file.path.open("wb") as kept:
+    file = _upload(folder, filename, read_as, media_type)
+    with file.path.open("wb") as stored:
         async for chunk in request.stream():
-            kept.write(chunk)
+            stored.write(chunk)
     return file
 
 
-def _placed(folder: Path, filename: str, read_as: str | None, media_type: str) -> Upload:
-    """Say what a file is, by what is given, its name or its type, and where to keep it.
+def _upload(folder: Path, filename: str, read_as: str | None, media_type: str) -> Upload:
+    """Determine the format of a file and where to store it.
 
-    Of the name only its last part is looked at, and nothing on disk is called by it.
+    Only the last component of its name is used, and never as a path on disk.
     """
     name = re.sub(r"[^\w .()+-]", "_", re.split(r"[/\\]", filename)[-1]).lstrip(". ")[-100:]
     media_type = _plain_type(media_type)
@@ -125,37 +127,37 @@ def _plain_type(header: str) -> str:
 
 
 def _copy(source: IO[bytes], path: Path) -> None:
-    with path.open("wb") as kept:
-        shutil.copyfileobj(source, kept)
+    with path.open("wb") as stored:
+        shutil.copyfileobj(source, stored)
 
 
 def score(
-    file: Upload, options: files.Options, scorers: SimpleQueue[scorer.Scorer], settings: Settings
+    file: Upload, options: files.Options, scorers: SimpleQueue[scorer.Scorer], settings: ServiceSettings
 ) -> tuple[Path, files.Layout]:
-    """Score a file within bounds of size and time.
+    """Score a file within the limits of size and time.
 
     Returns:
-        The output, beside the file, and the columns of the file.
+        The path of the output, and the columns of the file.
 
     Raises:
         UnusableFileError: the file cannot be read.
-        HTTPException: 413 where it unpacks to too much or takes too long.
+        HTTPException: 413 if it unpacks to too many bytes or takes too long.
     """
     end = time.monotonic() + settings.answer_seconds
 
-    def go_on(*_done: float) -> None:
+    def check_time(*_done: float) -> None:
         if time.monotonic() > end:
             raise too_slow(settings.answer_seconds)
 
     scorer = scorers.get()
     try:
-        source = _unpacked(file, settings.max_unpacked, go_on)
+        source = _unpacked(file, settings.max_unpacked, check_time)
         style, packing = (options.write_as, "") if options.write_as else (file.style.name, file.packing)
         output = file.path.with_name(f"scored.{style}{packed_suffix(packing)}")
         layout = files.layout(source, options)
-        files.score_file(source, output, scorer, options=options, progress=go_on)
+        files.score_file(source, output, scorer, options=options, progress=check_time)
     except UnicodeError:
-        raise UnusableFileError(f"{file.name}: holds bytes that are no {options.encoding} text.") from None
+        raise UnusableFileError(f"{file.name}: is not valid {options.encoding}.") from None
     except (DataError, OutputError) as error:
         message = re.sub(rf"{re.escape(str(file.path.parent))}/[\w.]+", lambda _: file.name, str(error))
         columns = error.columns if isinstance(error, NoColumnError) else None
@@ -165,10 +167,10 @@ def score(
     return output, layout
 
 
-def _unpacked(file: Upload, limit: int, go_on: Callable[[], None]) -> Path:
-    """Return where the file stands unpacked, which is bounded: a small file can hold a huge one."""
+def _unpacked(file: Upload, limit: int, check_time: Callable[[], None]) -> Path:
+    """Return the path of the unpacked file, within `limit`: a small file can unpack to a huge one."""
     if file.style.name == "xlsx":
-        # What is no archive is told by who reads it.
+        # If it is not an archive, the reader will say so.
         with suppress(zipfile.BadZipFile), zipfile.ZipFile(file.path) as archive:
             if sum(member.file_size for member in archive.infolist()) > limit:
                 raise _unpacks_to_more(limit)
@@ -176,14 +178,14 @@ def _unpacked(file: Upload, limit: int, go_on: Callable[[], None]) -> Path:
         return file.path
     target = file.path.with_name(f"unpacked.{file.style.name}")
     size = 0
-    with file.path.open("rb") as packed, target.open("wb") as kept:
+    with file.path.open("rb") as packed, target.open("wb") as stored:
         content = unpacked(str(file.path), packed, file.packing)
         for chunk in iter(partial(content.read, 1 << 20), b""):
             size += len(chunk)
             if size > limit:
                 raise _unpacks_to_more(limit)
-            go_on()
-            kept.write(chunk)
+            check_time()
+            stored.write(chunk)
     return target
 
 
@@ -192,7 +194,7 @@ def _unpacks_to_more(limit: int) -> HTTPException:
 
 
 def _of_http(message: str) -> str:
-    """Put a message that names options of the command line into words for who asks over HTTP.
+    """Replace command-line options in a message by the names of query parameters.
 
     >>> _of_http("Name one with --text-column. Fix it, or pass --on-error keep.")
     'Name one with text_column. Fix it, or pass on_error=keep.'
@@ -203,12 +205,12 @@ def _of_http(message: str) -> str:
 
 
 def stream(output: Path, file: Upload, layout: files.Layout) -> Response:
-    """Send a scored file back under the name of the file it was made of."""
+    """Send a scored file back under a name derived from that of the upload."""
     table = json.dumps(layout._asdict())
     if len(table) > MAX_HEADER:
         table = json.dumps(layout._replace(columns=[])._asdict())
     if len(table) > MAX_HEADER:
-        raise UnusableFileError(f"{file.name}: the name of its column of texts is too long.")
+        raise UnusableFileError(f"{file.name}: the name of its text column is too long.")
 
     def chunks() -> Iterator[bytes]:
         with output.open("rb") as content:

@@ -11,7 +11,7 @@ import datetime
 import json
 import re
 from dataclasses import dataclass, replace
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -56,7 +56,7 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a table is written, so that it goes out in the manner it came in.
+    """How a table is written: like the one it came from.
 
     Attributes:
         delimiter: of CSV.
@@ -116,8 +116,11 @@ class Rows:
         faults: see `Batch`.
     """
 
+    #: The attributes that have one item per row.
+    _per_row: ClassVar[tuple[str, ...]] = ("cells", "numbers")
+
     columns: Sequence[str]
-    cells: Sequence[list[Any]]
+    cells: Sequence[Any]
     numbers: Sequence[int]
     faults: Mapping[int, str]
 
@@ -125,10 +128,10 @@ class Rows:
         """Return the number of rows."""
         return len(self.cells)
 
-    def head(self, n: int) -> Rows:
+    def head(self, n: int) -> Self:
         """Return the first n rows."""
         faults = {place: why for place, why in self.faults.items() if place < n}
-        return replace(self, cells=self.cells[:n], numbers=self.numbers[:n], faults=faults)
+        return replace(self, faults=faults, **{name: getattr(self, name)[:n] for name in self._per_row})
 
     def values(self, columns: Sequence[str]) -> Iterable[list[Any]]:  # noqa: ARG002 - they are in order
         """Return the rows."""

@@ -1,4 +1,4 @@
-"""Which column of a table plays which role."""
+"""Find the text, label and service-line columns of a table."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from outsort.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Column names taken for granted, best first; compared in lower case without spaces and marks.
+#: Usual column names, best first; compared in lower case, without spaces and punctuation.
 USUAL_NAMES = {
     "text": (
         "text",
@@ -30,7 +30,7 @@ USUAL_NAMES = {
 
 
 class NoColumnError(DataError):
-    """There is no column for a role, or more than one; `columns` has the names of those there are."""
+    """No column for a role, or more than one; `columns` lists the names of those found."""
 
     def __init__(self, message: str, columns: Sequence[str]) -> None:
         """Hold the message and the columns."""
@@ -41,17 +41,17 @@ class NoColumnError(DataError):
 def find_column(
     source: str, columns: Sequence[str], role: str, name: str | None, *, optional: bool = False
 ) -> str | None:
-    """Return the column that plays a role, by the name given or by its usual names.
+    """Return the column for a role, by the name given or by its usual names.
 
     Args:
         source: the name to call the table by in messages.
         columns: the names of its columns.
         role: text, label or line.
         name: the name given by the user, or None.
-        optional: return None when there is none, unless a name was given.
+        optional: return None if there is none and no name was given.
 
     Raises:
-        NoColumnError: there is no such column, or two with that name.
+        NoColumnError: there is no such column, or several have that name.
     """
     if name is not None:
         wanted: Sequence[str] = (name,)
@@ -69,3 +69,16 @@ def find_column(
     raise NoColumnError(
         f"{source}: {complaint} {wanted[0]!r}; it has {has}. Name one with --{role}-column.", columns
     )
+
+
+def find_text_columns(source: str, columns: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """Return the text columns: the requested ones, the only one there is, or the one with a usual name.
+
+    Raises:
+        NoColumnError: no such column.
+    """
+    if wanted:
+        return [str(find_column(source, columns, "text", name)) for name in wanted]
+    if len(columns) == 1:
+        return [columns[0]]
+    return [str(find_column(source, columns, "text", None))]

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -50,7 +50,7 @@ class PlainBatch:
 
     @property
     def faults(self) -> Mapping[int, str]:
-        """None: what is not plain is not here."""
+        """None: only plain records get here."""
         return {}
 
     def __len__(self) -> int:
@@ -82,12 +82,10 @@ class LineRows(Rows):
         delimiter: between cells.
     """
 
+    _per_row: ClassVar = (*Rows._per_row, "lines")
+
     lines: Sequence[str]
     delimiter: str
-
-    def head(self, n: int) -> Rows:
-        """Return the first n rows."""
-        return Rows(self.columns, self.cells[:n], self.numbers[:n], {})
 
     @property
     def records(self) -> Records:
@@ -137,7 +135,7 @@ class CsvReader:
         self._lines.used.clear()
 
     def _read_text(self, encoding: str) -> None:
-        """Read the stream as text from where it stands."""
+        """Read the stream as text from its current position."""
         # Bytes that are no text come through as lone surrogates, by which their row is found.
         self._text = io.TextIOWrapper(self._stream, encoding, errors="surrogateescape", newline="")
         self._parse_lines(())
@@ -212,14 +210,14 @@ class CsvReader:
                 rest = rest[records.starts[-1] :]
             if not more:
                 break
-            # A record that is longer than a batch is no case for speed.
+            # A record longer than a batch need not be fast.
             go_on &= len(rest) < _BATCH_BYTES
         rest += self._stream.readline(MAX_CELL)
         text = io.StringIO(rest.decode("utf-8", "surrogateescape"), newline="")
         self._parse_lines(list(text))
 
     def _records(self, number: int) -> tuple[list[list[str]], dict[int, str]]:
-        """Return the next records as they stand, and the places of those that are no CSV."""
+        """Return the next records unchanged, and the places of those that are not valid CSV."""
         records: list[list[str]] = []
         faults: dict[int, str] = {}
         while len(records) < BATCH_ROWS:

@@ -6,7 +6,7 @@ import re
 import zipfile
 from dataclasses import dataclass
 from itertools import islice
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from outsort.errors import DataError, first_line
 from outsort.tables.base import BATCH_ROWS, SURPLUS, Dialect, Rows, rows_of
@@ -27,12 +27,9 @@ class SheetRows(Rows):
         number_formats: the number format of each cell, in the shape of `cells`.
     """
 
-    number_formats: Sequence[Sequence[str]]
+    _per_row: ClassVar = (*Rows._per_row, "number_formats")
 
-    def head(self, n: int) -> SheetRows:
-        """Return the first n rows."""
-        plain = super().head(n)
-        return SheetRows(plain.columns, plain.cells, plain.numbers, plain.faults, self.number_formats[:n])
+    number_formats: Sequence[Sequence[str]]
 
 
 class ExcelReader:
@@ -109,7 +106,7 @@ class ExcelReader:
 
 
 def _check_workbook(source: str, stream: IO[bytes]) -> None:
-    """Refuse what is no workbook, is locked, holds macros, or would unpack beyond reason."""
+    """Refuse a file that is not a workbook, is locked, holds macros, or unpacks to an unreasonable size."""
     head = stream.read(8)
     stream.seek(0)
     if head.startswith(b"\xd0\xcf\x11\xe0"):

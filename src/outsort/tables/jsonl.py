@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from outsort.errors import DataError
-from outsort.tables.base import BATCH_ROWS, MAX_CELL, NOT_TEXT, Dialect, joined, rows_of
+from outsort.tables.base import BATCH_ROWS, MAX_CELL, NOT_TEXT, Dialect, Rows, joined, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,35 +17,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class JsonlBatch:
-    """A batch of JSON objects, with the lines they came in; see `base.Batch`.
+class JsonlRows(Rows):
+    """A batch of JSON objects, which are its `cells`, with the lines they came in.
 
     Attributes:
         lines: n_rows lines of JSON.
-        objects: n_rows objects, the content of the lines.
-        numbers: see `base.Batch`.
-        faults: see `base.Batch`.
     """
 
+    _per_row: ClassVar = (*Rows._per_row, "lines")
+
     lines: Sequence[str]
-    objects: Sequence[Mapping[str, Any]]
-    numbers: Sequence[int]
-    faults: Mapping[int, str]
 
-    def __len__(self) -> int:
-        """Return the number of rows."""
-        return len(self.lines)
-
-    def head(self, n: int) -> JsonlBatch:
-        """Return the first n rows."""
-        faults = {place: why for place, why in self.faults.items() if place < n}
-        return replace(
-            self, lines=self.lines[:n], objects=self.objects[:n], numbers=self.numbers[:n], faults=faults
-        )
-
-    def values(self, columns: Sequence[str]) -> Iterable[list[Any]]:
+    def values(self, columns: Sequence[str]) -> list[list[Any]]:
         """Return the rows as lists of values; None where an object lacks a key."""
-        return [[content.get(name) for name in columns] for content in self.objects]
+        return [[content.get(name) for name in columns] for content in self.cells]
 
     def texts(self, columns: Sequence[str]) -> list[str]:
         """Return the text of each row."""
@@ -72,7 +57,7 @@ class JsonlReader:
         """The keys of the first batch."""
         return _keys(batch for batch, _ in zip(self, range(1), strict=False))
 
-    def __iter__(self) -> Iterator[JsonlBatch]:
+    def __iter__(self) -> Iterator[JsonlRows]:
         """Yield the objects."""
         self._stream.seek(0)
         raw_lines = enumerate(iter(partial(self._stream.readline, MAX_CELL), b""), 1)
@@ -99,16 +84,16 @@ class JsonlReader:
                     break
             if not lines:
                 return
-            yield JsonlBatch(lines, objects, numbers, faults)
+            yield JsonlRows([], objects, numbers, faults, lines)
 
     def close(self) -> None:
         """Nothing is held."""
 
 
-def _keys(batches: Iterable[JsonlBatch]) -> list[str]:
+def _keys(batches: Iterable[JsonlRows]) -> list[str]:
     keys: dict[str, None] = {}
     for batch in batches:
-        for content in batch.objects:
+        for content in batch.cells:
             keys.update(dict.fromkeys(content))
     return list(keys)
 
@@ -140,8 +125,8 @@ class JsonlWriter:
     def write(self, batch: Batch, added: Added) -> None:
         """Write rows."""
         new = (dict(zip(added, values, strict=True)) for values in rows_of(added)) if added else None
-        if isinstance(batch, JsonlBatch):
-            rows = zip(batch.lines, batch.objects, new or [{}] * len(batch), strict=True)
+        if isinstance(batch, JsonlRows):
+            rows = zip(batch.lines, batch.cells, new or [{}] * len(batch), strict=True)
             lines = [_spliced(line, content, more) for line, content, more in rows]
         else:
             values = zip(batch.values(self._columns), new or [{}] * len(batch), strict=True)

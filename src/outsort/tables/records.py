@@ -1,7 +1,7 @@
-"""CSV as bytes: records found, cells taken and columns added behind by compiled code.
+"""CSV as bytes: compiled code finds records, takes cells and appends columns.
 
-A record that every reader of CSV takes for the same is plain: as many cells as the header, quotes only
-where they belong, no NUL. Of any other `parse_prefix` says so, and the csv module has the word.
+A record that every CSV reader parses alike is plain: as many cells as the header, quotes only where they
+belong, no NUL. `parse_prefix` stops at any other, which is left to the csv module.
 
 Importing this module loads Numba.
 """
@@ -29,7 +29,7 @@ _LONGEST_SHARE = 8
 
 
 class Records(NamedTuple):
-    """Some plain records of a CSV file, as they stand in it, one after another.
+    """Some plain records of a CSV file, unchanged, one after another.
 
     Attributes:
         data: uint8, their bytes, line ends included.
@@ -185,7 +185,7 @@ def _end_of_bare(data, k, stop, delimiter):  # type: ignore[no-untyped-def]
 
 @nb.njit(cache=True, nogil=True)
 def _closing_quote(data, k, stop):  # type: ignore[no-untyped-def]
-    """Return where the quote stands that ends a cell, or `stop`; at a NUL too, which nothing may follow."""
+    """Return the place of the quote that closes a cell or of a NUL, which nothing may follow; else `stop`."""
     # An unsigned place cannot count from the end, which would cost a branch a byte.
     one, at, end = nb.uint64(1), nb.uint64(k), nb.uint64(stop)
     while at < end and data[at] != 0:

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from outsort.errors import DataError
+from outsort.files import open_binary
 from outsort.tables.base import ReadOptions
 from outsort.tables.formats import FORMATS, Format, format_of
 from outsort.tables.packing import unpacked
@@ -75,25 +75,6 @@ def _stream(source: str) -> Iterator[IO[bytes]]:
             spool.seek(0)
             yield spool
         return
-    try:
-        file = _readable(Path(source))
-    except FileNotFoundError:
-        raise DataError(f"{source}: no such file. Name a table with a column of texts.") from None
-    except IsADirectoryError:
-        raise DataError(f"{source}: is a directory. Name its files, as in {source}/*.csv.") from None
-    except OSError as error:
-        raise DataError(f"{source}: cannot be read ({error.strerror}).") from error
-    with file:
+    hint = "Name a table with a text column, or files by a pattern such as 'folder/*.csv'."
+    with open_binary(Path(source), hint=hint) as file:
         yield file
-
-
-def _readable(path: Path) -> IO[bytes]:
-    """Open a file and read its first byte: some can be opened but not read."""
-    file = path.open("rb")
-    try:
-        file.read(1)
-        file.seek(0)
-    except OSError:
-        file.close()
-        raise
-    return file

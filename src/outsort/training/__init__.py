@@ -1,1 +1,1 @@
-"""Train models and measure them on held-out rows."""
+"""Train models and validate them on held-out rows."""

@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say: a line through the log-odds of answers to held-out rows."""
+"""Calibration: a logistic curve (Platt scaling) fitted to the log-odds of held-out answers."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ if TYPE_CHECKING:
 
     from outsort.numeric import Floats
 
-#: Rows of each kind below which a line would follow chance, and none is drawn.
+#: With fewer rows of either class no curve is fitted: it would follow noise.
 MIN_ROWS = 30
 
 
 def calibrate(
     labels: NDArray[np.str_], log_odds: Floats, neither_log_odds: Floats, weights: Floats
 ) -> Floats:
-    """Fit the calibration of a model to its uncalibrated answers to rows it was not trained on.
+    """Fit the calibration of a model to its uncalibrated answers to held-out rows.
 
-    Calibrated log-odds are intercept + slope * log-odds, with the two numbers that make the rows' labels
-    likeliest (Platt, 1999): one line for KPO against BPO, one for NEITHER against the two.
+    Calibrated log-odds are intercept + slope * log-odds, fitted by maximum likelihood (Platt, 1999): one
+    curve for KPO against BPO, one for NEITHER against both.
 
     Args:
         labels: (n_rows,) of BPO, KPO, NEITHER.
         log_odds: float64 (n_rows,), of KPO against BPO.
-        neither_log_odds: float64 (n_rows,), of NEITHER against the two, or NaN.
-        weights: float64 (n_rows,), how much each row counts.
+        neither_log_odds: float64 (n_rows,), of NEITHER against both, or NaN.
+        weights: float64 (n_rows,), the weight of each row.
 
     Returns:
-        float64 (2, 2): intercept and slope for KPO against BPO, then for NEITHER. Too few rows, or rows
-        in which a higher score does not mean a likelier label, leave a line as it is in `UNCALIBRATED`.
+        float64 (2, 2): intercept and slope for KPO against BPO, then for NEITHER. A curve with too few rows,
+        or with a slope that is not positive, stays as in `UNCALIBRATED`.
     """
     decided = np.isin(labels, ANSWERS)
     result = UNCALIBRATED.copy()
@@ -45,18 +45,18 @@ def calibrate(
             (np.isfinite(neither_log_odds), neither_log_odds, ~decided),
         ]
     ):
-        line = _line(scores[rows], targets[rows], weights[rows])
-        if line is not None:
-            result[row] = line
+        curve = _fit_curve(scores[rows], targets[rows], weights[rows])
+        if curve is not None:
+            result[row] = curve
     return result
 
 
-def _line(scores: Floats, targets: NDArray[np.bool_], weights: Floats) -> tuple[float, float] | None:
+def _fit_curve(scores: Floats, targets: NDArray[np.bool_], weights: Floats) -> tuple[float, float] | None:
     used = weights > 0
     scores, targets, weights = scores[used], targets[used], weights[used]
     if min(targets.sum(), (~targets).sum()) < MIN_ROWS:
         return None
-    # Next to no penalty: two numbers from many rows need none.
+    # Almost no penalty: two parameters fitted to many rows need none.
     regression = LogisticRegression(C=1e6).fit(scores[:, None], targets, weights / weights.mean())
     slope = float(regression.coef_[0, 0])
     return (float(regression.intercept_[0]), slope) if slope > 0 else None

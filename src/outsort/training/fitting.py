@@ -1,4 +1,4 @@
-"""Fit a model: terms, regressions and naive Bayes, added up in one matrix of weights."""
+"""Fit a model: terms, logistic regressions and naive Bayes, summed in one matrix of weights."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ if TYPE_CHECKING:
     from outsort.data.dataset import Dataset
     from outsort.numeric import Floats
 
-#: Added to every count of naive Bayes: most terms are rare, and 1 would drown what they say.
+#: Smoothing of naive Bayes: most terms are rare, and adding 1 would drown them.
 BAYES_SMOOTHING = 0.1
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What training leaves open.
+    """Hyperparameters of training.
 
     Attributes:
         C: inverse strength of the L2 penalty of the logistic regression.
-        passes: how often the solver goes through the rows, at least.
-        steps: how many rows the solver looks at in all, at least: few rows are gone through more often.
-        min_texts: terms that stand in fewer texts are dropped; when None, 2, and 3 from 10,000 texts on.
-        prune: centred weights smaller than this are dropped and the others rounded to half precision; 0 keeps
-            them all as they are.
-        piece_share: what a piece of a word weighs beside a word or pair of the same idf: a word has many
+        passes: minimum passes of the solver over the rows.
+        steps: minimum rows visited by the solver in all: a small dataset gets more passes.
+        min_texts: terms in fewer texts are dropped; None for 2, or 3 from 10,000 texts.
+        prune: centred weights below this are dropped and the others rounded to half precision; 0 keeps all
+            weights exact.
+        piece_share: weight of a piece of a word, relative to a word or pair of the same idf: a word has many
             pieces, which together would outweigh it.
-        ratio_power: in the model of the labels, terms weigh by how unevenly they are spread over the
-            labels, to this power; 0 for all alike: see `log_count_ratios`.
-        bayes_share: how much naive Bayes adds to each logistic regression: see `fit`.
-        seed: of the solver's order of rows and of the folds.
+        ratio_power: in the model of the labels, terms are scaled by their `log_count_ratios` to this power;
+            0 for no scaling.
+        bayes_share: weight of naive Bayes added to each logistic regression: see `fit`.
+        seed: random seed of the solver and the folds.
     """
 
     C: float = 5.0
@@ -60,26 +60,26 @@ class Settings:
 
 
 def roll_up(dataset: Dataset) -> dict[str, str]:
-    """Return the label of each service line; of each label, where the data have no lines."""
+    """Return the label of each service line, or of each label if the data have no lines."""
     return dict(zip(dataset.lines or dataset.labels, dataset.labels, strict=True))
 
 
 def count_terms(
     texts: Sequence[str],
 ) -> tuple[NDArray[np.str_], scipy.sparse.csr_matrix]:
-    """Return every term of some texts, sorted, and which text holds it.
+    """Return the terms of some texts, sorted, and which text has which term.
 
     Returns:
         object (n_terms,) and int64 (n_texts, n_terms) of 0 and 1.
 
     Raises:
-        DataError: no text holds a single term.
+        DataError: no text has a term.
     """
     vectorizer = CountVectorizer(analyzer=text_module.terms, binary=True)
     try:
         counts = vectorizer.fit_transform(texts)
     except ValueError:
-        raise DataError("The texts hold no letter or digit, so nothing can be learnt.") from None
+        raise DataError("The texts have no letters or digits, so there is nothing to learn from.") from None
     return vectorizer.get_feature_names_out(), counts
 
 
@@ -92,11 +92,11 @@ def fit(
 ) -> Model:
     """Fit a model to counted texts.
 
-    A model of service lines names the line and is best on work like its rows; one of labels is better on
-    work unlike them, for it looks for what all lines of a label share. A line's scores are its own plus its
-    label's. Either model is a logistic regression and `settings.bayes_share` of naive Bayes, which takes each
-    word for what it says by itself and so holds in company it was never seen in. Rolled up, that is a
-    weighted sum of four models' log-odds (a product of experts; Hinton, 2002).
+    A model over service lines names the line and is best on work like its rows; a model over labels is
+    better on other work, because it learns what all lines of a label share. The score of a line is its own
+    plus its label's. Both models are a logistic regression plus `settings.bayes_share` of naive Bayes, which
+    weighs each word independently and so generalises to new combinations. Rolled up, that is a weighted sum
+    of four models' log-odds (a product of experts; Hinton, 2002).
 
     Args:
         terms: (n_terms,), as `count_terms` returns them.
@@ -106,7 +106,7 @@ def fit(
         settings: the settings.
 
     Raises:
-        DataError: no term stands in enough texts; see `is_frequent`.
+        DataError: no term is in enough texts; see `is_frequent`.
     """
     frequent = is_frequent(counts, settings)
     counts = counts[:, frequent]
@@ -123,8 +123,8 @@ def fit(
             scaled, targets, C=settings.C, passes=settings.passes, steps=settings.steps, seed=settings.seed
         )
         weights *= scale
-        # Pieces repeat what their words say, which naive Bayes would count again and again. Texts that share
-        # no word have pieces only, and naive Bayes refuses to learn from nothing.
+        # Pieces repeat their words, which naive Bayes would count many times over. Texts that share no word
+        # have pieces only, and naive Bayes cannot be fitted to no features.
         if not is_piece.all():
             bayes = MultinomialNB(alpha=BAYES_SMOOTHING).fit(counts[:, ~is_piece], targets)
             weights[:, ~is_piece] += settings.bayes_share * bayes.feature_log_prob_
@@ -140,7 +140,7 @@ def fit(
         bias = bias + np.array([label_bias[line_labels[line]] for line in classes])
     if settings.prune:
         kept[np.abs(kept) < settings.prune] = 0
-        # Rounded here, so that what is saved is what is evaluated: see `artefact.pack`.
+        # Rounded here, so that what is saved is what is evaluated: see `model_file.pack`.
         kept = kept.astype(np.float16)
     term_places, column_places = np.nonzero(kept.T)
     return Model(
@@ -156,21 +156,21 @@ def fit(
 
 
 def is_frequent(counts: scipy.sparse.csr_matrix, settings: Settings) -> NDArray[np.bool_]:
-    """Tell which terms stand in as many texts as `settings.min_texts` asks for: bool (n_terms,).
+    """Return which terms are in at least `settings.min_texts` texts: bool (n_terms,).
 
     Args:
         counts: (n_texts, n_terms).
         settings: the settings.
 
     Raises:
-        DataError: none does.
+        DataError: none is.
     """
     min_texts = settings.min_texts or (3 if counts.shape[0] >= 10_000 else 2)
     frequent: NDArray[np.bool_] = counts.getnnz(axis=0) >= min_texts
     if not frequent.any():
         raise DataError(
-            f"No word or piece of a word stands in {min_texts} texts, so nothing can be "
-            "learnt. Add more rows."
+            f"No word or piece of a word is in {min_texts} texts, so there is nothing to learn from. "
+            "Add more rows."
         )
     return frequent
 
@@ -193,12 +193,12 @@ def line_scores(model: Model, counts: scipy.sparse.csr_matrix) -> Floats:
 
 
 def log_count_ratios(counts: scipy.sparse.csr_matrix, labels: Sequence[str]) -> Floats:
-    """Return for each term how unevenly the labels' texts hold it: float64 (n_terms,), 0 or above.
+    """Return how unevenly each term is distributed over the labels: float64 (n_terms,), 0 or above.
 
     The mean over the labels of abs(log(p / q)), with p and q the term's share of all terms in the label's
-    texts and in the others, one text more added to each. Features multiplied by this before a regression
-    with an L2 penalty make it prefer terms that are telling by themselves, as naive Bayes does (NB-SVM;
-    Wang and Manning, 2012).
+    texts and in the others, smoothed by one text each. Scaling features by it before a regression with an L2
+    penalty favours terms that are discriminative by themselves, as naive Bayes does (NB-SVM; Wang and
+    Manning, 2012).
 
     Args:
         counts: (n_texts, n_terms) of 0 and 1.
@@ -218,7 +218,7 @@ def log_count_ratios(counts: scipy.sparse.csr_matrix, labels: Sequence[str]) -> 
 def centred(weights: Floats) -> Floats:
     """Subtract from each term's weights (n_classes, n_terms) their median over the classes.
 
-    Softmax does not change when all weights of a term shift alike, and most classes share the median:
-    centred, most weights are next to nothing and can be dropped.
+    Softmax is invariant to shifting all weights of a term equally, and most classes share the median, so most
+    centred weights are near 0 and can be dropped.
     """
     return weights - np.median(weights, axis=0, keepdims=True)

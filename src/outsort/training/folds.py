@@ -1,10 +1,10 @@
-"""Cross-validation: which rows are held out together, and the answers of models that never saw them."""
+"""Cross-validation: the folds, and the answers to held-out rows."""
 
 from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import joblib
 import numpy as np
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 #: The schemes of cross-validation, by their names in `Model.about`.
 STRATIFIED = "random folds"
-LINES_OUT = "whole lines left out"
+LINES_OUT = "unseen service lines"
 UNSEEN = "unseen {}"
 LATER = "later {}"
 #: The (training rows, held-out rows) of each fold: intp (n,) each.
@@ -36,34 +36,33 @@ Splits = list[tuple["NDArray[np.intp]", "NDArray[np.intp]"]]
 
 @dataclass(frozen=True)
 class Checks:
-    """How a model is validated, and what its accepted answers promise.
+    """How a model is validated, and the precision that it promises.
 
     Attributes:
-        folds: folds of cross-validation; 0 for none, and so for no calibration and no threshold. Lines are
-            left out in twice as many.
-        target_precision: share of accepted answers that shall be right; an accepted text that is NEITHER
-            counts as wrong.
-        confidence: probability that the promise is kept.
-        group_column: a column whose values are left out whole in a scheme of their own: suppliers, say.
-        time_column: a column of dates; a scheme of its own scores rows later than those trained on.
-        weight_column: a column of how much each row counts in scores, calibration and threshold: spend.
+        folds: folds of cross-validation; 0 for none, and so for no calibration and no threshold. Unseen
+            service lines have twice as many.
+        target_precision: precision that accepted answers must have; an accepted NEITHER text is wrong.
+        level: confidence level of that promise.
+        group_column: a column, such as suppliers; one more scheme scores unseen values of it.
+        time_column: a column of dates; one more scheme scores rows later than the training rows.
+        weight_column: a column of weights for scores, calibration and threshold, such as spend.
     """
 
     folds: int = 5
     target_precision: float = 0.95
-    confidence: float = 0.9
+    level: float = 0.9
     group_column: str | None = None
     time_column: str | None = None
     weight_column: str | None = None
 
 
 def folds(dataset: Dataset, checks: Checks, seed: int) -> dict[str, Splits]:
-    """Return the (training rows, held-out rows) of each fold for each scheme the data allow.
+    """Return the folds of each scheme that the data allow.
 
-    No more folds are made than the rarest label has rows, lines or groups.
+    There are no more folds than the rarest label has rows, lines or groups.
 
     Raises:
-        DataError: a group or time column was named and does not allow its scheme.
+        DataError: the group or time column does not allow its scheme.
     """
     labels = np.array(dataset.labels)
     lines = np.array(dataset.lines or dataset.labels)
@@ -75,10 +74,10 @@ def folds(dataset: Dataset, checks: Checks, seed: int) -> dict[str, Splits]:
     schemes: dict[str, Splits] = {}
     n = min(checks.folds, fewest(label for label in labels if label in ANSWERS))
     splitter = StratifiedKFold(n, shuffle=True, random_state=seed)
-    # The finest strata of which every fold can have its share; with coarser ones it is left to chance.
+    # The finest strata with a row for every fold.
     strata = next((s for s in (lines, labels) if fewest(s) >= n), is_kpo)
     schemes[STRATIFIED] = list(splitter.split(labels, strata))
-    # The final model knows every line: the fewer a fold leaves out, the more its models are like that one.
+    # The final model knows every line: the fewer lines a fold holds out, the more similar its model is.
     n = min(2 * checks.folds, fewest(label for label in roll_up(dataset).values() if label in ANSWERS))
     if dataset.lines is not None and n >= 2:
         splits = _grouped(labels if fewest(labels) >= n else is_kpo, lines, n, seed)
@@ -91,13 +90,15 @@ def folds(dataset: Dataset, checks: Checks, seed: int) -> dict[str, Splits]:
     return schemes
 
 
-def _grouped(strata: NDArray[Any], groups: NDArray[Any], n: int, seed: int) -> Splits:
+def _grouped(
+    strata: NDArray[np.str_] | NDArray[np.bool_], groups: NDArray[np.str_], n: int, seed: int
+) -> Splits:
     splitter = StratifiedGroupKFold(n, shuffle=True, random_state=seed)
     return list(splitter.split(strata, strata, groups))
 
 
 def is_teachable(labels: NDArray[np.str_], splits: Splits) -> bool:
-    """Tell whether the training rows of each fold hold both answers: labels are str (n_rows,)."""
+    """Return whether the training rows of every fold have both BPO and KPO: labels are str (n_rows,)."""
     return all(set(ANSWERS) <= set(labels[rows]) for rows, _ in splits)
 
 
@@ -106,26 +107,26 @@ def _unseen(dataset: Dataset, checks: Checks, labels: NDArray[np.str_], seed: in
     n = min(checks.folds, len(set(groups)))
     if n < 2:
         raise DataError(
-            f"{dataset.source}: column {checks.group_column!r} holds one value only, so no group can be left "
-            "out. Name another --group-column."
+            f"{dataset.source}: column {checks.group_column!r} has only one value, so no group can be held "
+            "out. Choose another --group-column."
         )
     splits = _grouped(labels == ANSWERS[1], groups, n, seed)
     if not is_teachable(labels, splits):
         raise DataError(
-            f"{dataset.source}: with some groups of column {checks.group_column!r} left out, no row of BPO "
-            "or none of KPO is left to learn from. Name a column with smaller groups."
+            f"{dataset.source}: with some groups of column {checks.group_column!r} held out, no BPO or no "
+            "KPO row is left to train on. Choose a column with smaller groups."
         )
     return splits
 
 
 def _later(dataset: Dataset, checks: Checks, labels: NDArray[np.str_]) -> Splits:
-    """Cut the times into blocks; each but the first is held out from a model of those before it."""
+    """Split the times into blocks; each block but the first is held out from a model of the earlier ones."""
     times = values.times_of(dataset, str(checks.time_column))
     moments, codes = np.unique(times, return_inverse=True)
     if len(moments) < 2:
         raise DataError(
-            f"{dataset.source}: column {checks.time_column!r} holds one time only, so nothing is later. "
-            "Name another --time-column."
+            f"{dataset.source}: column {checks.time_column!r} has only one time, so no row is later. "
+            "Choose another --time-column."
         )
     blocks = np.array_split(np.arange(len(moments)), min(checks.folds + 1, len(moments)))
     splits = [(np.flatnonzero(codes < out[0]), np.flatnonzero(np.isin(codes, out))) for out in blocks[1:]]
@@ -133,7 +134,7 @@ def _later(dataset: Dataset, checks: Checks, labels: NDArray[np.str_]) -> Splits
     if not splits:
         raise DataError(
             f"{dataset.source}: before the last times of column {checks.time_column!r} there are no rows of "
-            "both BPO and KPO to learn from. Name another --time-column."
+            "both BPO and KPO to train on. Choose another --time-column."
         )
     return splits
 
@@ -153,12 +154,12 @@ def held_out_answers(
         line_labels: the label of each line.
         terms: (n_terms,), as `count_terms` returns them.
         counts: (n_texts, n_terms).
-        splits: the (training rows, held-out rows) of each fold; each row is held out once at most.
+        splits: the (training rows, held-out rows) of each fold; no row is held out twice.
         settings: the settings of training.
 
     Returns:
-        The uncalibrated log-odds of KPO against BPO, and of NEITHER against the two: float64 (n_texts,)
-        each; NaN for rows that no fold holds out.
+        The uncalibrated log-odds of KPO against BPO, and of NEITHER against both: float64 (n_texts,) each;
+        NaN for rows that no fold holds out.
     """
     tasks = _of_folds(lines, line_labels, terms, counts, splits, settings)
     return _in_place(len(lines), splits, joblib.Parallel(n_jobs=-1, prefer="processes")(tasks))
@@ -171,9 +172,9 @@ def fit_with_folds(
     schemes: Mapping[str, Splits],
     settings: Settings,
 ) -> tuple[Model, dict[str, tuple[Floats, Floats]]]:
-    """Fit the model to all rows, and return for each scheme what `held_out_answers` does.
+    """Fit the model to all rows, and return the result of `held_out_answers` for each scheme.
 
-    All fits are one batch, so that no core waits while another is at the last of a scheme, or at the model.
+    All fits are one batch, so that no core waits for the last fit of a scheme.
     """
     lines, line_labels = dataset.lines or dataset.labels, roll_up(dataset)
     if not schemes:
@@ -196,8 +197,8 @@ def _of_folds(
     counts: scipy.sparse.csr_matrix,
     splits: Splits,
     settings: Settings,
-) -> list[Any]:
-    """Return a call of `_held_out` for each fold, for joblib to make."""
+) -> list[object]:
+    """Return a joblib task for each fold."""
     return [
         joblib.delayed(_held_out)(
             terms, counts, rows, held_out, [lines[i] for i in rows], line_labels, settings
@@ -209,14 +210,14 @@ def _of_folds(
 def _in_place(
     n_texts: int, splits: Splits, results: Sequence[tuple[Floats, Floats]]
 ) -> tuple[Floats, Floats]:
-    """Put the answers of each fold where its held-out rows stand; NaN elsewhere."""
+    """Put the answers of each fold at the positions of its held-out rows; NaN elsewhere."""
     log_odds, neither_log_odds = np.full((2, n_texts), np.nan)
     for (_, held_out), (kpo, neither) in zip(splits, results, strict=True):
         log_odds[held_out], neither_log_odds[held_out] = kpo, neither
     return log_odds, neither_log_odds
 
 
-# A function of the module, and what is large an argument: on a cluster it then goes to each worker once.
+# A module-level function with large arguments: a cluster sends those to each worker once.
 def _held_out(
     terms: NDArray[np.str_],
     counts: scipy.sparse.csr_matrix,

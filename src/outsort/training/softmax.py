@@ -1,8 +1,8 @@
 """Multinomial logistic regression, fitted by stochastic gradient descent.
 
-With a hundred classes most of the time of training goes here, and again in every fold of validation. To come
-as near the optimum, scikit-learn's solvers take three times as long or more: see models/notes.md. Importing
-this module loads Numba.
+With a hundred classes, training and cross-validation spend most of their time here. scikit-learn's solvers
+take three times as long or more to come as close to the optimum: see models/notes.md. Importing this module
+loads Numba.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from outsort.numeric import Floats
 
-#: The first step of the bias: small, for it is in every row and a term in few (Bottou, 2012).
+#: First step size of the bias: small, because every row has it and few rows have a given term (Bottou, 2012).
 _FIRST_BIAS_STEP = 0.04
 
 
@@ -33,20 +33,20 @@ def fit_softmax(
     steps: int,
     seed: int,
 ) -> tuple[list[str], Floats, Floats]:
-    """Fit weights W and bias b that minimise C * sum of log losses + |W|^2 / 2, about.
+    """Fit weights W and bias b that approximately minimise C * sum of log losses + |W|^2 / 2.
 
-    The rows are gone through in random order, in each pass another, and each moves the weights against its
-    gradient. The curvature of the loss of a row x is |x|^2 / 2 at most (Boehning, 1992), so steps of up to
-    4 / |x|^2 are safe. They begin there, with the mean of |x|^2 and so that the penalty takes at most half of
-    a weight, and fall linearly to 0, which ends as near the optimum as averaging the weights would.
+    Each pass visits the rows in a new random order, and each row moves the weights against its gradient. The
+    curvature of the loss of a row x is no more than |x|^2 / 2 (Boehning, 1992), so steps of up to 4 / |x|^2
+    are safe. Step sizes start there, with the mean of |x|^2 and with the penalty capped at half of a weight,
+    and fall linearly to 0, which ends as close to the optimum as averaging the weights would.
 
     Args:
         vectors: float32 (n_rows, n_terms).
         targets: the n_rows classes.
         C: inverse strength of the penalty; the bias has none.
-        passes: over the rows, at least.
-        steps: rows looked at in all, at least: few rows are gone through more often.
-        seed: of the order of rows.
+        passes: minimum passes over the rows.
+        steps: minimum rows visited in all: a small dataset gets more passes.
+        seed: random seed of the order of rows.
 
     Returns:
         The n_classes classes, sorted; weights float64 (n_classes, n_terms); bias float64 (n_classes,).
@@ -59,7 +59,7 @@ def fit_softmax(
     mean_square = float(vectors.multiply(vectors).sum()) / n_rows
     penalty = 1 / (C * n_rows)
     weights = np.zeros((vectors.shape[1], len(classes)), np.float32)
-    # Where it would be if no term said anything.
+    # The optimum if terms carried no information.
     bias = np.log(np.bincount(codes) / n_rows).astype(np.float32)
     _descend(
         vectors.indptr,
@@ -82,7 +82,7 @@ def _descend(  # type: ignore[no-untyped-def]
     """Move `weights` (n_terms, n_classes) and `bias` (n_classes,) along the rows of `order`."""
     n_classes = len(bias)
     gradient = np.empty(n_classes, np.float32)
-    # The penalty shrinks all weights at every step: one factor stands for that, until it is small.
+    # The penalty shrinks all weights at every step: one factor does that lazily, until it is small.
     scale = 1.0
     for t, row in enumerate(order):
         left = 1 - t / len(order)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
 
 import joblib
 import numpy as np
@@ -13,6 +13,7 @@ import sklearn
 from outsort._numba import nb
 from outsort._version import __version__
 from outsort.data import dataset, identity, values
+from outsort.training.about import Promise, identify
 from outsort.training.fitting import Settings, count_terms
 from outsort.training.folds import Checks, fit_with_folds, folds
 from outsort.training.validation import Validation, validate
@@ -21,9 +22,36 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
+    import scipy.sparse
+    from numpy.typing import NDArray
 
     from outsort.data.dataset import Dataset
     from outsort.model import Model
+    from outsort.numeric import Floats
+    from outsort.training.folds import Splits
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A dataset split into folds and counted.
+
+    Attributes:
+        dataset: the n_texts rows.
+        settings: the settings.
+        checks: the checks.
+        schemes: as `folds` returns them; empty without cross-validation.
+        weights: float64 (n_texts,), the weight of each row.
+        terms: (n_terms,), as `count_terms` returns them.
+        counts: (n_texts, n_terms).
+    """
+
+    dataset: Dataset
+    settings: Settings
+    checks: Checks
+    schemes: dict[str, Splits]
+    weights: Floats
+    terms: NDArray[np.str_]
+    counts: scipy.sparse.csr_matrix
 
 
 def train(
@@ -38,7 +66,7 @@ def train(
     """Train a model on labelled texts.
 
     Args:
-        data: a CSV file, a frame, or data already read and checked.
+        data: a file, a frame, or a dataset.
         text_column: the column of texts; found by its usual name when None.
         label_column: the column of labels: BPO, KPO, NEITHER.
         line_column: the column of service lines, if there is one.
@@ -50,8 +78,8 @@ def train(
         versions of NumPy, scikit-learn and Numba on the same kind of machine.
 
     Raises:
-        DataError: the data cannot be used; see `outsort.dataset.read`.
-        ValueError: a number in `checks` is out of its range.
+        DataError: the data cannot be used; see `data.dataset.read`.
+        ValueError: a number in `checks` is out of range.
     """
     if not isinstance(data, dataset.Dataset):
         data = dataset.read(data, text_column=text_column, label_column=label_column, line_column=line_column)
@@ -61,21 +89,43 @@ def train(
 def train_validated(
     dataset: Dataset, settings: Settings | None = None, checks: Checks | None = None
 ) -> tuple[Model, Validation | None]:
-    """Do what `train` does, and return what cross-validation found, too; None without folds."""
-    settings, checks = settings or Settings(), checks or Checks()
+    """Do what `train` does, and return the validation as well; None without folds."""
+    return train_prepared(prepare(dataset, settings or Settings(), checks or Checks()))
+
+
+def prepare(dataset: Dataset, settings: Settings, checks: Checks) -> Prepared:
+    """Split a dataset into folds and count its terms; a bad column raises before the long work."""
     if checks.folds < 0 or checks.folds == 1:
         raise ValueError(f"folds is {checks.folds}: choose 2 or more, or 0 for no cross-validation")
-    # What the columns named in `checks` lack is told before the work, not after it.
     schemes = folds(dataset, checks, settings.seed) if checks.folds else {}
-    weights = values.weights_of(dataset, checks.weight_column) if checks.weight_column else None
-    terms, counts = count_terms(dataset.texts)
-    model, raw = fit_with_folds(dataset, terms, counts, schemes, settings)
-    validation = validate(dataset, schemes, raw, checks, weights, settings.seed) if schemes else None
-    about = {
-        "data": data_identity(dataset),
+    weights = values.weights_of(dataset, checks.weight_column)
+    return Prepared(dataset, settings, checks, schemes, weights, *count_terms(dataset.texts))
+
+
+def train_prepared(prepared: Prepared) -> tuple[Model, Validation | None]:
+    """Train and validate on a prepared dataset."""
+    dataset, settings, schemes = prepared.dataset, prepared.settings, prepared.schemes
+    model, raw = fit_with_folds(dataset, prepared.terms, prepared.counts, schemes, settings)
+    validation = None
+    if schemes:
+        validation = validate(dataset, schemes, raw, prepared.checks, prepared.weights, settings.seed)
+        model = replace(model, calibration=validation.calibration, threshold=validation.certificate.threshold)
+    return replace(
+        model, about=_about(dataset, settings, validation), seen=np.unique(identity.hashes_of(dataset.texts))
+    ), validation
+
+
+def _about(dataset: Dataset, settings: Settings, validation: Validation | None) -> dict[str, object]:
+    """Return the origin of a model as plain values, for its file."""
+    scores, decision = {}, {}
+    if validation:
+        scores = {scheme: found.to_dict() for scheme, found in validation.scores.items()}
+        decision = Promise(**vars(validation.certificate), held_out=validation.scheme).to_dict()
+    return {
+        "data": identify(dataset).to_dict(),
         "settings": asdict(settings),
-        "scores": validation.scores if validation else {},
-        "decision": _decision(validation) if validation else {},
+        "scores": scores,
+        "decision": decision,
         "versions": {
             "outsort": __version__,
             "python": platform.python_version(),
@@ -85,23 +135,3 @@ def train_validated(
             "joblib": joblib.__version__,
         },
     }
-    model = replace(model, about=about, seen=np.unique(identity.hashes_of(dataset.texts)))
-    if validation:
-        model = replace(model, calibration=validation.calibration, threshold=validation.certificate.threshold)
-    return model, validation
-
-
-def data_identity(dataset: Dataset) -> dict[str, Any]:
-    """Return what tells some data from others: name without folders, sha256, rows, rows by label."""
-    return {
-        "source": dataset.source.replace("\\", "/").rsplit("/", 1)[-1],
-        "sha256": dataset.fingerprint,
-        "rows": len(dataset.texts),
-        "rows_by_label": {label: dataset.labels.count(label) for label in sorted(set(dataset.labels))},
-    }
-
-
-def _decision(validation: Validation) -> dict[str, Any]:
-    """Return the certificate as plain values, with what it was found on; what it lacks is None."""
-    figures = validation.certificate._asdict()
-    return {"held_out": validation.scheme} | {k: None if v != v else v for k, v in figures.items()}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from outsort.decision import confidence
 from outsort.labels import ANSWERS
-from outsort.metrics import score
+from outsort.metrics import Scores, score
 from outsort.numeric import odds_to_proba
+from outsort.results import Result
 from outsort.training.calibration import calibrate
 from outsort.training.folds import LINES_OUT, STRATIFIED, UNSEEN, Checks, Splits
 from outsort.training.threshold import Certificate, certify
@@ -23,11 +25,12 @@ if TYPE_CHECKING:
     from outsort.numeric import Floats
 
 
-class HeldOut(NamedTuple):
+@dataclass(frozen=True)
+class HeldOut(Result):
     """Answers to rows by models that were not trained on them.
 
     Attributes:
-        rows: intp (n,), places of the rows in the data, ascending.
+        rows: intp (n,), positions of the rows in the data, ascending.
         log_odds: float64 (n,), of KPO against BPO, calibrated.
         neither: float64 (n,), probability of NEITHER, calibrated, or NaN.
     """
@@ -37,19 +40,34 @@ class HeldOut(NamedTuple):
     neither: Floats
 
 
-class Validation(NamedTuple):
-    """What cross-validation found.
+@dataclass(frozen=True)
+class Uncalibrated(Result):
+    """What the same answers scored before calibration."""
+
+    log_loss: float
+    calibration_error: float
+
+
+@dataclass(frozen=True)
+class HeldOutScores(Scores):
+    """Scores of a scheme of cross-validation, after and before calibration."""
+
+    uncalibrated: Uncalibrated
+
+
+@dataclass(frozen=True)
+class Validation(Result):
+    """The result of cross-validation.
 
     Attributes:
-        scores: for each scheme the scores of `evaluation.score`, with `uncalibrated`: the log loss and
-            calibration error of the same answers before calibration.
-        held_out: for each scheme the answers that were scored.
-        scheme: the one that calibration and threshold were fitted on: the hardest without a time column.
+        scores: the scores of each scheme.
+        held_out: the answers that were scored.
+        scheme: the scheme that calibration and threshold were fitted on: the hardest without a time column.
         calibration: float64 (2, 2), as in `Model`.
-        certificate: what the rows say of the threshold.
+        certificate: what the held-out rows certify.
     """
 
-    scores: dict[str, dict[str, Any]]
+    scores: dict[str, HeldOutScores]
     held_out: dict[str, HeldOut]
     scheme: str
     calibration: Floats
@@ -61,60 +79,59 @@ def validate(
     schemes: Mapping[str, Splits],
     raw: Mapping[str, tuple[Floats, Floats]],
     checks: Checks,
-    weights: Floats | None,
+    weights: Floats,
     seed: int,
 ) -> Validation:
-    """Calibrate, certify and score answers to rows by models that were not trained on them.
+    """Calibrate, certify and score held-out answers.
 
-    Each scheme's scores are those of `evaluation.score` over its held-out rows together. A scheme of random
-    folds is stratified. The others tell how the model does on work unlike its rows: whole service lines
-    left out, where there are lines; whole groups left out; rows later than all it was trained on.
+    A scheme's scores cover its held-out rows together. Random folds are stratified; the other schemes
+    measure the model on work unlike its rows: unseen service lines, unseen groups, later rows.
 
-    Calibration and threshold come from the hardest of the schemes that hold out every row: lines, or else
-    groups, or else random rows. There each fold is calibrated by the others, so that no row is judged by
-    a line it helped to draw.
+    Calibration and threshold come from the hardest scheme that holds out every row: service lines, else
+    groups, else random rows. In that scheme each fold is calibrated on the others, so no row is judged by a
+    curve that it helped to fit.
 
     Args:
         dataset: the data, n_texts rows.
         schemes: as `folds` returns them.
-        raw: for each scheme what `held_out_answers` returns.
-        checks: the columns and target.
-        weights: float64 (n_texts,), how much each row counts; None for all alike.
-        seed: of the certificate.
+        raw: the result of `held_out_answers` for each scheme.
+        checks: the columns and the target.
+        weights: float64 (n_texts,), the weight of each row.
+        seed: random seed of the certificate.
     """
     labels = np.array(dataset.labels)
     unseen = UNSEEN.format(checks.group_column)
     scheme = next(name for name in (LINES_OUT, unseen, STRATIFIED) if name in schemes)
-    row_weights = np.ones(len(labels)) if weights is None else weights
-    calibration = calibrate(labels, *raw[scheme], row_weights)
+    calibration = calibrate(labels, *raw[scheme], weights)
     held_out, scores = {}, {}
     for name, splits in schemes.items():
         answers = np.stack(raw[name])
         calibrated = np.empty_like(answers)
         for _, out in splits:
-            line = calibration
+            fitted = calibration
             if name == scheme:
                 others = np.setdiff1d(np.arange(len(labels)), out)
-                line = calibrate(labels[others], answers[0, others], answers[1, others], row_weights[others])
-            calibrated[:, out] = line[:, :1] + line[:, 1:] * answers[:, out]
+                fitted = calibrate(labels[others], answers[0, others], answers[1, others], weights[others])
+            calibrated[:, out] = fitted[:, :1] + fitted[:, 1:] * answers[:, out]
         rows = np.sort(np.concatenate([out for _, out in splits]))
         held_out[name] = HeldOut(rows, calibrated[0, rows], odds_to_proba(calibrated[1, rows])[:, 1])
         before, after = (
             score(
                 labels[rows],
                 *(odds_to_proba(log_odds)[:, 1] for log_odds in both[:, rows]),
-                weights=row_weights[rows],
+                weights=weights[rows],
                 source=dataset.source,
             )
             for both in (answers, calibrated)
         )
-        scores[name] = after | {"uncalibrated": {k: before[k] for k in ("log_loss", "calibration_error")}}
+        uncalibrated = Uncalibrated(before.log_loss, before.calibration_error)
+        scores[name] = HeldOutScores(**vars(after), uncalibrated=uncalibrated)
     chosen = held_out[scheme]
     certificate = certify(
         confidence(chosen.log_odds, chosen.neither),
         labels[chosen.rows] == np.where(chosen.log_odds > 0, *ANSWERS[::-1]),
         checks.target_precision,
-        checks.confidence,
+        checks.level,
         weights,
         seed,
     )

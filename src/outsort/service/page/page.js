@@ -1,39 +1,39 @@
-// The page of the service: texts in, answers reviewed, corrected and taken home.
+// The page of the service: classify texts, review and correct the answers, download the results.
 //
-// Text is only ever put in as text, never as markup. Nothing is kept but in this page's memory, and a
-// token, if the service asks for one, in this tab. Of a long table only the rows in sight are in the
-// document; what their words said is asked for as they come into sight.
+// Texts are inserted as text nodes, never as markup. State is kept in memory only, except for the token, which is
+// in sessionStorage. The list is virtualised: only the visible rows are in the document, and their explanations
+// are fetched when they become visible.
 
 const $ = (id) => document.getElementById(id);
 const narrow = window.matchMedia("(max-width: 52rem)");
 
-/** Log-odds from which a word is tinted weakly, clearly, strongly. */
+/** Least log-odds of a word for a weak, medium and strong tint. */
 const TINTED_FROM = [0.1, 0.5, 1.5];
-/** Rows shown, characters of a text in the list, texts explained at a time. */
-const MAX_ROWS = 200_000, MAX_SHOWN = 300, MAX_ASKED = 60;
-/** Rows kept in the document above and below those in sight. */
+/** Limits of rows shown, characters per text in the list, texts explained per request. */
+const MAX_ROWS = 200_000, MAX_SHOWN = 300, MAX_EXPLAINED = 60;
+/** Extra rows in the document above and below the visible ones. */
 const SPARE = 6;
 
-let about = null; // what the service says of its model and limits
-let source = null; // the file at hand, and how it is read: {file, params, pasted}
+let info = null; // the model and the limits, from /model
+let source = null; // the current file and how it is read: {file, params, pasted}
 let rows = []; // {text, label, p, neither, line, decision, reason}
-let view = []; // the places in `rows` of those that are shown
-let active = -1; // the place in `view` of the chosen one
-let run = 0; // counts what was asked to be sorted: an answer that comes late is dropped
-const explained = new Map(); // text -> the service's answer, with its words
+let view = []; // indices in `rows` of the rows in the list
+let active = -1; // index in `view` of the selected row
+let run = 0; // number of the current run; responses to earlier runs are ignored
+const explained = new Map(); // text -> the explained answer, with its words
 const corrections = new Map(); // text -> {row, label, line, at}
 let unsaved = false;
 
-// --- asking ----------------------------------------------------------------------------------------
+// --- requests ----------------------------------------------------------------------------------------
 
-class Refusal extends Error {
+class ResponseError extends Error {
   constructor(status, problem) {
     super(problem.detail || `The service answered with ${status}.`);
     this.columns = problem.columns;
   }
 }
 
-async function ask(path, init = {}) {
+async function request(path, init = {}) {
   for (let attempt = 1; ; attempt++) {
     const token = sessionStorage.getItem("token");
     const headers = { ...init.headers, ...(token ? { authorization: `Bearer ${token}` } : {}) };
@@ -50,18 +50,18 @@ async function ask(path, init = {}) {
       const seconds = Number(response.headers.get("retry-after")) || 1;
       await new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
     } else {
-      throw new Refusal(response.status, await response.json().catch(() => ({})));
+      throw new ResponseError(response.status, await response.json().catch(() => ({})));
     }
   }
 }
 
 let unlocking = null;
 
-/** Wait for a token; those who ask at once wait together. */
-function unlock(refused) {
+/** Wait for a token; concurrent requests share one prompt. */
+function unlock(rejected) {
   unlocking ??= new Promise((resolve) => {
     $("unlock").hidden = false;
-    if (refused) alarm("That was not the token.");
+    if (rejected) showError("Wrong token.");
     $("token").focus();
     $("unlock").onsubmit = (event) => {
       event.preventDefault();
@@ -76,65 +76,65 @@ function unlock(refused) {
   return unlocking;
 }
 
-/** Fetch what the words of some texts said, unless it is known. */
+/** Fetch the explanations of texts that are not explained yet. */
 async function explain(texts) {
   let size = 0;
-  const unknown = [...new Set(texts)].filter((text) => {
-    if (explained.has(text) || text.length > about.limits.characters) return false;
+  const missing = [...new Set(texts)].filter((text) => {
+    if (explained.has(text) || text.length > info.limits.characters) return false;
     size += 4 * text.length;
-    return size < about.limits.body;
+    return size < info.limits.body;
   });
-  if (!unknown.length) return;
-  const response = await ask("predict", {
+  if (!missing.length) return;
+  const response = await request("predict", {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ texts: unknown.map((text) => text.toWellFormed()), explain: true }),
+    body: JSON.stringify({ texts: missing.map((text) => text.toWellFormed()), explain: true }),
   });
   const { answers } = await response.json();
-  answers.forEach((answer, i) => explained.set(unknown[i], answer));
+  answers.forEach((answer, i) => explained.set(missing[i], answer));
 }
 
 // --- sorting ---------------------------------------------------------------------------------------
 
 async function sort(file, { pasted = false, column = null } = {}) {
-  const mine = ++run;
+  const current = ++run;
   $("alert").hidden = $("columns").hidden = true;
   try {
-    about ??= await (await ask("model")).json();
-    if (file.size > about.limits.file) {
-      throw new Error(`${file.name} is larger than ${count(about.limits.file)} bytes. Sort it in parts.`);
+    info ??= await (await request("model")).json();
+    if (file.size > info.limits.file) {
+      throw new Error(`${file.name} is larger than ${count(info.limits.file)} bytes. Sort it in parts.`);
     }
-    say(`Sorting ${pasted ? "the texts" : file.name} …`, true);
+    setStatus(`Sorting ${pasted ? "the texts" : file.name} …`, true);
     const params = new URLSearchParams({ filename: file.name, on_error: "keep" });
     if (column !== null) params.set("text_column", column);
     const found = await read(await score(file, params, "jsonl"));
-    if (mine !== run) return;
+    if (current !== run) return;
     source = { file, params, pasted };
     rows = found;
     show();
   } catch (error) {
-    if (mine !== run) return;
-    say("");
+    if (current !== run) return;
+    setStatus("");
     if (error.columns?.length) chooseColumn(file, error.columns);
-    else alarm(error.message);
+    else showError(error.message);
   }
 }
 
 function score(file, params, to) {
   const query = new URLSearchParams(params);
   if (to) query.set("to", to);
-  return ask(`score?${query}`, {
+  return request(`score?${query}`, {
     method: "POST",
     headers: { "content-type": "application/octet-stream" },
     body: file,
   });
 }
 
-/** Read scored rows as they come in. */
+/** Parse scored rows as they arrive. */
 async function read(response) {
   const { text_columns: columns, prefix } = JSON.parse(response.headers.get("outsort-table"));
   const found = [];
-  const take = (line) => {
+  const add = (line) => {
     if (!line || found.length >= MAX_ROWS) return;
     const row = parsed(line);
     const text = columns.map((name) => row[name]).filter((value) => value != null);
@@ -153,13 +153,13 @@ async function read(response) {
   for (let part = await reader.read(); !part.done; part = await reader.read()) {
     const lines = (rest + part.value).split("\n");
     rest = lines.pop();
-    lines.forEach(take);
+    lines.forEach(add);
   }
-  take(rest);
+  add(rest);
   return found;
 }
 
-/** Python writes numbers that are none as NaN, which JSON does not know. */
+/** Parse JSON as Python writes it, with NaN and Infinity. */
 function parsed(line) {
   try {
     return JSON.parse(line);
@@ -169,7 +169,7 @@ function parsed(line) {
 }
 
 function chooseColumn(file, columns) {
-  document.querySelector("[for=column]").textContent = `Which column of ${file.name} holds the texts?`;
+  document.querySelector("[for=column]").textContent = `Which column of ${file.name} contains the texts?`;
   $("column").replaceChildren(...columns.map((name) => new Option(name, name)));
   $("columns").hidden = false;
   $("column").focus();
@@ -185,9 +185,9 @@ function show() {
   $("source").textContent = source.pasted ? "Your texts" : source.file.name;
   document.querySelector("[name=show][value=all]").checked = true;
   $("find").value = "";
-  choose();
+  applyFilter();
   const n = rows.length === MAX_ROWS ? `The first ${count(MAX_ROWS)} rows are shown; the download has all.` : "";
-  say(`${plural(rows.length, "text")} sorted, ${count(counts().review)} to review. ${n}`);
+  setStatus(`${plural(rows.length, "text")} sorted, ${count(counts().review)} to review. ${n}`);
   $("list").focus({ preventScroll: true });
 }
 
@@ -207,8 +207,8 @@ function counts() {
   return found;
 }
 
-/** Choose the rows to show; a row that is corrected stays where it is until the next time. */
-function choose() {
+/** Select the rows for the list; a row that is corrected stays until the next call. */
+function applyFilter() {
   const kind = KINDS[document.querySelector("[name=show]:checked").value];
   const wanted = $("find").value.trim().toLowerCase();
   view = [];
@@ -227,7 +227,7 @@ function nodeOfRow() {
   const node = element("div", "row");
   node.setAttribute("role", "option");
   const quick = element("span", "quick");
-  quick.setAttribute("aria-hidden", "true"); // a shortcut for the mouse: keys and the details do the same
+  quick.setAttribute("aria-hidden", "true"); // mouse shortcuts; the same is possible by keyboard and in the details
   for (const [label, shown] of [["BPO", "B"], ["KPO", "K"], ["NEITHER", "N"]]) {
     const button = element("button", "", shown);
     button.type = "button";
@@ -236,7 +236,7 @@ function nodeOfRow() {
     button.title = label === "NEITHER" ? "Neither" : label;
     quick.append(button);
   }
-  node.append(element("span", "words"), element("span", "said"), element("span", "more"), quick);
+  node.append(element("span", "words"), element("span", "prediction"), element("span", "more"), quick);
   return node;
 }
 
@@ -254,32 +254,32 @@ function draw() {
     nodes.push(nodeOfRow());
     $("canvas").append(nodes.at(-1));
   }
-  // The row at a place of the list always takes the same node, so that scrolling fills new rows only.
+  // A row always gets the same node for its position, so that scrolling only fills new rows.
   nodes.forEach((node, i) => {
-    const place = first + ((((i - first) % nodes.length) + nodes.length) % nodes.length);
-    node.hidden = place >= view.length || place >= first + n;
-    if (!node.hidden) fill(node, place);
+    const index = first + ((((i - first) % nodes.length) + nodes.length) % nodes.length);
+    node.hidden = index >= view.length || index >= first + n;
+    if (!node.hidden) fill(node, index);
   });
   explainSoon();
 }
 
-function fill(node, place) {
-  const row = rows[view[place]];
+function fill(node, index) {
+  const row = rows[view[index]];
   const correction = corrections.get(row.text);
   const known = explained.get(row.text);
-  node.setAttribute("aria-selected", place === active);
-  const state = [run, view[place], place, correction?.label, correction?.line, Boolean(known)].join();
+  node.setAttribute("aria-selected", index === active);
+  const state = [run, view[index], index, correction?.label, correction?.line, Boolean(known)].join();
   if (node.dataset.state === state) return;
   node.dataset.state = state;
-  node.id = `row-${place}`;
-  node.dataset.place = place;
-  node.setAttribute("aria-posinset", place + 1);
+  node.id = `row-${index}`;
+  node.dataset.index = index;
+  node.setAttribute("aria-posinset", index + 1);
   node.setAttribute("aria-setsize", view.length);
   node.setAttribute("aria-label", `${spoken(row)}. ${row.text.slice(0, MAX_SHOWN) || "empty"}`);
-  node.style.transform = `translateY(${place * height}px)`;
-  const [words, said, more, quick] = node.children;
+  node.style.transform = `translateY(${index * height}px)`;
+  const [words, prediction, more, quick] = node.children;
   words.replaceChildren(...tinted(row.text, known?.words, MAX_SHOWN));
-  said.replaceChildren(...answerOf(row));
+  prediction.replaceChildren(...answerOf(row));
   const [name, word, reason] = stateOf(row);
   const shown = element("span", `state ${name}`, word);
   if (reason) shown.append(element("span", "wide-only", `: ${reason}`));
@@ -296,7 +296,7 @@ function answerOf(row) {
   return [badge(label), element("span", "was soft", row.label)];
 }
 
-/** Return how things stand with a row: a name for its looks, a word, and perhaps why. */
+/** Return the state of a row: CSS class, text, and the reason for review. */
 function stateOf(row) {
   const correction = corrections.get(row.text);
   if (correction) return ["corrected", correction.label === row.label ? "confirmed" : "corrected", ""];
@@ -305,7 +305,7 @@ function stateOf(row) {
 
 function lineOf(row) {
   const correction = corrections.get(row.text);
-  return correction ? lineName(correction.line, "line not said") : lineName(row.line);
+  return correction ? lineName(correction.line, "no line chosen") : lineName(row.line);
 }
 
 function spoken(row) {
@@ -315,7 +315,7 @@ function spoken(row) {
   return `${row.label}, ${percent(row.p)}, ${lineName(row.line)}, ${word} ${reason}`.trim();
 }
 
-/** Return the text in parts, its words tinted by what they said. Places are characters, as Python counts. */
+/** Split a text into nodes, with words tinted by their log-odds. Positions are in code points, as in Python. */
 function tinted(text, words, limit = Infinity) {
   if (!text.trim()) return [element("i", "soft", "empty")];
   if (!words) return [text.length > limit ? `${text.slice(0, limit)}…` : text];
@@ -341,11 +341,11 @@ function explainSoon() {
   clearTimeout(soon);
   soon = setTimeout(async () => {
     if (explaining) return;
-    const shown = nodes.filter((node) => !node.hidden).map((node) => rows[view[node.dataset.place]]?.text);
-    const texts = shown.filter((text) => text?.trim() && !explained.has(text)).slice(0, MAX_ASKED);
+    const shown = nodes.filter((node) => !node.hidden).map((node) => rows[view[node.dataset.index]]?.text);
+    const texts = shown.filter((text) => text?.trim() && !explained.has(text)).slice(0, MAX_EXPLAINED);
     if (!texts.length) return;
     explaining = true;
-    // Tints are no answer: without them the list is whole, so a refusal is not worth an alarm.
+    // Tints are optional: do not show an error if they cannot be fetched.
     const done = await explain(texts).then(() => true, () => false);
     explaining = false;
     if (done && texts.some((text) => explained.has(text))) redraw();
@@ -357,18 +357,18 @@ function redraw() {
   detail();
 }
 
-/** Choose a row, and bring it into sight. */
-function activate(place) {
-  active = place;
+/** Select a row and scroll it into view. */
+function activate(index) {
+  active = index;
   const list = $("list");
-  if (place >= 0 && height) {
-    const top = place * height;
+  if (index >= 0 && height) {
+    const top = index * height;
     if (top < list.scrollTop) list.scrollTop = top;
     if (top + height > list.scrollTop + list.clientHeight) list.scrollTop = top + height - list.clientHeight;
   }
   redraw();
   tally();
-  if (place >= 0) list.setAttribute("aria-activedescendant", `row-${place}`);
+  if (index >= 0) list.setAttribute("aria-activedescendant", `row-${index}`);
   else list.removeAttribute("aria-activedescendant");
 }
 
@@ -403,31 +403,31 @@ function detail() {
   }
   fillLines(label, known, correction);
   const facts = [];
-  if (row.neither != null) facts.push(["Neither of the two", percent(row.neither)]);
+  if (row.neither != null) facts.push(["Probability of neither", percent(row.neither)]);
   if (known) {
     const other = row.label === "BPO" ? "KPO" : "BPO";
-    facts.push([`Spoke for ${row.label}`, known.for.map((item) => item.term).join(", ") || "nothing"]);
-    facts.push([`Spoke for ${other}`, known.against.map((item) => item.term).join(", ") || "nothing"]);
+    facts.push([`Terms for ${row.label}`, known.for.map((item) => item.term).join(", ") || "none"]);
+    facts.push([`Terms for ${other}`, known.against.map((item) => item.term).join(", ") || "none"]);
   }
   $("why").replaceChildren(...facts.flatMap(([term, fact]) => [element("dt", "", term), element("dd", "", fact)]));
 }
 
-/** Offer the service lines of a label, those the model thinks likely first. */
+/** List the service lines of a label, the most probable ones first. */
 function fillLines(label, known, correction) {
-  const lines = about.service_lines[label] ?? [];
+  const lines = info.service_lines[label] ?? [];
   $("of-line").hidden = !correction || !lines.length;
   if ($("of-line").hidden) return;
   const likely = (known?.service_lines ?? []).map((item) => item.service_line).filter((l) => lines.includes(l));
   const options = [...likely, ...lines.filter((line) => !likely.includes(line))];
-  $("line").replaceChildren(new Option("not said", ""), ...options.map((line) => new Option(lineName(line), line)));
+  $("line").replaceChildren(new Option("not chosen", ""), ...options.map((line) => new Option(lineName(line), line)));
   $("line").value = correction.line;
 }
 
 function correct(label) {
   const row = rows[view[active]];
   if (!row) return;
-  if (row.text.length > about.limits.characters || !row.text.trim()) {
-    say("This text cannot be corrected: it is empty or too long.");
+  if (row.text.length > info.limits.characters || !row.text.trim()) {
+    setStatus("This text cannot be corrected: it is empty or too long.");
     return;
   }
   if (label) {
@@ -439,17 +439,17 @@ function correct(label) {
   unsaved = corrections.size > 0;
   redraw();
   tally();
-  const what = label ? `${spoken(row)}` : "Correction taken back";
-  say(`${what}. ${plural(corrections.size, "correction")}.`);
+  const what = label ? `${spoken(row)}` : "Correction undone";
+  setStatus(`${what}. ${plural(corrections.size, "correction")}.`);
 }
 
-/** Move on to the next text that is to be reviewed, around the end. */
+/** Select the next row to review, wrapping around at the end. */
 function nextToReview() {
   for (let step = 1; step <= view.length; step++) {
-    const place = (active + step) % view.length;
-    if (KINDS.review(rows[view[place]])) return activate(place);
+    const index = (active + step) % view.length;
+    if (KINDS.review(rows[view[index]])) return activate(index);
   }
-  say("Nothing is left to review here.");
+  setStatus("Nothing left to review.");
 }
 
 function open(is) {
@@ -458,20 +458,20 @@ function open(is) {
   else $("list").focus({ preventScroll: true });
 }
 
-// --- taking home -----------------------------------------------------------------------------------
+// --- downloads -----------------------------------------------------------------------------------
 
 async function download() {
   $("download").disabled = true;
   $("alert").hidden = true;
-  say("Preparing the file …", true);
+  setStatus("Preparing the file …", true);
   try {
     const to = $("format").value || (source.pasted ? "csv" : "");
     const response = await score(source.file, source.params, to);
     const name = /filename\*=utf-8''(\S+)/.exec(response.headers.get("content-disposition"))[1];
-    hand(await response.blob(), decodeURIComponent(name));
+    downloadBlob(await response.blob(), decodeURIComponent(name));
   } catch (error) {
-    say("");
-    alarm(error.message);
+    setStatus("");
+    showError(error.message);
   }
   $("download").disabled = false;
 }
@@ -480,33 +480,33 @@ async function save() {
   $("alert").hidden = true;
   try {
     const texts = [...corrections.keys()];
-    for (let i = 0; i < texts.length; i += MAX_ASKED) await explain(texts.slice(i, i + MAX_ASKED));
+    for (let i = 0; i < texts.length; i += MAX_EXPLAINED) await explain(texts.slice(i, i + MAX_EXPLAINED));
     const reviewer = $("reviewer").value.trim();
     const cells = [["key", "text", "model_label", "label", "service_line", "reviewer", "decided_at"]];
     for (const [text, { row, label, line, at }] of corrections) {
-      // The key is a few bytes of one kind; the text stays as it is, so that it can be found again.
+      // `outsort merge` matches rows by the key, and by the unchanged text.
       cells.push([explained.get(text).key, text, row.label, label, line, reviewer, at]);
     }
     const csv = cells.map((row) => row.map(quoted).join(",")).join("\r\n") + "\r\n";
-    hand(new Blob([csv], { type: "text/csv" }), "corrections.csv");
+    downloadBlob(new Blob([csv], { type: "text/csv" }), "corrections.csv");
     unsaved = false;
   } catch (error) {
-    alarm(error.message);
+    showError(error.message);
   }
 }
 
 const quoted = (cell) => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
 
-function hand(blob, name) {
+function downloadBlob(blob, name) {
   const link = element("a");
   link.href = URL.createObjectURL(blob);
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-  say(`${name} downloaded.`);
+  setStatus(`${name} downloaded.`);
 }
 
-// --- words and pieces ------------------------------------------------------------------------------
+// --- helpers ------------------------------------------------------------------------------
 
 function element(tag, name = "", text = "") {
   const made = document.createElement(tag);
@@ -520,17 +520,17 @@ const plural = (n, noun) => `${count(n)} ${noun}${n === 1 ? "" : "s"}`;
 const lineName = (line, none = "no service line") => (line || none).replaceAll("_", " ");
 const percent = (p) => (p > 0.995 ? ">99%" : p < 0.005 ? "<1%" : `${Math.round(100 * p)}%`);
 
-function say(text, busy = false) {
+function setStatus(text, busy = false) {
   $("status").textContent = text;
   document.body.classList.toggle("busy", busy);
 }
 
-function alarm(text) {
+function showError(text) {
   $("alert").textContent = text;
   $("alert").hidden = false;
 }
 
-// --- what a person does ----------------------------------------------------------------------------
+// --- events ----------------------------------------------------------------------------
 
 $("ask").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -538,7 +538,7 @@ $("ask").addEventListener("submit", (event) => {
   const texts = $("single").checked ? [box.trim()] : box.split(/\r?\n/);
   const lines = texts.filter((text) => text.trim()).map((text) => JSON.stringify({ text: text.toWellFormed() }));
   if (!lines.length) {
-    say("Type or paste a text first.");
+    setStatus("Type or paste a text first.");
     $("texts").focus();
     return;
   }
@@ -564,7 +564,7 @@ for (const name of ["dragover", "dragleave", "drop"]) {
 
 window.addEventListener("drop", (event) => {
   const [file, ...others] = event.dataTransfer?.files ?? [];
-  if (others.length) alarm("One file at a time, please.");
+  if (others.length) showError("One file at a time, please.");
   else if (file) sort(file);
 });
 
@@ -573,15 +573,15 @@ $("again").addEventListener("click", () => {
   $("results").hidden = $("again").hidden = $("columns").hidden = $("alert").hidden = true;
   $("ask").hidden = false;
   document.body.classList.remove("open");
-  say("");
+  setStatus("");
   $("texts").focus();
 });
 
-$("filter").addEventListener("change", choose);
+$("filter").addEventListener("change", applyFilter);
 let typing = 0;
 $("find").addEventListener("input", () => {
   clearTimeout(typing);
-  typing = setTimeout(choose, 120);
+  typing = setTimeout(applyFilter, 120);
 });
 
 let drawing = 0;
@@ -601,7 +601,7 @@ new ResizeObserver(() => {
 $("list").addEventListener("click", (event) => {
   const node = event.target.closest(".row");
   if (!node) return;
-  activate(Number(node.dataset.place));
+  activate(Number(node.dataset.index));
   const label = event.target.closest("button")?.value;
   if (label) correct(corrections.get(rows[view[active]].text)?.label === label ? "" : label);
   else if (narrow.matches) open(true);
@@ -645,5 +645,5 @@ window.addEventListener("beforeunload", (event) => {
   if (unsaved) event.preventDefault();
 });
 
-about = await (await ask("model")).json();
-$("model").textContent = `Model ${about.model}, ${count(about.data.rows ?? 0)} rows learnt, outsort ${about.outsort}`;
+info = await (await request("model")).json();
+$("model").textContent = `Model ${info.model}, trained on ${count(info.data.rows ?? 0)} rows, outsort ${info.outsort}`;

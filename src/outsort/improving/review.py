@@ -1,4 +1,4 @@
-"""What a person should look at next: texts of which a label teaches most, as a workbook or CSV file."""
+"""Choose texts for a person to label, and write them as a workbook or CSV file."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from outsort.data.identity import hashes_of, key_of, same_text
 from outsort.data.values import parse_weights
 from outsort.errors import DataError, OutputError
 from outsort.files import check_output, for_workbook, written_whole
+from outsort.improving.choose import choose
+from outsort.improving.strategy import Strategy
 from outsort.labels import LABELS
+from outsort.model_file import load
 from outsort.prediction import predictions
-from outsort.scoring.files import Options
-from outsort.scoring.scorer import text_columns
 from outsort.tables import workbook
-from outsort.tables.base import Dialect, Rows
+from outsort.tables.base import Dialect, ReadOptions, Rows
+from outsort.tables.columns import find_text_columns
 from outsort.tables.formats import FORMATS
 from outsort.tables.sources import opened
 
@@ -42,13 +44,13 @@ _WIDTHS = (20, 70, 12, 11, 24, 24, 44, 11, 28, 14, 14, 7, 10)
 
 @dataclass(frozen=True)
 class Candidates:
-    """Different texts of a table that the model was not trained on.
+    """Distinct texts of a table that the model was not trained on.
 
     Attributes:
         texts: n texts.
-        n_rows: int64 (n,), rows of the table that hold each.
-        weights: float64 (n,), their weights added up; 1 a row where no column says.
-        n_seen: texts left out because the model was trained on them.
+        n_rows: int64 (n,), number of rows with each text.
+        weights: float64 (n,), total weight of those rows; without a column, each counts 1.
+        n_seen: texts skipped because the model was trained on them.
     """
 
     texts: list[str]
@@ -57,27 +59,91 @@ class Candidates:
     n_seen: int
 
 
+@dataclass(frozen=True)
+class Review:
+    """What was put into a queue.
+
+    Attributes:
+        n_chosen: texts in the queue.
+        n_texts: distinct texts it was chosen from.
+        n_seen: texts skipped because the model was trained on them.
+        n_too_long: texts skipped because a workbook cell cannot hold them.
+    """
+
+    n_chosen: int
+    n_texts: int
+    n_seen: int
+    n_too_long: int
+
+
+def review(
+    scored: Path,
+    output: Path,
+    n: int = 200,
+    model: Model | None = None,
+    *,
+    strategy: Strategy = Strategy.MIXED,
+    text_columns: Sequence[str] = (),
+    weight_column: str | None = None,
+    options: ReadOptions | None = None,
+    seed: int = 0,
+    force: bool = False,
+) -> Review:
+    """Choose the texts whose labels would teach a model most, and write them for a person to label.
+
+    Args:
+        scored: a table of texts.
+        output: the queue to write, a workbook or a CSV file.
+        n: number of texts to choose.
+        model: the model that is to learn; the default model when None.
+        strategy: how to choose.
+        text_columns: the text columns, joined by a space; detected by their usual names when empty.
+        weight_column: column to weight rows by.
+        options: how to read the table, `ReadOptions()` when None.
+        seed: random seed.
+        force: overwrite the queue if it exists.
+
+    Raises:
+        DataError: the table cannot be read or lacks a column; a weight is not a number of 0 or above.
+        OutputError: the queue ends neither in .xlsx nor in .csv, or cannot be written.
+    """
+    check_queue(output, force=force)
+    model = model or load()
+    candidates = read_candidates(
+        scored, model, text_columns=text_columns, weight_column=weight_column, options=options
+    )
+    weights = None if weight_column is None else candidates.weights
+    chosen = choose(model, candidates.texts, n, strategy, weights=weights, seed=seed)
+    n_too_long = write_queue(output, model, candidates, chosen, force=force)
+    return Review(len(chosen) - n_too_long, len(candidates.texts), candidates.n_seen, n_too_long)
+
+
 def read_candidates(
-    path: Path, model: Model, *, options: Options | None = None, weight_column: str | None = None
+    path: Path,
+    model: Model,
+    *,
+    text_columns: Sequence[str] = (),
+    weight_column: str | None = None,
+    options: ReadOptions | None = None,
 ) -> Candidates:
-    """Read the texts of a table that may be reviewed.
+    """Read the texts of a table that can be reviewed.
 
     Args:
         path: the table.
-        model: the model; what it was trained on is left out.
-        options: how to read the table, `Options()` when None.
-        weight_column: the column of weights.
+        model: the model; texts it was trained on are skipped.
+        text_columns: the text columns; detected by their usual names when empty.
+        weight_column: column to weight rows by.
+        options: how to read the table, `ReadOptions()` when None.
 
     Raises:
-        DataError: the table cannot be read or lacks a column; a weight is no number of 0 or above.
+        DataError: the table cannot be read or lacks a column; a weight is not a number of 0 or above.
     """
-    options = options or Options()
     found: dict[str, int] = {}
     texts: list[str] = []
     entries, rows, cells = [], [], []
-    with opened(str(path), options) as table:
+    with opened(str(path), options or ReadOptions()) as table:
         columns = table.reader.columns
-        names = text_columns(str(path), columns, options.text_columns)
+        names = find_text_columns(str(path), columns, text_columns)
         if weight_column is not None and columns.count(weight_column) != 1:
             raise DataError(f"{path}: no column {weight_column!r}; it has {', '.join(map(repr, columns))}.")
         for batch in table.reader:
@@ -85,7 +151,7 @@ def read_candidates(
             weighed = _plain(batch.texts([weight_column])) if weight_column else of_batch
             for number, raw, cell in zip(batch.numbers, of_batch, weighed, strict=True):
                 text = raw or ""
-                # Of a text without a word nothing can be learnt.
+                # Nothing can be learnt from a text without a word.
                 if text_module.words(text):
                     entries.append(found.setdefault(same_text(text), len(texts)))
                     if entries[-1] == len(texts):
@@ -109,7 +175,7 @@ def _plain(column: Any) -> Sequence[str | None]:  # noqa: ANN401 - strings, `Utf
 
 
 def check_queue(path: Path, *, force: bool) -> bool:
-    """Tell whether a queue is to be a workbook; see that it can be written.
+    """Return whether a queue is to be a workbook, and check that it can be written.
 
     Raises:
         OutputError: the name ends neither in .xlsx nor in .csv, or the file cannot be written.
@@ -124,7 +190,7 @@ def check_queue(path: Path, *, force: bool) -> bool:
 
 
 def _shown(text: str) -> str:
-    """Return a text as any program shows and keeps it; its key is that of the text."""
+    """Return a text in a form that every program keeps; it has the same key."""
     return for_workbook(text.replace("\r\n", "\n").replace("\r", "\n"))
 
 

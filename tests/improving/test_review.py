@@ -8,13 +8,12 @@ import pandas as pd
 import pytest
 
 from outsort import model_file
-from outsort.cli import options
 from outsort.data.identity import key_of
 from outsort.errors import DataError, OutputError
-from outsort.improving.choose import WAYS, _vectors, choose
-from outsort.improving.queue import COLUMNS, Candidates, check_queue, read_candidates, write_queue
+from outsort.improving.choose import _vectors, choose
+from outsort.improving.review import COLUMNS, Candidates, check_queue, read_candidates, review, write_queue
+from outsort.improving.strategy import Strategy
 from outsort.labels import LABELS
-from outsort.scoring.files import Options
 from outsort.training.fitting import count_terms
 
 TEXTS = [
@@ -28,16 +27,16 @@ TEXTS = [
 ]
 
 
-@pytest.mark.parametrize("by", WAYS)
-def test_every_way_chooses_different_texts_none_near_another(model, by):
-    chosen = choose(model, TEXTS, 5, by).tolist()
+@pytest.mark.parametrize("strategy", Strategy)
+def test_every_way_chooses_different_texts_none_near_another(model, strategy):
+    chosen = choose(model, TEXTS, 5, strategy).tolist()
     assert len(chosen) == len(set(chosen)) == 5
     assert not {0, 1} <= set(chosen)
 
 
-@pytest.mark.parametrize("by", WAYS)
-def test_asking_for_more_than_there_are_gives_what_there_is(model, by):
-    assert 4 <= len(choose(model, TEXTS, 100, by)) < len(TEXTS)
+@pytest.mark.parametrize("strategy", Strategy)
+def test_asking_for_more_than_there_are_gives_what_there_is(model, strategy):
+    assert 4 <= len(choose(model, TEXTS, 100, strategy)) < len(TEXTS)
 
 
 def test_the_same_seed_chooses_the_same(model):
@@ -79,22 +78,17 @@ def test_uncertain_takes_the_least_sure_first(model):
     p_kpo = 1 / (1 + np.exp(-model.log_odds(scores)))
     neither = model.neither(scores)
     proba = np.sort(np.stack([(1 - p_kpo) * (1 - neither), p_kpo * (1 - neither), neither]), axis=0)
-    assert choose(model, TEXTS, 1, "uncertain")[0] == np.argmin(proba[-1] - proba[-2])
+    assert choose(model, TEXTS, 1, Strategy.UNCERTAIN)[0] == np.argmin(proba[-1] - proba[-2])
 
 
 def test_novel_takes_unknown_words_first(model):
-    assert choose(model, TEXTS, 1, "novel")[0] == TEXTS.index("zymurgy quokka flibbert")
+    assert choose(model, TEXTS, 1, Strategy.NOVEL)[0] == TEXTS.index("zymurgy quokka flibbert")
 
 
 def test_weight_prefers_what_costs_most(model):
     weights = np.ones(len(TEXTS))
     weights[2] = 1e6
-    assert choose(model, TEXTS, 1, "weight", weights=weights)[0] == 2
-
-
-def test_an_unknown_way_is_refused(model):
-    with pytest.raises(ValueError, match="choose one of mixed"):
-        choose(model, TEXTS, 1, "best")
+    assert choose(model, TEXTS, 1, Strategy.WEIGHT, weights=weights)[0] == 2
 
 
 def test_candidates_are_new_texts_with_their_rows_and_weights(model, tmp_path):
@@ -154,16 +148,12 @@ def test_a_queue_of_another_format_is_refused_before_any_work(tmp_path, name):
         check_queue(tmp_path / name, force=False)
 
 
-def test_the_command_knows_every_way():
-    assert [by.value for by in options.By] == list(WAYS)
-
-
 def test_candidates_are_found_in_lists_of_json_and_joined_columns(model, tmp_path):
     path = tmp_path / "t.jsonl"
     path.write_text(
         '{"title": "Type", "text": ["forms", 3]}\n{"title": "Mop", "text": null}\n', encoding="utf-8"
     )
-    found = read_candidates(path, model, options=Options(text_columns=("title", "text")))
+    found = read_candidates(path, model, text_columns=("title", "text"))
     assert found.texts == ["Type ['forms', 3]", "Mop"]
     assert found.n_rows.tolist() == found.weights.tolist() == [1, 1]
 
@@ -186,4 +176,7 @@ def test_the_command_writes_a_queue(outsort, model, tmp_path):
         "review", tmp_path / "t.csv", "-o", tmp_path / "q.csv", "-n", 3, "-m", tmp_path / "m.joblib"
     )
     assert (done.code, done.err.splitlines()[-1]) == (0, f"{tmp_path / 'q.csv'}: 3 of 7 texts to review")
-    assert outsort("review", tmp_path / "t.csv", "-o", tmp_path / "w.csv", "--by", "weight").code == 2
+    result = review(tmp_path / "t.csv", tmp_path / "p.csv", 3, model)
+    assert (result.n_chosen, result.n_texts, result.n_seen, result.n_too_long) == (3, 7, 0, 0)
+    assert (tmp_path / "p.csv").read_bytes() == (tmp_path / "q.csv").read_bytes()
+    assert outsort("review", tmp_path / "t.csv", "-o", tmp_path / "w.csv", "--strategy", "weight").code == 2

@@ -1,0 +1,148 @@
+"""The result of `check`: problems of a dataset, with their limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from outsort.results import Result
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The limits of the checks.
+
+    Attributes:
+        near_duplicate: Jaccard similarity of character 5-grams from which two texts are near duplicates.
+        style: highest accuracy of the style test, BPO against KPO, that passes.
+        min_rows: rows that each service line (or label) should have.
+        max_compared: maximum rows compared for near duplicates; of more, a random sample.
+        max_modelled: maximum rows for the style test and label errors; of more, a random sample.
+    """
+
+    near_duplicate: float = 0.6
+    style: float = 0.58
+    min_rows: int = 20
+    max_compared: int = 200_000
+    max_modelled: int = 50_000
+
+
+@dataclass(frozen=True)
+class _Sparse(Result):
+    def to_dict(self) -> dict[str, object]:
+        """Return the fields that apply as plain values."""
+        return {name: value for name, value in super().to_dict().items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Example(_Sparse):
+    """One case of a problem; fields that do not apply are None.
+
+    Attributes:
+        line: a service line.
+        rows: its rows.
+        row: a row number.
+        other_row: the row that it repeats or contradicts.
+        why: why the text is not a description.
+        similarity: of the two texts.
+        text: the beginning of the text.
+        other_text: the beginning of the other text.
+        label: the label.
+        other_label: the label of the other row.
+        probably: the likelier label.
+        probability_of_label: the probability of the label.
+    """
+
+    line: str | None = None
+    rows: int | None = None
+    row: object = None
+    other_row: object = None
+    why: str | None = None
+    similarity: float | None = None
+    text: str | None = None
+    other_text: str | None = None
+    label: str | None = None
+    other_label: str | None = None
+    probably: str | None = None
+    probability_of_label: float | None = None
+
+
+@dataclass(frozen=True)
+class Finding(_Sparse):
+    """A problem.
+
+    Attributes:
+        n: cases found.
+        n_failing: cases over the limit.
+        worst: the first cases.
+        limit: of similarity or rows.
+        n_across_folds: near duplicates that random folds would separate.
+    """
+
+    n: int
+    n_failing: int
+    worst: list[Example]
+    limit: float | None = None
+    n_across_folds: int | None = None
+
+
+@dataclass(frozen=True)
+class Style(Result):
+    """The result of the style test: see `style_test`."""
+
+    accuracy: float
+    n: int
+    limit: float
+    n_failing: int
+
+
+@dataclass(frozen=True)
+class Check(_Sparse):
+    """The problems of a dataset; None for a check that could not run.
+
+    Attributes:
+        source: the name of the data.
+        encoding: the encoding of the file.
+        n: rows.
+        by_label: rows of each label.
+        by_line: rows of each service line.
+        by_genre: rows of each genre.
+        empty: empty texts.
+        not_text: texts that are not descriptions.
+        exact_duplicates: texts that repeat an earlier one.
+        near_duplicates: pairs of similar texts.
+        unknown_labels: labels other than BPO, KPO, NEITHER and UNCLEAR.
+        two_labels: texts whose label contradicts an earlier row.
+        thin_lines: service lines (or labels) with too few rows.
+        lines_of_two_labels: rows whose label contradicts an earlier row of their service line.
+        style: whether style alone predicts the label.
+        label_errors: labels that are probably wrong, for a person to judge.
+        left_out: what was skipped, and why.
+    """
+
+    source: str
+    encoding: str
+    n: int
+    by_label: dict[str, int]
+    by_line: dict[str, int]
+    by_genre: dict[str, int]
+    empty: Finding
+    not_text: Finding
+    exact_duplicates: Finding
+    near_duplicates: Finding
+    unknown_labels: Finding | None = None
+    two_labels: Finding | None = None
+    thin_lines: Finding | None = None
+    lines_of_two_labels: Finding | None = None
+    style: Style | None = None
+    label_errors: Finding | None = None
+    left_out: list[str] = field(default_factory=list)
+
+    @property
+    def failed(self) -> list[str]:
+        """The checks over a limit."""
+        found = ((name, value) for name, value in vars(self).items() if isinstance(value, Finding | Style))
+        return [name for name, value in found if value.n_failing and name != "label_errors"]
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the fields and `failed`."""
+        return super().to_dict() | {"failed": self.failed}

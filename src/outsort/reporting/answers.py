@@ -1,0 +1,155 @@
+"""Predictions and explanations as text tables, CSV and JSON."""
+
+from __future__ import annotations
+
+import csv
+import json
+from enum import StrEnum
+from typing import TYPE_CHECKING, TextIO
+
+from outsort.prediction import explanation_record, record
+from outsort.reporting.terminal import printable, table, visible, write_tables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rich.console import RenderableType
+    from rich.table import Table
+
+    from outsort.explanation import Explanation, Precedent
+    from outsort.prediction import Prediction
+
+#: Terms of an explanation that a table shows.
+N_TERMS_SHOWN = 12
+
+
+class Format(StrEnum):
+    """Output formats of predictions."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    JSONL = "jsonl"
+
+
+def write_predictions(predictions: Iterable[Prediction], file: TextIO, style: Format) -> None:
+    """Write predictions to `file` as they come; a table or a JSON list at the end."""
+    if style is Format.TABLE:
+        write_tables(file, [predictions_table(predictions)])
+    elif style is Format.JSON:
+        json.dump([record(p) for p in predictions], file, ensure_ascii=False, indent=2)
+        file.write("\n")
+    elif style is Format.JSONL:
+        for prediction in predictions:
+            file.write(json.dumps(record(prediction), ensure_ascii=False) + "\n")
+    else:
+        writer = csv.writer(file, lineterminator="\n")
+        for i, row in enumerate(map(record, predictions)):
+            if i == 0:
+                writer.writerow(row)
+            writer.writerow(_flat(value) for value in row.values())
+
+
+def write_explanations(
+    explained: Iterable[tuple[Prediction, Explanation, Sequence[Precedent]]],
+    file: TextIO,
+    style: Format,
+    *,
+    n_lines: int,
+) -> None:
+    """Write explanations to `file` as they come; a JSON list at the end. CSV has a row per word."""
+    if style is Format.TABLE:
+        for item in explained:
+            write_tables(file, explanation_tables(*item, n_lines=n_lines))
+    elif style is Format.JSON:
+        json.dump(
+            [explanation_record(*i, n_lines=n_lines) for i in explained], file, ensure_ascii=False, indent=2
+        )
+        file.write("\n")
+    elif style is Format.JSONL:
+        for item in explained:
+            file.write(json.dumps(explanation_record(*item, n_lines=n_lines), ensure_ascii=False) + "\n")
+    else:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["text", "word", "start", "end", "log_odds"])
+        for prediction, explanation, _ in explained:
+            text = prediction.text
+            writer.writerow([text, "(bias)", "", "", round(explanation.bias + explanation.spread, 4)])
+            for start, end, figure in explanation.words:
+                writer.writerow([text, text[start:end], start, end, round(figure, 4)])
+
+
+#: Styles of a word for a label, weak to strong; legible on dark and light terminals.
+TINTS = {
+    "BPO": ("blue", "bold blue", "bold white on blue"),
+    "KPO": ("magenta", "bold magenta", "bold white on magenta"),
+}
+#: Log-odds from which each style is used.
+TINTED_FROM = (0.1, 0.5, 1.5)
+
+
+def explanation_tables(
+    prediction: Prediction, explanation: Explanation, precedents: Sequence[Precedent], *, n_lines: int
+) -> list[RenderableType]:
+    """Lay out an explanation for a terminal."""
+    from rich.text import Text
+
+    shown = Text(printable(prediction.text))
+    for start, end, figure in explanation.words:
+        strength = sum(abs(figure) >= least for least in TINTED_FROM)
+        if strength:
+            shown.stylize(TINTS["KPO" if figure > 0 else "BPO"][strength - 1], start, end)
+    p = prediction
+    answer = f"{p.label} {p.probability:.2f}, {p.decision}" + (f" ({p.reason})" if p.reason else "")
+    if p.neither is not None:
+        answer += f"; neither {p.neither:.2f}"
+    words = sum(word.log_odds for word in explanation.words)
+    total = (
+        f"log-odds of KPO {explanation.log_odds:+.2f} = words {words:+.2f}, bias {explanation.bias:+.2f}, "
+        f"entropy term {explanation.spread:+.2f}"
+    )
+    ranked = sorted(explanation.contributions.items(), key=lambda item: -abs(item[1]))[:N_TERMS_SHOWN]
+    tables: list[RenderableType] = [
+        shown,
+        answer,
+        total,
+        table(
+            ["term", "supports", "log-odds"],
+            ([visible(term), "KPO" if f > 0 else "BPO", f"{f:+.2f}"] for term, f in ranked),
+            right=[2],
+        ),
+    ]
+    if explanation.lines[:n_lines]:
+        rows = ([line, f"{p:.2f}"] for line, p in explanation.lines[:n_lines])
+        tables.append(table(["service line", "probability"], rows, right=[1]))
+    if precedents:
+        columns = ["most similar texts", "label", "service line", "similarity"]
+        cells = ([visible(t), label, line or "", f"{s:.2f}"] for t, label, line, s in precedents)
+        tables.append(table(columns, cells, right=[3], wrap=[0]))
+    return tables
+
+
+def predictions_table(predictions: Iterable[Prediction]) -> Table:
+    """Lay out predictions for a terminal, without empty columns."""
+    rows = []
+    for p in predictions:
+        row = record(p) | {"text": visible(p.text)}
+        row["probability"] = f"{p.probability:.2f}"
+        row["neither"] = "" if p.neither is None else f"{p.neither:.2f}"
+        row["for"], row["against"] = (
+            ", ".join(term for term, _ in terms) for terms in (p.terms_for, p.terms_against)
+        )
+        rows.append(row)
+    names = [name for name in (rows[0] if rows else ()) if any(row[name] for row in rows)]
+    figures = {"probability", "neither"}
+    return table(
+        [name.replace("_", " ") for name in names],
+        ([row[name] or "" for name in names] for row in rows),
+        right=[i for i, name in enumerate(names) if name in figures],
+        wrap=[i for i, name in enumerate(names) if name in {"text", "for", "against"}],
+    )
+
+
+def _flat(value: object) -> object:
+    """Return a value as a CSV cell: a list of terms as their names."""
+    return "; ".join(item["term"] for item in value) if isinstance(value, list) else value
