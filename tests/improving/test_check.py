@@ -145,12 +145,9 @@ def test_style_is_judged_as_if_both_labels_had_as_many_rows():
 
 
 def test_style_without_a_signal_is_at_chance_however_uneven_the_labels():
-    # Nine BPO rows to one KPO, capitals and full stops at random: calling everything BPO is right in 0.9.
-    rng = np.random.default_rng(0)
+    # Nine BPO rows to one KPO, all in one manner: calling everything BPO, or KPO, is right in 0.9, or 0.1.
     labels = ["BPO"] * 900 + ["KPO"] * 100
-    texts = [" ".join(rng.choice(WORDS["BPO"], rng.integers(3, 9))) for _ in labels]
-    texts = [text.upper() if rng.random() < 0.3 else text + "." for text in texts]
-    assert style_test(texts, labels)["accuracy"] == pytest.approx(0.5, abs=0.07)
+    assert style_test(["draft model"] * 1000, labels) == {"accuracy": 0.5, "n": 1000}
 
 
 @pytest.mark.parametrize("leak", ["whether draft", "draft a model", "draft model.", "Draft model"])
