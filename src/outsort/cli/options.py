@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outsort.reporting.answers import Format
-from outsort.reporting.terminal import write_tables
+from outsort.reporting.styles import Format
 from outsort.tables import formats
 
 if TYPE_CHECKING:
@@ -134,6 +133,8 @@ def write_json(values: Mapping[str, object]) -> None:
 
 def write_result(result: Result, tables: Iterable[RenderableType], *, as_json: bool) -> None:
     """Write a result to stdout, as JSON or as tables."""
+    from outsort.reporting.terminal import write_tables
+
     if as_json:
         write_json(result.to_dict())
     else:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
-from enum import StrEnum
 from typing import TYPE_CHECKING, TextIO
 
 from outsort.prediction import explanation_record, record
+from outsort.reporting.styles import Format
 from outsort.reporting.terminal import printable, table, visible, write_tables
 
 if TYPE_CHECKING:
@@ -21,15 +21,6 @@ if TYPE_CHECKING:
 
 #: Terms of an explanation that a table shows.
 N_TERMS_SHOWN = 12
-
-
-class Format(StrEnum):
-    """Output formats of predictions."""
-
-    TABLE = "table"
-    CSV = "csv"
-    JSON = "json"
-    JSONL = "jsonl"
 
 
 def write_predictions(predictions: Iterable[Prediction], file: TextIO, style: Format) -> None:

@@ -1,0 +1,12 @@
+"""The output formats of answers."""
+
+from enum import StrEnum
+
+
+class Format(StrEnum):
+    """An output format of predictions and explanations."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    JSONL = "jsonl"
