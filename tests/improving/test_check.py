@@ -123,9 +123,9 @@ def test_style_that_tells_the_label_is_noticed_and_content_is_not():
     rng = np.random.default_rng(0)
     content = [(" ".join(rng.choice(WORDS[label], 4)), label) for label in WORDS for _ in range(100)]
     labels = [label for _, label in content]
-    assert style_test([text for text, _ in content], labels)["accuracy"] < 0.65
+    assert style_test([text for text, _ in content], labels).accuracy < 0.65
     shouted = [text.upper() if label == "KPO" else text for text, label in content]
-    assert style_test(shouted, labels)["accuracy"] > 0.95
+    assert style_test(shouted, labels).accuracy > 0.95
 
 
 def test_style_is_judged_as_if_both_labels_had_as_many_rows():
@@ -141,13 +141,13 @@ def test_style_is_judged_as_if_both_labels_had_as_many_rows():
     texts = [" ".join(rng.choice(words, 4)) for _ in rows]
     texts = [text.upper() if shouted else text for text, (_, shouted) in zip(texts, rows, strict=True)]
     found = style_test(texts, [label for label, _ in rows])
-    assert found["accuracy"] == pytest.approx(0.80, abs=0.05)
+    assert found.accuracy == pytest.approx(0.80, abs=0.05)
 
 
 def test_style_without_a_signal_is_at_chance_however_uneven_the_labels():
     # Nine BPO rows to one KPO, all in one manner: calling everything BPO, or KPO, is right in 0.9, or 0.1.
     labels = ["BPO"] * 900 + ["KPO"] * 100
-    assert style_test(["draft model"] * 1000, labels) == {"accuracy": 0.5, "n": 1000}
+    assert style_test(["draft model"] * 1000, labels).accuracy == 0.5
 
 
 @pytest.mark.parametrize("leak", ["whether draft", "draft a model", "draft model.", "Draft model"])
@@ -158,7 +158,8 @@ def test_a_planted_leak_is_measured_for_what_it_is(leak):
     texts = [
         leak if i % 5 < (3 if label == "KPO" else 1) else "draft model" for i, label in enumerate(labels)
     ]
-    assert style_test(texts, labels) == {"accuracy": pytest.approx(0.7), "n": 600}
+    found = style_test(texts, labels)
+    assert (found.accuracy, found.n, found.n_failing) == (pytest.approx(0.7), 600, 1)
 
 
 def test_without_labels_it_says_what_it_can_and_what_it_left_out(clean, tmp_path):

@@ -14,10 +14,13 @@ from outsort.reporting.styles import Format
 from outsort.tables import formats
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from contextlib import AbstractContextManager
 
+    from rich.console import RenderableType
+
     from outsort.data.dataset import Dataset
+    from outsort.results import Result
 
 Data = Annotated[Path, typer.Argument(help="Table of labelled texts: csv, tsv, jsonl, parquet, xlsx.")]
 TextColumn = Annotated[str | None, typer.Option(help="Text column; detected by its usual names.")]
@@ -126,6 +129,16 @@ def write_json(values: Mapping[str, object]) -> None:
     import json
 
     typer.echo(json.dumps(values, ensure_ascii=False, indent=2))
+
+
+def write_result(result: Result, tables: Iterable[RenderableType], *, as_json: bool) -> None:
+    """Write a result to stdout, as JSON or as tables."""
+    from outsort.reporting.terminal import write_tables
+
+    if as_json:
+        write_json(result.to_dict())
+    else:
+        write_tables(sys.stdout, tables)
 
 
 def check_report(path: Path, *, force: bool) -> None:

@@ -9,25 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outsort.cli.options import (
-    Cluster,
-    Data,
-    Gate,
-    GroupColumn,
-    Json,
-    LabelColumn,
-    LineColumn,
-    ModelFile,
-    ReportFile,
-    TextColumn,
-    WeightColumn,
-    check_report,
-    refuse_any,
-    tell_reading,
-    tell_seen,
-    work_on,
-    write_json,
-)
+from outsort.cli import options as opt
 
 if TYPE_CHECKING:
     from outsort.data.dataset import Dataset
@@ -36,11 +18,11 @@ if TYPE_CHECKING:
 
 
 def train(
-    data: Data,
+    data: opt.Data,
     output: Annotated[Path, typer.Option("--output", "-o", help="Model file to write.")],
-    text_column: TextColumn = None,
-    label_column: LabelColumn = None,
-    line_column: LineColumn = None,
+    text_column: opt.TextColumn = None,
+    label_column: opt.LabelColumn = None,
+    line_column: opt.LineColumn = None,
     folds: Annotated[int, typer.Option(min=0, help="Folds of cross-validation; 0 for none.")] = 5,
     target_precision: Annotated[
         float | None,
@@ -51,16 +33,16 @@ def train(
     level: Annotated[
         float, typer.Option(min=0.5, max=0.999, help="Confidence level of that precision.")
     ] = 0.9,
-    group_column: GroupColumn = None,
+    group_column: opt.GroupColumn = None,
     time_column: Annotated[
         str | None, typer.Option(help="Column of dates: also score rows later than the training rows.")
     ] = None,
-    weight_column: WeightColumn = None,
+    weight_column: opt.WeightColumn = None,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
-    report: ReportFile = None,
-    as_json: Json = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace the outputs if they exist.")] = False,
-    cluster: Cluster = None,
+    report: opt.ReportFile = None,
+    as_json: opt.Json = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the outputs if they exist.")] = False,
+    cluster: opt.Cluster = None,
 ) -> None:
     """Train a model on labelled descriptions and score it by cross-validation."""
     if folds == 1:
@@ -72,7 +54,7 @@ def train(
         "--time-column": time_column,
     }
     if not folds:
-        refuse_any(needing, "needs cross-validation: choose 2 folds or more")
+        opt.refuse_any(needing, "needs cross-validation: choose 2 folds or more")
     if report and report.resolve() == output.resolve():
         raise typer.BadParameter("is the model file: choose another name", param_hint="--report")
     from outsort.data.dataset import read
@@ -86,9 +68,9 @@ def train(
 
     check_output(output, force=force)
     if report:
-        check_report(report, force=force)
+        opt.check_report(report, force=force)
     dataset = read(data, text_column=text_column, label_column=label_column, line_column=line_column)
-    tell_reading(dataset)
+    opt.tell_reading(dataset)
     start = time.perf_counter()
     checks = Checks(
         folds=folds,
@@ -98,7 +80,7 @@ def train(
         time_column=time_column,
         weight_column=weight_column,
     )
-    with work_on(cluster):
+    with opt.work_on(cluster):
         model, validation = train_validated(dataset, Settings(seed=seed), checks)
     seconds = time.perf_counter() - start
     size = save(model, output, force=force)
@@ -108,7 +90,8 @@ def train(
 
         write(of_training(model, dataset, validation, weight_column), report, force=force)
     if as_json:
-        write_json({"output": str(output), "bytes": size, "seconds": round(seconds, 3)} | summary.to_dict())
+        written = {"output": str(output), "bytes": size, "seconds": round(seconds, 3)}
+        opt.write_json(written | summary.to_dict())
     else:
         _print_training(summary, dataset)
         typer.echo(f"{output}: {summary.terms:,} terms, {size / 1e6:.1f} MB, in {seconds:.1f} s")
@@ -132,7 +115,7 @@ def _print_training(summary: Summary, dataset: Dataset) -> None:
         typer.echo(gap)
 
 
-def card(model: ModelFile = None) -> None:
+def card(model: opt.ModelFile = None) -> None:
     """Print the card of a model in Markdown: what it is, how good it is and what it is for."""
     from outsort.model_file import load
     from outsort.reporting.card import card as card_of
@@ -141,24 +124,24 @@ def card(model: ModelFile = None) -> None:
 
 
 def retrain(
-    data: Data,
+    data: opt.Data,
     base: Annotated[Path, typer.Option(help="Model file: the current model.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Model file to write.")],
     gate: Annotated[
-        Gate | None, typer.Option(help="Write nothing and exit with 3 if the new model is worse.")
+        opt.Gate | None, typer.Option(help="Write nothing and exit with 3 if the new model is worse.")
     ] = None,
     test: Annotated[
         Path | None, typer.Option(help="Table of labelled texts, not trained on: also compare on these.")
     ] = None,
-    text_column: TextColumn = None,
-    label_column: LabelColumn = None,
-    line_column: LineColumn = None,
+    text_column: opt.TextColumn = None,
+    label_column: opt.LabelColumn = None,
+    line_column: opt.LineColumn = None,
     folds: Annotated[int, typer.Option(min=2, help="Folds of cross-validation.")] = 5,
-    group_column: GroupColumn = None,
-    weight_column: WeightColumn = None,
+    group_column: opt.GroupColumn = None,
+    weight_column: opt.WeightColumn = None,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
-    as_json: Json = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")] = False,
+    as_json: opt.Json = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the output if it exists.")] = False,
 ) -> None:
     """Train a model to replace another, and compare the two on rows that the other never saw.
 
@@ -176,7 +159,7 @@ def retrain(
     check_output(output, force=force)
     old = load(base)
     dataset = read(data, text_column=text_column, label_column=label_column, line_column=line_column)
-    tell_reading(dataset)
+    opt.tell_reading(dataset)
     measure = (
         read(test, text_column=text_column, label_column=label_column, for_training=False) if test else None
     )
@@ -189,12 +172,12 @@ def retrain(
     )
     if result.on_test and measure:
         for path, share in zip((base, output), result.on_test.share_seen.values(), strict=True):
-            tell_seen(measure, str(path), share)
+            opt.tell_seen(measure, str(path), share)
     refused = gate and (result.worse or not result.judged)
     size = 0 if refused else save(model, output, force=force)
     if as_json:
         written = {"output": None if refused else str(output), "bytes": size}
-        write_json(written | summarize(model).to_dict() | {"comparison": result.to_dict()})
+        opt.write_json(written | summarize(model).to_dict() | {"comparison": result.to_dict()})
     else:
         _print_retraining(summarize(model), result, base, test, len(dataset.texts))
         if not refused:
@@ -223,7 +206,7 @@ def _print_retraining(
 
 
 def plan(
-    data: Data,
+    data: opt.Data,
     n: Annotated[
         int | None, typer.Option("-n", min=1, help="Labels to make; by default, those worth making.")
     ] = None,
@@ -231,14 +214,14 @@ def plan(
         float,
         typer.Option(min=1e-6, max=1, help="Gain in accuracy that makes 100 more labels worth making."),
     ] = 0.001,
-    text_column: TextColumn = None,
-    label_column: LabelColumn = None,
-    line_column: LineColumn = None,
+    text_column: opt.TextColumn = None,
+    label_column: opt.LabelColumn = None,
+    line_column: opt.LineColumn = None,
     folds: Annotated[int, typer.Option(min=2, help="Folds of cross-validation.")] = 5,
-    weight_column: WeightColumn = None,
+    weight_column: opt.WeightColumn = None,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     lines: Annotated[int, typer.Option(min=0, help="Service lines to list.")] = 10,
-    as_json: Json = False,
+    as_json: opt.Json = False,
 ) -> None:
     """Plan how many more labels to make, and for which service lines.
 
@@ -247,11 +230,11 @@ def plan(
     """
     from outsort.data.dataset import read
     from outsort.improving import plan
-    from outsort.reporting.terminal import plan_tables, write_tables
+    from outsort.reporting.terminal import plan_tables
     from outsort.training.fitting import Settings
 
     dataset = read(data, text_column=text_column, label_column=label_column, line_column=line_column)
-    tell_reading(dataset)
+    opt.tell_reading(dataset)
     result = plan.plan(
         dataset,
         min_gain=min_gain,
@@ -260,7 +243,4 @@ def plan(
         n_folds=folds,
         weight_column=weight_column,
     )
-    if as_json:
-        write_json(result.to_dict())
-    else:
-        write_tables(sys.stdout, plan_tables(result, lines))
+    opt.write_result(result, plan_tables(result, lines), as_json=as_json)

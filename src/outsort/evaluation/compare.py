@@ -144,12 +144,8 @@ def compare(
         decisions=Moves(moves.count(("accept", "review")), moves.count(("review", "accept"))),
         flips=[
             Flip(
-                row=plain(dataset.frame.index[i]),
-                text=dataset.texts[i],
-                label=str(labels[i]),
-                old=str(before[i]),
-                new=str(after[i]),
-                weight=float(weights[i]),
+                *(plain(dataset.frame.index[i]), dataset.texts[i], dataset.labels[i]),
+                *(by_old[i].label, by_new[i].label, float(weights[i])),
             )
             for i in sorted(flipped.tolist(), key=lambda i: (-weights[i], gain[i]))[:n_flips]
         ],

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import joblib
 import numpy as np
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-#: Words that carry grammar and manner but not what the work is about.
+#: Words of grammar and style, not content.
 FUNCTION_WORDS = """
     a an the this that these those some any each every all both no not only also too very just so as such
     and or but if then than because while when where which who whose what how
@@ -165,15 +165,13 @@ def not_text(text: str) -> str | None:
     return "mostly punctuation and digits" if letters < len(text) / 2 else None
 
 
-def style_test(texts: Sequence[str], labels: Sequence[str], *, seed: int = 0) -> dict[str, float]:
-    """Measure how far manner alone gives the label away, BPO against KPO.
+def style_test(
+    texts: Sequence[str], labels: Sequence[str], limit: float = Limits.style, *, seed: int = 0
+) -> Style:
+    """Measure style leakage: how well style alone predicts the label, BPO against KPO.
 
-    A gradient-boosted classifier sees length, punctuation, capitals, figures and function words, and none
-    of the words that say what the work is; its accuracy is over five folds, with the two labels weighted
-    alike, so that chance is 0.5.
-
-    Returns:
-        `accuracy`: mean of the two labels' recalls; `n`: rows judged.
+    A gradient-boosted classifier sees length, punctuation, capitals, digits and function words, but no
+    content words; its accuracy is the mean recall of the two labels over five folds, so chance is 0.5.
 
     Raises:
         DataError: there are too few rows of BPO or KPO for five folds.
@@ -188,35 +186,21 @@ def style_test(texts: Sequence[str], labels: Sequence[str], *, seed: int = 0) ->
     def answer_held_out(split: tuple[NDArray[np.intp], NDArray[np.intp]]) -> None:
         training, held_out = split
         model = HistGradientBoostingClassifier(class_weight="balanced", random_state=seed)
-        # The trees are so small that threads sharing one wait for each other most of the time, and where
-        # other programs are running, nearly all of it: hence a thread per fold.
+        # The trees are so small that threads sharing one spend most of their time waiting for each other,
+        # and nearly all of it on a busy machine: hence one thread per fold.
         with threadpool_limits(1, user_api="openmp"):
             model.fit(features[training], is_kpo[training])
             answers[held_out] = model.predict(features[held_out])
 
     with ThreadPoolExecutor(min(_N_FOLDS, joblib.cpu_count())) as threads:
         list(threads.map(answer_held_out, splits))
-    recalls = [float(np.mean(answers[is_kpo == label] == label)) for label in (False, True)]
-    return {"accuracy": sum(recalls) / 2, "n": len(is_kpo)}
-
-
-class LabelError(NamedTuple):
-    """A label that is probably wrong.
-
-    Attributes:
-        place: its position in the texts.
-        probably: the likelier label.
-        probability_of_label: the probability of the label that the text has.
-    """
-
-    place: int
-    probably: str
-    probability_of_label: float
+    accuracy = float(np.mean([np.mean(answers[is_kpo == label] == label) for label in (False, True)]))
+    return Style(accuracy, len(is_kpo), limit, n_failing=int(accuracy > limit))
 
 
 def label_errors(
     texts: Sequence[str], labels: Sequence[str], lines: Sequence[str] | None = None, *, seed: int = 0
-) -> list[LabelError]:
+) -> list[tuple[int, str, float]]:
     """Find labels that are probably wrong, most likely first.
 
     Confident learning (Northcutt, Jiang and Chuang, 2021) as implemented in cleanlab, on the probabilities
@@ -227,6 +211,9 @@ def label_errors(
         labels: n_texts of BPO, KPO, NEITHER.
         lines: n_texts service lines, each with one label, which improve the probabilities.
         seed: random seed of the folds.
+
+    Returns:
+        For each its position in `texts`, the likelier label, and the probability of the label it has.
 
     Raises:
         DataError: cleanlab is not installed, or there are too few rows of a label for five folds.
@@ -241,7 +228,7 @@ def label_errors(
     lines = labels if lines is None else lines
     splits = StratifiedKFold(_N_FOLDS, shuffle=True, random_state=seed).split(codes, codes)
     terms, counts = fitting.count_terms(texts)
-    # Starting processes would take longer than fitting a few thousand texts, and the solver frees the GIL.
+    # Starting processes takes longer than fitting a few thousand texts, and the solver releases the GIL.
     with joblib.parallel_config("threading"):
         log_odds, neither_log_odds = folds.held_out_answers(
             lines,
@@ -262,8 +249,7 @@ def label_errors(
         n_jobs=1,
     )
     return [
-        LabelError(int(i), classes[int(probabilities[i].argmax())], float(probabilities[i, codes[i]]))
-        for i in issues
+        (int(i), classes[int(probabilities[i].argmax())], float(probabilities[i, codes[i]])) for i in issues
     ]
 
 
@@ -345,12 +331,10 @@ def _check_style(
     sheet: _Sheet, labels: Sequence[str], places: NDArray[np.intp], limits: Limits, left_out: list[str]
 ) -> Style | None:
     try:
-        found = style_test([sheet.texts[i] for i in places], [labels[i] for i in places])
+        return style_test([sheet.texts[i] for i in places], [labels[i] for i in places], limits.style)
     except DataError as error:
         left_out.append(f"style: {error}")
         return None
-    accuracy = found["accuracy"]
-    return Style(accuracy, int(found["n"]), limits.style, n_failing=int(accuracy > limits.style))
 
 
 def _check_label_errors(
@@ -367,13 +351,13 @@ def _check_label_errors(
         return None
     return _found(
         Example(
-            row=sheet.rows[places[error.place]],
-            text=_shown(texts[error.place]),
-            label=chosen[error.place],
-            probably=error.probably,
-            probability_of_label=round(error.probability_of_label, 4),
+            row=sheet.rows[places[i]],
+            text=_shown(texts[i]),
+            label=chosen[i],
+            probably=probably,
+            probability_of_label=round(probability, 4),
         )
-        for error in errors
+        for i, probably, probability in errors
     )
 
 
@@ -403,7 +387,7 @@ def _require_folds(codes: NDArray[np.bool_] | NDArray[np.int64]) -> None:
 
 
 def _style(text: str) -> list[float]:
-    """Return what the style test sees of a text: (n_features,) figures."""
+    """Return the features of the style test: (n_features,)."""
     words = re.findall(r"[^\W_]+(?:['’][^\W_]+)?", text)
     counts = Counter(word.lower() for word in words)
     return [

@@ -22,10 +22,10 @@ _MEETINGS = 10_000_000
 def near_duplicates(texts: Sequence[str], limit: float) -> Iterator[tuple[int, int, float]]:
     """Yield every pair of texts whose character 5-grams have a Jaccard similarity of `limit` or more.
 
-    Compared are the texts in lower case with single spaces. Exact, not sampled: with its grams ordered
-    from the rarest, a text of n grams shares one of its first n - ceil(limit * n) + 1 with any text that
-    similar (the prefix filter of Chaudhuri, Ganti and Kaushik, 2006). How many of these first grams two
-    texts share bounds how many they can share in all, so most pairs are dropped without a comparison.
+    Texts are compared in lower case with single spaces. The search is exact: with grams sorted from the
+    rarest, a text of n grams shares one of its first n - ceil(limit * n) + 1 with every text that similar
+    (the prefix filter of Chaudhuri, Ganti and Kaushik, 2006). The first grams that two texts share bound how
+    many they can share in all, so most pairs need no comparison.
 
     Args:
         texts: n_texts strings; the first 5,000 characters of each are compared.
@@ -44,7 +44,7 @@ def near_duplicates(texts: Sequence[str], limit: float) -> Iterator[tuple[int, i
         grams = counter.fit_transform(texts)
     except ValueError:
         return
-    # Columns from the rarest gram to the commonest, so that each row's first ones are its rarest.
+    # Columns sorted from the rarest gram, so that the first grams of each row are its rarest.
     grams = grams[:, np.argsort(grams.getnnz(axis=0), kind="stable")].tocsr()
     grams.sort_indices()
     sizes = np.diff(grams.indptr)
@@ -56,14 +56,14 @@ def near_duplicates(texts: Sequence[str], limit: float) -> Iterator[tuple[int, i
     by_gram = prefixes.T.tocsr()
     n_rest = sizes - n_prefix
     last = np.where(sizes > 0, grams.indices[grams.indptr[:-1] + n_prefix - 1], -1)
-    # As many rows at a time as meet a bounded number of others, whatever they have in common.
+    # Batches of rows with a bounded number of candidate pairs.
     meetings = np.cumsum(prefixes @ by_gram.getnnz(axis=1))
     bounds = [0, *(np.flatnonzero(np.diff(meetings // _MEETINGS)) + 1).tolist(), len(texts)]
     for start, stop in itertools.pairwise(bounds):
         candidates = (prefixes[start:stop] @ by_gram).tocoo()
         first, second = candidates.row + start, candidates.col
-        # Below the sooner of the two last grams, both prefixes are complete: all that the texts share there
-        # is counted, and past it the text whose prefix ended has only its remaining grams to share.
+        # Up to the earlier of the two last prefix grams, every shared gram is counted; beyond it, the text
+        # whose prefix ended can share only its remaining grams.
         rest = np.where(last[first] <= last[second], n_rest[first], n_rest[second])
         needed = limit / (1 + limit) * (sizes[first] + sizes[second])
         possible = (first < second) & (candidates.data + rest >= needed - 1e-3)

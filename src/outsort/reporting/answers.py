@@ -11,7 +11,7 @@ from outsort.reporting.styles import Format
 from outsort.reporting.terminal import printable, table, visible, write_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rich.console import RenderableType
     from rich.table import Table
@@ -27,18 +27,14 @@ def write_predictions(predictions: Iterable[Prediction], file: TextIO, style: Fo
     """Write predictions to `file` as they come; a table or a JSON list at the end."""
     if style is Format.TABLE:
         write_tables(file, [predictions_table(predictions)])
-    elif style is Format.JSON:
-        json.dump([record(p) for p in predictions], file, ensure_ascii=False, indent=2)
-        file.write("\n")
-    elif style is Format.JSONL:
-        for prediction in predictions:
-            file.write(json.dumps(record(prediction), ensure_ascii=False) + "\n")
-    else:
+    elif style is Format.CSV:
         writer = csv.writer(file, lineterminator="\n")
         for i, row in enumerate(map(record, predictions)):
             if i == 0:
                 writer.writerow(row)
             writer.writerow(_flat(value) for value in row.values())
+    else:
+        _write_json(map(record, predictions), file, style)
 
 
 def write_explanations(
@@ -52,15 +48,7 @@ def write_explanations(
     if style is Format.TABLE:
         for item in explained:
             write_tables(file, explanation_tables(*item, n_lines=n_lines))
-    elif style is Format.JSON:
-        json.dump(
-            [explanation_record(*i, n_lines=n_lines) for i in explained], file, ensure_ascii=False, indent=2
-        )
-        file.write("\n")
-    elif style is Format.JSONL:
-        for item in explained:
-            file.write(json.dumps(explanation_record(*item, n_lines=n_lines), ensure_ascii=False) + "\n")
-    else:
+    elif style is Format.CSV:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["text", "word", "start", "end", "log_odds"])
         for prediction, explanation, _ in explained:
@@ -68,6 +56,16 @@ def write_explanations(
             writer.writerow([text, "(bias)", "", "", round(explanation.bias + explanation.spread, 4)])
             for start, end, figure in explanation.words:
                 writer.writerow([text, text[start:end], start, end, round(figure, 4)])
+    else:
+        _write_json((explanation_record(*item, n_lines=n_lines) for item in explained), file, style)
+
+
+def _write_json(records: Iterable[object], file: TextIO, style: Format) -> None:
+    if style is Format.JSON:
+        file.write(json.dumps(list(records), ensure_ascii=False, indent=2) + "\n")
+    else:
+        for item in records:
+            file.write(json.dumps(item, ensure_ascii=False) + "\n")
 
 
 #: Styles of a word for a label, weak to strong; legible on dark and light terminals.
@@ -81,7 +79,7 @@ TINTED_FROM = (0.1, 0.5, 1.5)
 
 def explanation_tables(
     prediction: Prediction, explanation: Explanation, precedents: Sequence[Precedent], *, n_lines: int
-) -> list[RenderableType]:
+) -> Iterator[RenderableType]:
     """Lay out an explanation for a terminal."""
     from rich.text import Text
 
@@ -100,24 +98,16 @@ def explanation_tables(
         f"entropy term {explanation.spread:+.2f}"
     )
     ranked = sorted(explanation.contributions.items(), key=lambda item: -abs(item[1]))[:N_TERMS_SHOWN]
-    tables: list[RenderableType] = [
-        shown,
-        answer,
-        total,
-        table(
-            ["term", "supports", "log-odds"],
-            ([visible(term), "KPO" if f > 0 else "BPO", f"{f:+.2f}"] for term, f in ranked),
-            right=[2],
-        ),
-    ]
+    yield from (shown, answer, total)
+    terms = ([visible(term), "KPO" if f > 0 else "BPO", f"{f:+.2f}"] for term, f in ranked)
+    yield table(["term", "supports", "log-odds"], terms, right=[2])
     if explanation.lines[:n_lines]:
-        rows = ([line, f"{p:.2f}"] for line, p in explanation.lines[:n_lines])
-        tables.append(table(["service line", "probability"], rows, right=[1]))
+        lines = ([line, f"{p:.2f}"] for line, p in explanation.lines[:n_lines])
+        yield table(["service line", "probability"], lines, right=[1])
     if precedents:
-        columns = ["most similar texts", "label", "service line", "similarity"]
+        heads = ["most similar texts", "label", "service line", "similarity"]
         cells = ([visible(t), label, line or "", f"{s:.2f}"] for t, label, line, s in precedents)
-        tables.append(table(columns, cells, right=[3], wrap=[0]))
-    return tables
+        yield table(heads, cells, right=[3], wrap=[0])
 
 
 def predictions_table(predictions: Iterable[Prediction]) -> Table:

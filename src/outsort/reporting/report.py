@@ -52,18 +52,10 @@ N_DRAWN = 200
 MIN_DRAWN = 20
 #: Placeholder colours of the plots, and the style sheet variables that replace them, so that plots follow the
 #: page, light or dark.
-_INKS = {
-    "#010203": "var(--ink)",
-    "#010204": "var(--soft)",
-    "#010205": "var(--bpo)",
-    "#010206": "var(--kpo)",
-}
-_INK, _SOFT, _BPO, _KPO = _INKS
+_INK, _SOFT, _BPO, _KPO = "#010203", "#010204", "#010205", "#010206"
+_VARIABLES = {_INK: "var(--ink)", _SOFT: "var(--soft)", _BPO: "var(--bpo)", _KPO: "var(--kpo)"}
 #: The rows that a scheme of cross-validation measures.
-_KINDS = {
-    folds.STRATIFIED: "rows like the training rows",
-    folds.LINES_OUT: "rows of unseen service lines",
-}
+_KINDS = {folds.STRATIFIED: "rows like the training rows", folds.LINES_OUT: "rows of unseen service lines"}
 
 
 @dataclass(frozen=True)
@@ -405,7 +397,7 @@ def _svg(name: str, draw: Callable[[Axes], str]) -> str:
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r' xmlns(:xlink)?="[^"]*"', "", svg).replace("xlink:href=", "href=")
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{name}-", svg)
-    for colour, variable in _INKS.items():
+    for colour, variable in _VARIABLES.items():
         svg = svg.replace(colour, variable)
     return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{escape(description)}"', 1))  # noqa: S704
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from outsort.evaluation.compare import Comparison, Judgement
     from outsort.evaluation.evaluate import Evaluation
     from outsort.improving.findings import Check, Finding
-    from outsort.improving.plan import Forecast, Plan
+    from outsort.improving.plan import Plan
     from outsort.metrics import Counts
     from outsort.training.threshold import Certificate
 
@@ -81,66 +81,40 @@ def certificate_line(certificate: Certificate) -> str:
     return f"no threshold: {c.n_rows:,} held-out rows cannot certify {promise}; about {c.n_more:,} more might"
 
 
-def evaluation_tables(result: Evaluation) -> list[RenderableType]:
+def evaluation_tables(result: Evaluation) -> Iterator[RenderableType]:
     """Lay out an evaluation."""
     found = {name: value for name, value in headline(result).items() if value is not None}
-    labels = list(result.per_class)
-    tables: list[RenderableType] = [
-        table(
-            ["metric", "value", "95% interval"],
-            [
-                ["rows", f"{result.n:,}", ""],
-                *(
-                    [SCORES[name], figure(value), "–".join(map(figure, result.intervals.get(name, ())))]
-                    for name, value in found.items()
-                ),
-            ],
-            right=[1],
-        ),
-        *(scores_table(groups, by) for by, groups in result.by.items()),
-    ]
+    intervals = {name: "–".join(map(figure, ends)) for name, ends in result.intervals.items()}
+    values = ([SCORES[name], figure(value), intervals.get(name, "")] for name, value in found.items())
+    heads = ["metric", "value", "95% interval"]
+    yield table(heads, [["rows", f"{result.n:,}", ""], *values], right=[1])
+    yield from (scores_table(groups, by) for by, groups in result.by.items())
     if result.n_left_out:
-        tables.append(f"{result.n_left_out:,} rows are neither BPO nor KPO and are not in these scores.")
-    tables.append(
-        table(
-            ["", "precision", "recall", *(f"predicted {label}" for label in labels)],
-            (
-                [
-                    f"actual {label}",
-                    figure(of.precision),
-                    figure(of.recall),
-                    *(f"{cell:,.0f}" for cell in row),
-                ]
-                for (label, of), row in zip(result.per_class.items(), result.confusion, strict=True)
-            ),
-            right=range(1, 3 + len(labels)),
-        )
+        yield f"{result.n_left_out:,} rows are neither BPO nor KPO and are not in these scores."
+    rows = (
+        [f"actual {label}", figure(of.precision), figure(of.recall), *(f"{cell:,.0f}" for cell in cells)]
+        for (label, of), cells in zip(result.per_class.items(), result.confusion, strict=True)
     )
+    heads = ["", "precision", "recall", *(f"predicted {label}" for label in result.per_class)]
+    yield table(heads, rows, right=range(1, len(heads)))
     d = result.decision
     at_threshold = [
         f"coverage {d.coverage:.0%}",
         "" if d.precision is None else f"precision {d.precision:.1%}",
         "" if d.others_reviewed is None else f"{d.others_reviewed:.0%} of other rows to review",
     ]
-    tables.append(f"at threshold {d.threshold:.3f}: {', '.join(filter(None, at_threshold))}")
+    yield f"at threshold {d.threshold:.3f}: {', '.join(filter(None, at_threshold))}"
     points = [point for point in result.curve[1::2] if point.coverage >= CURVE_FROM]
-    tables.append(
-        table(
-            ["coverage", *(f"{point.coverage:.0%}" for point in points)],
-            [["precision", *(f"{point.precision:.1%}" for point in points)]],
-            right=range(1, len(points) + 1),
-        )
-    )
+    heads = ["coverage", *(f"{point.coverage:.0%}" for point in points)]
+    yield table(heads, [["precision", *(f"{p.precision:.1%}" for p in points)]], right=range(1, len(heads)))
     if result.mistakes:
         heads = ["worst mistakes", "actual", "predicted", "probability", "top terms"]
-        cells = (
+        rows = (
             [visible(m.text), m.label, m.predicted, figure(m.probability), ", ".join(m.for_)]
             for m in result.mistakes
         )
-        tables.append(
-            _rows_table([(m.row, m.weight) for m in result.mistakes], heads, cells, right=[3], wrap=[0, 4])
-        )
-    return tables
+        numbered = [(m.row, m.weight) for m in result.mistakes]
+        yield _rows_table(numbered, heads, rows, right=[3], wrap=[0, 4])
 
 
 def judgement_line(judgement: Judgement, test: str = "McNemar") -> str:
@@ -154,70 +128,61 @@ def judgement_line(judgement: Judgement, test: str = "McNemar") -> str:
     )
 
 
-def comparison_tables(result: Comparison) -> list[RenderableType]:
+def comparison_tables(result: Comparison) -> Iterator[RenderableType]:
     """Lay out a comparison."""
+    yield judgement_line(result)
+    yield scores_table({"old": result.old, "new": result.new}, "model")
     moves = result.decisions
-    tables: list[RenderableType] = [
-        judgement_line(result),
-        scores_table({"old": result.old, "new": result.new}, "model"),
+    yield (
         f"{result.flipped:,} predictions changed ({result.weight_moved:.1%} of the weight); accept→review "
-        f"{moves.accept_to_review:,}, review→accept {moves.review_to_accept:,}",
-    ]
+        f"{moves.accept_to_review:,}, review→accept {moves.review_to_accept:,}"
+    )
     if result.flips:
-        heads = ["changed predictions", "actual", "old", "new"]
-        cells = ([visible(flip.text), flip.label, flip.old, flip.new] for flip in result.flips)
-        tables.append(
-            _rows_table([(flip.row, flip.weight) for flip in result.flips], heads, cells, right=[], wrap=[0])
-        )
-    return tables
+        rows = ([visible(flip.text), flip.label, flip.old, flip.new] for flip in result.flips)
+        numbered = [(flip.row, flip.weight) for flip in result.flips]
+        yield _rows_table(numbered, ["changed predictions", "actual", "old", "new"], rows, wrap=[0])
 
 
 def _rows_table(
-    rows: Sequence[tuple[object, float]],
+    numbered: Sequence[tuple[object, float]],
     heads: Sequence[str],
-    cells: Iterable[Sequence[str]],
+    rows: Iterable[Sequence[str]],
     *,
-    right: Iterable[int],
+    right: Iterable[int] = (),
     wrap: Iterable[int],
 ) -> Table:
     """Lay out rows of a file after their number and, unless all weights are 1, their weight."""
-    weighted = any(weight != 1 for _, weight in rows)
-    first = ["row", "weight"] if weighted else ["row"]
+    weighted = any(weight != 1 for _, weight in numbered)
+    first = [[str(number), *([f"{weight:,g}"] if weighted else [])] for number, weight in numbered]
+    n = 1 + weighted
     return table(
-        [*first, *heads],
-        (
-            [str(number), *([f"{weight:,g}"] if weighted else []), *of_row]
-            for (number, weight), of_row in zip(rows, cells, strict=True)
-        ),
-        right=[*range(len(first)), *(len(first) + i for i in right)],
-        wrap=[len(first) + i for i in wrap],
+        ["row", "weight"][:n] + list(heads),
+        ([*start, *row] for start, row in zip(first, rows, strict=True)),
+        right=[*range(n), *(n + i for i in right)],
+        wrap=[n + i for i in wrap],
     )
 
 
-def check_tables(result: Check, n_shown: int) -> list[RenderableType]:
+def check_tables(result: Check, n_shown: int) -> Iterator[RenderableType]:
     """Lay out a check, with up to `n_shown` examples of each problem."""
-    tables: list[RenderableType] = [f"{result.source}: {result.n:,} rows, {result.encoding}"]
+    yield f"{result.source}: {result.n:,} rows, {result.encoding}"
     for name, counts in (("label", result.by_label), ("genre", result.by_genre)):
         if counts:
             shares = ([value or "(blank)", f"{n:,}", f"{n / result.n:.1%}"] for value, n in counts.items())
-            tables.append(table([name, "rows", "share"], shares, right=[1, 2]))
+            yield table([name, "rows", "share"], shares, right=[1, 2])
     found: dict[str, Finding | Style] = {name: f for name in CHECKS if (f := getattr(result, name))}
-    tables.append(
-        table(["check", "found", "verdict"], (_verdict(result, *item) for item in found.items()), right=[1])
-    )
+    verdicts = (_verdict(result, *item) for item in found.items())
+    yield table(["check", "found", "verdict"], verdicts, right=[1])
     for name, finding in found.items():
         examples = [example.to_dict() for example in getattr(finding, "worst", [])[:n_shown]]
         if examples:
             columns = list(examples[0])
-            tables.append(f"{_caption(name, finding)}:")
-            tables.append(
-                table(
-                    [column.replace("_", " ") for column in columns],
-                    ([visible(str(example[column])) for column in columns] for example in examples),
-                    wrap=[i for i, column in enumerate(columns) if column.endswith("text")],
-                )
+            yield f"{_caption(name, finding)}:"
+            yield table(
+                [column.replace("_", " ") for column in columns],
+                ([visible(str(example[column])) for column in columns] for example in examples),
+                wrap=[i for i, column in enumerate(columns) if column.endswith("text")],
             )
-    return tables
 
 
 def _verdict(result: Check, name: str, finding: Finding | Style) -> list[str]:
@@ -236,40 +201,28 @@ def _caption(name: str, finding: Finding | Style) -> str:
     return CHECKS[name] + detail
 
 
-def plan_tables(result: Plan, n_lines: int) -> list[RenderableType]:
+def plan_tables(result: Plan, n_lines: int) -> Iterator[RenderableType]:
     """Lay out a plan, with up to `n_lines` service lines."""
-    tables: list[RenderableType] = [
-        table(
-            ["training rows", "held-out accuracy"],
-            [[f"{size.rows:,}", figure(size.accuracy)] for size in result.curve],
-            right=(0, 1),
-        ),
-        _worth_line(result),
-    ]
+    sizes = ([f"{size.rows:,}", figure(size.accuracy)] for size in result.curve)
+    yield table(["training rows", "held-out accuracy"], sizes, right=(0, 1))
+    yield _worth_line(result)
     if result.forecast:
-        now = [["0", figure(result.accuracy), ""]]
-        tables.append(
-            table(
-                ["more labels", "accuracy", "range over folds"],
-                [*now, *map(_forecast_cells, result.forecast)],
-                right=(0, 1, 2),
-            )
+        forecasts = (
+            [f"{more.labels:,}", figure(more.accuracy), "–".join(map(figure, more.range))]
+            for more in result.forecast
         )
+        heads = ["more labels", "accuracy", "range over folds"]
+        yield table(heads, [["0", figure(result.accuracy), ""], *forecasts], right=(0, 1, 2))
     made = f"{result.to_make:,} labels to make" if result.to_make else "lowest accuracy first"
-    tables.append(
-        table(
-            [f"service line ({made})", "label", "rows", "accuracy", "labels to make"],
-            [
-                [line.service_line, line.label, f"{line.rows:,}", figure(line.accuracy), f"{line.labels:,}"]
-                for line in result.lines[:n_lines]
-            ],
-            right=(2, 3, 4),
-        )
+    lines = (
+        [line.service_line, line.label, f"{line.rows:,}", figure(line.accuracy), f"{line.labels:,}"]
+        for line in result.lines[:n_lines]
     )
+    heads = [f"service line ({made})", "label", "rows", "accuracy", "labels to make"]
+    yield table(heads, lines, right=(2, 3, 4))
     rest = result.lines[n_lines:]
     if rest:
-        tables.append(f"and {len(rest)} more lines with {sum(line.labels for line in rest):,} labels to make")
-    return tables
+        yield f"and {len(rest)} more lines with {sum(line.labels for line in rest):,} labels to make"
 
 
 def _worth_line(result: Plan) -> str:
@@ -286,10 +239,6 @@ def _worth_line(result: Plan) -> str:
         f"{about} {result.worth:,} more labels are worth making: up to there, every 100 raise accuracy by "
         f"{least} or more."
     )
-
-
-def _forecast_cells(forecast: Forecast) -> list[str]:
-    return [f"{forecast.labels:,}", figure(forecast.accuracy), "–".join(map(figure, forecast.range))]
 
 
 def table(

@@ -40,7 +40,7 @@ class DataIdentity(Result):
 class Promise(Certificate):
     """A certificate, and the scheme of cross-validation that it comes from."""
 
-    held_out: str
+    held_out: str = ""
 
 
 @dataclass(frozen=True)

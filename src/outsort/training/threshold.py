@@ -30,23 +30,23 @@ class Certificate(Result):
     Attributes:
         target: the promised precision of accepted answers.
         level: the confidence level of the promise: the probability, over draws of such rows, that it holds.
+        n_rows: held-out rows.
+        n_more: about how many more such rows would certify a threshold, if answers were as good as on these;
+            0 with a threshold, -1 where no number would: no candidate reached the target.
         threshold: the least confidence to accept; NaN if the rows certify none.
         precision: share of accepted answers that are right; NaN without a threshold.
         bound: lower confidence bound of the precision; NaN without a threshold.
         coverage: share of all rows accepted; 0 without a threshold.
-        n_rows: held-out rows.
-        n_more: about how many more such rows would certify a threshold, if answers were as good as on these;
-            0 with a threshold, -1 where no number would: no candidate reached the target.
     """
 
     target: float
     level: float
-    threshold: float
-    precision: float
-    bound: float
-    coverage: float
     n_rows: int
     n_more: int
+    threshold: float = math.nan
+    precision: float = math.nan
+    bound: float = math.nan
+    coverage: float = 0.0
 
 
 def certify(
@@ -93,25 +93,16 @@ def certify(
             best, bound = start + n_passed - 1, float(bounds[n_passed - 1])
     if best < 0:
         n_more = _rows_wanted(n_right, sizes, n_rows, target, errors[0]) - n_rows
-        return Certificate(
-            target,
-            level,
-            threshold=math.nan,
-            precision=math.nan,
-            bound=math.nan,
-            coverage=0.0,
-            n_rows=n_rows,
-            n_more=_about(max(n_more, -1)),
-        )
+        return Certificate(target, level, n_rows, n_more=_about(max(n_more, -1)))
     return Certificate(
         target,
         level,
+        n_rows,
+        n_more=0,
         threshold=float(thresholds[best]),
         precision=float(n_right[best] / sizes[best]),
         bound=bound,
         coverage=float(sizes[best] / n_rows),
-        n_rows=n_rows,
-        n_more=0,
     )
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import platform
 from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-import joblib
 import numpy as np
-import sklearn
 
-from outsort._numba import nb
 from outsort._version import __version__
 from outsort.data import dataset, identity, values
 from outsort.training.about import Promise, identify
@@ -126,12 +124,6 @@ def _about(dataset: Dataset, settings: Settings, validation: Validation | None) 
         "settings": asdict(settings),
         "scores": scores,
         "decision": decision,
-        "versions": {
-            "outsort": __version__,
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "scikit-learn": sklearn.__version__,
-            "numba": nb.__version__,
-            "joblib": joblib.__version__,
-        },
+        "versions": {"outsort": __version__, "python": platform.python_version()}
+        | {name: version(name) for name in ("numpy", "scikit-learn", "numba", "joblib")},
     }
