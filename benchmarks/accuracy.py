@@ -79,9 +79,7 @@ class Rules(Method):
 def rolled_up(scores: np.ndarray, labels, combine) -> np.ndarray:
     """Return the scores of `LABELS` (n, 3), of those (n, n_classes) of classes that belong to labels."""
     columns = [scores[:, np.array(labels) == label] for label in LABELS]
-    return np.stack(
-        [combine(c, axis=1) if c.shape[1] else np.full(len(scores), -1e9) for c in columns], axis=1
-    )
+    return np.stack([combine(c, axis=1) if c.shape[1] else np.full(len(scores), -1e9) for c in columns], axis=1)
 
 
 class OverLines(Method):
@@ -147,9 +145,7 @@ def tfidf(analyzer=text.terms, **options) -> TfidfVectorizer:
 
 def regression(**options) -> LogisticRegression:
     C = fitting.Settings().C  # noqa: N806
-    return LogisticRegression(
-        **{"C": C, "solver": "sag", "tol": 5e-2, "max_iter": 1000, "random_state": 0, **options}
-    )
+    return LogisticRegression(**{"C": C, "solver": "sag", "tol": 5e-2, "max_iter": 1000, "random_state": 0, **options})
 
 
 def with_pieces(*lengths: int):
@@ -176,9 +172,7 @@ METHODS = {
     "linear SVM, words and pairs, labels": lambda: OverLines(
         make_pipeline(tfidf(words_and_pairs), LinearSVC(C=0.5)), over="label"
     ),
-    "linear SVM, words and pairs, lines": lambda: OverLines(
-        make_pipeline(tfidf(words_and_pairs), LinearSVC(C=0.5))
-    ),
+    "linear SVM, words and pairs, lines": lambda: OverLines(make_pipeline(tfidf(words_and_pairs), LinearSVC(C=0.5))),
     "linear SVM, our terms, lines": lambda: OverLines(make_pipeline(tfidf(), LinearSVC(C=0.5))),
     "fastText, same n-grams, labels": lambda: OverLines(FastText(), over="label"),
     "fastText, same n-grams, lines": lambda: OverLines(FastText()),
@@ -213,13 +207,9 @@ SETTINGS = {
     "naive Bayes 1": lambda: Uncalibrated(bayes_share=1),
     "labels, no lines": lambda: Uncalibrated(over="label"),
     "regression over lines alone": lambda: OverLines(make_pipeline(tfidf(), regression())),
-    "the same, lines weighted alike": lambda: OverLines(
-        make_pipeline(tfidf(), regression(class_weight="balanced"))
-    ),
+    "the same, lines weighted alike": lambda: OverLines(make_pipeline(tfidf(), regression(class_weight="balanced"))),
     "the same, words only": lambda: OverLines(make_pipeline(tfidf(text.words), regression())),
-    "the same, tf sublinear": lambda: OverLines(
-        make_pipeline(tfidf(binary=False, sublinear_tf=True), regression())
-    ),
+    "the same, tf sublinear": lambda: OverLines(make_pipeline(tfidf(binary=False, sublinear_tf=True), regression())),
     "the same, tf linear": lambda: OverLines(make_pipeline(tfidf(binary=False), regression())),
     "the same, no idf": lambda: OverLines(make_pipeline(tfidf(use_idf=False), regression())),
 }

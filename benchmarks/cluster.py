@@ -170,16 +170,12 @@ def main() -> None:
 def report(options, wall, busy, share, n_bytes, n_bytes_out) -> None:
     best = {name: min(times) for name, times in wall.items()}
     least = {name: min(times, key=sum) for name, times in busy.items()}
-    print(
-        f"{options.rows:,} rows in {options.parts} parts, best of {options.rounds} rounds, equal answers:\n"
-    )
+    print(f"{options.rows:,} rows in {options.parts} parts, best of {options.rounds} rounds, equal answers:\n")
     print("| setup | seconds | rows a second | core seconds | rows a core second |")
     print("|---|---:|---:|---:|---:|")
     for name, took in best.items():
         core = sum(least[name])
-        print(
-            f"| {name} | {took:.2f} | {options.rows / took:,.0f} | {core:.2f} | {options.rows / core:,.0f} |"
-        )
+        print(f"| {name} | {took:.2f} | {options.rows / took:,.0f} | {core:.2f} | {options.rows / core:,.0f} |")
     one, single, two, double = best.values()
     print(f"\nFrom one worker to two: {single / double:.2f} times the speed by the clock;", end=" ")
     (*_, worker), (*_, first, second) = list(least.values())[1::2]
@@ -194,10 +190,7 @@ def report(options, wall, busy, share, n_bytes, n_bytes_out) -> None:
         print(f"| {name} | {took / options.rows * 1e6:.1f} | {took / sum(share.values()):.0%} |")
     rate = options.rows / cores[3]
     hours = 1e9 / rate / 3600
-    print(
-        f"\nA billion rows: {hours:.1f} core hours, {hours * options.price:.2f} at {options.price} an hour;",
-        end=" ",
-    )
+    print(f"\nA billion rows: {hours:.1f} core hours, {hours * options.price:.2f} at {options.price} an hour;", end=" ")
     print(f"{n_bytes / options.rows:.0f} bytes a row in, {n_bytes_out / options.rows:.0f} out:", end=" ")
     print(f"{(n_bytes + n_bytes_out) / options.rows * rate / 1e6:.1f} MB/s a core.")
 

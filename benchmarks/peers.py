@@ -36,21 +36,10 @@ class FastText:
         import fasttext
 
         with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
-            file.writelines(
-                f"__label__{line} {t}\n" for t, line in zip(self.prepared(texts), lines, strict=True)
-            )
+            file.writelines(f"__label__{line} {t}\n" for t, line in zip(self.prepared(texts), lines, strict=True))
             file.flush()
             self.model = fasttext.train_supervised(
-                file.name,
-                wordNgrams=2,
-                minn=3,
-                maxn=5,
-                epoch=self.epochs,
-                lr=0.5,
-                dim=100,
-                thread=1,
-                seed=0,
-                verbose=0,
+                file.name, wordNgrams=2, minn=3, maxn=5, epoch=self.epochs, lr=0.5, dim=100, thread=1, seed=0, verbose=0
             )
         self.classes_ = sorted(set(lines))
         return self
@@ -110,12 +99,7 @@ def scikit_learn_pipeline(model):
     is the fastest of the ways tried (a function that yields the terms; weights held sparse).
     """
     is_piece = np.array([text.is_piece(term) for term in model.terms])
-    options = {
-        "preprocessor": lambda t: " ".join(text.words(t)),
-        "binary": True,
-        "norm": None,
-        "dtype": np.float32,
-    }
+    options = {"preprocessor": lambda t: " ".join(text.words(t)), "binary": True, "norm": None, "dtype": np.float32}
     order = []
     vectorizers = []
     for ids, analyzer in (

@@ -80,9 +80,7 @@ def plot(curves: dict[str, dict[str, np.ndarray]], step: int, path: Path) -> Non
     mpl.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "outsort", "font.size": 9}
     from matplotlib import pyplot as plt
 
-    figure, panels = plt.subplots(
-        1, len(curves), figsize=(3.4 * len(curves), 3), layout="constrained", squeeze=False
-    )
+    figure, panels = plt.subplots(1, len(curves), figsize=(3.4 * len(curves), 3), layout="constrained", squeeze=False)
     colours = {"mixed": "#1f5f8b", "random": "#999999"}
     for axes, (setting, by_way) in zip(panels[0], curves.items(), strict=True):
         for by, runs in by_way.items():
@@ -117,8 +115,7 @@ def main() -> None:
     results = dict(zip(runs, found, strict=True))
     curves = {
         setting: {
-            by: np.array([results[setting, by, seed] for seed in range(options.seeds)])
-            for by in options.strategy
+            by: np.array([results[setting, by, seed] for seed in range(options.seeds)]) for by in options.strategy
         }
         for setting in SETTINGS
     }

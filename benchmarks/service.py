@@ -79,9 +79,7 @@ def serve(listener: socket.socket, *, with_sklearn: bool) -> None:
     app.server_of(app.create_app(model, settings, answering), settings).run(sockets=[listener])
 
 
-async def ask(
-    port: int, texts: list[str], n_clients: int, seconds: float
-) -> tuple[list[float], int, list[str]]:
+async def ask(port: int, texts: list[str], n_clients: int, seconds: float) -> tuple[list[float], int, list[str]]:
     """Ask for a while; return seconds each answer took, how many were refused, and the first labels."""
     times: list[float] = []
     labels: list[str] = []
@@ -153,10 +151,7 @@ def main() -> None:
             times, n_refused, labels = asyncio.run(ask(port, texts, n_clients, seconds))
             rate = len(times) / (time.perf_counter() - begun)
             p50, p99 = np.percentile(times, [50, 99]) * 1000
-            print(
-                f"| {name} | {n_clients} | {rate:,.0f} | {p50:.1f} ms | {p99:.1f} ms | {n_refused} |",
-                flush=True,
-            )
+            print(f"| {name} | {n_clients} | {rate:,.0f} | {p50:.1f} ms | {p99:.1f} ms | {n_refused} |", flush=True)
             first.setdefault(name, labels)
         process.terminate()
         process.join()

@@ -244,9 +244,7 @@ def grow(sizes: list[int], n_rounds: int) -> list[dict]:
                         "cores": n_cores,
                         "seconds": seconds,
                         "rows a second": n_rows / seconds,
-                        "share of the kernel's rate, two threads": n_rows
-                        / seconds
-                        / statistics.median(rates),
+                        "share of the kernel's rate, two threads": n_rows / seconds / statistics.median(rates),
                         "peak memory, MB": max(peak for _, peak in figures),
                     }
                 )
@@ -262,15 +260,9 @@ def shows(methods: list[dict], growth: list[dict]) -> list[dict]:
     claims = []
     for name, asked in (("scikit-learn, same model", 25), ("fastText, same n-grams", 10)):
         if name in short:
-            claims.append(
-                (f"times as fast as {name}", asked, short[name]["outsort, one thread, is faster by"])
-            )
+            claims.append((f"times as fast as {name}", asked, short[name]["outsort, one thread, is faster by"]))
     claims.append(
-        (
-            "two threads, times one",
-            1.7,
-            1 / short["outsort, two threads"]["outsort, one thread, is faster by"],
-        )
+        ("two threads, times one", 1.7, 1 / short["outsort, two threads"]["outsort, one thread, is faster by"])
     )
     if 1_000_000 in runs:
         share = runs[1_000_000]["share of the kernel's rate, two threads"]
@@ -354,9 +346,7 @@ def main() -> None:
     if options.serve:
         serve(options.serve, options.share)
         return
-    sizes = options.rows or (
-        [1_000, 100_000] if options.quick else [1_000, 10_000, 100_000, 1_000_000, 5_000_000]
-    )
+    sizes = options.rows or ([1_000, 100_000] if options.quick else [1_000, 10_000, 100_000, 1_000_000, 5_000_000])
     n_rounds = 3 if options.quick else options.rounds
     methods = compare(n_rounds, 0.25 if options.quick else 1.0)
     growth = grow(sizes, 1 if options.quick else 3)

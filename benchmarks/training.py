@@ -71,9 +71,7 @@ def main() -> None:
     warnings.simplefilter("ignore", ConvergenceWarning)
     data = dataset.read(options.data)
     lines = np.array(data.lines)
-    vectors = TfidfVectorizer(analyzer=text.terms, binary=True, min_df=3, dtype=np.float32).fit_transform(
-        data.texts
-    )
+    vectors = TfidfVectorizer(analyzer=text.terms, binary=True, min_df=3, dtype=np.float32).fit_transform(data.texts)
     # The first call compiles, or loads what was compiled.
     outsort(1)(vectors[:200], lines[:200])
     seconds, losses = {}, {}
@@ -85,9 +83,7 @@ def main() -> None:
     first, least = next(iter(seconds.values())), min(losses.values())
     print("| solver | seconds | times outsort's | penalised loss above the least |\n|---|---|---|---|")
     for name in SOLVERS:
-        print(
-            f"| {name} | {seconds[name]:.1f} | {seconds[name] / first:.1f} | {losses[name] / least - 1:.2%} |"
-        )
+        print(f"| {name} | {seconds[name]:.1f} | {seconds[name] / first:.1f} | {losses[name] / least - 1:.2%} |")
     print(f"\n{vectors.shape[0]:,} rows, {vectors.shape[1]:,} terms, {len(set(lines.tolist()))} lines")
 
 

@@ -5,14 +5,7 @@ from outsort.decision import REASONS, reasons
 
 
 def reason(**changes):
-    answer = {
-        "blank": False,
-        "confidence": 0.99,
-        "neither": 0.01,
-        "n_words": 4,
-        "n_known": 4,
-        "n_terms": 30,
-    }
+    answer = {"blank": False, "confidence": 0.99, "neither": 0.01, "n_words": 4, "n_known": 4, "n_terms": 30}
     columns = {name: np.array([value]) for name, value in (answer | changes).items()}
     return REASONS[reasons(**columns, threshold=0.7)[0]]
 

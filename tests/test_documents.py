@@ -119,7 +119,7 @@ def test_a_block_that_shows_something_else_is_found_and_rewritten():
     names = {}
     assert list(_console("$ echo one \\\n    two\nthree\n")) == ["$ echo one \\\n    two", "one two"]
     assert list(_pycon(">>> for i in range(2):\n...     print(i)\n7\n>>> i\n7\n", names)) == [
-        *(">>> for i in range(2):", "...     print(i)", "0", "1", ">>> i", "1"),
+        *(">>> for i in range(2):", "...     print(i)", "0", "1", ">>> i", "1")
     ]
     assert _masked("file: in 12.3 s\n\n") == _masked("file: in 0.1 s  ")
     with pytest.raises(AssertionError, match="exits with 4"):

@@ -83,10 +83,7 @@ def test_lines_share_the_probabilities_of_their_labels(model):
     explanation = explain(model, text)
     figures = dict(explanation.lines)
     labels = dict(zip(model.lines, model.line_labels, strict=True))
-    of_label = {
-        label: sum(p for line, p in figures.items() if labels[line] == label)
-        for label in set(labels.values())
-    }
+    of_label = {label: sum(p for line, p in figures.items() if labels[line] == label) for label in set(labels.values())}
     p_neither, p_kpo = model.neither_proba([text])[0], model.predict_proba([text])[0, 1]
     assert of_label["NEITHER"] == pytest.approx(p_neither)
     assert of_label["KPO"] == pytest.approx((1 - p_neither) * p_kpo)
@@ -129,9 +126,7 @@ def test_precedents_of_data_without_lines_have_none(model, frame):
 def test_top_terms_add_what_a_text_of_the_term_alone_has_more(model, two_class_model):
     # The oracle: the model's own answers, to a text of one word that holds no known piece or pair.
     for judge in (model, two_class_model):
-        bare = replace(
-            judge, terms=[t if not t.startswith("~") else f"~{i}" for i, t in enumerate(judge.terms)]
-        )
+        bare = replace(judge, terms=[t if not t.startswith("~") else f"~{i}" for i, t in enumerate(judge.terms)])
         for label, ranked in top_terms(judge, n=5).items():
             assert ranked
             for term, figure in ranked:

@@ -36,9 +36,7 @@ OF_TWO_CLASSES = pd.DataFrame(
 )
 
 words_we_know = st.sampled_from([word for text, _, _ in TEXTS for word in text.split()])
-any_texts = st.one_of(
-    st.text(), st.lists(st.one_of(words_we_know, st.text(max_size=5)), max_size=12).map(" ".join)
-)
+any_texts = st.one_of(st.text(), st.lists(st.one_of(words_we_know, st.text(max_size=5)), max_size=12).map(" ".join))
 
 
 class Softmax(LogisticRegression):
@@ -115,9 +113,7 @@ def two_class_pair():
 @settings(deadline=None)
 def test_a_model_without_lines_equals_scikit_learn_too(two_class_pair, any_text):
     ours, theirs = two_class_pair
-    np.testing.assert_allclose(
-        ours.predict_proba([any_text]), theirs.predict_proba([any_text]), rtol=0, atol=1e-6
-    )
+    np.testing.assert_allclose(ours.predict_proba([any_text]), theirs.predict_proba([any_text]), rtol=0, atol=1e-6)
 
 
 def test_answers_follow_scikit_learns_conventions(model):
@@ -143,11 +139,7 @@ def test_a_text_without_a_known_term_gets_the_prior(model):
 
 
 def test_a_tie_is_bpo(model):
-    even = dataclasses.replace(
-        model,
-        weights=np.zeros_like(model.weights),
-        bias=np.zeros_like(model.bias),
-    )
+    even = dataclasses.replace(model, weights=np.zeros_like(model.weights), bias=np.zeros_like(model.bias))
     assert even.predict(["anything"]) == ["BPO"]
     np.testing.assert_array_equal(even.predict_proba(["anything"]), [[0.5, 0.5]])
 

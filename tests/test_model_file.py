@@ -80,9 +80,7 @@ def test_a_file_that_holds_code_is_refused_and_runs_nothing(model, tmp_path, dum
     flag = tmp_path / "ran"
     content = saved_content(model, tmp_path / "m.joblib")
     dump(content | {"about": Command(flag)}, tmp_path / "evil.joblib")
-    with pytest.raises(
-        ModelError, match=r"evil\.joblib: refused, it contains code or objects \(posix\.mkdir\)"
-    ):
+    with pytest.raises(ModelError, match=r"evil\.joblib: refused, it contains code or objects \(posix\.mkdir\)"):
         model_file.load(tmp_path / "evil.joblib")
     assert not flag.exists()
 

@@ -14,15 +14,7 @@ if TYPE_CHECKING:
 
 ACCEPT, REVIEW = "accept", "review"
 #: Reasons for review, in order of precedence; accepted answers have none.
-REASONS = (
-    "",
-    "empty",
-    "no words",
-    "no known term",
-    "too little known text",
-    "looks like neither",
-    "low confidence",
-)
+REASONS = ("", "empty", "no words", "no known term", "too little known text", "looks like neither", "low confidence")
 #: The threshold of a model whose data certified none.
 DEFAULT_THRESHOLD = 0.7
 #: Answers with a higher probability of NEITHER go to review, whatever the threshold.

@@ -174,12 +174,7 @@ def curve(
 
 
 def intervals(
-    labels: NDArray[np.str_],
-    p_kpo: Floats,
-    p_neither: Floats,
-    *,
-    weights: Floats | None = None,
-    seed: int = 0,
+    labels: NDArray[np.str_], p_kpo: Floats, p_neither: Floats, *, weights: Floats | None = None, seed: int = 0
 ) -> dict[str, tuple[float, float]]:
     """Return `LEVEL` bootstrap intervals of the scores.
 
@@ -224,10 +219,7 @@ def intervals(
         drawn = rng.multinomial(n_rows, np.full(n_rows, 1 / n_rows), size=size) * weights
         right, loss, brier, kpo_right, bpo_right, kpo, kpo_predicted, total = (drawn @ per_row).T
         with np.errstate(invalid="ignore", divide="ignore"):
-            f1 = [
-                2 * kpo_right / (kpo + kpo_predicted),
-                2 * bpo_right / ((total - kpo) + (total - kpo_predicted)),
-            ]
+            f1 = [2 * kpo_right / (kpo + kpo_predicted), 2 * bpo_right / ((total - kpo) + (total - kpo_predicted))]
             found = {
                 "accuracy": right / total,
                 "macro_f1": np.mean(np.nan_to_num(f1), axis=0),
@@ -258,8 +250,7 @@ def _resampled_auc(drawn: Floats, positive: NDArray[np.bool_], scores: Floats) -
     order = np.argsort(scores, kind="stable")
     starts = np.flatnonzero(np.diff(scores[order], prepend=-np.inf))
     of_positive, of_negative = (
-        np.add.reduceat(np.where(rows[order], drawn[:, order], 0.0), starts, axis=1)
-        for rows in (positive, ~positive)
+        np.add.reduceat(np.where(rows[order], drawn[:, order], 0.0), starts, axis=1) for rows in (positive, ~positive)
     )
     below = np.cumsum(of_negative, axis=1) - of_negative
     pairs = of_positive.sum(axis=1) * of_negative.sum(axis=1)
@@ -314,9 +305,7 @@ def score(
             for i, label in enumerate(ANSWERS)
         },
         confusion=confusion.tolist(),
-        neither_auc=(
-            float(metrics.roc_auc_score(~decided, p_neither, sample_weight=weights)) if apart else None
-        ),
+        neither_auc=(float(metrics.roc_auc_score(~decided, p_neither, sample_weight=weights)) if apart else None),
     )
 
 

@@ -131,8 +131,7 @@ class Model:
             "its calibration is not two intercepts and two positive slopes",
         )
         _require(
-            isinstance(self.threshold, float)
-            and (bool(np.isnan(self.threshold)) or 0.5 <= self.threshold <= 1),
+            isinstance(self.threshold, float) and (bool(np.isnan(self.threshold)) or 0.5 <= self.threshold <= 1),
             "its threshold is not between 0.5 and 1",
         )
 

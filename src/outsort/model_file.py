@@ -98,9 +98,7 @@ def unpack(raw: bytes, path: Path | str) -> Model:
             _refuse(path, f"its {key} is missing")
         if found > known:
             _refuse(
-                path,
-                f"its {key.replace('_', ' ')} is {found} and this outsort reads up to {known}. "
-                "Upgrade outsort",
+                path, f"its {key.replace('_', ' ')} is {found} and this outsort reads up to {known}. Upgrade outsort"
             )
         if found < known:
             _refuse(

@@ -98,9 +98,7 @@ def predict(
     return list(predictions(texts, model, n_terms=n_terms))
 
 
-def predictions(
-    texts: Iterable[str], model: Model | None = None, *, n_terms: int = 3
-) -> Iterator[Prediction]:
+def predictions(texts: Iterable[str], model: Model | None = None, *, n_terms: int = 3) -> Iterator[Prediction]:
     """Yield predictions lazily; see `predict`."""
     model = default_model() if model is None else model
     return (predict_explained(model, text, n_terms)[0] for text in checked(texts))
@@ -120,8 +118,7 @@ def strongest_terms(explanation: Explanation, label: str, n_terms: int = 3) -> t
     """
     sign = 1 if label == KPO else -1
     ranked = sorted(
-        ((term, sign * figure) for term, figure in explanation.contributions.items()),
-        key=lambda item: item[1],
+        ((term, sign * figure) for term, figure in explanation.contributions.items()), key=lambda item: item[1]
     )
     return (
         tuple(item for item in ranked[::-1] if item[1] > 0)[:n_terms],

@@ -36,11 +36,7 @@ class TestPredict:
             *("text", "label", "probability", "neither", "service_line"),
             *("decision", "reason", "for", "against"),
         ]
-        assert (row["text"], row["label"], row["service_line"]) == (
-            "draft a contract",
-            "KPO",
-            "legal_services",
-        )
+        assert (row["text"], row["label"], row["service_line"]) == ("draft a contract", "KPO", "legal_services")
         assert (done.code, done.err) == (0, "")
 
     def test_every_format_holds_the_same_answers(self, outsort, model_file):
@@ -196,9 +192,7 @@ class TestTrain:
         ("output", "message"),
         [("no/m", "does not exist. Create it first."), ("", "is a directory. Name a file in it.")],
     )
-    def test_an_output_that_cannot_be_is_refused_before_training(
-        self, outsort, csv_file, tmp_path, output, message
-    ):
+    def test_an_output_that_cannot_be_is_refused_before_training(self, outsort, csv_file, tmp_path, output, message):
         before = sorted(tmp_path.iterdir())
         done = outsort("train", csv_file, "-o", tmp_path / output)
         assert done.code == 1
@@ -234,9 +228,7 @@ class TestTrain:
         assert message in done.err
         assert not (tmp_path / "m").exists()
 
-    @pytest.mark.parametrize(
-        ("name", "hint"), [("missing.csv", "Name a table"), (".", "or files by a pattern")]
-    )
+    @pytest.mark.parametrize(("name", "hint"), [("missing.csv", "Name a table"), (".", "or files by a pattern")])
     def test_no_such_file_or_a_directory(self, outsort, tmp_path, name, hint):
         done = outsort("train", tmp_path / name, "-o", tmp_path / "m")
         assert done.code == 1
@@ -295,14 +287,7 @@ class TestEvaluate:
         assert done.code == 0
         for word in (
             *("accuracy", "macro F1", "AUC", "log loss", "Brier", "ECE", "NEITHER AUC"),
-            *(
-                "precision",
-                "recall",
-                "predicted KPO",
-                "worst mistakes",
-                "key scanned invoices",
-                "translation",
-            ),
+            *("precision", "recall", "predicted KPO", "worst mistakes", "key scanned invoices", "translation"),
             "3 rows are neither BPO nor KPO and are not in these scores.",
         ):
             assert word in done.out

@@ -14,18 +14,7 @@ VERBS = {
     "KPO": ["draft", "model", "value", "prove", "design", "study", "argue", "infer", "audit", "plan"],
     "NEITHER": ["mop", "drive", "weld", "cook", "guard", "paint", "dig", "lift", "fit", "haul"],
 }
-OBJECTS = [
-    "invoices",
-    "records",
-    "contracts",
-    "claims",
-    "forms",
-    "orders",
-    "letters",
-    "returns",
-    "files",
-    "cases",
-]
+OBJECTS = ["invoices", "records", "contracts", "claims", "forms", "orders", "letters", "returns", "files", "cases"]
 
 
 @pytest.fixture(scope="module")

@@ -87,19 +87,10 @@ def test_a_frame_with_missing_cells_is_refused_like_a_file_with_blank_ones(frame
         ("", "t.csv: is empty. It needs a header and rows."),
         (" \n \n", "t.csv: is empty."),
         ("text,label\n", "t.csv: has a header but no rows. Add the rows to learn from."),
-        (
-            "Aufgabe,label\nx,BPO\n",
-            "t.csv: no column 'text'; it has 'Aufgabe', 'label'. Name one with --text-column.",
-        ),
-        (
-            "text,Art\nx,BPO\n",
-            "t.csv: no column 'label'; it has 'text', 'Art'. Name one with --label-column.",
-        ),
+        ("Aufgabe,label\nx,BPO\n", "t.csv: no column 'text'; it has 'Aufgabe', 'label'. Name one with --text-column."),
+        ("text,Art\nx,BPO\n", "t.csv: no column 'label'; it has 'text', 'Art'. Name one with --label-column."),
         ("text,text,label\nx,y,BPO\n", "t.csv: 2 columns 'text'; it has 'text', 'text', 'label'."),
-        (
-            GOOD + "x,XPO\n",
-            "t.csv, row 6: label 'XPO' is not one of BPO, KPO, NEITHER. Fix it and try again.",
-        ),
+        (GOOD + "x,XPO\n", "t.csv, row 6: label 'XPO' is not one of BPO, KPO, NEITHER. Fix it and try again."),
         (GOOD + "x,\n", "t.csv, row 6: label '' is not one of BPO, KPO, NEITHER."),
         (GOOD + "x,UNCLEAR\n", "t.csv, row 6: label 'UNCLEAR' is not one of BPO, KPO, NEITHER."),
         (GOOD + '" ",BPO\n', "t.csv, row 6: the text is empty."),

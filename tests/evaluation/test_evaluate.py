@@ -173,9 +173,7 @@ def test_weights_count_in_intervals_as_repeated_rows_do():
     weights = np.arange(60) % 3
     low, high = intervals(labels, p_kpo, p_neither, weights=weights)["accuracy"]
     assert low < score(labels, p_kpo, p_neither, weights=weights).accuracy < high
-    assert intervals(labels, p_kpo, p_neither, weights=weights * 7.0)["accuracy"] == pytest.approx(
-        [low, high]
-    )
+    assert intervals(labels, p_kpo, p_neither, weights=weights * 7.0)["accuracy"] == pytest.approx([low, high])
 
 
 def test_rows_of_one_class_have_no_interval_of_the_area():
@@ -197,20 +195,12 @@ def test_decisions_worked_out_by_hand():
 def test_the_curve_accepts_rows_of_one_confidence_together():
     correct = np.array([True, False, True, True])
     points = curve(correct, np.array([0.9, 0.7, 0.7, 0.6]), np.array([1.0, 1.0, 1.0, 1.0]))
-    assert points == [
-        CurvePoint(0.9, 0.25, 1.0),
-        CurvePoint(0.7, 0.75, 0.5 / 0.75),
-        CurvePoint(0.6, 1.0, 0.75),
-    ]
+    assert points == [CurvePoint(0.9, 0.25, 1.0), CurvePoint(0.7, 0.75, 0.5 / 0.75), CurvePoint(0.6, 1.0, 0.75)]
 
 
 def test_mistakes_are_the_costliest_by_weight_and_say_why(model):
     frame = pd.DataFrame(
-        {
-            "text": ["key invoices into sap", "draft a contract"],
-            "label": ["KPO", "BPO"],
-            "spend": [1, 1000],
-        }
+        {"text": ["key invoices into sap", "draft a contract"], "label": ["KPO", "BPO"], "spend": [1, 1000]}
     )
     result = evaluate(model, read(frame, for_training=False), weight_column="spend")
     assert [m.text for m in result.mistakes] == ["draft a contract", "key invoices into sap"]

@@ -24,9 +24,7 @@ def clean():
     """Eighty rows whose labels follow from their words, in one manner."""
     rng = np.random.default_rng(0)
     rows = [
-        (" ".join(rng.choice(WORDS[label], 4)) + f" {rng.integers(10**9)}", label)
-        for label in WORDS
-        for _ in range(40)
+        (" ".join(rng.choice(WORDS[label], 4)) + f" {rng.integers(10**9)}", label) for label in WORDS for _ in range(40)
     ]
     return pd.DataFrame(rows, columns=["text", "label"])
 
@@ -155,9 +153,7 @@ def test_a_planted_leak_is_measured_for_what_it_is(leak):
     # It marks 60 % of KPO rows and 20 % of BPO rows, and nothing else differs. The best guess takes it for
     # KPO: recalls of 0.6 and 0.8.
     labels = ["BPO"] * 500 + ["KPO"] * 100
-    texts = [
-        leak if i % 5 < (3 if label == "KPO" else 1) else "draft model" for i, label in enumerate(labels)
-    ]
+    texts = [leak if i % 5 < (3 if label == "KPO" else 1) else "draft model" for i, label in enumerate(labels)]
     found = style_test(texts, labels)
     assert (found.accuracy, found.n, found.n_failing) == (pytest.approx(0.7), 600, 1)
 

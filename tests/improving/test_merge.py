@@ -31,9 +31,7 @@ def queue(path, rows, columns=("key", "text", "label", "service_line", "reviewer
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
-        writer.writerows(
-            [key_of(text), text, *rest] + [""] * (len(columns) - 2 - len(rest)) for text, *rest in rows
-        )
+        writer.writerows([key_of(text), text, *rest] + [""] * (len(columns) - 2 - len(rest)) for text, *rest in rows)
     return path
 
 
@@ -64,16 +62,13 @@ def test_a_second_merge_changes_nothing(data, model, tmp_path):
 
 
 def test_merging_makes_a_file_that_training_takes(model, tmp_path):
-    rows = [
-        (f"{verb} {thing}", label) for label, verb in (("BPO", "type"), ("KPO", "argue")) for thing in "ab"
-    ]
+    rows = [(f"{verb} {thing}", label) for label, verb in (("BPO", "type"), ("KPO", "argue")) for thing in "ab"]
     result = merge([queue(tmp_path / "q.csv", rows)], tmp_path / "new.csv", model)
     assert (result.added, result.lines_filled) == (4, 4)
     dataset = read(tmp_path / "new.csv")
     assert dataset.labels == ["BPO", "BPO", "KPO", "KPO"]
     assert all(
-        model.line_labels[list(model.lines).index(x)] == y
-        for x, y in zip(dataset.lines, dataset.labels, strict=True)
+        model.line_labels[list(model.lines).index(x)] == y for x, y in zip(dataset.lines, dataset.labels, strict=True)
     )
 
 
@@ -111,10 +106,7 @@ def test_undecided_rows_are_counted_and_left(data, model, tmp_path):
     [
         ([("fold leaflets", "BP0")], "'BP0' is not one of BPO, KPO, NEITHER"),
         ([("fold leaflets", "BPO"), ("Fold  leaflets", "KPO")], "is BPO, but KPO in"),
-        (
-            [("fold leaflets", "BPO", "data_entry"), ("fold leaflets", "BPO", "translation")],
-            "but BPO translation",
-        ),
+        ([("fold leaflets", "BPO", "data_entry"), ("fold leaflets", "BPO", "translation")], "but BPO translation"),
         ([("draft a contract", "BPO")], "is BPO here, but KPO in row"),
         ([("fold leaflets", "BPO", "legal_services")], "belongs to KPO"),
         ([("fold leaflets", "BPO", "origami")], "is unknown to the data and the model"),
@@ -177,15 +169,11 @@ def test_semicolons_line_ends_and_marks_of_the_data_stay(model, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "encoding"),
-    [("façade for €5", "cp1252"), ("договор 翻訳", "utf-8-sig"), ("500 Kč", "utf-8-sig")],
+    ("text", "encoding"), [("façade for €5", "cp1252"), ("договор 翻訳", "utf-8-sig"), ("500 Kč", "utf-8-sig")]
 )
 def test_a_cp1252_file_turns_to_utf_8_for_letters_it_has_no_place_for(model, tmp_path, text, encoding):
     data = tmp_path / "data.csv"
-    before = [
-        {"text": "Übersetzung für “Café”", "label": "BPO"},
-        {"text": "draft a contract", "label": "KPO"},
-    ]
+    before = [{"text": "Übersetzung für “Café”", "label": "BPO"}, {"text": "draft a contract", "label": "KPO"}]
     pd.DataFrame(before).to_csv(data, index=False, encoding="cp1252")
     assert merge([queue(tmp_path / "q.csv", [(text, "KPO")])], data, model).added == 1
     # The oracle: pandas, told the one encoding that holds all of it.
@@ -215,9 +203,7 @@ def test_corrections_of_the_page_are_taken(client, data, model, tmp_path):
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["key", "text", "model_label", "label", "service_line", "reviewer", "decided_at"])
-        writer.writerow(
-            [answer["key"], answer["text"], answer["label"], "BPO", "", "Ann", "2026-11-26T07:00:00Z"]
-        )
+        writer.writerow([answer["key"], answer["text"], answer["label"], "BPO", "", "Ann", "2026-11-26T07:00:00Z"])
     result = merge([path], data, model)
     assert (result.added, result.problems) == (1, [])
     assert rows_of(data)[-1]["decided_at"] == "2026-11-26T07:00:00Z"
@@ -249,9 +235,7 @@ def queued(model, verdicts, tmp_path):
     texts = [*verdicts, *(f"left alone {i}" for i in range(100))]
     n = len(texts)
     path = tmp_path / "queue.xlsx"
-    write_queue(
-        path, model, Candidates(texts, np.ones(n, np.int64), np.ones(n), 0), np.arange(n), force=False
-    )
+    write_queue(path, model, Candidates(texts, np.ones(n, np.int64), np.ones(n), 0), np.arange(n), force=False)
     return path
 
 

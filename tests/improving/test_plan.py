@@ -15,10 +15,7 @@ from outsort.improving.plan import MAX_FORECAST, Curve, _curve_through, allocate
 from outsort.reporting.terminal import plan_tables, write_tables
 
 SHARED = ["review", "update", "manage", "check", "prepare", "align", "deliver", "track", "shape"]
-OWN = {
-    "typing": ["key", "type", "copy", "scan", "punch"],
-    "lawyering": ["sue", "plead", "argue", "appeal", "litigate"],
-}
+OWN = {"typing": ["key", "type", "copy", "scan", "punch"], "lawyering": ["sue", "plead", "argue", "appeal", "litigate"]}
 LABELS = {"typing": "BPO", "lawyering": "KPO", "murky_bpo": "BPO", "murky_kpo": "KPO"}
 
 
@@ -27,11 +24,7 @@ def dataset():
     """Two lines told apart by their words, and two of the same words, one BPO and one KPO."""
     rng = random.Random(0)
     rows = [
-        (
-            " ".join(rng.choices(OWN.get(line, SHARED), k=4)) + f" {line[:3] if line in OWN else ''}{i}",
-            label,
-            line,
-        )
+        (" ".join(rng.choices(OWN.get(line, SHARED), k=4)) + f" {line[:3] if line in OWN else ''}{i}", label, line)
         for line, label in LABELS.items()
         for i in range(60 if line in OWN else 40)
     ]
@@ -109,16 +102,12 @@ def learnable():
     labels = ["KPO", "BPO"] * 150
     texts = [" ".join(f"{label[0]}{rng.randrange(100)}x" for _ in range(2)) for label in labels]
     return read(
-        pd.DataFrame({"text": [f"{t} s{rng.randrange(20)}" for t in texts], "label": labels}).drop_duplicates(
-            "text"
-        )
+        pd.DataFrame({"text": [f"{t} s{rng.randrange(20)}" for t in texts], "label": labels}).drop_duplicates("text")
     )
 
 
 @pytest.mark.parametrize(("min_gain", "is_more"), [(1e-6, True), (0.001, False)])
-def test_more_than_is_shown_where_labels_are_still_worth_it_at_the_end_of_the_forecast(
-    learnable, min_gain, is_more
-):
+def test_more_than_is_shown_where_labels_are_still_worth_it_at_the_end_of_the_forecast(learnable, min_gain, is_more):
     result = plan(learnable, min_gain=min_gain, n_folds=3)
     # The oracle: what a hundred labels bring on the curve where the forecast ends.
     curve, end = result.fit, MAX_FORECAST * len(learnable.texts)

@@ -95,14 +95,10 @@ def files(base, more, tmp_path):
 
 def test_the_command_writes_what_passes_the_gate(outsort, files):
     new = files / "new.joblib"
-    done = outsort(
-        "retrain", files / "data.csv", "--base", files / "old.joblib", "-o", new, "--gate", "no-worse"
-    )
+    done = outsort("retrain", files / "data.csv", "--base", files / "old.joblib", "-o", new, "--gate", "no-worse")
     assert done.code == 0, done.err
     assert f"{len(NEW)} of 31 rows are new to" in done.out
-    assert (
-        model_file.load(new).about["lineage"][0]["model"] == model_file.load(files / "old.joblib").fingerprint
-    )
+    assert model_file.load(new).about["lineage"][0]["model"] == model_file.load(files / "old.joblib").fingerprint
 
 
 def test_a_worse_model_is_not_written(outsort, files, more):

@@ -93,9 +93,7 @@ def test_weight_prefers_what_costs_most(model):
 
 def test_candidates_are_new_texts_with_their_rows_and_weights(model, tmp_path):
     path = tmp_path / "scored.csv"
-    path.write_text(
-        "text,spend\nType forms,2\ntype  FORMS,3\ndraft a contract,9\n???,1\n,1\n", encoding="utf-8"
-    )
+    path.write_text("text,spend\nType forms,2\ntype  FORMS,3\ndraft a contract,9\n???,1\n,1\n", encoding="utf-8")
     found = read_candidates(path, model, weight_column="spend")
     assert (found.texts, found.n_rows.tolist(), found.weights.tolist()) == (["Type forms"], [2], [5.0])
     assert found.n_seen == 1
@@ -150,9 +148,7 @@ def test_a_queue_of_another_format_is_refused_before_any_work(tmp_path, name):
 
 def test_candidates_are_found_in_lists_of_json_and_joined_columns(model, tmp_path):
     path = tmp_path / "t.jsonl"
-    path.write_text(
-        '{"title": "Type", "text": ["forms", 3]}\n{"title": "Mop", "text": null}\n', encoding="utf-8"
-    )
+    path.write_text('{"title": "Type", "text": ["forms", 3]}\n{"title": "Mop", "text": null}\n', encoding="utf-8")
     found = read_candidates(path, model, text_columns=("title", "text"))
     assert found.texts == ["Type ['forms', 3]", "Mop"]
     assert found.n_rows.tolist() == found.weights.tolist() == [1, 1]
@@ -172,9 +168,7 @@ def test_a_csv_queue_holds_the_same_and_texts_of_any_length(model, tmp_path):
 def test_the_command_writes_a_queue(outsort, model, tmp_path):
     model_file.save(model, tmp_path / "m.joblib")
     pd.DataFrame({"text": TEXTS}).to_csv(tmp_path / "t.csv", index=False)
-    done = outsort(
-        "review", tmp_path / "t.csv", "-o", tmp_path / "q.csv", "-n", 3, "-m", tmp_path / "m.joblib"
-    )
+    done = outsort("review", tmp_path / "t.csv", "-o", tmp_path / "q.csv", "-n", 3, "-m", tmp_path / "m.joblib")
     assert (done.code, done.err.splitlines()[-1]) == (0, f"{tmp_path / 'q.csv'}: 3 of 7 texts to review")
     result = review(tmp_path / "t.csv", tmp_path / "p.csv", 3, model)
     assert (result.n_chosen, result.n_texts, result.n_seen, result.n_too_long) == (3, 7, 0, 0)

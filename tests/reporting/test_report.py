@@ -55,10 +55,7 @@ def measured(model, rows_frame):
             rows_frame,
             pd.DataFrame(
                 {
-                    "text": [
-                        "<script>alert('x')</script> key invoices & \"forms\"",
-                        "draft a contract https://a.b",
-                    ],
+                    "text": ["<script>alert('x')</script> key invoices & \"forms\"", "draft a contract https://a.b"],
                     "label": ["KPO", "BPO"],
                     "service_line": ["legal<b>", "data_entry"],
                 }
@@ -236,12 +233,7 @@ class TestVerdict:
 
     def test_intervals_and_texts_seen_are_named_where_they_are_known(self, model):
         sentences = report.verdict(
-            report_of(
-                model,
-                answers_of(self.labels, self.p_kpo),
-                intervals={"accuracy": (0.7, 1.0)},
-                share_seen=0.3,
-            )
+            report_of(model, answers_of(self.labels, self.p_kpo), intervals={"accuracy": (0.7, 1.0)}, share_seen=0.3)
         )
         assert "between 70% and 100%" in sentences[0]
         assert "trained on about 30% of these texts" in sentences[-1]
@@ -281,19 +273,14 @@ class TestVerdict:
 
     def test_with_weights_it_counts_weight(self, model):
         answers = answers_of(["BPO", "KPO"], [0.1, 0.2], weights=[3, 1])
-        assert (
-            "By weight, of 100 BPO and KPO rows in d.csv, 75" in report.verdict(report_of(model, answers))[0]
-        )
+        assert "By weight, of 100 BPO and KPO rows in d.csv, 75" in report.verdict(report_of(model, answers))[0]
 
 
 def test_service_lines_come_worst_first_with_what_their_rows_allow():
     labels = ["BPO", "BPO", "KPO", "KPO", "KPO", "NEITHER", "NEITHER"]
     lines = ["typing", "typing", "law", "law", "law", "mopping", "mopping"]
     answers = answers_of(
-        labels,
-        [0.1, 0.9, 0.9, 0.9, 0.9, 0.5, 0.5],
-        accepted=[True] * 5 + [True, False],
-        weights=[1, 3, 1, 1, 1, 1, 3],
+        labels, [0.1, 0.9, 0.9, 0.9, 0.9, 0.5, 0.5], accepted=[True] * 5 + [True, False], weights=[1, 3, 1, 1, 1, 1, 3]
     )
     found = report.by_line(answers, np.array(lines))
     assert [(line.line, line.n, line.label) for line in found] == [
@@ -306,9 +293,7 @@ def test_service_lines_come_worst_first_with_what_their_rows_allow():
 
 def test_more_lines_than_a_page_shows_are_collapsed(model):
     n = report.N_WORST + 5
-    answers = answers_of(
-        ["BPO", "KPO"] * n, [0.1, 0.9] * n, lines=np.repeat([f"line{i}" for i in range(n)], 2)
-    )
+    answers = answers_of(["BPO", "KPO"] * n, [0.1, 0.9] * n, lines=np.repeat([f"line{i}" for i in range(n)], 2))
     html = report.render(report_of(model, answers))
     assert "The other 5 service lines" in html
     assert html.count('<th scope="row">line') == n
@@ -332,9 +317,7 @@ def test_few_rows_make_a_report_too(model, answers):
 @pytest.mark.parametrize("name", ["jinja2", "matplotlib"])
 def test_a_missing_library_is_named_with_how_to_install_it(monkeypatch, tmp_path, name):
     monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(
-        OutputError, match=rf"r.html: a report needs {name}; run pip install 'outsort\[report\]'"
-    ):
+    with pytest.raises(OutputError, match=rf"r.html: a report needs {name}; run pip install 'outsort\[report\]'"):
         report.check(tmp_path / "r.html", force=False)
 
 

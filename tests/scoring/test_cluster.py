@@ -220,10 +220,7 @@ class TestWhatIsMissing:
         (out / "part-3.parquet").unlink()
         assert "already holds the outputs of a run. Pass --resume" in outsort(*run).err
         done = outsort(*run, "--resume")
-        assert (
-            done.err
-            == f"{out}/part-3.parquet: {pq.read_metadata(tasks / 'part-3.parquet').num_rows:,} rows\n"
-        )
+        assert done.err == f"{out}/part-3.parquet: {pq.read_metadata(tasks / 'part-3.parquet').num_rows:,} rows\n"
         after = {path.name: path.stat().st_mtime_ns for path in out.glob("*.parquet")}
         assert {name for name in after if after[name] != before[name]} == {"part-3.parquet"}
         assert pq.read_table(out).equals(expected)
@@ -284,9 +281,7 @@ class TestWhatIsMissing:
             cluster.score_files([str(part)], tmp_path / "out", model, cluster=address)
         assert names_in(tmp_path / "out") == ["_outsort-run.json"]
 
-    def test_a_cluster_left_without_workers_is_not_waited_for_forever(
-        self, tasks, tmp_path, model, monkeypatch
-    ):
+    def test_a_cluster_left_without_workers_is_not_waited_for_forever(self, tasks, tmp_path, model, monkeypatch):
         monkeypatch.setattr(cluster, "_NO_WORKER_TIMEOUT", 1.0)
         with (
             scheduler() as (_, address),
@@ -294,11 +289,7 @@ class TestWhatIsMissing:
             pytest.raises(ClusterError, match="has had no workers for 1 s"),
         ):
             cluster.score_files(
-                [f"{tasks}/*.parquet"],
-                tmp_path / "out",
-                model,
-                cluster=address,
-                progress=lambda *_: only.kill(),
+                [f"{tasks}/*.parquet"], tmp_path / "out", model, cluster=address, progress=lambda *_: only.kill()
             )
 
 
@@ -349,9 +340,7 @@ class TestBadInput:
         even = pa.table({"id": pa.array([1], pa.int32()), "description": ["a"]})
         for i, part in enumerate((even, odd, even)):
             pq.write_table(part, tmp_path / "in" / f"{i}.parquet")
-        with pytest.raises(
-            DataError, match=rf"in/1\.parquet: its columns differ from those of .*: it has {message}"
-        ):
+        with pytest.raises(DataError, match=rf"in/1\.parquet: its columns differ from those of .*: it has {message}"):
             cluster.score_files([f"{tmp_path}/in/*.parquet"], tmp_path / "out", model, cluster=address)
         assert not (tmp_path / "out").exists()
 
@@ -464,9 +453,7 @@ class TestScoreDask:
 class TestTrainAndEvaluate:
     def test_the_model_is_the_one_of_one_machine(self, outsort, address, csv_file, tmp_path):
         here = outsort("train", csv_file, "-o", tmp_path / "here.joblib", "--folds", "3")
-        there = outsort(
-            "train", csv_file, "-o", tmp_path / "there.joblib", "--folds", "3", "--cluster", address
-        )
+        there = outsort("train", csv_file, "-o", tmp_path / "there.joblib", "--folds", "3", "--cluster", address)
         assert (here.code, there.code) == (0, 0)
         assert (tmp_path / "here.joblib").read_bytes() == (tmp_path / "there.joblib").read_bytes()
 

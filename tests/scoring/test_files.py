@@ -28,15 +28,7 @@ from outsort.scoring.frames import score
 from outsort.scoring.scorer import ADDED, Scorer
 from outsort.tables.formats import format_of
 
-TEXTS = [
-    "Key invoices into SAP",
-    'Say "yes", twice',
-    "Übersetzung, 翻訳",
-    "",
-    "500",
-    "=SUM(A1)",
-    "multi\nline",
-]
+TEXTS = ["Key invoices into SAP", 'Say "yes", twice', "Übersetzung, 翻訳", "", "500", "=SUM(A1)", "multi\nline"]
 NEW = list(ADDED)
 
 
@@ -64,9 +56,7 @@ def rows_of(path):
 
 
 def answers():
-    return [
-        (a.label, round(a.probability, 6), a.service_line or "", a.decision, a.reason) for a in predict(TEXTS)
-    ]
+    return [(a.label, round(a.probability, 6), a.service_line or "", a.decision, a.reason) for a in predict(TEXTS)]
 
 
 def read_back(path):
@@ -92,9 +82,7 @@ FORMATS = ["csv", "tsv", "jsonl", "parquet", "xlsx", "csv.gz", "jsonl.zst"]
 
 
 @pytest.mark.parametrize("style", FORMATS)
-def test_every_format_holds_the_cells_as_they_were_and_the_answers_of_predict(
-    csv_path, table, tmp_path, style
-):
+def test_every_format_holds_the_cells_as_they_were_and_the_answers_of_predict(csv_path, table, tmp_path, style):
     out = tmp_path / f"out.{style}"
     assert score_file(csv_path, out) == len(TEXTS)
     rows = read_back(out)
@@ -173,11 +161,7 @@ def test_cells_beyond_a_sheets_header_are_not_written_over(tmp_path, model):
 
 
 def test_a_json_line_goes_out_as_it_came(tmp_path):
-    lines = [
-        '{"task": "key invoices", "n": 1.0, "big": 12345678901234567890}',
-        '{"task":"x","more":{"a":[1]}}',
-        "{}",
-    ]
+    lines = ['{"task": "key invoices", "n": 1.0, "big": 12345678901234567890}', '{"task":"x","more":{"a":[1]}}', "{}"]
     (tmp_path / "in.jsonl").write_text("\n".join(lines))
     score_file(tmp_path / "in.jsonl", tmp_path / "out.jsonl")
     out = (tmp_path / "out.jsonl").read_text().splitlines()
@@ -217,10 +201,7 @@ def test_a_sheet_that_claims_to_be_huge_takes_what_it_holds(tmp_path):
     book = openpyxl.Workbook()
     book.active["A1"], book.active["A3"] = "text", "key invoices"
     book.save(tmp_path / "plain.xlsx")
-    with (
-        zipfile.ZipFile(tmp_path / "plain.xlsx") as plain,
-        zipfile.ZipFile(tmp_path / "huge.xlsx", "w") as huge,
-    ):
+    with zipfile.ZipFile(tmp_path / "plain.xlsx") as plain, zipfile.ZipFile(tmp_path / "huge.xlsx", "w") as huge:
         for name in plain.namelist():
             content = plain.read(name).replace(b'"A1:A3"', b'"A1:XFD1048576"')
             huge.writestr(name, content.replace(b'row r="3"', b'row r="40000"').replace(b'"A3"', b'"A40000"'))
@@ -257,9 +238,7 @@ def test_several_text_columns_are_joined(csv_path, tmp_path):
     options = Options(text_columns=["description", "day"], prefix="p_", explain=True)
     score_file(csv_path, tmp_path / "out.csv", options=options)
     first = rows_of(tmp_path / "out.csv")[0]
-    assert float(first["p_probability"]) == pytest.approx(
-        predict(f"{TEXTS[0]} 03/04/2026").probability, abs=1e-5
-    )
+    assert float(first["p_probability"]) == pytest.approx(predict(f"{TEXTS[0]} 03/04/2026").probability, abs=1e-5)
     assert first["p_for"].startswith("invoices")
 
 
@@ -308,8 +287,7 @@ def texts_of_all_of_unicode(n):
     signs = map(chr, rng.sample(points, min(12 * n, len(points))))
     words = ["invoice", "Design", "naïve", "翻訳", "данные", "🧾", "a\u0301", "ﬁ", "keying", "patent search"]
     return [
-        "".join(sign + rng.choice(["", " "]) + rng.choice(["", *words]) for sign in islice(signs, 12))
-        for _ in range(n)
+        "".join(sign + rng.choice(["", " "]) + rng.choice(["", *words]) for sign in islice(signs, 12)) for _ in range(n)
     ]
 
 
@@ -326,11 +304,7 @@ def test_score_equals_predict_on_many_texts_of_all_of_unicode(tmp_path, n_texts)
         rows = read_back(tmp_path / f"out.{name}")
         assert [(int(row["n"]), row["text"]) for row in rows] == list(enumerate(texts))
         for row, answer in zip(rows, answers, strict=True):
-            assert (row["label"], row["decision"], row["reason"]) == (
-                answer.label,
-                answer.decision,
-                answer.reason,
-            )
+            assert (row["label"], row["decision"], row["reason"]) == (answer.label, answer.decision, answer.reason)
             assert float(row["probability"]) == pytest.approx(answer.probability, abs=1e-5)
 
 
@@ -343,11 +317,7 @@ class TestBadInput:
             (b'id,text\n1,a\n2,"b\n3,d\n', 3, "cannot be read as CSV"),
             (b'id,text\n1,a\n2,"b"x\n3,d\n', 3, "cannot be read as CSV"),
             (b"id,text\n1,a\n2,b\x00\n3,d\n", 3, "holds a NUL byte"),
-            (
-                "id,text\n1,ä\n".encode() * 6000 + b"2,b\xff\n3,d\n",
-                None,
-                "is not valid utf-8",
-            ),
+            ("id,text\n1,ä\n".encode() * 6000 + b"2,b\xff\n3,d\n", None, "is not valid utf-8"),
         ],
     )
     def test_a_broken_row_stops_the_run_or_comes_along(self, outsort, tmp_path, content, row, why):
@@ -375,17 +345,12 @@ class TestBadInput:
         done = outsort("score", tmp_path / "in.jsonl", "-o", tmp_path / "out.jsonl")
         assert done.code == 1
         assert "in.jsonl, line 2 is not " in done.err
-        assert (
-            outsort("score", tmp_path / "in.jsonl", "-o", tmp_path / "out.jsonl", "--on-error", "keep").code
-            == 0
-        )
+        assert outsort("score", tmp_path / "in.jsonl", "-o", tmp_path / "out.jsonl", "--on-error", "keep").code == 0
         rows = [json.loads(row) for row in (tmp_path / "out.jsonl").read_text().splitlines()]
         assert [row["decision"] for row in rows][1] == "review"
         assert rows[1]["line"] == line
 
-    @pytest.mark.parametrize(
-        "name", ["in.csv", "in.parquet", "in.xlsx", "in.jsonl", "in.csv.gz", "in.csv.zst"]
-    )
+    @pytest.mark.parametrize("name", ["in.csv", "in.parquet", "in.xlsx", "in.jsonl", "in.csv.gz", "in.csv.zst"])
     def test_bytes_that_are_something_else_are_one_message(self, outsort, tmp_path, name):
         (tmp_path / name).write_bytes(b"" if name == "in.csv" else b"PK\x03\x04 nothing of the kind \x00\xff")
         done = outsort("score", tmp_path / name, "-o", tmp_path / "out.csv")
@@ -396,15 +361,10 @@ class TestBadInput:
 
     def test_workbooks_that_are_locked_or_hold_macros(self, outsort, tmp_path):
         (tmp_path / "locked.xlsx").write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600)
-        assert (
-            "protected by a password"
-            in outsort("score", tmp_path / "locked.xlsx", "-o", tmp_path / "o.csv").err
-        )
+        assert "protected by a password" in outsort("score", tmp_path / "locked.xlsx", "-o", tmp_path / "o.csv").err
         with zipfile.ZipFile(tmp_path / "macro.xlsx", "w") as archive:
             archive.writestr("xl/vbaProject.bin", b"x")
-        assert (
-            "workbook with macros" in outsort("score", tmp_path / "macro.xlsx", "-o", tmp_path / "o.csv").err
-        )
+        assert "workbook with macros" in outsort("score", tmp_path / "macro.xlsx", "-o", tmp_path / "o.csv").err
         (tmp_path / "a.xlsm").write_bytes(b"PK")
         assert "workbook with macros" in outsort("score", tmp_path / "a.xlsm", "-o", tmp_path / "o.csv").err
 
@@ -443,10 +403,7 @@ class TestBadInput:
         command = [sys.executable, "-m", "outsort", "score", csv_path, "-o", tmp_path / "out.csv"]
         limit = (100, 100)
         done = subprocess.run(
-            command,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit),
-            capture_output=True,
-            text=True,
+            command, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit), capture_output=True, text=True
         )
         assert done.returncode == 1
         assert done.stderr.endswith(f"outsort: {tmp_path}/out.csv: cannot be written (File too large).\n")
@@ -464,9 +421,7 @@ class TestBadInput:
         score_file(tmp_path / "2.csv", tmp_path / "3.csv", options=Options(prefix="third_"))
 
     @pytest.mark.slow
-    @pytest.mark.parametrize(
-        ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
-    )
+    @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
     def test_a_run_that_is_stopped_leaves_input_and_older_output(self, tmp_path, number, code):
         with (tmp_path / "in.csv").open("w") as file:
             file.write("text\n" + "key the invoices of a supplier into the ledger\n" * 400_000)
@@ -504,11 +459,7 @@ class TestManyFiles:
     def test_a_pattern_goes_into_a_folder(self, outsort, parts, tmp_path):
         done = outsort("score", parts / "*.csv", "-o", tmp_path / "out", "--to", "jsonl")
         assert done.code == 0
-        assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
-            "_outsort-run.json",
-            "a.jsonl",
-            "b.jsonl",
-        ]
+        assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["_outsort-run.json", "a.jsonl", "b.jsonl"]
 
     def test_a_second_run_makes_what_is_missing(self, outsort, parts, tmp_path):
         run = ("score", parts / "*.csv", "-o", tmp_path / "out")
@@ -524,9 +475,7 @@ class TestManyFiles:
     def test_parts_of_another_model_are_not_mixed(self, outsort, parts, tmp_path, model):
         outsort("score", parts / "*.csv", "-o", tmp_path / "out")
         package.save_model(model, tmp_path / "m.joblib")
-        done = outsort(
-            "score", parts / "*.csv", "-o", tmp_path / "out", "--resume", "-m", tmp_path / "m.joblib"
-        )
+        done = outsort("score", parts / "*.csv", "-o", tmp_path / "out", "--resume", "-m", tmp_path / "m.joblib")
         assert done.code == 1
         assert "was started with another model. Start again in another folder." in done.err
 

@@ -31,10 +31,7 @@ def manifest_of(out):
 
 def stopped_after(n, sources, out, model, *, force=False):
     """Write n outputs, each a file that says so in its first line, and fail."""
-    with (
-        suppress(ZeroDivisionError),
-        batch_run(sources, out, model, Options(), force=force, resume=False) as run,
-    ):
+    with suppress(ZeroDivisionError), batch_run(sources, out, model, Options(), force=force, resume=False) as run:
         run.start()
         for job in run.missing[:n]:
             job.target.write_text("made by this run\n1\n2\n")
@@ -47,8 +44,7 @@ def test_the_manifest_names_input_rows_and_model(sources, out, model):
     manifest = manifest_of(out)
     assert manifest["model"] == model.fingerprint
     assert manifest["jobs"] == {
-        Path(source).name: {"source": source, "bytes": Path(source).stat().st_size, "rows": 2}
-        for source in sources
+        Path(source).name: {"source": source, "bytes": Path(source).stat().st_size, "rows": 2} for source in sources
     }
 
 

@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 from outsort.prediction import default_model, predict
 from outsort.scoring.kernel import Kernel
 
-known = st.sampled_from(
-    ["data", "entry", "Contract", "DESIGN", "review", "translate", "logo", "500", "naïve"]
-)
+known = st.sampled_from(["data", "entry", "Contract", "DESIGN", "review", "translate", "logo", "500", "naïve"])
 texts = st.one_of(
     st.text(),
     st.lists(st.one_of(known, st.text(max_size=6)), max_size=15).map(" ".join),
@@ -43,9 +41,7 @@ def agrees(kernel, batch):
 
 @given(batch=st.lists(texts, max_size=6))
 @settings(deadline=None, max_examples=200)
-@example(
-    batch=["İstanbul ŞİRKETİ", "ﬁle ﬁle", "ｄａｔａ ｅｎｔｒｙ", "a\u0301b", "\x1c", "\u3000", "€", "．", "_"]
-)
+@example(batch=["İstanbul ŞİRKETİ", "ﬁle ﬁle", "ｄａｔａ ｅｎｔｒｙ", "a\u0301b", "\x1c", "\u3000", "€", "．", "_"])
 @example(batch=["x" * 64 + "y" * 70, "é" * 64 + "ü" * 3, "word" * 40])
 @example(batch=["\ud800 data entry \udfff", "data\x00entry", "٣٤٥ ١", "½ ²"])
 def test_the_kernel_answers_as_the_model_on_any_text(kernel, batch):

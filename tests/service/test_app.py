@@ -60,9 +60,7 @@ def test_texts_are_answered_as_from_python(client, model):
 
 def test_an_explained_answer_is_that_of_explain(client, model):
     (answer,) = ask(client, [TEXTS[1]], explain=True).json()["answers"]
-    expected = explanation_record(
-        outsort.predict(TEXTS[1], model), outsort.explain(model, TEXTS[1]), [], n_lines=10
-    )
+    expected = explanation_record(outsort.predict(TEXTS[1], model), outsort.explain(model, TEXTS[1]), [], n_lines=10)
     del expected["precedents"]
     assert answer == {"key": key_of(TEXTS[1])} | expected
 
@@ -123,9 +121,7 @@ def test_a_file_comes_back_as_score_makes_it(client, model, table, tmp_path, nam
     files.score_file(path, expected, model)
     ours, theirs = response.content, expected.read_bytes()
     if name.endswith("xlsx"):  # a workbook holds when it was made
-        ours, theirs = (
-            zipfile.ZipFile(io.BytesIO(b)).read("xl/worksheets/sheet1.xml") for b in (ours, theirs)
-        )
+        ours, theirs = (zipfile.ZipFile(io.BytesIO(b)).read("xl/worksheets/sheet1.xml") for b in (ours, theirs))
     assert ours == theirs
     stem, _, end = name.partition(".")
     assert response.headers["content-disposition"] == f"attachment; filename*=utf-8''{stem}-scored.{end}"
@@ -166,9 +162,7 @@ def test_a_file_without_a_column_of_texts_is_refused_with_its_columns(client):
 def test_a_row_that_cannot_be_read_is_named_or_kept(client):
     content = b"id,text\n1,data entry\n2\n"
     response = client.post("/score", params={"filename": "t.csv"}, content=content)
-    assert_problem(
-        response, 422, "t.csv, row 3 has 1 cells where the header has 2. Fix it, or pass on_error=keep"
-    )
+    assert_problem(response, 422, "t.csv, row 3 has 1 cells where the header has 2. Fix it, or pass on_error=keep")
     response = client.post("/score", params={"filename": "t.csv", "on_error": "keep"}, content=content)
     assert "has 1 cells where the header has 2" in response.text
 
@@ -226,9 +220,7 @@ def test_of_a_file_s_name_only_a_harmless_rest_is_used(client, monkeypatch, tmp_
 
 
 def test_formulas_and_markup_stay_text(client, table):
-    response = client.post(
-        "/score", params={"filename": "t.csv", "to": "xlsx"}, content=table("t.csv").read_bytes()
-    )
+    response = client.post("/score", params={"filename": "t.csv", "to": "xlsx"}, content=table("t.csv").read_bytes())
     sheet = zipfile.ZipFile(io.BytesIO(response.content)).read("xl/worksheets/sheet1.xml").decode()
     assert "<f>" not in sheet
     assert "=HYPERLINK(1)" in sheet
@@ -346,8 +338,7 @@ def test_a_body_that_does_not_arrive_times_out(model, path):
 
 
 @pytest.mark.parametrize(
-    "said",
-    [[], [b"POST /predict HTTP/1.1\r\nx: y"], [b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n", b"GET /"]],
+    "said", [[], [b"POST /predict HTTP/1.1\r\nx: y"], [b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n", b"GET /"]]
 )
 def test_a_client_too_slow_to_send_a_request_is_disconnected(model, monkeypatch, said):
     monkeypatch.setattr(Protocol, "seconds", 0.3)
@@ -389,9 +380,7 @@ class Gate:
         return app.answer(model, text, explain=explain)
 
 
-@pytest.mark.parametrize(
-    "limits", [ServiceSettings(workers=1, max_waiting=0), ServiceSettings(max_requests=1)]
-)
+@pytest.mark.parametrize("limits", [ServiceSettings(workers=1, max_waiting=0), ServiceSettings(max_requests=1)])
 def test_requests_beyond_the_queue_get_503_and_the_others_are_answered(model, limits):
     gate, answers = Gate(), []
     with serving(model, limits, answering=gate) as client:
@@ -446,9 +435,7 @@ def test_a_token_is_asked_for_where_there_is_one(model):
         assert schemes == {"HTTPBearer": {"type": "http", "scheme": "bearer"}}
 
 
-@pytest.mark.parametrize(
-    "host", ["elsewhere.example", "localhost.elsewhere.example:8000", "10.0.0.1", "[", ""]
-)
+@pytest.mark.parametrize("host", ["elsewhere.example", "localhost.elsewhere.example:8000", "10.0.0.1", "[", ""])
 def test_who_calls_this_machine_by_another_name_is_refused(client, host):
     # A web page elsewhere can point a name of its own at this machine, and so read what is served here.
     assert_problem(client.get("/model", headers={"host": host}), 421, "localhost")
@@ -477,8 +464,7 @@ def test_a_page_elsewhere_cannot_make_a_browser_ask(client, path):
 
 
 @pytest.mark.parametrize(
-    ("site", "status"),
-    [("cross-site", 403), ("same-site", 403), ("same-origin", 200), ("none", 200), (None, 200)],
+    ("site", "status"), [("cross-site", 403), ("same-site", 403), ("same-origin", 200), ("none", 200), (None, 200)]
 )
 def test_of_pages_the_service_s_own_alone_may_ask(client, site, status):
     # The values are those of W3C Fetch Metadata. A page on another port of this machine is same-site.

@@ -186,9 +186,7 @@ def test_a_spreadsheet_is_dropped_reviewed_and_downloaded(page, model, tmp_path)
     (tmp_path / "t.csv").write_bytes(content)
     drop(page, "tenders.csv", content)
     expect(page.locator("#source")).to_have_text("tenders.csv")
-    assert [shown(page, place) for place in range(5)] == [
-        expected_row(p) for p in outsort.predict(texts, model)
-    ]
+    assert [shown(page, place) for place in range(5)] == [expected_row(p) for p in outsort.predict(texts, model)]
 
     page.get_by_role("radio", name="Review").check()
     assert [shown(page, place)[0] for place in range(3)] == [texts[1], texts[2], texts[4]]
@@ -224,15 +222,9 @@ def test_a_spreadsheet_is_dropped_reviewed_and_downloaded(page, model, tmp_path)
     assert (name, workbook[:2]) == ("tenders-scored.xlsx", b"PK")
 
 
-def test_what_was_corrected_on_the_page_teaches_the_next_model(
-    page, browser, model, csv_file, outsort, tmp_path
-):
+def test_what_was_corrected_on_the_page_teaches_the_next_model(page, browser, model, csv_file, outsort, tmp_path):
     things = ["ledgers", "deeds", "wills", "bills", "patents", "receipts", "leases", "claims"]
-    right = {
-        f"{verb} {thing}": label
-        for verb, label in (("punch", "BPO"), ("litigate", "KPO"))
-        for thing in things
-    }
+    right = {f"{verb} {thing}": label for verb, label in (("punch", "BPO"), ("litigate", "KPO")) for thing in things}
     paste(page, right)
     drop(page, "tenders.csv", table(right))
     expect(page.locator("#source")).to_have_text("tenders.csv")
@@ -273,33 +265,23 @@ def test_a_correction_can_be_undone(page):
 
 
 def test_a_file_without_a_usual_column_asks_which_it_is(page):
-    page.set_input_files(
-        "#file", {"name": "x.csv", "mimeType": "text/csv", "buffer": b"a,What\n1,key invoices\n"}
-    )
+    page.set_input_files("#file", {"name": "x.csv", "mimeType": "text/csv", "buffer": b"a,What\n1,key invoices\n"})
     expect(page.locator("#columns")).to_contain_text("Which column of x.csv contains the texts?")
     page.select_option("#column", "What")
     page.click("#columns button")
     expect(page.locator("#row-0 .words")).to_have_text("key invoices")
-    assert page.messages.pop().startswith(
-        "Failed to load resource: the server responded with a status of 422"
-    )
+    assert page.messages.pop().startswith("Failed to load resource: the server responded with a status of 422")
 
 
 def test_a_file_that_cannot_be_used_says_why(page):
     drop(page, "x.xls", b"text\n")
     expect(page.get_by_role("alert")).to_contain_text("Save it as .xlsx")
-    assert page.messages.pop().startswith(
-        "Failed to load resource: the server responded with a status of 415"
-    )
+    assert page.messages.pop().startswith("Failed to load resource: the server responded with a status of 415")
     expect(page.locator("#texts")).to_be_visible()
 
 
 def test_numbers_that_are_none_do_not_break_the_table(page):
-    drop(
-        page,
-        "x.jsonl",
-        b'{"text": "key invoices: NaN, 1", "price": NaN}\n{"text": "zzz", "price": [-Infinity]}\n',
-    )
+    drop(page, "x.jsonl", b'{"text": "key invoices: NaN, 1", "price": NaN}\n{"text": "zzz", "price": [-Infinity]}\n')
     expect(page.locator("#row-1 .words")).to_have_text("zzz")
     expect(page.locator("#row-0 .words")).to_contain_text("key invoices")
 

@@ -15,9 +15,7 @@ def test_the_best_of_several_usual_names_is_taken():
 
 def test_a_column_can_be_named_and_must_then_exist():
     assert find_column("t", ["a", "text"], "text", "a") == "a"
-    with pytest.raises(
-        DataError, match=r"t: no column 'b'; it has 'a', 'text'\. Name one with --line-column\."
-    ):
+    with pytest.raises(DataError, match=r"t: no column 'b'; it has 'a', 'text'\. Name one with --line-column\."):
         find_column("t", ["a", "text"], "line", "b", optional=True)
 
 

@@ -39,8 +39,7 @@ def test_answers_just_below_the_target_are_certified_in_at_most_one_draw_of_ten(
     rng = np.random.default_rng(0)
     n_draws = 2000
     broken = sum(
-        certify(rng.random(300), rng.random(300) < 0.899, target=0.9, level=0.9).coverage > 0
-        for _ in range(n_draws)
+        certify(rng.random(300), rng.random(300) < 0.899, target=0.9, level=0.9).coverage > 0 for _ in range(n_draws)
     )
     assert 0.05 * n_draws < broken <= 0.1 * n_draws
 
@@ -74,9 +73,7 @@ def test_as_many_more_rows_as_it_says_are_about_enough():
     few = [certify(*draw(rng, 150), target=0.9, level=0.9) for _ in range(30)]
     wanted = [c.n_more for c in few if 0 < c.n_more < 5000]
     assert len(wanted) > 10
-    certified = [
-        certify(*draw(rng, 150 + n), target=0.9, level=0.9).coverage > 0 for n in wanted for _ in range(9)
-    ]
+    certified = [certify(*draw(rng, 150 + n), target=0.9, level=0.9).coverage > 0 for n in wanted for _ in range(9)]
     assert np.mean(certified) > 0.5
 
 

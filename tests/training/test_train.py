@@ -46,15 +46,11 @@ def test_log_count_ratios_are_those_of_naive_bayes():
 def test_words_and_pairs_hold_their_share_of_naive_bayes_over_lines_and_over_labels(frame):
     # The oracle: naive Bayes trained apart on the same words and pairs.
     without, both = (
-        train.train(
-            frame, checks=folds.Checks(folds=0), settings=fitting.Settings(prune=0, bayes_share=share)
-        )
+        train.train(frame, checks=folds.Checks(folds=0), settings=fitting.Settings(prune=0, bayes_share=share))
         for share in (0.0, 0.5)
     )
     assert both.terms == without.terms
-    counts = CountVectorizer(analyzer=text.terms, vocabulary=both.terms, binary=True).fit_transform(
-        frame["text"]
-    )
+    counts = CountVectorizer(analyzer=text.terms, vocabulary=both.terms, binary=True).fit_transform(frame["text"])
     is_piece = np.array([text.is_piece(term) for term in both.terms])
     bayes = MultinomialNB(alpha=fitting.BAYES_SMOOTHING)
     expected = np.zeros((len(both.terms), len(both.lines) + 3))
@@ -76,19 +72,8 @@ def test_words_and_pairs_hold_their_share_of_naive_bayes_over_lines_and_over_lab
 
 
 def test_texts_that_share_pieces_but_no_word_are_learnt_from():
-    texts = [
-        "invoicing",
-        "invoices",
-        "translating",
-        "translations",
-        "modelling",
-        "models",
-        "patenting",
-        "patents",
-    ]
-    model = train.train(
-        pd.DataFrame({"text": texts, "label": ["BPO"] * 4 + ["KPO"] * 4}), checks=folds.Checks(folds=0)
-    )
+    texts = ["invoicing", "invoices", "translating", "translations", "modelling", "models", "patenting", "patents"]
+    model = train.train(pd.DataFrame({"text": texts, "label": ["BPO"] * 4 + ["KPO"] * 4}), checks=folds.Checks(folds=0))
     assert all(text.is_piece(term) for term in model.terms)
     assert model.predict(["invoiced", "patented"]).tolist() == ["BPO", "KPO"]
 
@@ -101,9 +86,7 @@ def dense_weights(model):
 
 def test_pieces_weigh_their_share_of_a_word(frame):
     whole, half = (
-        train.train(
-            frame, checks=folds.Checks(folds=0), settings=fitting.Settings(prune=0, piece_share=share)
-        )
+        train.train(frame, checks=folds.Checks(folds=0), settings=fitting.Settings(prune=0, piece_share=share))
         for share in (1.0, 0.5)
     )
     is_piece = np.array([term.startswith("~") for term in whole.terms])
@@ -156,9 +139,7 @@ def test_a_service_line_is_held_out_whole(frame):
 
 
 def test_data_without_lines_have_random_folds_only(frame):
-    assert list(folds.folds(read(frame.drop(columns="service_line")), folds.Checks(folds=3), 0)) == [
-        folds.STRATIFIED
-    ]
+    assert list(folds.folds(read(frame.drop(columns="service_line")), folds.Checks(folds=3), 0)) == [folds.STRATIFIED]
 
 
 def test_a_single_row_of_neither_stops_nothing(frame):
@@ -214,9 +195,7 @@ def test_groups_are_held_out_whole(frame):
 
 def test_later_rows_are_answered_by_models_of_the_rows_before(frame):
     days = [f"2026-01-{1 + 7 * i % 15:02}" for i in range(15)]
-    splits = folds.folds(with_columns(frame, day=days), folds.Checks(folds=3, time_column="day"), 0)[
-        "later day"
-    ]
+    splits = folds.folds(with_columns(frame, day=days), folds.Checks(folds=3, time_column="day"), 0)["later day"]
     of_row = np.array(days, dtype="datetime64[D]")
     assert len(splits) == 3
     assert all(of_row[rows].max() < of_row[out].min() for rows, out in splits)
@@ -336,12 +315,7 @@ def test_calibration_and_threshold_hold_on_work_as_hard_as_the_hardest_scheme(ex
     data, splits, raw = exaggerating
     checks = folds.Checks(target_precision=0.9, group_column="supplier")
     found = validation.validate(
-        data,
-        dict.fromkeys(schemes, splits),
-        {scheme: raw[scheme] for scheme in schemes},
-        checks,
-        np.ones(6_000),
-        0,
+        data, dict.fromkeys(schemes, splits), {scheme: raw[scheme] for scheme in schemes}, checks, np.ones(6_000), 0
     )
     assert found.scheme == hardest
     np.testing.assert_allclose(found.calibration[0], [0, TRUE_SHARE[hardest]], atol=0.1)
@@ -361,10 +335,7 @@ def test_no_fold_is_calibrated_by_its_own_rows():
     log_odds = np.concatenate([first, second])
     data = read(
         pd.DataFrame(
-            {
-                "text": [f"t{i}" for i in range(6_000)],
-                "label": np.concatenate([labels_of_first, labels_of_second]),
-            }
+            {"text": [f"t{i}" for i in range(6_000)], "label": np.concatenate([labels_of_first, labels_of_second])}
         )
     )
     halves = np.split(np.arange(6_000), 2)

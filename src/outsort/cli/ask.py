@@ -80,18 +80,12 @@ def score(
     ] = None,
     encoding: opt.Encoding = None,
     sheet: opt.Sheet = None,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Add columns with the terms for and against.")
-    ] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Add columns with the terms for and against.")] = False,
     on_error: Annotated[
         opt.OnError, typer.Option(help="For rows that cannot be read: stop, or keep them with the reason.")
     ] = opt.OnError.STOP,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Read only the first N rows of each input.")
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Number of threads; default: one per core.")
-    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Read only the first N rows of each input.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Number of threads; default: one per core.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite existing outputs.")] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Skip outputs in a folder that are already complete.")
@@ -119,15 +113,11 @@ def score(
         encoding=encoding,
         sheet=sheet,
     )
-    into_folder = (
-        len(inputs) > 1 or Path(output).is_dir() or output.endswith("/") or folder.is_pattern(inputs[0])
-    )
+    into_folder = len(inputs) > 1 or Path(output).is_dir() or output.endswith("/") or folder.is_pattern(inputs[0])
     if not into_folder:
         opt.refuse_any({"--resume": resume, "--cluster": cluster}, "needs an output folder")
     if cluster and workers:
-        raise typer.BadParameter(
-            "cannot be combined with --cluster; use --cluster local:N", param_hint="--workers"
-        )
+        raise typer.BadParameter("cannot be combined with --cluster; use --cluster local:N", param_hint="--workers")
     loaded = load(model)
     with progress_line() as progress:
         if into_folder:
@@ -142,9 +132,7 @@ def score(
             )
         else:
             counts = {
-                output: files.score_file(
-                    inputs[0], output, loaded, options=options, force=force, progress=progress
-                )
+                output: files.score_file(inputs[0], output, loaded, options=options, force=force, progress=progress)
             }
     for name, n_rows in counts.items():
         typer.echo(f"{'stdout' if name == '-' else name}: {n_rows:,} rows", err=True)

@@ -87,9 +87,7 @@ def merge(
         f"{result.known:,} already there; {result.undecided:,} without a label"
     )
     if result.lines_filled:
-        typer.echo(
-            f"{into}: {result.lines_filled:,} service lines left blank were filled in by the model", err=True
-        )
+        typer.echo(f"{into}: {result.lines_filled:,} service lines left blank were filled in by the model", err=True)
     for problem in result.problems:
         typer.echo(problem, err=True)
     if result.problems:

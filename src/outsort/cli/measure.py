@@ -14,8 +14,7 @@ def evaluate(
     data: opt.Data,
     model: opt.ModelFile = None,
     by: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COLUMN", help="Score each value of a column separately; repeatable."),
+        list[str] | None, typer.Option(metavar="COLUMN", help="Score each value of a column separately; repeatable.")
     ] = None,
     weight_column: opt.WeightColumn = None,
     as_json: opt.Json = False,
@@ -93,15 +92,9 @@ def check(
     text_column: opt.TextColumn = None,
     label_column: opt.LabelColumn = None,
     line_column: opt.LineColumn = None,
-    min_rows: Annotated[
-        int, typer.Option(min=0, help="Rows that each service line or label should have.")
-    ] = 20,
-    max_style: Annotated[
-        float, typer.Option(min=0.5, max=1, help="Limit of style leakage: accuracy.")
-    ] = 0.58,
-    similarity: Annotated[
-        float, typer.Option(min=0.2, max=1, help="Jaccard similarity of near duplicates.")
-    ] = 0.6,
+    min_rows: Annotated[int, typer.Option(min=0, help="Rows that each service line or label should have.")] = 20,
+    max_style: Annotated[float, typer.Option(min=0.5, max=1, help="Limit of style leakage: accuracy.")] = 0.58,
+    similarity: Annotated[float, typer.Option(min=0.2, max=1, help="Jaccard similarity of near duplicates.")] = 0.6,
     show: Annotated[int, typer.Option(min=0, help="Examples of each problem to list.")] = 5,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if a check fails.")] = False,
     as_json: opt.Json = False,

@@ -26,21 +26,16 @@ Data = Annotated[Path, typer.Argument(help="Table of labelled texts: csv, tsv, j
 TextColumn = Annotated[str | None, typer.Option(help="Text column; detected by its usual names.")]
 LabelColumn = Annotated[str | None, typer.Option(help="Label column (BPO, KPO, NEITHER).")]
 LineColumn = Annotated[str | None, typer.Option(help="Service-line column, if there is one.")]
-WeightColumn = Annotated[
-    str | None, typer.Option(help="Column to weight rows by, such as spend or headcount.")
-]
+WeightColumn = Annotated[str | None, typer.Option(help="Column to weight rows by, such as spend or headcount.")]
 GroupColumn = Annotated[str | None, typer.Option(help="Also score on unseen groups, such as suppliers.")]
 ModelFile = Annotated[
-    Path | None,
-    typer.Option("--model", "-m", help="Model file; default: the model that ships with outsort."),
+    Path | None, typer.Option("--model", "-m", help="Model file; default: the model that ships with outsort.")
 ]
 Texts = Annotated[
-    list[str] | None,
-    typer.Argument(help="Descriptions of work; if none are given, one per line on stdin."),
+    list[str] | None, typer.Argument(help="Descriptions of work; if none are given, one per line on stdin.")
 ]
 Style = Annotated[
-    Format | None,
-    typer.Option("--format", "-f", help="Output format; default: table on a terminal, csv elsewhere."),
+    Format | None, typer.Option("--format", "-f", help="Output format; default: table on a terminal, csv elsewhere.")
 ]
 ReportFile = Annotated[
     Path | None, typer.Option("--report", metavar="HTML", help="Also write the results as a web page.")
@@ -55,12 +50,9 @@ Cluster = Annotated[
 ]
 FORMATS = "|".join(formats.FORMATS)
 TextColumns = Annotated[
-    list[str] | None,
-    typer.Option(help="Text column; repeat it to join several. Detected by its usual names."),
+    list[str] | None, typer.Option(help="Text column; repeat it to join several. Detected by its usual names.")
 ]
-ReadAs = Annotated[
-    str | None, typer.Option("--from", metavar=FORMATS, help="Input format; default: by file name.")
-]
+ReadAs = Annotated[str | None, typer.Option("--from", metavar=FORMATS, help="Input format; default: by file name.")]
 Encoding = Annotated[str | None, typer.Option(help="Encoding of CSV input; detected by default.")]
 Sheet = Annotated[str | None, typer.Option(help="Sheet of a workbook; default: the first.")]
 

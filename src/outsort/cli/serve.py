@@ -27,7 +27,5 @@ def serve(
     try:
         from outsort.service import app
     except ModuleNotFoundError as error:
-        raise OutsortError(
-            f"serve needs {error.name}; install it with pip install 'outsort[serve]'."
-        ) from None
+        raise OutsortError(f"serve needs {error.name}; install it with pip install 'outsort[serve]'.") from None
     app.serve(load(model), host, port, os.environ.get(app.TOKEN_NAME))

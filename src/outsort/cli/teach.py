@@ -26,13 +26,9 @@ def train(
     folds: Annotated[int, typer.Option(min=0, help="Folds of cross-validation; 0 for none.")] = 5,
     target_precision: Annotated[
         float | None,
-        typer.Option(
-            min=0.5, max=0.999, help="Precision that accepted answers must have.", show_default="0.95"
-        ),
+        typer.Option(min=0.5, max=0.999, help="Precision that accepted answers must have.", show_default="0.95"),
     ] = None,
-    level: Annotated[
-        float, typer.Option(min=0.5, max=0.999, help="Confidence level of that precision.")
-    ] = 0.9,
+    level: Annotated[float, typer.Option(min=0.5, max=0.999, help="Confidence level of that precision.")] = 0.9,
     group_column: opt.GroupColumn = None,
     time_column: Annotated[
         str | None, typer.Option(help="Column of dates: also score rows later than the training rows.")
@@ -160,9 +156,7 @@ def retrain(
     old = load(base)
     dataset = read(data, text_column=text_column, label_column=label_column, line_column=line_column)
     opt.tell_reading(dataset)
-    measure = (
-        read(test, text_column=text_column, label_column=label_column, for_training=False) if test else None
-    )
+    measure = read(test, text_column=text_column, label_column=label_column, for_training=False) if test else None
     model, result = train_again(
         dataset,
         old,
@@ -188,9 +182,7 @@ def retrain(
         raise typer.Exit(3)
 
 
-def _print_retraining(
-    summary: Summary, result: Retraining, base: Path, test: Path | None, n_rows: int
-) -> None:
+def _print_retraining(summary: Summary, result: Retraining, base: Path, test: Path | None, n_rows: int) -> None:
     from outsort.reporting.terminal import comparison_tables, judgement_line, scores_table, write_tables
 
     write_tables(sys.stdout, [scores_table(summary.scores, "cross-validation")])
@@ -207,12 +199,9 @@ def _print_retraining(
 
 def plan(
     data: opt.Data,
-    n: Annotated[
-        int | None, typer.Option("-n", min=1, help="Labels to make; by default, those worth making.")
-    ] = None,
+    n: Annotated[int | None, typer.Option("-n", min=1, help="Labels to make; by default, those worth making.")] = None,
     min_gain: Annotated[
-        float,
-        typer.Option(min=1e-6, max=1, help="Gain in accuracy that makes 100 more labels worth making."),
+        float, typer.Option(min=1e-6, max=1, help="Gain in accuracy that makes 100 more labels worth making.")
     ] = 0.001,
     text_column: opt.TextColumn = None,
     label_column: opt.LabelColumn = None,
@@ -236,11 +225,6 @@ def plan(
     dataset = read(data, text_column=text_column, label_column=label_column, line_column=line_column)
     opt.tell_reading(dataset)
     result = plan.plan(
-        dataset,
-        min_gain=min_gain,
-        n_labels=n,
-        settings=Settings(seed=seed),
-        n_folds=folds,
-        weight_column=weight_column,
+        dataset, min_gain=min_gain, n_labels=n, settings=Settings(seed=seed), n_folds=folds, weight_column=weight_column
     )
     opt.write_result(result, plan_tables(result, lines), as_json=as_json)

@@ -129,18 +129,13 @@ def _row_problems(
             yield f"row {row}: the service line is empty"
 
 
-def _conflicts(
-    what: str, rows: Sequence[object], keys: Sequence[str], labels: Sequence[str]
-) -> Iterable[str]:
+def _conflicts(what: str, rows: Sequence[object], keys: Sequence[str], labels: Sequence[str]) -> Iterable[str]:
     """Yield a problem for each row whose key had another label in an earlier row."""
     firsts: dict[str, tuple[object, str]] = {}
     for row, key, label in zip(rows, keys, labels, strict=True):
         first_row, first_label = firsts.setdefault(key, (row, label))
         if label != first_label:
-            yield (
-                f"row {row}: {what} {shortened(key)!r} has label {label!r}, "
-                f"but {first_label!r} in row {first_row}"
-            )
+            yield (f"row {row}: {what} {shortened(key)!r} has label {label!r}, but {first_label!r} in row {first_row}")
 
 
 def _check_classes(dataset: Dataset) -> None:

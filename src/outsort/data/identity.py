@@ -23,8 +23,7 @@ def hashes_of(texts: Iterable[str]) -> NDArray[np.uint32]:
     texts that are not among 36,000, about eight look as if they were.
     """
     digests = b"".join(
-        hashlib.blake2b(same_text(text).encode("utf-8", "surrogatepass"), digest_size=4).digest()
-        for text in texts
+        hashlib.blake2b(same_text(text).encode("utf-8", "surrogatepass"), digest_size=4).digest() for text in texts
     )
     return np.frombuffer(digests, dtype="<u4").astype(np.uint32)
 

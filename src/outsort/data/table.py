@@ -105,9 +105,7 @@ def write_table(frame: pd.DataFrame, path: Path, dialect: Dialect, *, before: by
         _write(columns, cells, path, replace(dialect, encoding="utf-8-sig"), before)
 
 
-def _write(
-    columns: Sequence[str], cells: list[list[object]], path: Path, dialect: Dialect, before: bytes
-) -> None:
+def _write(columns: Sequence[str], cells: list[list[object]], path: Path, dialect: Dialect, before: bytes) -> None:
     style, packing = format_of(path)
     with written_whole(path, force=True) as file:
         with packed_output(file, packing, str(path)) as stream:

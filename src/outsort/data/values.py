@@ -59,9 +59,7 @@ def parse_weights(source: str, column: str, rows: Sequence[object], cells: Seque
     weights = pd.to_numeric(pd.Series(cells, dtype=object), errors="coerce").to_numpy(np.float64)
     wrong = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
     if len(wrong):
-        problems = (
-            f"row {rows[i]}: weight {cells[i]!r} is not a number of 0 or above" for i in wrong.tolist()
-        )
+        problems = (f"row {rows[i]}: weight {cells[i]!r} is not a number of 0 or above" for i in wrong.tolist())
         raise DataError(listed(source, list(problems)))
     if not weights.any():
         raise DataError(f"{source}: the weights in column {column!r} are all 0.")
@@ -69,16 +67,7 @@ def parse_weights(source: str, column: str, rows: Sequence[object], cells: Seque
 
 
 #: How dates are written, tried in this order on a whole column.
-_DATE_FORMATS = (
-    "ISO8601",
-    "%d/%m/%Y",
-    "%m/%d/%Y",
-    "%d.%m.%Y",
-    "%d-%m-%Y",
-    "%m-%d-%Y",
-    "%d %b %Y",
-    "%d %B %Y",
-)
+_DATE_FORMATS = ("ISO8601", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%d %b %Y", "%d %B %Y")
 
 
 def times_of(dataset: Dataset, column: str) -> NDArray[np.datetime64]:

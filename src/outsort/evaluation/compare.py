@@ -149,9 +149,7 @@ def compare(
             )
             for i in sorted(flipped.tolist(), key=lambda i: (-weights[i], gain[i]))[:n_flips]
         ],
-        share_seen={
-            name: float(np.isin(hashes, model.seen).mean()) for name, model in (("old", old), ("new", new))
-        },
+        share_seen={name: float(np.isin(hashes, model.seen).mean()) for name, model in (("old", old), ("new", new))},
     )
 
 
@@ -193,9 +191,7 @@ def mcnemar(n_better: int, n_worse: int, alternative: str = "two-sided") -> floa
     >>> round(mcnemar(3, 9), 4)
     0.146
     """
-    return (
-        float(binomtest(n_worse, n_better + n_worse, 0.5, alternative).pvalue) if n_better + n_worse else 1.0
-    )
+    return float(binomtest(n_worse, n_better + n_worse, 0.5, alternative).pvalue) if n_better + n_worse else 1.0
 
 
 def is_worse(n_better: int, n_worse: int, high: float) -> bool:

@@ -126,12 +126,7 @@ class Evaluation(Scores):
 
 
 def evaluate(
-    model: Model,
-    dataset: Dataset,
-    *,
-    by: Sequence[str] = (),
-    weight_column: str | None = None,
-    n_mistakes: int = 10,
+    model: Model, dataset: Dataset, *, by: Sequence[str] = (), weight_column: str | None = None, n_mistakes: int = 10
 ) -> Evaluation:
     """Score a model's answers to labelled texts.
 
@@ -150,9 +145,7 @@ def evaluate(
     return evaluate_answers(model, answers, n_mistakes=n_mistakes)
 
 
-def answer(
-    model: Model, dataset: Dataset, *, by: Sequence[str] = (), weight_column: str | None = None
-) -> Answers:
+def answer(model: Model, dataset: Dataset, *, by: Sequence[str] = (), weight_column: str | None = None) -> Answers:
     """Answer every row; the arguments are those of `evaluate`."""
     weights = weights_of(dataset, weight_column)
     groups = {name: np.array(column_of(dataset, name)) for name in by}

@@ -137,9 +137,7 @@ def check(
         ),
         two_labels=_found(_under_two_labels(sheet.rows, sheet.keys, sheet.labels)),
         thin_lines=_check_line_sizes(sheet.lines or sheet.labels, limits),
-        lines_of_two_labels=(
-            _found(_under_two_labels(sheet.rows, sheet.lines, sheet.labels)) if sheet.lines else None
-        ),
+        lines_of_two_labels=(_found(_under_two_labels(sheet.rows, sheet.lines, sheet.labels)) if sheet.lines else None),
         style=_check_style(sheet, sheet.labels, places, limits, left_out),
         label_errors=_check_label_errors(sheet, sheet.labels, places, left_out),
     )
@@ -165,9 +163,7 @@ def not_text(text: str) -> str | None:
     return "mostly punctuation and digits" if letters < len(text) / 2 else None
 
 
-def style_test(
-    texts: Sequence[str], labels: Sequence[str], limit: float = Limits.style, *, seed: int = 0
-) -> Style:
+def style_test(texts: Sequence[str], labels: Sequence[str], limit: float = Limits.style, *, seed: int = 0) -> Style:
     """Measure style leakage: how well style alone predicts the label, BPO against KPO.
 
     A gradient-boosted classifier sees length, punctuation, capitals, digits and function words, but no
@@ -231,12 +227,7 @@ def label_errors(
     # Starting processes takes longer than fitting a few thousand texts, and the solver releases the GIL.
     with joblib.parallel_config("threading"):
         log_odds, neither_log_odds = folds.held_out_answers(
-            lines,
-            dict(zip(lines, labels, strict=True)),
-            terms,
-            counts,
-            list(splits),
-            fitting.Settings(seed=seed),
+            lines, dict(zip(lines, labels, strict=True)), terms, counts, list(splits), fitting.Settings(seed=seed)
         )
     p_answer, p_neither = odds_to_proba(neither_log_odds).T if NEITHER in classes else (1.0, 0.0)
     p_bpo, p_kpo = odds_to_proba(log_odds).T
@@ -248,14 +239,10 @@ def label_errors(
         return_indices_ranked_by="self_confidence",
         n_jobs=1,
     )
-    return [
-        (int(i), classes[int(probabilities[i].argmax())], float(probabilities[i, codes[i]])) for i in issues
-    ]
+    return [(int(i), classes[int(probabilities[i].argmax())], float(probabilities[i, codes[i]])) for i in issues]
 
 
-def _sheet(
-    table: Table, text_column: str | None, label_column: str | None, line_column: str | None
-) -> _Sheet:
+def _sheet(table: Table, text_column: str | None, label_column: str | None, line_column: str | None) -> _Sheet:
     frame = table.frame
     if text_column is None and len(frame.columns) == 1:
         text_column = str(frame.columns[0])
@@ -281,17 +268,13 @@ def _sheet(
     )
 
 
-def _check_near_duplicates(
-    sheet: _Sheet, limits: Limits, rng: np.random.Generator, left_out: list[str]
-) -> Finding:
+def _check_near_duplicates(sheet: _Sheet, limits: Limits, rng: np.random.Generator, left_out: list[str]) -> Finding:
     places = _sampled(sheet.distinct, limits.max_compared, rng)
     if len(places) < len(sheet.distinct):
         left_out.append(f"near duplicates: searched in a random sample of {len(places):,} rows")
     n_cut = sum(len(sheet.texts[i]) > COMPARED for i in places)
     if n_cut:
-        left_out.append(
-            f"near duplicates: compared {n_cut:,} long texts by their first {COMPARED:,} characters"
-        )
+        left_out.append(f"near duplicates: compared {n_cut:,} long texts by their first {COMPARED:,} characters")
     every = near_duplicates([sheet.texts[i] for i in places], limits.near_duplicate)
     pairs = list(itertools.islice(every, _MAX_PAIRS))
     if len(pairs) == _MAX_PAIRS:
@@ -361,9 +344,7 @@ def _check_label_errors(
     )
 
 
-def _under_two_labels(
-    rows: Iterable[object], keys: Iterable[str], labels: Iterable[str]
-) -> Iterator[Example]:
+def _under_two_labels(rows: Iterable[object], keys: Iterable[str], labels: Iterable[str]) -> Iterator[Example]:
     firsts: dict[str, tuple[object, str]] = {}
     for row, key, label in zip(rows, keys, labels, strict=True):
         first, first_label = firsts.setdefault(key, (row, label))

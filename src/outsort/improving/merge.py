@@ -122,9 +122,7 @@ def merge(
     for verdict in verdicts.values():
         changed |= target.take(verdict, result)
     if changed:
-        frame = pd.concat(
-            [target.frame, pd.DataFrame(target.new, columns=target.frame.columns, dtype=object)]
-        )
+        frame = pd.concat([target.frame, pd.DataFrame(target.new, columns=target.frame.columns, dtype=object)])
         write_table(frame, into, table.dialect, before=raw)
     return result
 
@@ -218,9 +216,7 @@ def _verdicts(queues: Sequence[Path], target: _Target, result: Merge, reviewer: 
             text = next((t for t in (row["text"], row["text"].removeprefix("'")) if key_of(t) == key), None)
             text = text if text is not None else target.text_of(key)
             if text is None:
-                result.problems.append(
-                    f"{where}: the key does not match the text; one of them was edited or moved"
-                )
+                result.problems.append(f"{where}: the key does not match the text; one of them was edited or moved")
                 continue
             yield Verdict(
                 where,
@@ -269,9 +265,7 @@ def _line_of(verdict: Verdict, target: _Target, model: Model, result: Merge) -> 
     fits = (line for line in ranked if known[line] == verdict.label)
     line = next(fits, None)
     if line is None:
-        result.problems.append(
-            f"{verdict.where}: {verdict.label} needs a service line, because the data have them"
-        )
+        result.problems.append(f"{verdict.where}: {verdict.label} needs a service line, because the data have them")
     return line
 
 

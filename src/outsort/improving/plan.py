@@ -154,9 +154,7 @@ def plan(
     weights = weights_of(dataset, weight_column)
     splits = folds(dataset, Checks(folds=n_folds), settings.seed)[STRATIFIED]
     sizes, is_right = _learn(dataset, splits, settings)
-    by_fold = np.array(
-        [[np.average(right[out], weights=weights[out]) for right in is_right] for _, out in splits]
-    )
+    by_fold = np.array([[np.average(right[out], weights=weights[out]) for right in is_right] for _, out in splits])
     mean = by_fold.mean(axis=0)
     curve = _curve_through(sizes, mean)
     n_rows = len(dataset.texts)
@@ -225,9 +223,7 @@ def _curve_through(sizes: list[int], accuracies: Floats) -> Curve | None:
     return Curve(*map(float, found))
 
 
-def _forecast(
-    curve: Curve | None, sizes: list[int], by_fold: Floats, n_rows: int, n_made: int
-) -> list[Forecast]:
+def _forecast(curve: Curve | None, sizes: list[int], by_fold: Floats, n_rows: int, n_made: int) -> list[Forecast]:
     if curve is None:
         return []
     of_folds = [c for c in (_curve_through(sizes, accuracies) for accuracies in by_fold) if c]

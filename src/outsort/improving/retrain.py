@@ -121,9 +121,7 @@ def _judge_new_rows(
     return judge(_gain(labels[decided], of_base, held_out.log_odds[decided]), prepared.weights[rows])
 
 
-def _judge_groups(
-    prepared: Prepared, validation: Validation, is_known: NDArray[np.bool_]
-) -> dict[str, Judgement]:
+def _judge_groups(prepared: Prepared, validation: Validation, is_known: NDArray[np.bool_]) -> dict[str, Judgement]:
     """Compare models of all rows with models of the base's rows, on groups that neither has seen."""
     if is_known.all():
         return {}
@@ -137,9 +135,7 @@ def _judge_groups(
         known = [(rows[is_known[rows]], out) for rows, out in splits]
         if len(set(groups.get(scheme, ()))) < FEWEST_GROUPS or not is_teachable(labels, known):
             continue
-        raw = held_out_answers(
-            lines, roll_up(dataset), prepared.terms, prepared.counts, known, prepared.settings
-        )
+        raw = held_out_answers(lines, roll_up(dataset), prepared.terms, prepared.counts, known, prepared.settings)
         calibration = calibrate(labels, *raw, prepared.weights)
         log_odds = calibration[0, 0] + calibration[0, 1] * raw[0]
         held_out = validation.held_out[scheme]

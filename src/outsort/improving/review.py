@@ -109,9 +109,7 @@ def review(
     """
     check_queue(output, force=force)
     model = model or load()
-    candidates = read_candidates(
-        scored, model, text_columns=text_columns, weight_column=weight_column, options=options
-    )
+    candidates = read_candidates(scored, model, text_columns=text_columns, weight_column=weight_column, options=options)
     weights = None if weight_column is None else candidates.weights
     chosen = choose(model, candidates.texts, n, strategy, weights=weights, seed=seed)
     n_too_long = write_queue(output, model, candidates, chosen, force=force)
@@ -182,9 +180,7 @@ def check_queue(path: Path, *, force: bool) -> bool:
     """
     style = path.suffix.lower()
     if style not in (".xlsx", ".csv"):
-        raise OutputError(
-            f"{path}: a queue is a workbook or a CSV file. Name one that ends in .xlsx or .csv."
-        )
+        raise OutputError(f"{path}: a queue is a workbook or a CSV file. Name one that ends in .xlsx or .csv.")
     check_output(path, force=force)
     return style == ".xlsx"
 
@@ -194,9 +190,7 @@ def _shown(text: str) -> str:
     return for_workbook(text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
-def write_queue(
-    path: Path, model: Model, candidates: Candidates, chosen: NDArray[np.intp], *, force: bool
-) -> int:
+def write_queue(path: Path, model: Model, candidates: Candidates, chosen: NDArray[np.intp], *, force: bool) -> int:
     """Write the chosen texts for a person to label; return how many were too long for a workbook.
 
     Raises:
@@ -233,9 +227,7 @@ def _row(p: Prediction, n_rows: int, weight: float) -> list[Any]:
 def _write_workbook(file: IO[bytes], model: Model, rows: Sequence[Sequence[Any]]) -> None:
     queue = workbook.Workbook(file, row_by_row=False)
     wrapped = queue.book.add_format({"text_wrap": True, "valign": "top"})
-    ask = queue.book.add_format(
-        {"bg_color": "#FFF7D6", "valign": "top", "border": 1, "border_color": "#D9C66B"}
-    )
+    ask = queue.book.add_format({"bg_color": "#FFF7D6", "valign": "top", "border": 1, "border_color": "#D9C66B"})
     quiet = queue.book.add_format({"font_color": "#777777", "valign": "top"})
     formats = [ask if name in _ASKED else quiet if name == "key" else wrapped for name in COLUMNS]
     sheet = queue.add_sheet("review", COLUMNS, _WIDTHS, n_frozen=2)

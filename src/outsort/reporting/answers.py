@@ -117,9 +117,7 @@ def predictions_table(predictions: Iterable[Prediction]) -> Table:
         row = record(p) | {"text": visible(p.text)}
         row["probability"] = f"{p.probability:.2f}"
         row["neither"] = "" if p.neither is None else f"{p.neither:.2f}"
-        row["for"], row["against"] = (
-            ", ".join(term for term, _ in terms) for terms in (p.terms_for, p.terms_against)
-        )
+        row["for"], row["against"] = (", ".join(term for term, _ in terms) for terms in (p.terms_for, p.terms_against))
         rows.append(row)
     names = [name for name in (rows[0] if rows else ()) if any(row[name] for row in rows)]
     figures = {"probability", "neither"}

@@ -32,8 +32,7 @@ def card(model: Model) -> str:
     summary = summarize(model)
     parts = [
         "# Model card",
-        f"Model `{summary.model}` sorts descriptions of work into BPO or KPO. "
-        "`outsort card` prints this card.",
+        f"Model `{summary.model}` sorts descriptions of work into BPO or KPO. `outsort card` prints this card.",
         "## Data",
         _data(summary.data),
         "## Model",
@@ -84,10 +83,7 @@ def _scores(scores: Mapping[str, HeldOutScores]) -> str:
     rows = [
         ["held out", "rows", *SCORES.values()],
         ["---"] * (len(SCORES) + 2),
-        *(
-            [_plain(scheme), f"{of.n:,}", *map(figure, headline(of).values())]
-            for scheme, of in scores.items()
-        ),
+        *([_plain(scheme), f"{of.n:,}", *map(figure, headline(of).values())] for scheme, of in scores.items()),
     ]
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
     before = "; ".join(

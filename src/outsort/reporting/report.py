@@ -81,15 +81,11 @@ def check(path: Path, *, force: bool) -> None:
     """Raise OutputError unless a report can be written to `path`: call it before the work."""
     missing = [name for name in ("jinja2", "matplotlib") if find_spec(name) is None]
     if missing:
-        raise OutputError(
-            f"{path}: a report needs {' and '.join(missing)}; run pip install 'outsort[report]'."
-        )
+        raise OutputError(f"{path}: a report needs {' and '.join(missing)}; run pip install 'outsort[report]'.")
     check_output(path, force=force)
 
 
-def of_training(
-    model: Model, dataset: Dataset, validation: Validation, weight_column: str | None = None
-) -> Report:
+def of_training(model: Model, dataset: Dataset, validation: Validation, weight_column: str | None = None) -> Report:
     """Report on the held-out answers of the scheme that calibration and threshold were fitted on."""
     held_out = validation.held_out[validation.scheme]
     rows, log_odds, neither = held_out.rows, held_out.log_odds, held_out.neither
@@ -131,9 +127,7 @@ def render(report: Report) -> str:
         "signed": "{:+.2f}".format,
         "breakable": _breakable,
     }
-    template = environment.from_string(
-        files("outsort.reporting").joinpath("report.html").read_text(encoding="utf-8")
-    )
+    template = environment.from_string(files("outsort.reporting").joinpath("report.html").read_text(encoding="utf-8"))
     summary = summarize(report.model)
     of_row = report.answers.lines
     lines = [] if of_row is None else by_line(report.answers, of_row)
@@ -187,8 +181,7 @@ def verdict(report: Report) -> list[str]:
     sentences.append(_promise(report))
     if figures.share_seen:
         sentences.append(
-            f"The model was trained on about {figures.share_seen:.0%} of these texts, so these figures are "
-            "optimistic."
+            f"The model was trained on about {figures.share_seen:.0%} of these texts, so these figures are optimistic."
         )
     return sentences
 
@@ -205,10 +198,7 @@ def _promise(report: Report) -> str:
             f"{wanted}. Review what matters, accepted or not."
         )
     if report.scheme:
-        return (
-            f"Certified on rows like these: at least {target} of accepted answers at {promise.level:.0%} "
-            "confidence."
-        )
+        return f"Certified on rows like these: at least {target} of accepted answers at {promise.level:.0%} confidence."
     precision = report.figures.decision.precision
     if precision is None:
         kept = "no answer is accepted here"
@@ -328,9 +318,7 @@ def _draw_reliability(axes: Axes, answers: Answers) -> str:
         legend.remove()
     reference, _ = axes.get_lines()
     reference.set_color(_SOFT)
-    axes.set(
-        xlabel="probability of KPO", ylabel="share of actual KPO", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02)
-    )
+    axes.set(xlabel="probability of KPO", ylabel="share of actual KPO", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     points = (f"{p:.2f}: {q:.2f}" for p, q in zip(display.prob_pred, display.prob_true, strict=True))
     return f"Reliability curve; mean probability of KPO: share of actual KPO: {'; '.join(points)}."
 
@@ -357,9 +345,7 @@ def _draw_curve(axes: Axes, answers: Answers, threshold: float, target: float | 
             ha="left" if coverage < 0.6 else "right",
             color=_INK,
         )
-        description += (
-            f" At the threshold {threshold:.3f}, coverage {coverage:.1%}, precision {precision:.1%}."
-        )
+        description += f" At the threshold {threshold:.3f}, coverage {coverage:.1%}, precision {precision:.1%}."
     if target:
         axes.axhline(target, color=_SOFT, linestyle="--", linewidth=1)
     axes.set(xlabel="coverage: share of rows accepted", ylabel="precision: share of those right")

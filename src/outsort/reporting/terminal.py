@@ -110,8 +110,7 @@ def evaluation_tables(result: Evaluation) -> Iterator[RenderableType]:
     if result.mistakes:
         heads = ["worst mistakes", "actual", "predicted", "probability", "top terms"]
         rows = (
-            [visible(m.text), m.label, m.predicted, figure(m.probability), ", ".join(m.for_)]
-            for m in result.mistakes
+            [visible(m.text), m.label, m.predicted, figure(m.probability), ", ".join(m.for_)] for m in result.mistakes
         )
         numbered = [(m.row, m.weight) for m in result.mistakes]
         yield _rows_table(numbered, heads, rows, right=[3], wrap=[0, 4])
@@ -208,8 +207,7 @@ def plan_tables(result: Plan, n_lines: int) -> Iterator[RenderableType]:
     yield _worth_line(result)
     if result.forecast:
         forecasts = (
-            [f"{more.labels:,}", figure(more.accuracy), "–".join(map(figure, more.range))]
-            for more in result.forecast
+            [f"{more.labels:,}", figure(more.accuracy), "–".join(map(figure, more.range))] for more in result.forecast
         )
         heads = ["more labels", "accuracy", "range over folds"]
         yield table(heads, [["0", figure(result.accuracy), ""], *forecasts], right=(0, 1, 2))
@@ -231,8 +229,7 @@ def _worth_line(result: Plan) -> str:
         return "Accuracy does not rise with rows: more rows like these are not worth labelling."
     if not result.worth:
         return (
-            f"No more labels are worth making: with {result.rows:,} rows, 100 more raise accuracy by less "
-            f"than {least}."
+            f"No more labels are worth making: with {result.rows:,} rows, 100 more raise accuracy by less than {least}."
         )
     about = "More than" if result.is_more else "About"
     return (
@@ -242,11 +239,7 @@ def _worth_line(result: Plan) -> str:
 
 
 def table(
-    columns: Sequence[str],
-    rows: Iterable[Sequence[str]],
-    *,
-    right: Iterable[int] = (),
-    wrap: Iterable[int] = (),
+    columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[int] = (), wrap: Iterable[int] = ()
 ) -> Table:
     """Lay out rows of text under column names.
 

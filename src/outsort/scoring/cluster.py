@@ -85,10 +85,7 @@ def connected(cluster: str | Any) -> Iterator[Any]:  # noqa: ANN401 - Dask is op
             yield cluster
         return
     # Do not warn about the size of the model: it is sent only once.
-    with (
-        config.set({"distributed.admin.large-graph-warning-threshold": "1 GiB"}),
-        _started(cluster) as address,
-    ):
+    with config.set({"distributed.admin.large-graph-warning-threshold": "1 GiB"}), _started(cluster) as address:
         try:
             client = distributed.Client(address, timeout=_CONNECT_TIMEOUT, set_as_default=False)
         except (OSError, ValueError, TimeoutError, ImportError) as error:
@@ -151,8 +148,7 @@ def _check_versions(client: Any) -> None:  # noqa: ANN401
         where = place if place == "scheduler" else f"worker {place}"
         if isinstance(version, Exception):
             raise ClusterError(
-                f"{address}: the {where} has no outsort ({first_line(version)}). Install outsort "
-                f"{__version__} there."
+                f"{address}: the {where} has no outsort ({first_line(version)}). Install outsort {__version__} there."
             )
         if version != __version__:
             raise ClusterError(_other_version(f"{address}: the {where}", version, __version__))
@@ -383,12 +379,7 @@ def score_dask(
     packed = pack(model or load())
     empty = dataframe._meta
     answer = partial(
-        _score_partition,
-        empty=empty,
-        text_column=text_column,
-        prefix=prefix,
-        explain=explain,
-        version=__version__,
+        _score_partition, empty=empty, text_column=text_column, prefix=prefix, explain=explain, version=__version__
     )
     return dataframe.map_partitions(answer, dask.delayed(packed), meta=answer(empty, packed))
 

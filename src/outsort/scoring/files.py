@@ -13,14 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from outsort.errors import OutputError
 from outsort.files import check_output, written_whole
-from outsort.scoring.scorer import (
-    ADDED,
-    EXPLAINED,
-    Scorer,
-    added_prefix,
-    renamed,
-    scorer_of,
-)
+from outsort.scoring.scorer import ADDED, EXPLAINED, Scorer, added_prefix, renamed, scorer_of
 from outsort.tables.base import Batch, Reader, ReadOptions
 from outsort.tables.columns import find_text_columns
 from outsort.tables.formats import format_of
@@ -167,9 +160,7 @@ def score_one(
     return n_rows
 
 
-def _answered(
-    scorer: Scorer, batches: Iterable[Batch], names: Sequence[str]
-) -> Iterator[tuple[Batch, Added]]:
+def _answered(scorer: Scorer, batches: Iterable[Batch], names: Sequence[str]) -> Iterator[tuple[Batch, Added]]:
     """Score batches in order, reading ahead while the kernel runs without the GIL."""
     with ThreadPoolExecutor(1) as pool:
         waiting: deque[tuple[Batch, Any]] = deque()

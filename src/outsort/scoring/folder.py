@@ -68,9 +68,7 @@ class Run:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise OutputError(
-                f"{self._folder}: cannot create this folder ({error.strerror}). Name another."
-            ) from error
+            raise OutputError(f"{self._folder}: cannot create this folder ({error.strerror}). Name another.") from error
         self.write()
         self.cleanup()
         self.started = True
@@ -120,9 +118,7 @@ class Run:
         before = self._before()
         differs = ", ".join(key for key in self._settings if before.get(key) != self._settings[key])
         if differs and before:
-            raise OutputError(
-                f"{self._folder}: was started with another {differs}. Start again in another folder."
-            )
+            raise OutputError(f"{self._folder}: was started with another {differs}. Start again in another folder.")
         self._entries = dict(before.get("jobs", {}))
         self.missing = []
         for job in self.jobs:
@@ -206,9 +202,7 @@ def _jobs(sources: Sequence[str], folder: Path, options: Options) -> list[Job]:
             name = f"{stem}.{options.write_as}"
         target = folder / name
         if target in jobs:
-            raise DataError(
-                f"{source}: another input is also written to {name!r}. Score them into separate folders."
-            )
+            raise DataError(f"{source}: another input is also written to {name!r}. Score them into separate folders.")
         jobs[target] = Job(source, target)
     return list(jobs.values())
 

@@ -47,9 +47,7 @@ _N_BLOCK, _N_TERMS = 64, 256
 _N_PAIR_BITS = 1 << 20
 _WORD_KIND, _PAIR_KIND, _PIECE_KIND = range(3)
 _PIECE_MARK = ord(text_module.PIECE_MARK)
-_WORD, _PAIR, _PIECE = (
-    np.uint64(seed) for seed in (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9)
-)
+_WORD, _PAIR, _PIECE = (np.uint64(seed) for seed in (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9))
 
 
 class BatchAnswers(NamedTuple):
@@ -210,12 +208,8 @@ class _Memory(NamedTuple):
 
 _SLOT = np.dtype([("hash", "u8"), ("term", "u4"), ("start", "u4"), ("stop", "u4")], align=True)
 _WEIGHT = np.dtype([("column", "u4"), ("value", "f4")])
-_ENTRY = np.dtype(
-    [("hash", "u8"), ("stamp", "u8"), ("start", "u4"), ("stop", "u4"), ("row", "u4"), ("known", "u4")]
-)
-_BLOCK_WORD = np.dtype(
-    [("hash", "u8"), ("start", "u8"), ("stop", "u8"), ("entry", "u4"), ("has_letter", "u4")]
-)
+_ENTRY = np.dtype([("hash", "u8"), ("stamp", "u8"), ("start", "u4"), ("stop", "u4"), ("row", "u4"), ("known", "u4")])
+_BLOCK_WORD = np.dtype([("hash", "u8"), ("start", "u8"), ("stop", "u8"), ("entry", "u4"), ("has_letter", "u4")])
 
 
 def _lay_out(model: Model) -> _Layout:
@@ -236,9 +230,7 @@ def _lay_out(model: Model) -> _Layout:
     stops = np.cumsum(n_held[order])
     weights = np.zeros(len(places) + len(order), _WEIGHT)
     weights["column"] = np.insert(columns[model.indices[places]], stops, n_columns - 1)
-    weights["value"] = np.insert(
-        model.weights[places] * model.idf[order][owner], stops, model.idf[order] ** 2
-    )
+    weights["value"] = np.insert(model.weights[places] * model.idf[order][owner], stops, model.idf[order] ** 2)
     indptr = np.concatenate([[0], stops + np.arange(1, len(stops) + 1)])
     n_dense = int(is_dense.sum())
     dense = _rows(n_dense, n_columns)
@@ -326,11 +318,7 @@ def _hash_terms(data, offsets, kinds, hashes):  # type: ignore[no-untyped-def]
     for i in range(len(hashes)):
         start, stop = offsets[i], offsets[i + 1]
         is_piece = data[start] == _PIECE_MARK
-        value, first, kind = (
-            _PIECE if is_piece else _WORD,
-            nb.uint64(0),
-            _PIECE_KIND if is_piece else _WORD_KIND,
-        )
+        value, first, kind = (_PIECE if is_piece else _WORD, nb.uint64(0), _PIECE_KIND if is_piece else _WORD_KIND)
         for k in range(start + is_piece, stop):
             if data[k] == 32:
                 first, value, kind = _finish(value), _WORD, _PAIR_KIND
@@ -393,10 +381,7 @@ def _add_term(sums, t, sign, dense, indptr, weights):  # type: ignore[no-untyped
 #: The class of each byte: 0 for punctuation, 1 for white space, else its lower case as part of a word. Bytes
 #: above ASCII occur only in words here.
 _FOLDED = np.array(
-    [
-        b if b >= 128 else ord(chr(b).lower()) if chr(b).isalnum() or b == 95 else chr(b).isspace()
-        for b in range(256)
-    ],
+    [b if b >= 128 else ord(chr(b).lower()) if chr(b).isalnum() or b == 95 else chr(b).isspace() for b in range(256)],
     np.uint8,
 )
 
@@ -691,9 +676,7 @@ def _answer(data, offsets, layout, memory, answers):  # type: ignore[no-untyped-
                 n_distinct, n_touched, words, memory.entries, memory.ids, seen, touched, memory.repeats
             )
             _correct(n_repeats, layout, memory.repeats, sums)
-            n_touched = _add_pairs(
-                n_found, n_touched, layout.slots, layout.weights, memory.pairs, seen, touched, sums
-            )
+            n_touched = _add_pairs(n_found, n_touched, layout.slots, layout.weights, memory.pairs, seen, touched, sums)
         for at in range(n_touched):
             seen[touched[at]] = 0
         _write_answer(row, n_touched, sums, layout, memory.scores, answers)

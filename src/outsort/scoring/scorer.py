@@ -55,9 +55,7 @@ class Scorer:
         self._explain = explain
         self._kernel = Kernel(model, workers or os.cpu_count() or 1)
 
-    def columns(
-        self, texts: Utf8Column | Sequence[str] | pa.Array, faults: Mapping[int, str] | None = None
-    ) -> Added:
+    def columns(self, texts: Utf8Column | Sequence[str] | pa.Array, faults: Mapping[int, str] | None = None) -> Added:
         """Return the added columns for n texts: n values each.
 
         Args:
@@ -87,9 +85,7 @@ class Scorer:
         result: Added = {
             "label": Categorical((answers.log_odds > 0).astype(np.int64), ANSWERS),
             "probability": np.round(probability, 6),
-            "neither": np.round(answers.neither, 6)
-            if self.model.knows_neither
-            else Categorical(nothing, [None]),
+            "neither": np.round(answers.neither, 6) if self.model.knows_neither else Categorical(nothing, [None]),
             "service_line": Categorical(line.astype(np.int64), [*self.model.lines, None]),
             "decision": Categorical((why > 0).astype(np.int64), [ACCEPT, REVIEW]),
             "reason": Categorical(why.astype(np.int64), causes),
@@ -102,14 +98,9 @@ class Scorer:
         explained = list(predictions((text or "" for text in plain), self.model))
 
         def column(terms: Iterable[tuple[tuple[str, float], ...]]) -> Categorical:
-            return Categorical(
-                np.arange(len(explained)), ["; ".join(term for term, _ in row) for row in terms]
-            )
+            return Categorical(np.arange(len(explained)), ["; ".join(term for term, _ in row) for row in terms])
 
-        return {
-            "for": column(p.terms_for for p in explained),
-            "against": column(p.terms_against for p in explained),
-        }
+        return {"for": column(p.terms_for for p in explained), "against": column(p.terms_against for p in explained)}
 
 
 def scorer_of(model: Model | Scorer | None, *, workers: int | None, explain: bool) -> Scorer:

@@ -167,21 +167,13 @@ def create_app(
     async def score(
         request: Request,
         folder: Annotated[Path, Depends(uploads.workspace)],
-        filename: Annotated[
-            str, Query(max_length=255, description="File name; its suffix gives the format.")
-        ] = "",
+        filename: Annotated[str, Query(max_length=255, description="File name; its suffix gives the format.")] = "",
         read_as: Annotated[FormatName | None, Query(alias="from", description="Format of the file.")] = None,
-        write_as: Annotated[
-            FormatName | None, Query(alias="to", description="Format of the scored file.")
-        ] = None,
-        text_column: Annotated[
-            list[Column], Query(max_length=20, description="Text column; several are joined.")
-        ] = [],  # noqa: B006 - FastAPI makes a new one for each request
+        write_as: Annotated[FormatName | None, Query(alias="to", description="Format of the scored file.")] = None,
+        text_column: Annotated[list[Column], Query(max_length=20, description="Text column; several are joined.")] = [],  # noqa: B006 - FastAPI makes a new one for each request
         prefix: Annotated[str | None, Query(max_length=50, description="Prefix for added columns.")] = None,
         sheet: Annotated[str | None, Query(max_length=100, description="Sheet of a workbook.")] = None,
-        encoding: Annotated[
-            Encoding | None, Query(description="Encoding of CSV; detected by default.")
-        ] = None,
+        encoding: Annotated[Encoding | None, Query(description="Encoding of CSV; detected by default.")] = None,
         on_error: Annotated[
             Literal["stop", "keep"], Query(description="What to do with a row that cannot be read.")
         ] = "stop",
@@ -204,9 +196,7 @@ def create_app(
         output, layout = await files_pool.run(uploads.score, file, options, scorers, settings)
         return uploads.stream(output, file, layout)
 
-    @app.get(
-        "/model", dependencies=secured, responses=problems(401, 403, 421, 503), summary="Describe the model"
-    )
+    @app.get("/model", dependencies=secured, responses=problems(401, 403, 421, 503), summary="Describe the model")
     async def describe() -> ModelInfo:
         """Return the service lines, data and metrics of the model, and the limits of the service."""
         lines = {
@@ -258,13 +248,11 @@ def serve(model: Model, host: str = "127.0.0.1", port: int = 8000, token: str | 
     """
     if token is None and not is_local(host):
         raise ServiceError(
-            f"{host}: other machines can reach this address. Set a token in the environment variable "
-            f"{TOKEN_NAME}."
+            f"{host}: other machines can reach this address. Set a token in the environment variable {TOKEN_NAME}."
         )
     if token is not None and not re.fullmatch(rf"[!-~]{{{MIN_TOKEN},}}", token):
         raise ServiceError(
-            f"{TOKEN_NAME}: is not a valid token. Use {MIN_TOKEN} or more letters, digits and symbols, "
-            "no spaces."
+            f"{TOKEN_NAME}: is not a valid token. Use {MIN_TOKEN} or more letters, digits and symbols, no spaces."
         )
     settings = ServiceSettings(token=token)
     with closing(listen(host, port)) as listener:
@@ -348,9 +336,7 @@ async def _invalid(_request: Request, error: Any) -> Response:  # noqa: ANN401 -
     return problem(422, f"The request is not valid: {detail}.", errors=errors)
 
 
-def _answer_all(
-    model: Model, request: PredictRequest, seconds: float, answer: Callable[..., dict[str, Any]]
-) -> bytes:
+def _answer_all(model: Model, request: PredictRequest, seconds: float, answer: Callable[..., dict[str, Any]]) -> bytes:
     end = time.monotonic() + seconds
     answers = []
     for text in request.texts:

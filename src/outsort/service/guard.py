@@ -68,15 +68,11 @@ class ServiceSettings:
     answer_seconds: float = 60
 
 
-def problem(
-    status: int, detail: str, headers: Mapping[str, str] | None = None, **members: object
-) -> Response:
+def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, **members: object) -> Response:
     """Return an error response in the format of RFC 9457; `detail` says what went wrong and how to fix it."""
     content = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     # In ASCII: a file name from the client may contain what is not valid UTF-8.
-    return Response(
-        json.dumps(content | members), status, dict(headers or {}), media_type="application/problem+json"
-    )
+    return Response(json.dumps(content | members), status, dict(headers or {}), media_type="application/problem+json")
 
 
 def is_local(host: str) -> bool:

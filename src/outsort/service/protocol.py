@@ -48,10 +48,7 @@ class Protocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Cancel all timers."""
-        self._request_timer, self._response_timer = (
-            _cancel(self._request_timer),
-            _cancel(self._response_timer),
-        )
+        self._request_timer, self._response_timer = (_cancel(self._request_timer), _cancel(self._response_timer))
         super().connection_lost(exc)
 
     def _start_timer(self) -> asyncio.TimerHandle:

@@ -31,9 +31,7 @@ class PredictRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     texts: list[Annotated[str, Field(max_length=MAX_CHARACTERS)]] = Field(
-        max_length=MAX_TEXTS,
-        description="Descriptions of work.",
-        examples=[EXAMPLES],
+        max_length=MAX_TEXTS, description="Descriptions of work.", examples=[EXAMPLES]
     )
     explain: bool = Field(
         default=False, description="Also return the contribution of each word and the top service lines."
@@ -72,9 +70,7 @@ class TextPrediction(BaseModel):
     text: str
     label: Label
     probability: float = Field(description="Of the label, given that the work is BPO or KPO.")
-    neither: float | None = Field(
-        description="Probability that the work is neither; null if the model does not know."
-    )
+    neither: float | None = Field(description="Probability that the work is neither; null if the model does not know.")
     service_line: str | None
     decision: Literal["accept", "review"]
     reason: str = Field(description="The reason for review; empty if accepted.")
@@ -101,9 +97,7 @@ class ModelInfo(BaseModel):
     model: str
     threshold: float = Field(description="Least confidence of accepted answers.")
     terms: int
-    service_lines: dict[str, list[str]] = Field(
-        description="The service lines of each label that the model knows."
-    )
+    service_lines: dict[str, list[str]] = Field(description="The service lines of each label that the model knows.")
     data: dict[str, Any] = Field(description="The training data.")
     scores: dict[str, Any] = Field(description="Metrics from cross-validation.")
     limits: dict[str, int]
@@ -123,9 +117,7 @@ class Problem(BaseModel):
     status: int
     detail: str = Field(description="What went wrong and what to do.")
     errors: list[dict[str, str]] | None = None
-    columns: list[str] | None = Field(
-        None, description="The columns of a file in which no text column was found."
-    )
+    columns: list[str] | None = Field(None, description="The columns of a file in which no text column was found.")
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -85,9 +85,7 @@ async def receive(request: Request, folder: Path, filename: str, read_as: str | 
         HTTPException: 415 if the format is unknown or not supported.
     """
     if request.headers.get("content-encoding", "identity") != "identity":
-        raise HTTPException(
-            415, "Content-Encoding is not supported. Send a compressed file as it is, as in x.csv.gz."
-        )
+        raise HTTPException(415, "Content-Encoding is not supported. Send a compressed file as it is, as in x.csv.gz.")
     media_type = _plain_type(request.headers.get("content-type", ""))
     if media_type == "multipart/form-data":
         async with request.form(max_files=1, max_fields=1) as form:
@@ -199,9 +197,7 @@ def _of_http(message: str) -> str:
     >>> _of_http("Name one with --text-column. Fix it, or pass --on-error keep.")
     'Name one with text_column. Fix it, or pass on_error=keep.'
     """
-    return re.sub(
-        r"--([a-z-]+)( keep)?", lambda m: m[1].replace("-", "_") + ("=keep" if m[2] else ""), message
-    )
+    return re.sub(r"--([a-z-]+)( keep)?", lambda m: m[1].replace("-", "_") + ("=keep" if m[2] else ""), message)
 
 
 def stream(output: Path, file: Upload, layout: files.Layout) -> Response:

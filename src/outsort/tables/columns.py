@@ -66,9 +66,7 @@ def find_column(
         return None
     has = ", ".join(map(repr, columns))
     complaint = f"{len(found)} columns" if found else "no column"
-    raise NoColumnError(
-        f"{source}: {complaint} {wanted[0]!r}; it has {has}. Name one with --{role}-column.", columns
-    )
+    raise NoColumnError(f"{source}: {complaint} {wanted[0]!r}; it has {has}. Name one with --{role}-column.", columns)
 
 
 def find_text_columns(source: str, columns: Sequence[str], wanted: Sequence[str]) -> list[str]:

@@ -16,17 +16,7 @@ import numpy as np
 
 from outsort.errors import DataError
 from outsort.files import delimiter_of, sniff_encoding
-from outsort.tables.base import (
-    BATCH_ROWS,
-    MAX_CELL,
-    NOT_TEXT,
-    Categorical,
-    Dialect,
-    Rows,
-    joined,
-    plain_cell,
-    rows_of,
-)
+from outsort.tables.base import BATCH_ROWS, MAX_CELL, NOT_TEXT, Categorical, Dialect, Rows, joined, plain_cell, rows_of
 from outsort.tables.records import Records, parse_prefix
 
 if TYPE_CHECKING:
@@ -181,11 +171,7 @@ class CsvReader:
         return self._rows(records, faults, numbers, lines if one_each else None)
 
     def _rows(
-        self,
-        records: list[list[str]],
-        faults: dict[int, str],
-        numbers: Sequence[int],
-        lines: list[str] | None,
+        self, records: list[list[str]], faults: dict[int, str], numbers: Sequence[int], lines: list[str] | None
     ) -> Rows:
         for place in faults:
             records[place] += [""] * (len(self.columns) - len(records[place]))
@@ -298,9 +284,7 @@ class CsvWriter:
     #: None for that of the dialect.
     _delimiter_of_format: str | None = None
 
-    def __init__(
-        self, stream: IO[bytes], columns: Sequence[str], added: Mapping[str, type], dialect: Dialect
-    ) -> None:
+    def __init__(self, stream: IO[bytes], columns: Sequence[str], added: Mapping[str, type], dialect: Dialect) -> None:
         """Write the header."""
         self._stream, self._columns = stream, columns
         self._delimiter = self._delimiter_of_format or dialect.delimiter

@@ -110,9 +110,7 @@ def _check_workbook(source: str, stream: IO[bytes]) -> None:
     head = stream.read(8)
     stream.seek(0)
     if head.startswith(b"\xd0\xcf\x11\xe0"):
-        raise DataError(
-            f"{source}: is protected by a password, or of the old format. Save it as plain .xlsx."
-        )
+        raise DataError(f"{source}: is protected by a password, or of the old format. Save it as plain .xlsx.")
     try:
         with zipfile.ZipFile(stream) as archive:
             members = archive.infolist()
@@ -160,9 +158,7 @@ MACROS = "is a workbook with macros. Save it as .xlsx."
 class ExcelWriter:
     """A workbook as a person would make it: header frozen, filters on, decisions coloured."""
 
-    def __init__(
-        self, stream: IO[bytes], columns: Sequence[str], added: Mapping[str, type], dialect: Dialect
-    ) -> None:
+    def __init__(self, stream: IO[bytes], columns: Sequence[str], added: Mapping[str, type], dialect: Dialect) -> None:
         """Wait for the first batch, which tells the widths."""
         self._columns, self._names, self._title = columns, [*columns, *added], dialect.sheet
         self._workbook = Workbook(stream, row_by_row=True)

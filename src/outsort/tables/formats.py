@@ -95,10 +95,7 @@ class Packing(NamedTuple):
 
 PACKINGS = {
     found.name: found
-    for found in (
-        Packing("gzip", ".gz", "application/gzip"),
-        Packing("zstd", ".zst", "application/zstd"),
-    )
+    for found in (Packing("gzip", ".gz", "application/gzip"), Packing("zstd", ".zst", "application/zstd"))
 }
 
 #: The formats in words.

@@ -73,9 +73,7 @@ class JsonlReader:
                 why, content = _parsed(line)
                 if why:
                     if not self._keep:
-                        raise DataError(
-                            f"{self.source}, line {number} {why}. Fix it, or pass --on-error keep."
-                        )
+                        raise DataError(f"{self.source}, line {number} {why}. Fix it, or pass --on-error keep.")
                     faults[len(lines)] = why
                 lines.append(json.dumps(content) if why else line)
                 objects.append(content)

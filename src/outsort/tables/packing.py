@@ -85,9 +85,7 @@ class _ZstdFile:
         if offset or whence:
             raise OSError("a packed file can only be read from its beginning")
         self._stream.seek(0)
-        self._content = self._arrow.CompressedInputStream(
-            self._arrow.PythonFile(_Unclosed(self._stream), "r"), "zstd"
-        )
+        self._content = self._arrow.CompressedInputStream(self._arrow.PythonFile(_Unclosed(self._stream), "r"), "zstd")
         return 0
 
     def read(self, size: int) -> bytes:

@@ -91,9 +91,7 @@ class ParquetReader:
 class ParquetWriter:
     """A Parquet file; columns that came from Parquet keep their types, those of CSV are strings."""
 
-    def __init__(
-        self, stream: IO[bytes], columns: Sequence[str], added: Mapping[str, type], dialect: Dialect
-    ) -> None:
+    def __init__(self, stream: IO[bytes], columns: Sequence[str], added: Mapping[str, type], dialect: Dialect) -> None:
         """Wait for the first batch, which tells the types."""
         self._arrow = need_arrow("output")
         self._stream, self._columns = stream, columns

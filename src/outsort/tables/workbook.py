@@ -39,9 +39,7 @@ class Workbook:
         self.book = xlsxwriter.Workbook(stream, options)
         self._header = self.book.add_format({"bold": True, "text_wrap": True, "valign": "top", "bottom": 1})
 
-    def add_sheet(
-        self, name: str, columns: Sequence[str], widths: Sequence[float], *, n_frozen: int = 0
-    ) -> Sheet:
+    def add_sheet(self, name: str, columns: Sequence[str], widths: Sequence[float], *, n_frozen: int = 0) -> Sheet:
         """Add a sheet with its header row, which stays in view, as do its first columns."""
         sheet = self.book.add_worksheet(name)
         for place, width in enumerate(widths):

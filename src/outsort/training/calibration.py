@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 MIN_ROWS = 30
 
 
-def calibrate(
-    labels: NDArray[np.str_], log_odds: Floats, neither_log_odds: Floats, weights: Floats
-) -> Floats:
+def calibrate(labels: NDArray[np.str_], log_odds: Floats, neither_log_odds: Floats, weights: Floats) -> Floats:
     """Fit the calibration of a model to its uncalibrated answers to held-out rows.
 
     Calibrated log-odds are intercept + slope * log-odds, fitted by maximum likelihood (Platt, 1999): one
@@ -40,10 +38,7 @@ def calibrate(
     decided = np.isin(labels, ANSWERS)
     result = UNCALIBRATED.copy()
     for row, (rows, scores, targets) in enumerate(
-        [
-            (decided, log_odds, labels == ANSWERS[1]),
-            (np.isfinite(neither_log_odds), neither_log_odds, ~decided),
-        ]
+        [(decided, log_odds, labels == ANSWERS[1]), (np.isfinite(neither_log_odds), neither_log_odds, ~decided)]
     ):
         curve = _fit_curve(scores[rows], targets[rows], weights[rows])
         if curve is not None:

@@ -64,9 +64,7 @@ def roll_up(dataset: Dataset) -> dict[str, str]:
     return dict(zip(dataset.lines or dataset.labels, dataset.labels, strict=True))
 
 
-def count_terms(
-    texts: Sequence[str],
-) -> tuple[NDArray[np.str_], scipy.sparse.csr_matrix]:
+def count_terms(texts: Sequence[str]) -> tuple[NDArray[np.str_], scipy.sparse.csr_matrix]:
     """Return the terms of some texts, sorted, and which text has which term.
 
     Returns:
@@ -169,8 +167,7 @@ def is_frequent(counts: scipy.sparse.csr_matrix, settings: Settings) -> NDArray[
     frequent: NDArray[np.bool_] = counts.getnnz(axis=0) >= min_texts
     if not frequent.any():
         raise DataError(
-            f"No word or piece of a word is in {min_texts} texts, so there is nothing to learn from. "
-            "Add more rows."
+            f"No word or piece of a word is in {min_texts} texts, so there is nothing to learn from. Add more rows."
         )
     return frequent
 
@@ -184,8 +181,7 @@ def line_scores(model: Model, counts: scipy.sparse.csr_matrix) -> Floats:
     """
     n_lines = len(model.lines)
     weights = scipy.sparse.csr_array(
-        (model.weights.astype(np.float64), model.indices, model.indptr),
-        shape=(len(model.terms), n_lines + len(LABELS)),
+        (model.weights.astype(np.float64), model.indices, model.indptr), shape=(len(model.terms), n_lines + len(LABELS))
     )
     sums = (normalize(counts.multiply(model.idf.astype(np.float64)).tocsr()) @ weights).toarray()
     result: Floats = model.bias.astype(np.float64) + sums[:, :n_lines] + sums[:, model.label_columns]

@@ -90,9 +90,7 @@ def folds(dataset: Dataset, checks: Checks, seed: int) -> dict[str, Splits]:
     return schemes
 
 
-def _grouped(
-    strata: NDArray[np.str_] | NDArray[np.bool_], groups: NDArray[np.str_], n: int, seed: int
-) -> Splits:
+def _grouped(strata: NDArray[np.str_] | NDArray[np.bool_], groups: NDArray[np.str_], n: int, seed: int) -> Splits:
     splitter = StratifiedGroupKFold(n, shuffle=True, random_state=seed)
     return list(splitter.split(strata, strata, groups))
 
@@ -200,16 +198,12 @@ def _of_folds(
 ) -> list[object]:
     """Return a joblib task for each fold."""
     return [
-        joblib.delayed(_held_out)(
-            terms, counts, rows, held_out, [lines[i] for i in rows], line_labels, settings
-        )
+        joblib.delayed(_held_out)(terms, counts, rows, held_out, [lines[i] for i in rows], line_labels, settings)
         for rows, held_out in splits
     ]
 
 
-def _in_place(
-    n_texts: int, splits: Splits, results: Sequence[tuple[Floats, Floats]]
-) -> tuple[Floats, Floats]:
+def _in_place(n_texts: int, splits: Splits, results: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
     """Put the answers of each fold at the positions of its held-out rows; NaN elsewhere."""
     log_odds, neither_log_odds = np.full((2, n_texts), np.nan)
     for (_, held_out), (kpo, neither) in zip(splits, results, strict=True):

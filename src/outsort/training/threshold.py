@@ -155,9 +155,7 @@ def _candidates(
     return thresholds, sizes, np.cumsum(correct[order], dtype=np.int64)[sizes - 1]
 
 
-def _rows_wanted(
-    n_right: NDArray[np.int64], sizes: NDArray[np.int64], n_rows: int, target: float, error: float
-) -> int:
+def _rows_wanted(n_right: NDArray[np.int64], sizes: NDArray[np.int64], n_rows: int, target: float, error: float) -> int:
     """Return how many rows would certify a threshold at the observed precision; -1 if no number would."""
     # The best of many shares is optimistic by selection: one more wrong answer corrects for it.
     share = n_right / (sizes + 1)
