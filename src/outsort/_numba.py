@@ -3,8 +3,6 @@
 Importing this module loads Numba.
 """
 
-from __future__ import annotations
-
 import os
 import tempfile
 

@@ -1,16 +1,10 @@
 """Which answers to accept and which to send to review, with the reason."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from outsort.model import Model
-    from outsort.numeric import Floats
+from outsort.model import Model
+from outsort.numeric import Floats
 
 ACCEPT, REVIEW = "accept", "review"
 #: Reasons for review, in order of precedence; accepted answers have none.

@@ -1,7 +1,5 @@
 """Errors, with messages for the person who has to fix them."""
 
-from __future__ import annotations
-
 
 class OutsortError(Exception):
     """Base class of the errors this package raises on purpose.

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from outsort import text as text_module
 from outsort.labels import ANSWERS, LABELS
-from outsort.numeric import label_proba, logsumexp
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from outsort.model import Model, Vector
-    from outsort.numeric import Floats
+from outsort.model import Model, Vector
+from outsort.numeric import Floats, label_proba, logsumexp
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,5 @@
 """Read and write files, with one clear message for each thing that can go wrong."""
 
-from __future__ import annotations
-
 import codecs
 import contextlib
 import csv
@@ -9,13 +7,11 @@ import io
 import os
 import re
 import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from outsort.errors import DataError, OutputError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 _DELIMITERS = (",", ";", "\t", "|")
 

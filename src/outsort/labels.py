@@ -1,7 +1,5 @@
 """The labels."""
 
-from __future__ import annotations
-
 from typing import Literal, get_args
 
 #: The labels that a text is classified as.

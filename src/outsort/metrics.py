@@ -1,23 +1,16 @@
 """Metrics of BPO against KPO: pure functions of labels and probabilities."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn import metrics
 
 from outsort.errors import DataError
 from outsort.labels import ANSWERS, KPO
+from outsort.numeric import Floats
 from outsort.results import Result
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from outsort.numeric import Floats
 
 #: Bins of the calibration error, each with the same number of rows.
 N_BINS = 15

@@ -1,27 +1,20 @@
 """The model: a few named arrays that turn text into probabilities."""
 
-from __future__ import annotations
-
 import hashlib
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from outsort import text as text_module
 from outsort.buffers import checked
 from outsort.errors import ModelError
 from outsort.labels import ANSWERS, LABELS, NEITHER
-from outsort.numeric import logsumexp, odds_to_proba
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from numpy.typing import NDArray
-
-    from outsort.numeric import Floats
+from outsort.numeric import Floats, logsumexp, odds_to_proba
 
 #: Intercepts and slopes that leave log-odds unchanged: of KPO against BPO, and of NEITHER against both.
 UNCALIBRATED = np.array([[0.0, 1.0], [0.0, 1.0]])

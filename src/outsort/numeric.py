@@ -1,15 +1,9 @@
 """Convert between scores, log-odds and probabilities."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 
 def odds_to_proba(log_odds: Floats) -> Floats:

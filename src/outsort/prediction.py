@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, overload
@@ -15,13 +16,11 @@ from outsort.buffers import checked
 from outsort.decision import ACCEPT, REASONS, REVIEW, confidence, reasons, threshold_of
 from outsort.explanation import explain_scored
 from outsort.labels import ANSWERS, KPO
+from outsort.model import Model
 from outsort.numeric import odds_to_proba
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
     from outsort.explanation import Explanation, Precedent
-    from outsort.model import Model
 
 #: Words and pairs with their contributions to the log-odds.
 Terms = tuple[tuple[str, float], ...]

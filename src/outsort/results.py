@@ -1,7 +1,5 @@
 """Results: frozen dataclasses that turn into plain values for JSON and for model files."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields

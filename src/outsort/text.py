@@ -6,15 +6,10 @@ the pairs of adjacent words, and the character n-grams (pieces) of 3 to 5 charac
 as ``<word>``. A pair contains a space; a piece begins with ``~``.
 """
 
-from __future__ import annotations
-
 import itertools
 import re
 import unicodedata
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from collections.abc import Iterator
 
 #: Incremented when the terms of a text change, so that a model is never used with the wrong ones.
 VERSION = 1

@@ -1,7 +1,5 @@
 """Commands that answer: predict, explain, score."""
 
-from __future__ import annotations
-
 import sys
 from functools import partial
 from pathlib import Path

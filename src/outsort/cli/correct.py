@@ -1,7 +1,5 @@
 """Commands that bring a person's corrections in: review, merge."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """Commands that measure: evaluate, compare, check."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """The command that serves over HTTP."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

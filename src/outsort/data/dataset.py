@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from outsort.data.identity import as_text, same_text
@@ -14,9 +16,6 @@ from outsort.labels import ANSWERS, LABELS, UNCLEAR
 from outsort.tables.columns import find_column
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
-
     import pandas as pd
 
 

@@ -1,19 +1,13 @@
 """When two texts are the same text."""
 
-from __future__ import annotations
-
 import hashlib
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from outsort.files import for_workbook
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from numpy.typing import NDArray
 
 
 def hashes_of(texts: Iterable[str]) -> NDArray[np.uint32]:

@@ -1,11 +1,6 @@
 """Problems of many rows in one message."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from collections.abc import Sequence
 
 _MAX_SHOWN = 10
 

@@ -1,9 +1,8 @@
 """Whole tables in memory, read from any format and written back like the original."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pandas as pd
 
@@ -14,10 +13,6 @@ from outsort.tables.base import SURPLUS, Dialect, ReadOptions, Rows
 from outsort.tables.formats import format_of
 from outsort.tables.packing import packed_output
 from outsort.tables.sources import opened
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,16 @@
 """Columns of a dataset as numbers, dates or text."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from outsort.data.dataset import Dataset
 from outsort.data.identity import as_text
 from outsort.data.problems import listed
 from outsort.errors import DataError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from outsort.data.dataset import Dataset
-    from outsort.numeric import Floats
+from outsort.numeric import Floats
 
 
 def column_of(dataset: Dataset, column: str) -> list[str]:

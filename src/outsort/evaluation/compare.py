@@ -1,29 +1,21 @@
 """Compare two models on the same labelled texts."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import binomtest
 
+from outsort.data.dataset import Dataset
 from outsort.data.identity import hashes_of
 from outsort.data.values import weights_of
 from outsort.labels import ANSWERS
 from outsort.metrics import LEVEL, N_RESAMPLES, Scores, score
-from outsort.prediction import predictions
+from outsort.model import Model
+from outsort.numeric import Floats
+from outsort.prediction import Prediction, predictions
 from outsort.results import Result, plain
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from outsort.data.dataset import Dataset
-    from outsort.model import Model
-    from outsort.numeric import Floats
-    from outsort.prediction import Prediction
 
 #: Significance level at which a new model counts as worse.
 ALPHA = 0.05

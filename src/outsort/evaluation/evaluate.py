@@ -1,32 +1,24 @@
 """Score a model's answers to labelled texts."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import TYPE_CHECKING
 
 import joblib
 import numpy as np
+from numpy.typing import NDArray
 
+from outsort.data.dataset import Dataset
 from outsort.data.identity import hashes_of
 from outsort.data.values import column_of, weights_of
 from outsort.decision import ACCEPT, REVIEW, threshold_of
 from outsort.explanation import explain
 from outsort.labels import ANSWERS
 from outsort.metrics import Counts, CurvePoint, Decisions, Scores, curve, decisions, intervals, score
-from outsort.prediction import predictions, strongest_terms
+from outsort.model import Model
+from outsort.numeric import Floats
+from outsort.prediction import Prediction, predictions, strongest_terms
 from outsort.results import Result, plain
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from numpy.typing import NDArray
-
-    from outsort.data.dataset import Dataset
-    from outsort.model import Model
-    from outsort.numeric import Floats
-    from outsort.prediction import Prediction
 
 #: Texts of one task.
 _TEXTS_PER_TASK = 10_000

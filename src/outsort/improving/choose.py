@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from outsort import text as text_module
 from outsort.improving.strategy import Strategy
 from outsort.labels import LABELS, NEITHER
-from outsort.numeric import label_proba, odds_to_proba
+from outsort.model import Model
+from outsort.numeric import Floats, label_proba, odds_to_proba
 from outsort.scoring.kernel import Kernel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import scipy.sparse
-    from numpy.typing import NDArray
 
-    from outsort.model import Model
-    from outsort.numeric import Floats
 
 #: Maximum size of the pool to choose from: the highest-ranked texts, or a sample without a ranking.
 MAX_POOL = 20_000

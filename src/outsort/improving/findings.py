@@ -1,7 +1,5 @@
 """The result of `check`: problems of a dataset, with their limits."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from outsort.results import Result

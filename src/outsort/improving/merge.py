@@ -1,10 +1,9 @@
 """Merge reviewers' verdicts into labelled data: rows are matched by key, and nothing is guessed."""
 
-from __future__ import annotations
-
 import datetime
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pandas as pd
 
@@ -13,13 +12,8 @@ from outsort.data.table import Table, read_table, write_table
 from outsort.errors import DataError
 from outsort.files import read_bytes
 from outsort.labels import LABELS
+from outsort.model import Model
 from outsort.tables.columns import find_column
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
-
-    from outsort.model import Model
 
 #: The columns of labelled data that say who decided, and when.
 REVIEWER, DECIDED_AT = "reviewer", "decided_at"

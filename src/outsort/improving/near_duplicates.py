@@ -1,17 +1,12 @@
 """Near-duplicate texts."""
 
-from __future__ import annotations
-
 import itertools
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from sklearn.feature_extraction.text import CountVectorizer
 
 from outsort.data.identity import same_text
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 #: Characters of a text that are compared: enough to distinguish texts, and bounded.
 COMPARED = 5_000

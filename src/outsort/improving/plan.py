@@ -1,27 +1,19 @@
 """How many more labels are worth making, and for which service lines: read off the learning curve."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import brentq, curve_fit
 
+from outsort.data.dataset import Dataset
 from outsort.data.values import weights_of
 from outsort.errors import DataError
 from outsort.labels import LABELS
-from outsort.numeric import label_proba, odds_to_proba
+from outsort.numeric import Floats, label_proba, odds_to_proba
 from outsort.results import Result
 from outsort.training.fitting import Settings, count_terms, roll_up
-from outsort.training.folds import STRATIFIED, Checks, folds, held_out_answers
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from outsort.data.dataset import Dataset
-    from outsort.numeric import Floats
-    from outsort.training.folds import Splits
+from outsort.training.folds import STRATIFIED, Checks, Splits, folds, held_out_answers
 
 #: Shares of the rows at which the curve is measured, each 1.78 times the one before.
 SHARES = (0.1, 0.178, 0.316, 0.562, 1.0)

@@ -1,29 +1,23 @@
 """Train a model to replace another, and compare the two on rows that the other never saw."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from outsort.data.dataset import Dataset
 from outsort.data.identity import hashes_of
 from outsort.data.values import column_of
 from outsort.evaluation.compare import Comparison, Judgement, compare, judge
 from outsort.labels import ANSWERS
+from outsort.model import Model
+from outsort.numeric import Floats
 from outsort.results import Result
 from outsort.training.calibration import calibrate
 from outsort.training.fitting import Settings, roll_up
 from outsort.training.folds import LINES_OUT, STRATIFIED, UNSEEN, Checks, held_out_answers, is_teachable
 from outsort.training.train import Prepared, prepare, train_prepared
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from outsort.data.dataset import Dataset
-    from outsort.model import Model
-    from outsort.numeric import Floats
-    from outsort.training.validation import HeldOut, Validation
+from outsort.training.validation import HeldOut, Validation
 
 #: Rows of a group are not independent, and fewer groups than this show nothing.
 FEWEST_GROUPS = 10

@@ -1,11 +1,12 @@
 """Choose texts for a person to label, and write them as a workbook or CSV file."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from outsort import text as text_module
 from outsort.data.identity import hashes_of, key_of, same_text
@@ -15,23 +16,15 @@ from outsort.files import check_output, for_workbook, written_whole
 from outsort.improving.choose import choose
 from outsort.improving.strategy import Strategy
 from outsort.labels import LABELS
+from outsort.model import Model
 from outsort.model_file import load
-from outsort.prediction import predictions
+from outsort.numeric import Floats
+from outsort.prediction import Prediction, predictions
 from outsort.tables import workbook
 from outsort.tables.base import Dialect, ReadOptions, Rows
 from outsort.tables.columns import find_text_columns
 from outsort.tables.formats import FORMATS
 from outsort.tables.sources import opened
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    from outsort.model import Model
-    from outsort.numeric import Floats
-    from outsort.prediction import Prediction
 
 COLUMNS = (
     "key", "text", "model_label", "probability", "model_line", "reason", "because",

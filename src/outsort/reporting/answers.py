@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from outsort.prediction import explanation_record, record
@@ -11,8 +12,6 @@ from outsort.reporting.styles import Format
 from outsort.reporting.terminal import printable, table, visible, write_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
     from rich.console import RenderableType
     from rich.table import Table
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from outsort.metrics import Counts
 
+
 #: The headline scores and their captions.
 SCORES = {
     "accuracy": "accuracy",

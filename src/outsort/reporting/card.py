@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from outsort.decision import DEFAULT_THRESHOLD
+from outsort.model import Model
 from outsort.reporting.captions import LEGEND, SCORES, figure, headline
 from outsort.training.about import summarize
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from outsort.model import Model
     from outsort.training.about import DataIdentity, Promise, Summary
     from outsort.training.validation import HeldOutScores
 

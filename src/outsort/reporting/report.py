@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from outsort import decision
 from outsort.data import values
@@ -23,6 +26,7 @@ from outsort.explanation import top_terms
 from outsort.files import check_output, written_whole
 from outsort.labels import ANSWERS
 from outsort.metrics import LEVEL, curve, weighted_share
+from outsort.model import Model
 from outsort.numeric import odds_to_proba
 from outsort.reporting.captions import LEGEND, SCORES, headline
 from outsort.results import plain
@@ -30,14 +34,9 @@ from outsort.training import folds
 from outsort.training.about import DataIdentity, identify, summarize
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from matplotlib.axes import Axes
-    from numpy.typing import NDArray
 
     from outsort.data.dataset import Dataset
-    from outsort.model import Model
     from outsort.training.validation import Validation
 
 #: Service lines shown before the rest is collapsed.

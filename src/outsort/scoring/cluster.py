@@ -12,24 +12,23 @@ import os
 import pkgutil
 import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from outsort._version import __version__
 from outsort.errors import ClusterError, DataError, OutsortError, first_line
+from outsort.model import Model
 from outsort.model_file import load, pack, unpack
 from outsort.scoring import files, folder, frames
 from outsort.scoring.folder import MANIFEST, batch_run
 from outsort.scoring.scorer import Scorer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
-
     import pandas as pd
 
-    from outsort.model import Model
     from outsort.scoring.files import Options
 
 #: The name of a cluster on this machine: ``local``, or ``local:N`` for N workers.

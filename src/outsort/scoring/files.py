@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from outsort.errors import OutputError
 from outsort.files import check_output, written_whole
+from outsort.model import Model
 from outsort.scoring.scorer import ADDED, EXPLAINED, Scorer, added_prefix, renamed, scorer_of
 from outsort.tables.base import Batch, Reader, ReadOptions
 from outsort.tables.columns import find_text_columns
@@ -21,9 +23,6 @@ from outsort.tables.packing import packed_output
 from outsort.tables.sources import opened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    from outsort.model import Model
     from outsort.tables.base import Added
 
 

@@ -1,27 +1,22 @@
 """Score many files into one folder: which are done, which are missing, and by which model."""
 
-from __future__ import annotations
-
 import json
 import os
 import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from glob import glob, has_magic
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from outsort.errors import DataError, OutputError
 from outsort.files import check_output, sweep, written_whole
+from outsort.model import Model
 from outsort.model_file import load
 from outsort.scoring.files import Options, score_one
 from outsort.scoring.scorer import Scorer
 from outsort.tables.formats import format_of
 from outsort.tables.sources import count_rows
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from outsort.model import Model
 
 #: Records, in an output folder, the model and the jobs. Readers of a folder of Parquet files
 #: ignore names with a leading underscore.

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from outsort.model import Model
 from outsort.scoring.scorer import Scorer, added_prefix, renamed, scorer_of
 from outsort.tables.base import joined
 from outsort.tables.columns import find_text_columns
 from outsort.tables.parquet import arrow_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
     import pandas as pd
     import pyarrow as pa
-
-    from outsort.model import Model
 
 
 def score(

@@ -13,25 +13,24 @@ the model itself.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from outsort import text as text_module
 from outsort._numba import nb
 from outsort.buffers import Utf8Column, utf8_column
 from outsort.decision import MAX_NEITHER, confidence, threshold_of
 from outsort.labels import ANSWERS, LABELS
+from outsort.model import Model
+from outsort.numeric import Floats
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import pyarrow as pa
-    from numpy.typing import NDArray
 
-    from outsort.model import Model
-    from outsort.numeric import Floats
 
 #: Distinct words cached by each worker, with a row of line scores each: 27 MB for a hundred lines.
 _N_CACHED = 1 << 16

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from outsort.buffers import Utf8Column
 from outsort.decision import ACCEPT, REASONS, REVIEW, confidence, reasons, threshold_of
 from outsort.errors import DataError
 from outsort.labels import ANSWERS
+from outsort.model import Model
 from outsort.model_file import load
 from outsort.prediction import predictions
 from outsort.scoring.kernel import Kernel
 from outsort.tables.base import Categorical
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
     import pyarrow as pa
 
-    from outsort.buffers import Utf8Column
-    from outsort.model import Model
     from outsort.tables.base import Added
 
 #: The added columns in order, with their types.

@@ -9,10 +9,11 @@ import logging
 import re
 import socket
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from importlib.resources import files
-from pathlib import Path  # noqa: TC003 - FastAPI reads the annotations
+from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -28,6 +29,7 @@ from outsort.data.identity import key_of
 from outsort.decision import threshold_of
 from outsort.errors import ServiceError
 from outsort.labels import LABELS
+from outsort.model import Model
 from outsort.prediction import explanation_record, predict_explained, record
 from outsort.scoring import files as scoring_files
 from outsort.scoring import scorer
@@ -54,11 +56,8 @@ from outsort.service.schemas import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-
     from starlette.types import Lifespan
 
-    from outsort.model import Model
 
 #: Number of service lines listed in an explained answer, most probable first.
 N_LINES = 10

@@ -1,14 +1,9 @@
 """HTTP/1.1 with time limits on slow clients."""
 
-from __future__ import annotations
-
+import asyncio
 import socket
-from typing import TYPE_CHECKING
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
-
-if TYPE_CHECKING:
-    import asyncio
 
 
 class Protocol(H11Protocol):

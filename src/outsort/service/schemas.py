@@ -1,14 +1,12 @@
 """Requests and responses of the service, for OpenAPI."""
 
-from __future__ import annotations
-
 from http import HTTPStatus
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar
 
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from outsort.labels import Label  # noqa: TC001 - pydantic reads the annotations
+from outsort.labels import Label
 from outsort.tables.formats import FORMATS, PACKINGS
 
 #: Limits of the texts in a request, and of the characters in each.

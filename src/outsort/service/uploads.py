@@ -9,9 +9,11 @@ import shutil
 import tempfile
 import time
 import zipfile
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from typing import IO, TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
@@ -27,9 +29,6 @@ from outsort.tables.formats import FORMATS, PACKINGS, Format, format_of, packed_
 from outsort.tables.packing import unpacked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from queue import SimpleQueue
-
     from fastapi import Request
 
     from outsort.service.guard import ServiceSettings

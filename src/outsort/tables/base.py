@@ -10,17 +10,17 @@ from __future__ import annotations
 import datetime
 import json
 import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self, TypeAlias
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+from numpy.typing import NDArray
 
+from outsort.buffers import Utf8Column
+
+if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
-    from numpy.typing import NDArray
-
-    from outsort.buffers import Utf8Column
 
     #: The texts of a batch, in whichever form costs least.
     BatchTexts: TypeAlias = list[str] | Utf8Column | pa.Array

@@ -1,14 +1,9 @@
 """Find the text, label and service-line columns of a table."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from outsort.errors import DataError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 #: Usual column names, best first; compared in lower case, without spaces and punctuation.
 USUAL_NAMES = {

@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +14,7 @@ from itertools import chain, islice
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from outsort.errors import DataError
 from outsort.files import delimiter_of, sniff_encoding
@@ -20,10 +22,6 @@ from outsort.tables.base import BATCH_ROWS, MAX_CELL, NOT_TEXT, Categorical, Dia
 from outsort.tables.records import Records, parse_prefix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from numpy.typing import NDArray
-
     from outsort.tables.base import Added, Batch, BatchTexts, ReadOptions
 
 #: Bytes of plain CSV that make a batch.

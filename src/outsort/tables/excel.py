@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any, ClassVar
@@ -14,8 +15,6 @@ from outsort.tables.packing import check_growth
 from outsort.tables.workbook import Workbook, number_format_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
     from outsort.tables.base import Added, Batch, ReadOptions
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple, cast
@@ -9,8 +10,6 @@ from typing import IO, TYPE_CHECKING, NamedTuple, cast
 from outsort.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from outsort.tables.base import Dialect, Reader, ReaderType, ReadOptions, Writer, WriterType
 
 

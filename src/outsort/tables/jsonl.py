@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import IO, TYPE_CHECKING, Any, ClassVar
@@ -11,8 +12,6 @@ from outsort.errors import DataError
 from outsort.tables.base import BATCH_ROWS, MAX_CELL, NOT_TEXT, Dialect, Rows, joined, rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
     from outsort.tables.base import Added, Batch, ReadOptions
 
 

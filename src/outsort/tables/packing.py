@@ -1,16 +1,12 @@
 """Compressed tables: gzip and zstd, bounded so that a small file cannot fill the memory."""
 
-from __future__ import annotations
-
 import gzip
 import io
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from outsort.errors import DataError, first_line
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 #: How many times its size a packed file may unpack to; below so many bytes it does not matter.
 _MAX_GROWTH, _GROWTH_ASKED = 300, 1 << 28

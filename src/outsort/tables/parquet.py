@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
@@ -10,8 +11,6 @@ from outsort.tables.base import BATCH_ROWS, Dialect, joined
 from outsort.tables.packing import need_arrow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
     import pyarrow as pa
 
     from outsort.tables.base import Added, Batch, ReadOptions

@@ -10,17 +10,14 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from outsort._numba import nb
 from outsort.buffers import Utf8Column
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
 _QUOTE, _LF, _CR = 34, 10, 13
 #: What a share written by `Records.extended` looks like to `repr`, and the most bytes it takes.

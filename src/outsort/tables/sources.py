@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
@@ -15,8 +16,6 @@ from outsort.tables.formats import FORMATS, Format, format_of
 from outsort.tables.packing import unpacked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from outsort.tables.base import Reader
 
 

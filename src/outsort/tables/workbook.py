@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import datetime
-from typing import IO, TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import IO, Any
 
 from outsort.errors import OutputError
 from outsort.files import for_workbook
 from outsort.tables.base import plain_cell
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 #: Rows that a sheet can hold, and characters that a cell can.
 MAX_ROWS, MAX_CELL = 1_048_576, 32_767

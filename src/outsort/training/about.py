@@ -1,22 +1,16 @@
 """What a model says about itself: `Model.about` as results."""
 
-from __future__ import annotations
-
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
+from outsort.data.dataset import Dataset
 from outsort.metrics import LabelScores
+from outsort.model import Model
 from outsort.results import Result
 from outsort.training.threshold import Certificate
 from outsort.training.validation import HeldOutScores, Uncalibrated
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
-    from outsort.data.dataset import Dataset
-    from outsort.model import Model
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,12 @@
 """Calibration: a logistic curve (Platt scaling) fitted to the log-odds of held-out answers."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from outsort.labels import ANSWERS
 from outsort.model import UNCALIBRATED
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from outsort.numeric import Floats
+from outsort.numeric import Floats
 
 #: With fewer rows of either class no curve is fitted: it would follow noise.
 MIN_ROWS = 30

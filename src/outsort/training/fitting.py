@@ -1,29 +1,22 @@
 """Fit a model: terms, logistic regressions and naive Bayes, summed in one matrix of weights."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse
+from numpy.typing import NDArray
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.preprocessing import normalize
 
 from outsort import text as text_module
+from outsort.data.dataset import Dataset
 from outsort.errors import DataError
 from outsort.labels import LABELS
 from outsort.model import Model
+from outsort.numeric import Floats
 from outsort.training.softmax import fit_softmax
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from numpy.typing import NDArray
-
-    from outsort.data.dataset import Dataset
-    from outsort.numeric import Floats
 
 #: Smoothing of naive Bayes: most terms are rare, and adding 1 would drown them.
 BAYES_SMOOTHING = 0.1

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import joblib
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from outsort.data import values
+from outsort.data.dataset import Dataset
 from outsort.errors import DataError
 from outsort.labels import ANSWERS
+from outsort.model import Model
+from outsort.numeric import Floats
 from outsort.training.fitting import Settings, fit, is_frequent, line_scores, roll_up
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
     import scipy.sparse
-    from numpy.typing import NDArray
 
-    from outsort.data.dataset import Dataset
-    from outsort.model import Model
-    from outsort.numeric import Floats
 
 #: The schemes of cross-validation, by their names in `Model.about`.
 STRATIFIED = "random folds"

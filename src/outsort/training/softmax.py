@@ -7,18 +7,17 @@ loads Numba.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from outsort._numba import nb
+from outsort.numeric import Floats
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import scipy.sparse
 
-    from outsort.numeric import Floats
 
 #: First step size of the bias: small, because every row has it and few rows have a given term (Bottou, 2012).
 _FIRST_BIAS_STEP = 0.04

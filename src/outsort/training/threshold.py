@@ -1,20 +1,14 @@
 """The threshold from which accepted answers have a certified precision, if there is one."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import beta
 
+from outsort.numeric import Floats
 from outsort.results import Result
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from outsort.numeric import Floats
 
 #: Shares of the permitted error: of the search from the strictest threshold, which succeeds with few rows,
 #: and of the search from the middle, which an unlucky mistake among the most confident answers cannot stop.

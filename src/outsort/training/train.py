@@ -5,28 +5,25 @@ from __future__ import annotations
 import platform
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from outsort._version import __version__
 from outsort.data import dataset, identity, values
+from outsort.data.dataset import Dataset
+from outsort.model import Model
+from outsort.numeric import Floats
 from outsort.training.about import Promise, identify
 from outsort.training.fitting import Settings, count_terms
-from outsort.training.folds import Checks, fit_with_folds, folds
+from outsort.training.folds import Checks, Splits, fit_with_folds, folds
 from outsort.training.validation import Validation, validate
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas as pd
     import scipy.sparse
-    from numpy.typing import NDArray
-
-    from outsort.data.dataset import Dataset
-    from outsort.model import Model
-    from outsort.numeric import Floats
-    from outsort.training.folds import Splits
 
 
 @dataclass(frozen=True)

@@ -1,28 +1,20 @@
 """Validate a model: held-out answers, scores, calibration and the certified threshold."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from outsort.data.dataset import Dataset
 from outsort.decision import confidence
 from outsort.labels import ANSWERS
 from outsort.metrics import Scores, score
-from outsort.numeric import odds_to_proba
+from outsort.numeric import Floats, odds_to_proba
 from outsort.results import Result
 from outsort.training.calibration import calibrate
 from outsort.training.folds import LINES_OUT, STRATIFIED, UNSEEN, Checks, Splits
 from outsort.training.threshold import Certificate, certify
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
-
-    from outsort.data.dataset import Dataset
-    from outsort.numeric import Floats
 
 
 @dataclass(frozen=True)
