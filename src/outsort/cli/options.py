@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outsort.reporting.styles import Format
+from outsort.reporting.styles import AnswerFormat
 from outsort.tables import formats
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ Texts = Annotated[
     list[str] | None, typer.Argument(help="Descriptions of work; if none are given, one per line on stdin.")
 ]
 Style = Annotated[
-    Format | None, typer.Option("--format", "-f", help="Output format; default: table on a terminal, csv elsewhere.")
+    AnswerFormat | None, typer.Option("--format", "-f", help="Output format; default: table on a terminal, else csv.")
 ]
 ReportFile = Annotated[
     Path | None, typer.Option("--report", metavar="HTML", help="Also write the results as a web page.")
@@ -101,9 +101,9 @@ def texts_asked(given: list[str] | None) -> list[str]:
     return given or _lines_of_stdin()
 
 
-def format_chosen(given: Format | None) -> Format:
+def format_chosen(given: AnswerFormat | None) -> AnswerFormat:
     """Return the format asked for, or the one that suits where the output goes."""
-    return given or (Format.TABLE if sys.stdout.isatty() else Format.CSV)
+    return given or (AnswerFormat.TABLE if sys.stdout.isatty() else AnswerFormat.CSV)
 
 
 def _lines_of_stdin() -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from outsort.prediction import explanation_record, record
-from outsort.reporting.styles import Format
+from outsort.reporting.styles import AnswerFormat
 from outsort.reporting.terminal import printable, table, visible, write_tables
 
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 N_TERMS_SHOWN = 12
 
 
-def write_predictions(predictions: Iterable[Prediction], file: TextIO, style: Format) -> None:
+def write_predictions(predictions: Iterable[Prediction], file: TextIO, style: AnswerFormat) -> None:
     """Write predictions to `file` as they come; a table or a JSON list at the end."""
-    if style is Format.TABLE:
+    if style is AnswerFormat.TABLE:
         write_tables(file, [predictions_table(predictions)])
-    elif style is Format.CSV:
+    elif style is AnswerFormat.CSV:
         writer = csv.writer(file, lineterminator="\n")
         for i, row in enumerate(map(record, predictions)):
             if i == 0:
@@ -39,15 +39,15 @@ def write_predictions(predictions: Iterable[Prediction], file: TextIO, style: Fo
 def write_explanations(
     explained: Iterable[tuple[Prediction, Explanation, Sequence[Precedent]]],
     file: TextIO,
-    style: Format,
+    style: AnswerFormat,
     *,
     n_lines: int,
 ) -> None:
     """Write explanations to `file` as they come; a JSON list at the end. CSV has a row per word."""
-    if style is Format.TABLE:
+    if style is AnswerFormat.TABLE:
         for item in explained:
             write_tables(file, explanation_tables(*item, n_lines=n_lines))
-    elif style is Format.CSV:
+    elif style is AnswerFormat.CSV:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["text", "word", "start", "end", "log_odds"])
         for prediction, explanation, _ in explained:
@@ -59,8 +59,8 @@ def write_explanations(
         _write_json((explanation_record(*item, n_lines=n_lines) for item in explained), file, style)
 
 
-def _write_json(records: Iterable[object], file: TextIO, style: Format) -> None:
-    if style is Format.JSON:
+def _write_json(records: Iterable[object], file: TextIO, style: AnswerFormat) -> None:
+    if style is AnswerFormat.JSON:
         file.write(json.dumps(list(records), ensure_ascii=False, indent=2) + "\n")
     else:
         for item in records:

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 
-class Format(StrEnum):
+class AnswerFormat(StrEnum):
     """An output format of predictions and explanations."""
 
     TABLE = "table"
