@@ -1,6 +1,9 @@
 """The kernel against the model it stands for: the same answers on any text."""
 
 import dataclasses
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
@@ -126,3 +129,29 @@ def test_ten_megabytes_as_one_text_agree(kernel):
 def test_what_is_no_text_is_refused(kernel):
     with pytest.raises(TypeError, match="text 1 is 5, a int, not a string"):
         kernel.answer(["a", 5])
+
+
+@pytest.mark.parametrize("n_workers", [1, 2])
+def test_threads_may_share_a_kernel(model, n_workers):
+    # Eight threads on one kernel, each with texts of its own, against one thread alone.
+    texts = [[f"{word} {number} invoices and contracts" for number in range(400)] for word in ("key", "draft") * 4]
+    alone = [Kernel(model).answer(part).log_odds for part in texts]
+    shared = Kernel(model, n_workers)
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(10):
+            for expected, found in zip(alone, pool.map(shared.answer, texts), strict=True):
+                np.testing.assert_array_equal(found.log_odds, expected)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_kernel_made_before_a_fork_answers_in_the_child(model):
+    # As in a server that loads its model and then forks its workers: their threads are gone in the child.
+    kernel = Kernel(model, 2)
+    expected = kernel.answer(["key invoices", "draft a contract"]).log_odds
+    child = os.fork()
+    if not child:
+        signal.alarm(20)
+        found = kernel.answer(["key invoices", "draft a contract"]).log_odds
+        os._exit(0 if (found == expected).all() else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -42,7 +42,7 @@ _POLL_TASKS, _POLL_WORKERS = 0.02, 1.0
 _NO_DASK = "a cluster needs Dask; install it with pip install 'outsort[cluster]'."
 _SHARE = "This machine and all workers must share its folder under the same path."
 _T = TypeVar("_T")
-#: The last scorer of each worker thread, and what it was made from: threads cannot share one.
+#: The last scorer of each worker thread, and what it was made from: on a shared one, threads would take turns.
 _cached = threading.local()
 
 

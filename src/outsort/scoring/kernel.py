@@ -13,6 +13,8 @@ the model itself.
 from __future__ import annotations
 
 import itertools
+import os
+import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outsort import text as text_module
-from outsort._numba import nb
+from outsort._numba import nb, njit
 from outsort.buffers import Utf8Column, utf8_column
 from outsort.decision import MAX_NEITHER, confidence, threshold_of
 from outsort.labels import ANSWERS, LABELS
@@ -76,14 +78,20 @@ class BatchAnswers(NamedTuple):
 
 
 class Kernel:
-    """A model, laid out for `Kernel.answer`. Not thread-safe."""
+    """A model, laid out for `Kernel.answer`, which threads may call at once: they take turns."""
 
     def __init__(self, model: Model, n_workers: int = 1) -> None:
         """Lay out the vocabulary of `model` for `n_workers` threads."""
         self.model = model
-        self._executor = ThreadPoolExecutor(n_workers) if n_workers > 1 else None
         self._layout = _lay_out(model)
         self._memories = [_memory(len(model.terms), len(model.lines)) for _ in range(n_workers)]
+        self._start_threads()
+
+    def _start_threads(self) -> None:
+        n_workers = len(self._memories)
+        self._process = os.getpid()
+        self._turn = threading.Lock()
+        self._executor = ThreadPoolExecutor(n_workers) if n_workers > 1 else None
 
     def answer(self, texts: Utf8Column | Iterable[str] | pa.Array | pa.ChunkedArray) -> BatchAnswers:
         """Return the answers for n texts.
@@ -111,10 +119,14 @@ class Kernel:
                 data, offsets = _in_words(given.part(start, stop))
                 _answer(data, offsets, self._layout, memory, answers.part(start, stop))
 
-        if self._executor is None:
-            work(self._memories[0])
-        else:
-            list(self._executor.map(work, self._memories))
+        if self._process != os.getpid():
+            # A fork copies neither the threads nor what they were about to unlock.
+            self._start_threads()
+        with self._turn:
+            if self._executor is None:
+                work(self._memories[0])
+            else:
+                list(self._executor.map(work, self._memories))
         sure = confidence(answers.log_odds, answers.neither)
         near = np.flatnonzero(
             (np.abs(answers.log_odds) < _NEAR_TIE)
@@ -290,12 +302,12 @@ def _prefetch(_context, array, place):  # type: ignore[no-untyped-def]
     return nb.void(array, place), generate
 
 
-@nb.njit(cache=True, inline="always")
+@njit(inline="always")
 def _mix(value, byte):  # type: ignore[no-untyped-def]
     return (value ^ nb.uint64(byte)) * nb.uint64(0x100000001B3)
 
 
-@nb.njit(cache=True, inline="always")
+@njit(inline="always")
 def _finish(value):  # type: ignore[no-untyped-def]
     # The finalizer of MurmurHash3: without it the low bits, which select the slot, are weak.
     value ^= value >> nb.uint64(33)
@@ -307,12 +319,12 @@ def _finish(value):  # type: ignore[no-untyped-def]
     return value | nb.uint64(value == 0)
 
 
-@nb.njit(cache=True, inline="always")
+@njit(inline="always")
 def _pair_hash(first, second):  # type: ignore[no-untyped-def]
     return _finish(first * nb.uint64(0x9DDFEA08EB382D69) + (second ^ _PAIR))
 
 
-@nb.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _hash_terms(data, offsets, kinds, hashes):  # type: ignore[no-untyped-def]
     for i in range(len(hashes)):
         start, stop = offsets[i], offsets[i + 1]
@@ -327,14 +339,14 @@ def _hash_terms(data, offsets, kinds, hashes):  # type: ignore[no-untyped-def]
         hashes[i] = _pair_hash(first, _finish(value)) if kind == _PAIR_KIND else _finish(value)
 
 
-@nb.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _fill(hashes, indptr, slots):  # type: ignore[no-untyped-def]
     for i in range(len(hashes)):
         slot = slots[_slot_of(hashes[i], slots, len(slots))]
         slot.hash, slot.term, slot.start, slot.stop = hashes[i], i, indptr[i], indptr[i + 1]
 
 
-@nb.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _slot_of(value, slots, size):  # type: ignore[no-untyped-def]
     """Return the slot of a hash among the first `size`, or the empty slot where it belongs."""
     mask = nb.uint64(size - 1)
@@ -344,20 +356,20 @@ def _slot_of(value, slots, size):  # type: ignore[no-untyped-def]
     return slot
 
 
-@nb.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _set_bits(hashes, bits):  # type: ignore[no-untyped-def]
     for value in hashes:
         bit = value & nb.uint64(_N_PAIR_BITS - 1)
         bits[bit >> nb.uint64(3)] |= nb.uint8(1) << nb.uint8(bit & nb.uint64(7))
 
 
-@nb.njit(cache=True, inline="always")
+@njit(inline="always")
 def _may_be_in(value, bits):  # type: ignore[no-untyped-def]
     bit = value & nb.uint64(_N_PAIR_BITS - 1)
     return bits[bit >> nb.uint64(3)] >> nb.uint8(bit & nb.uint64(7)) & nb.uint8(1)
 
 
-@nb.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _find_others(data, offsets, others):  # type: ignore[no-untyped-def]
     for i in range(len(others)):
         seen = nb.uint8(0)
@@ -366,7 +378,7 @@ def _find_others(data, offsets, others):  # type: ignore[no-untyped-def]
         others[i] = seen >= 128
 
 
-@nb.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _add_term(sums, t, sign, dense, indptr, weights):  # type: ignore[no-untyped-def]
     # Only one of the loops runs; with branches around them Numba would count references to the arrays.
     is_dense = t < nb.uint64(len(dense))
@@ -385,7 +397,7 @@ _FOLDED = np.array(
 )
 
 
-@nb.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _find_words(data, k, end, words):  # type: ignore[no-untyped-def]
     """Find the next block of words; return its end, its size, and whether it is only white space."""
     n = nb.uint64(0)
@@ -419,7 +431,7 @@ def _find_words(data, k, end, words):  # type: ignore[no-untyped-def]
     return k, n, is_blank
 
 
-@nb.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _add_word(data, i_word, layout, memory):  # type: ignore[no-untyped-def]
     """Compute what a word's terms add, and cache it if there is room; return its entry."""
     slots, entries, rows, ids, sizes = layout.slots, memory.entries, memory.rows, memory.ids, memory.sizes
@@ -480,7 +492,7 @@ def _add_word(data, i_word, layout, memory):  # type: ignore[no-untyped-def]
     return entry
 
 
-@nb.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _look_up(data, n, layout, memory):  # type: ignore[no-untyped-def]
     """Find the entries of the n words of a block, and add new words."""
     entries, words = memory.entries, memory.words
@@ -494,7 +506,7 @@ def _look_up(data, n, layout, memory):  # type: ignore[no-untyped-def]
         words[i].entry = entry
 
 
-@nb.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _find_pairs(n, before, layout, memory):  # type: ignore[no-untyped-def]
     """Collect the hashes of possibly known pairs in a block and with the word before it; return how many."""
     words, pairs, slots = memory.words, memory.pairs, layout.slots
@@ -509,7 +521,7 @@ def _find_pairs(n, before, layout, memory):  # type: ignore[no-untyped-def]
     return n_likely
 
 
-@nb.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _keep_pairs(n_likely, pairs, slots, weights):  # type: ignore[no-untyped-def]
     n_found = nb.uint64(0)
     for i in range(n_likely):
@@ -521,7 +533,7 @@ def _keep_pairs(n_likely, pairs, slots, weights):  # type: ignore[no-untyped-def
     return n_found
 
 
-@nb.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _distinct(n, stamp, memory):  # type: ignore[no-untyped-def]
     """Keep the words of a block that are new in the text; return counts of words, known and kept words."""
     entries, words, rows, ids = memory.entries, memory.words, memory.rows, memory.ids
@@ -543,7 +555,7 @@ def _distinct(n, stamp, memory):  # type: ignore[no-untyped-def]
     return n_words, n_known, n_distinct
 
 
-@nb.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _add_words(n_distinct, words, entries, rows, part, sums):  # type: ignore[no-untyped-def]
     part[:] = 0
     for i in range(n_distinct):
@@ -555,7 +567,7 @@ def _add_words(n_distinct, words, entries, rows, part, sums):  # type: ignore[no
         sums[j] += part[j]
 
 
-@nb.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _touch(n_distinct, n_touched, words, entries, ids, seen, touched, repeats):  # type: ignore[no-untyped-def]
     """Mark the terms of a block; return the numbers of distinct terms in the text and of repeats."""
     n_repeats = nb.uint64(0)
@@ -574,14 +586,14 @@ def _touch(n_distinct, n_touched, words, entries, ids, seen, touched, repeats): 
     return n_touched, n_repeats
 
 
-@nb.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _correct(n_repeats, layout, repeats, sums):  # type: ignore[no-untyped-def]
     # Terms shared by several words were added for each of them, but count once.
     for at in range(n_repeats):
         _add_term(sums, nb.uint64(repeats[at]), -1.0, layout.dense, layout.indptr, layout.weights)
 
 
-@nb.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _add_pairs(n_found, n_touched, slots, weights, pairs, seen, touched, sums):  # type: ignore[no-untyped-def]
     one = nb.uint8(1)
     for i in range(n_found):
@@ -601,7 +613,7 @@ def _add_pairs(n_found, n_touched, slots, weights, pairs, seen, touched, sums): 
 _FAST = {"reassoc", "contract", "nnan", "nsz", "arcp"}
 
 
-@nb.njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(nogil=True, fastmath=_FAST)
 def _roll_up(sums, n_touched, bias, starts, scores):  # type: ignore[no-untyped-def]
     """Return the log-sum-exp of the lines of BPO, KPO and NEITHER.
 
@@ -625,7 +637,7 @@ def _roll_up(sums, n_touched, bias, starts, scores):  # type: ignore[no-untyped-
     )
 
 
-@nb.njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(nogil=True, fastmath=_FAST)
 def _score_lines(label, sums, scale, bias, starts, scores):  # type: ignore[no-untyped-def]
     """Compute the scores of the lines of a label, relative to the best one; return the best score."""
     lift = sums[len(bias) + label]
@@ -638,7 +650,7 @@ def _score_lines(label, sums, scale, bias, starts, scores):  # type: ignore[no-u
     return highest
 
 
-@nb.njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(nogil=True, fastmath=_FAST)
 def _total(scores, start, stop):  # type: ignore[no-untyped-def]
     total = 0.0
     for j in range(start, stop):
@@ -646,7 +658,7 @@ def _total(scores, start, stop):  # type: ignore[no-untyped-def]
     return total
 
 
-@nb.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _answer(data, offsets, layout, memory, answers):  # type: ignore[no-untyped-def]
     words, sums, seen, touched = memory.words, memory.sums, memory.seen, memory.touched
     for row in range(len(offsets) - 1):
@@ -683,7 +695,7 @@ def _answer(data, offsets, layout, memory, answers):  # type: ignore[no-untyped-
         answers.n_words[row], answers.n_known[row], answers.n_terms[row] = n_words, n_known, n_touched
 
 
-@nb.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _write_answer(row, n_touched, sums, layout, scores, answers):  # type: ignore[no-untyped-def]
     """Compute the answer for a text from its sums."""
     starts, calibration = layout.starts, layout.calibration

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from outsort._numba import nb
+from outsort._numba import nb, njit
 from outsort.buffers import Utf8Column
 
 _QUOTE, _LF, _CR = 34, 10, 13
@@ -125,7 +125,7 @@ def parse_prefix(data: bytes, delimiter: str, n_cells: int, *, is_last: bool) ->
     return records, bool(go_on)
 
 
-@nb.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _parse_prefix(data, delimiter, n_cells, is_last, starts):  # type: ignore[no-untyped-def]
     """Write where records start and the last ends; return how many, and whether to go on with more bytes."""
     n = 0
@@ -171,7 +171,7 @@ def _parse_prefix(data, delimiter, n_cells, is_last, starts):  # type: ignore[no
 _ENDS = np.isin(np.arange(256), [0, _LF, _CR])
 
 
-@nb.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _end_of_bare(data, k, stop, delimiter):  # type: ignore[no-untyped-def]
     """Return where a cell without quotes ends that holds the byte at `k`, or `stop`."""
     at = nb.uint64(k)
@@ -180,7 +180,7 @@ def _end_of_bare(data, k, stop, delimiter):  # type: ignore[no-untyped-def]
     return nb.int64(at)
 
 
-@nb.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _closing_quote(data, k, stop):  # type: ignore[no-untyped-def]
     """Return the place of the quote that closes a cell or of a NUL, which nothing may follow; else `stop`."""
     # An unsigned place cannot count from the end, which would cost a branch a byte.
@@ -194,7 +194,7 @@ def _closing_quote(data, k, stop):  # type: ignore[no-untyped-def]
     return nb.int64(at)
 
 
-@nb.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _take(data, starts, place, delimiter, content, offsets):  # type: ignore[no-untyped-def]
     at = 0
     for i in range(len(starts) - 1):
@@ -219,7 +219,7 @@ def _take(data, starts, place, delimiter, content, offsets):  # type: ignore[no-
         offsets[i + 1] = at
 
 
-@nb.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _extend(  # type: ignore[no-untyped-def]
     data, starts, table, is_share, cells, offsets, delimiter, newline, out
 ):
@@ -241,7 +241,7 @@ def _extend(  # type: ignore[no-untyped-def]
     return at
 
 
-@nb.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _copy(data, start, stop, out, at):  # type: ignore[no-untyped-def]
     n = stop - start
     first, to = nb.uint64(start), nb.uint64(at)
@@ -250,7 +250,7 @@ def _copy(data, start, stop, out, at):  # type: ignore[no-untyped-def]
     return at + n
 
 
-@nb.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _write_share(millionths, out, at):  # type: ignore[no-untyped-def]
     """Write a share of up to 1 as Python does: 0.25, 1.0, and 3.1e-05 where four zeros would come first."""
     is_small = 0 < millionths < 100

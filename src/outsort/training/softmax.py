@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from outsort._numba import nb
+from outsort._numba import njit
 from outsort.numeric import Floats
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def fit_softmax(
     return [str(c) for c in classes], weights.T.astype(np.float64), bias.astype(np.float64)
 
 
-@nb.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _descend(  # type: ignore[no-untyped-def]
     indptr, indices, values, codes, order, first_step, penalty, weights, bias
 ):
@@ -110,7 +110,7 @@ def _descend(  # type: ignore[no-untyped-def]
     weights *= np.float32(scale)
 
 
-@nb.njit(cache=True, inline="always")
+@njit(inline="always")
 def _to_proba(scores):  # type: ignore[no-untyped-def]
     """Turn scores (n_classes,) into probabilities, in place."""
     highest, total = scores.max(), np.float32(0)
