@@ -220,14 +220,12 @@ def label_errors(
     classes = [label for label in LABELS if label in labels]
     codes = np.array([classes.index(label) for label in labels])
     _require_folds(codes)
-    lines = labels if lines is None else lines
     splits = StratifiedKFold(_N_FOLDS, shuffle=True, random_state=seed).split(codes, codes)
-    terms, counts = fitting.count_terms(texts)
+    counted = fitting.count(texts, labels, lines)
     # Starting processes takes longer than fitting a few thousand texts, and the solver releases the GIL.
     with joblib.parallel_config("threading"):
-        log_odds, neither_log_odds = folds.held_out_answers(
-            lines, dict(zip(lines, labels, strict=True)), terms, counts, list(splits), fitting.Settings(seed=seed)
-        )
+        settings = fitting.Settings(seed=seed)
+        log_odds, neither_log_odds = folds.held_out_answers(counted, list(splits), settings)
     p_answer, p_neither = odds_to_proba(neither_log_odds).T if NEITHER in classes else (1.0, 0.0)
     p_bpo, p_kpo = odds_to_proba(log_odds).T
     by_class = {"BPO": p_answer * p_bpo, "KPO": p_answer * p_kpo, "NEITHER": p_neither}

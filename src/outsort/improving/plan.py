@@ -12,7 +12,7 @@ from outsort.errors import DataError
 from outsort.labels import LABELS
 from outsort.numeric import Floats, label_proba, odds_to_proba
 from outsort.results import Result
-from outsort.training.fitting import Settings, count_terms, roll_up
+from outsort.training.fitting import Settings, count, roll_up
 from outsort.training.folds import STRATIFIED, Checks, Splits, folds, held_out_answers
 
 #: Shares of the rows at which the curve is measured, each 1.78 times the one before.
@@ -172,7 +172,7 @@ def plan(
 
 def _learn(dataset: Dataset, splits: Splits, settings: Settings) -> tuple[list[int], list[NDArray[np.bool_]]]:
     """Return the training rows (mean of the folds) and bool (n_rows,) of right answers for each size."""
-    terms, counts = count_terms(dataset.texts)
+    counted = count(dataset.texts, dataset.labels, dataset.lines)
     labels = np.array(dataset.labels)
     rng = np.random.default_rng(settings.seed)
     orders = [rng.permutation(rows) for rows, _ in splits]
@@ -181,14 +181,8 @@ def _learn(dataset: Dataset, splits: Splits, settings: Settings) -> tuple[list[i
         kept = [order[: round(share * len(order))] for order in orders]
         if any(len(rows) < FEWEST or set(labels[rows]) != set(labels) for rows in kept):
             continue
-        log_odds, neither = held_out_answers(
-            dataset.lines or dataset.labels,
-            roll_up(dataset),
-            terms,
-            counts,
-            [(np.sort(rows), out) for rows, (_, out) in zip(kept, splits, strict=True)],
-            settings,
-        )
+        shrunk = [(np.sort(rows), out) for rows, (_, out) in zip(kept, splits, strict=True)]
+        log_odds, neither = held_out_answers(counted, shrunk, settings)
         proba = label_proba(log_odds, odds_to_proba(neither)[:, 1])
         sizes.append(round(float(np.mean([len(rows) for rows in kept]))))
         is_right.append(np.array(LABELS)[proba.argmax(axis=1)] == labels)

@@ -14,7 +14,7 @@ from outsort.model import Model
 from outsort.numeric import Floats
 from outsort.results import Result
 from outsort.training.calibration import calibrate
-from outsort.training.fitting import Settings, roll_up
+from outsort.training.fitting import Settings
 from outsort.training.folds import LINES_OUT, STRATIFIED, UNSEEN, Checks, held_out_answers, is_teachable
 from outsort.training.train import Prepared, prepare, train_prepared
 from outsort.training.validation import HeldOut, Validation
@@ -120,8 +120,7 @@ def _judge_groups(prepared: Prepared, validation: Validation, is_known: NDArray[
     if is_known.all():
         return {}
     dataset, column = prepared.dataset, prepared.checks.group_column
-    labels, lines = np.array(dataset.labels), dataset.lines or dataset.labels
-    groups = {LINES_OUT: lines}
+    labels, groups = np.array(dataset.labels), {LINES_OUT: prepared.counted.lines}
     if column:
         groups[UNSEEN.format(column)] = column_of(dataset, column)
     judgements = {}
@@ -129,7 +128,7 @@ def _judge_groups(prepared: Prepared, validation: Validation, is_known: NDArray[
         known = [(rows[is_known[rows]], out) for rows, out in splits]
         if len(set(groups.get(scheme, ()))) < FEWEST_GROUPS or not is_teachable(labels, known):
             continue
-        raw = held_out_answers(lines, roll_up(dataset), prepared.terms, prepared.counts, known, prepared.settings)
+        raw = held_out_answers(prepared.counted, known, prepared.settings)
         calibration = calibrate(labels, *raw, prepared.weights)
         log_odds = calibration[0, 0] + calibration[0, 1] * raw[0]
         held_out = validation.held_out[scheme]

@@ -52,6 +52,29 @@ class Settings:
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class Counted:
+    """Labelled texts, as counts of their terms.
+
+    Attributes:
+        terms: (n_terms,), as `count_terms` returns them.
+        counts: (n_texts, n_terms), likewise.
+        lines: the n_texts service lines; the labels if there are no lines.
+        line_labels: the label of each line.
+    """
+
+    terms: NDArray[np.str_]
+    counts: scipy.sparse.csr_matrix
+    lines: Sequence[str]
+    line_labels: Mapping[str, str]
+
+
+def count(texts: Sequence[str], labels: Sequence[str], lines: Sequence[str] | None) -> Counted:
+    """Count the terms of labelled texts."""
+    lines = lines or labels
+    return Counted(*count_terms(texts), lines, dict(zip(lines, labels, strict=True)))
+
+
 def roll_up(dataset: Dataset) -> dict[str, str]:
     """Return the label of each service line, or of each label if the data have no lines."""
     return dict(zip(dataset.lines or dataset.labels, dataset.labels, strict=True))

@@ -18,7 +18,7 @@ from outsort.errors import DataError
 from outsort.labels import ANSWERS
 from outsort.model import Model
 from outsort.numeric import Floats
-from outsort.training.fitting import Settings, fit, is_frequent, line_scores, roll_up
+from outsort.training.fitting import Counted, Settings, fit, is_frequent, line_scores, roll_up
 
 if TYPE_CHECKING:
     import scipy.sparse
@@ -136,21 +136,11 @@ def _later(dataset: Dataset, checks: Checks, labels: NDArray[np.str_]) -> Splits
     return splits
 
 
-def held_out_answers(
-    lines: Sequence[str],
-    line_labels: Mapping[str, str],
-    terms: NDArray[np.str_],
-    counts: scipy.sparse.csr_matrix,
-    splits: Splits,
-    settings: Settings,
-) -> tuple[Floats, Floats]:
+def held_out_answers(counted: Counted, splits: Splits, settings: Settings) -> tuple[Floats, Floats]:
     """Train on each fold's rows and answer its held-out rows.
 
     Args:
-        lines: the n_texts service lines.
-        line_labels: the label of each line.
-        terms: (n_terms,), as `count_terms` returns them.
-        counts: (n_texts, n_terms).
+        counted: the n_texts texts.
         splits: the (training rows, held-out rows) of each fold; no row is held out twice.
         settings: the settings of training.
 
@@ -158,46 +148,35 @@ def held_out_answers(
         The uncalibrated log-odds of KPO against BPO, and of NEITHER against both: float64 (n_texts,) each;
         NaN for rows that no fold holds out.
     """
-    tasks = _of_folds(lines, line_labels, terms, counts, splits, settings)
-    return _in_place(len(lines), splits, joblib.Parallel(n_jobs=-1, prefer="processes")(tasks))
+    tasks = _of_folds(counted, splits, settings)
+    return _in_place(len(counted.lines), splits, joblib.Parallel(n_jobs=-1, prefer="processes")(tasks))
 
 
 def fit_with_folds(
-    dataset: Dataset,
-    terms: NDArray[np.str_],
-    counts: scipy.sparse.csr_matrix,
-    schemes: Mapping[str, Splits],
-    settings: Settings,
+    counted: Counted, schemes: Mapping[str, Splits], settings: Settings
 ) -> tuple[Model, dict[str, tuple[Floats, Floats]]]:
     """Fit the model to all rows, and return the result of `held_out_answers` for each scheme.
 
     All fits are one batch, so that no core waits for the last fit of a scheme.
     """
-    lines, line_labels = dataset.lines or dataset.labels, roll_up(dataset)
+    c = counted
     if not schemes:
-        return fit(terms, counts, lines, line_labels, settings), {}
-    splits = [split for of_scheme in schemes.values() for split in of_scheme]
-    tasks = _of_folds(lines, line_labels, terms, counts, splits, settings)
-    whole = joblib.delayed(fit)(terms, counts, lines, line_labels, settings)
-    model, *results = joblib.Parallel(n_jobs=-1, prefer="processes")([whole, *tasks])
+        return fit(c.terms, c.counts, c.lines, c.line_labels, settings), {}
+    tasks = _of_folds(counted, list(itertools.chain(*schemes.values())), settings)
+    final = joblib.delayed(fit)(c.terms, c.counts, c.lines, c.line_labels, settings)
+    model, *results = joblib.Parallel(n_jobs=-1, prefer="processes")([final, *tasks])
     left = iter(results)
     return model, {
-        scheme: _in_place(len(lines), of_scheme, list(itertools.islice(left, len(of_scheme))))
+        scheme: _in_place(len(c.lines), of_scheme, list(itertools.islice(left, len(of_scheme))))
         for scheme, of_scheme in schemes.items()
     }
 
 
-def _of_folds(
-    lines: Sequence[str],
-    line_labels: Mapping[str, str],
-    terms: NDArray[np.str_],
-    counts: scipy.sparse.csr_matrix,
-    splits: Splits,
-    settings: Settings,
-) -> list[object]:
+def _of_folds(counted: Counted, splits: Splits, settings: Settings) -> list[object]:
     """Return a joblib task for each fold."""
+    c, task = counted, joblib.delayed(_held_out)
     return [
-        joblib.delayed(_held_out)(terms, counts, rows, held_out, [lines[i] for i in rows], line_labels, settings)
+        task(c.terms, c.counts, rows, held_out, [c.lines[i] for i in rows], c.line_labels, settings)
         for rows, held_out in splits
     ]
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from outsort._version import __version__
 from outsort.data import dataset, identity, values
@@ -17,13 +16,12 @@ from outsort.data.dataset import Dataset
 from outsort.model import Model
 from outsort.numeric import Floats
 from outsort.training.about import Promise, identify
-from outsort.training.fitting import Settings, count_terms
+from outsort.training.fitting import Counted, Settings, count
 from outsort.training.folds import Checks, Splits, fit_with_folds, folds
 from outsort.training.validation import Validation, validate
 
 if TYPE_CHECKING:
     import pandas as pd
-    import scipy.sparse
 
 
 @dataclass(frozen=True)
@@ -36,8 +34,7 @@ class Prepared:
         checks: the checks.
         schemes: as `folds` returns them; empty without cross-validation.
         weights: float64 (n_texts,), the weight of each row.
-        terms: (n_terms,), as `count_terms` returns them.
-        counts: (n_texts, n_terms).
+        counted: the texts as counts.
     """
 
     dataset: Dataset
@@ -45,8 +42,7 @@ class Prepared:
     checks: Checks
     schemes: dict[str, Splits]
     weights: Floats
-    terms: NDArray[np.str_]
-    counts: scipy.sparse.csr_matrix
+    counted: Counted
 
 
 def train(
@@ -94,13 +90,14 @@ def prepare(dataset: Dataset, settings: Settings, checks: Checks) -> Prepared:
         raise ValueError(f"folds is {checks.folds}: choose 2 or more, or 0 for no cross-validation")
     schemes = folds(dataset, checks, settings.seed) if checks.folds else {}
     weights = values.weights_of(dataset, checks.weight_column)
-    return Prepared(dataset, settings, checks, schemes, weights, *count_terms(dataset.texts))
+    counted = count(dataset.texts, dataset.labels, dataset.lines)
+    return Prepared(dataset, settings, checks, schemes, weights, counted)
 
 
 def train_prepared(prepared: Prepared) -> tuple[Model, Validation | None]:
     """Train and validate on a prepared dataset."""
     dataset, settings, schemes = prepared.dataset, prepared.settings, prepared.schemes
-    model, raw = fit_with_folds(dataset, prepared.terms, prepared.counts, schemes, settings)
+    model, raw = fit_with_folds(prepared.counted, schemes, settings)
     validation = None
     if schemes:
         validation = validate(dataset, schemes, raw, prepared.checks, prepared.weights, settings.seed)
