@@ -153,6 +153,7 @@ class TestExplain:
 
 
 class TestTrain:
+    @pytest.mark.slow
     def test_it_prints_rows_scores_terms_size_and_time(self, outsort, csv_file, tmp_path):
         done = outsort("train", csv_file, "-o", tmp_path / "m.joblib", "--folds", 3)
         assert done.code == 0
@@ -515,6 +516,7 @@ def test_an_unknown_option_is_wrong_usage(outsort):
     assert outsort("predict", "--nonsense").code == 2
 
 
+@pytest.mark.slow
 def test_a_signal_waits_until_llvm_has_loaded_its_code():
     called_back = []
 

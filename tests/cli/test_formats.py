@@ -8,6 +8,8 @@ import pytest
 
 from outsort import load_model, save_model
 
+pytestmark = pytest.mark.slow
+
 FORMATS = ["csv", "csv.gz", "xlsx", "jsonl", "parquet"]
 VERBS = {
     "BPO": ["key", "type", "scan", "file", "copy", "post", "index", "stamp", "sort", "log"],
