@@ -1,21 +1,28 @@
 """The model file: data, never code.
 
-A model file is a joblib file with one dict of arrays, strings and numbers. It is loaded by an unpickler that
-allows NumPy arrays and nothing else, so opening an untrusted file cannot run code. It contains no classes of
-this package or of scikit-learn, which an upgrade might break.
+A model file is a joblib file with one dict of strings, numbers and bytes, arrays among the latter. It names no
+class, not even one of NumPy, so opening an untrusted file cannot run code, and an upgrade cannot break it.
+It is read through before anything is made of it, so it cannot take more memory than its size suggests, and
+it holds the SHA-256 of its content, so a damaged file is no other model.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
+import math
+import pickle
+import pickletools
+import re
+import struct
 import sys
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn
+from typing import Any, NoReturn
 
 import joblib
 import numpy as np
-from joblib import numpy_pickle
+from numpy.typing import NDArray
 
 from outsort import text as text_module
 from outsort.errors import ModelError
@@ -24,7 +31,19 @@ from outsort.model import Model
 
 FORMAT = "outsort model"
 #: Incremented when older files can no longer be read correctly.
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+#: How arrays may be stored.
+_DTYPES = ("<f2", "<f4", "<f8", "<i2", "<i4", "<u4")
+#: What plain data are pickled with.
+_OPCODES = """
+    PROTO FRAME STOP MARK MEMOIZE BINGET LONG_BINGET NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 LONG1 BINFLOAT
+    SHORT_BINUNICODE BINUNICODE BINUNICODE8 SHORT_BINBYTES BINBYTES BINBYTES8 EMPTY_LIST APPEND APPENDS
+    EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_DICT SETITEM SETITEMS
+""".split()  # noqa: SIM905 - a list of quoted names is harder to read
+#: How many times its size a file's content may be, written out: what is there once can be named many times.
+_MAX_EXPANSION = 10
+#: The version in the first bytes of a file, which older files have in the same place.
+_VERSION_MARK = re.compile(rb"format_version\x94?K(.)", re.DOTALL)
 _ARRAYS = ("idf", "indptr", "indices", "weights", "bias", "calibration", "seen")
 
 
@@ -54,15 +73,33 @@ def pack(model: Model) -> bytes:
         "line_labels": [sys.intern(label) for label in model.line_labels],
         "threshold": model.threshold,
         "about": model.about,
-        **{name: getattr(model, name).view(getattr(model, name).dtype.str) for name in _ARRAYS},
     }
     # Training rounds weights to half precision, which makes the file a third smaller.
     half = model.weights.astype(np.float16)
-    if (half == model.weights).all():
-        content["weights"] = half
+    for name in _ARRAYS:
+        array = half if name == "weights" and (half == model.weights).all() else getattr(model, name)
+        content[name] = (
+            sys.intern(array.dtype.newbyteorder("<").str),
+            array.shape,
+            array.astype("<" + array.dtype.str[1:]).tobytes(),
+        )
     buffer = io.BytesIO()
-    joblib.dump(content, buffer)
+    joblib.dump(content | {"sha256": _digest(content)}, buffer)
     return buffer.getvalue()
+
+
+def _digest(content: dict[str, Any]) -> str:
+    """Return the SHA-256 of a model file's content, however it was pickled."""
+    digest = hashlib.sha256()
+    for key in sorted(content.keys() - {"sha256"}):
+        *plain, raw = content[key] if key in _ARRAYS else (content[key], b"")
+        if key == "threshold":
+            # No threshold is a NaN, of which there are many that look alike.
+            plain, raw = [], struct.pack("<d", content[key])
+        part = f"{key} {plain!r} {len(raw)} ".encode("utf-8", "surrogatepass")
+        digest.update(len(part).to_bytes(8, "big") + part)
+        digest.update(raw)
+    return digest.hexdigest()
 
 
 def load(path: Path | str | None = None) -> Model:
@@ -89,25 +126,18 @@ def unpack(raw: bytes, path: Path | str) -> Model:
     Raises:
         ModelError: it is damaged, of a newer format, or contains anything but data.
     """
+    mark = _VERSION_MARK.search(raw[:100])
+    _check_version(path, "format_version", mark[1][0] if mark else FORMAT_VERSION, FORMAT_VERSION)
     content = _unpickle(raw, path)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         _refuse(path, "it is not a model made by 'outsort train'")
     for key, known in (("format_version", FORMAT_VERSION), ("terms_version", text_module.VERSION)):
-        found = content.get(key)
-        if not isinstance(found, int):
-            _refuse(path, f"its {key} is missing")
-        if found > known:
-            _refuse(
-                path, f"its {key.replace('_', ' ')} is {found} and this outsort reads up to {known}. Upgrade outsort"
-            )
-        if found < known:
-            _refuse(
-                path,
-                f"its {key.replace('_', ' ')} is {found} and this outsort reads {known}. "
-                "Train it again with 'outsort train'",
-            )
+        _check_version(path, key, content.get(key), known)
     try:
-        arrays = {name: content[name] for name in _ARRAYS}
+        _check_plain(content, _MAX_EXPANSION * len(raw))
+        if content["sha256"] != _digest(content):
+            _refuse(path, "it is damaged: its content is not what was saved")
+        arrays = {name: _array(*content[name]) for name in _ARRAYS}
         if arrays["weights"].dtype == np.float16:
             arrays["weights"] = arrays["weights"].astype(np.float32)
         return Model(
@@ -118,8 +148,62 @@ def unpack(raw: bytes, path: Path | str) -> Model:
             about=content["about"],
             **arrays,
         )
-    except (ModelError, KeyError, AttributeError, TypeError) as error:
+    except (KeyError, AttributeError, TypeError, ValueError, RecursionError) as error:
+        if isinstance(error, ModelError) and str(error).startswith(f"{path}: refused"):
+            raise
         _refuse(path, f"its content is inconsistent ({error})")
+
+
+def _check_version(path: Path | str, key: str, found: object, known: int) -> None:
+    if not isinstance(found, int):
+        _refuse(path, f"its {key} is missing")
+    name = key.replace("_", " ")
+    if found > known:
+        shown = found if found < 1_000_000 else "a number too large to be one"
+        _refuse(path, f"its {name} is {shown} and this outsort reads up to {known}. Upgrade outsort")
+    if found < known:
+        _refuse(path, f"its {name} is {found} and this outsort reads {known}. Train it again with 'outsort train'")
+
+
+def _check_plain(content: dict[str, Any], budget: int) -> None:
+    """Check that a model file's content is plain data, and what it would be if nothing were named twice.
+
+    Raises:
+        TypeError: labels or lines are not strings, the threshold is not a number, or `about` is not plain data.
+        ValueError: written out, the content is larger than `budget`.
+    """
+    for key in ("lines", "line_labels"):
+        if not (isinstance(content[key], list) and all(isinstance(name, str) for name in content[key])):
+            raise TypeError(f"{key} are not strings")
+    if not (isinstance(content["threshold"], float) and isinstance(content["about"], dict)):
+        raise TypeError("threshold is not a number, or about is not a dict")
+    left: list[object] = [content]
+    while left:
+        value = left.pop()
+        if isinstance(value, (str, bytes, list, tuple, dict)):
+            budget -= len(value)
+        elif not (value is None or isinstance(value, (int, float))):
+            raise TypeError(f"a {type(value).__name__} is not plain data")
+        if budget < 0:
+            raise ValueError("written out, it is larger than its file can be")
+        if isinstance(value, dict):
+            left += value.keys()
+            left += value.values()
+        elif isinstance(value, (list, tuple)):
+            left += value
+
+
+def _array(dtype: str, shape: tuple[int, ...], raw: bytes) -> NDArray[Any]:
+    """Return the array of some bytes, in this machine's byte order.
+
+    Raises:
+        ValueError: the type is none that model files have, or the bytes do not fit the shape.
+    """
+    if dtype not in _DTYPES:
+        raise ValueError(f"an array of {dtype!r}")
+    if any(not isinstance(n, int) or n < 0 for n in shape) or math.prod(shape) * np.dtype(dtype).itemsize != len(raw):
+        raise ValueError("an array whose bytes do not fit its shape")
+    return np.frombuffer(raw, dtype).reshape(shape).astype(np.dtype(dtype).newbyteorder("="))
 
 
 def default_path() -> Path:
@@ -131,47 +215,33 @@ def default_path() -> Path:
     return Path(__file__).parents[2] / "models" / "default.joblib"
 
 
-class _Array(numpy_pickle.NumpyArrayWrapper):  # type: ignore[misc]
-    """Joblib's array header, but refusing object arrays and arrays larger than the file."""
-
-    def read_array(self, unpickler: _DataUnpickler, *args: Any) -> Any:  # noqa: ANN401
-        if not isinstance(self.dtype, np.dtype) or self.dtype.kind not in "fiu":
-            raise _NotDataError(f"an array of {self.dtype!r}")
-        size = self.dtype.itemsize
-        for length in self.shape:
-            size *= int(length)
-            if not 0 <= int(length) <= unpickler.n_bytes or size > unpickler.n_bytes:
-                raise ValueError("an array larger than the file")
-        return super().read_array(unpickler, *args)
-
-
-class _DataUnpickler(numpy_pickle.NumpyUnpickler):  # type: ignore[misc]
-    """Joblib's unpickler, restricted to NumPy arrays."""
-
-    _allowed: ClassVar = {
-        ("joblib.numpy_pickle", "NumpyArrayWrapper"): _Array,
-        ("numpy", "dtype"): np.dtype,
-        ("numpy", "ndarray"): np.ndarray,
-    }
-
-    def __init__(self, raw: bytes) -> None:
-        self.n_bytes = len(raw)
-        super().__init__("", io.BytesIO(raw), ensure_native_byte_order=True)
-
-    def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401
-        try:
-            return self._allowed[module, name]
-        except KeyError:
-            raise _NotDataError(f"{module}.{name}") from None
-
-
 class _NotDataError(Exception):
     """A model file refers to something that is not data."""
 
 
+class _DataUnpickler(pickle.Unpickler):
+    """An unpickler that knows no class."""
+
+    def find_class(self, module: str, name: str) -> NoReturn:
+        raise _NotDataError(f"{module}.{name}")
+
+
 def _unpickle(raw: bytes, path: Path | str) -> Any:  # noqa: ANN401
     try:
-        return _DataUnpickler(raw).load()
+        # Read through first: the unpickler takes memory for whatever length it is told.
+        names: list[object] = ["?", "?"]
+        end = 0
+        for opcode, argument, place in pickletools.genops(raw):
+            if "GLOBAL" in opcode.name:
+                raise _NotDataError(argument or ".".join(map(str, names[-2:])))
+            if opcode.name not in _OPCODES:
+                raise ValueError(f"{opcode.name} is not data")
+            if isinstance(argument, str):
+                names.append(argument)
+            end = place or 0
+        if end != len(raw) - 1:
+            raise ValueError("something follows its end")
+        return _DataUnpickler(io.BytesIO(raw)).load()
     except _NotDataError as error:
         _refuse(path, f"it contains code or objects ({error}), which a model file never does")
     except Exception as error:  # noqa: BLE001 - damaged bytes can raise anything
