@@ -484,7 +484,7 @@ class TestModelFile:
         reasons = {
             "missing": "no such file",
             "folder": "is a directory",
-            "newer": "its format version is 3 and this outsort reads up to 2. Upgrade outsort",
+            "newer": "its format version is 4 and this outsort reads up to 3. Upgrade outsort",
             "code": "it contains code or objects (posix.mkdir)",
             "pickle": "it contains code or objects (posix.mkdir)",
         }
