@@ -378,6 +378,7 @@ class TestCompare:
         assert f"WARNING: {new} was trained on 100% of these texts" in done.err
 
 
+@pytest.mark.slow
 class TestReport:
     """The page that `train` and `evaluate` write beside what they print."""
 

@@ -148,6 +148,7 @@ def test_style_without_a_signal_is_at_chance_however_uneven_the_labels():
     assert style_test(["draft model"] * 1000, labels).accuracy == 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("leak", ["whether draft", "draft a model", "draft model.", "Draft model"])
 def test_a_planted_leak_is_measured_for_what_it_is(leak):
     # It marks 60 % of KPO rows and 20 % of BPO rows, and nothing else differs. The best guess takes it for

@@ -125,6 +125,7 @@ def test_too_few_rows_are_refused(csv_file):
         plan(read(csv_file))
 
 
+@pytest.mark.slow
 def test_the_command_says_how_many_and_where(outsort, dataset, tmp_path):
     path = tmp_path / "data.csv"
     dataset.frame.to_csv(path, index=False)

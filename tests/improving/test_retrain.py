@@ -31,6 +31,7 @@ def more(frame):
     return pd.concat([frame, pd.DataFrame(NEW, columns=frame.columns)], ignore_index=True)
 
 
+@pytest.mark.slow
 def test_new_rows_are_answered_by_models_that_were_trained_without_them(base, more):
     model, result = retrain(read(more), base, checks=Checks(folds=4))
     dataset = read(more)

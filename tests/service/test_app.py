@@ -397,6 +397,7 @@ def test_requests_beyond_the_queue_get_503_and_the_others_are_answered(model, li
         assert ask(client, ["data entry"]).status_code == 200
 
 
+@pytest.mark.slow
 def test_concurrent_requests_are_answered_or_get_503(client):
     statuses = []
     threads = [

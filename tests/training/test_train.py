@@ -230,6 +230,7 @@ def noisy():
     return read(pd.DataFrame(rows, columns=["text", "label", "spend"]))
 
 
+@pytest.mark.slow
 def test_calibration_lowers_log_loss_and_the_model_keeps_it(noisy):
     model, validation = train.train_validated(noisy)
     scores = validation.scores[folds.STRATIFIED]
