@@ -154,6 +154,13 @@ def test_a_hostile_file_is_refused_before_memory_is_taken(tmp_path, what):
     assert peak < 10_000_000
 
 
+def test_a_memo_of_any_size_is_not_asked_for(tmp_path):
+    # The unpickler's memo is as long as the largest index that a file names.
+    (tmp_path / "m.joblib").write_bytes(HOSTILE["a memo of 16 GB"])
+    with pytest.raises(ModelError, match="LONG_BINPUT is not data"):
+        model_file.load(tmp_path / "m.joblib")
+
+
 def test_what_is_named_again_and_again_is_refused_before_it_is_written_out(model, tmp_path):
     # Thirty lists, each of them twice the one before: a gigabyte, written out.
     content = saved_content(model, tmp_path / "m.joblib")

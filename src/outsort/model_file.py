@@ -16,6 +16,8 @@ import pickletools
 import re
 import struct
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NoReturn
@@ -133,10 +135,12 @@ def unpack(raw: bytes, path: Path | str) -> Model:
         _refuse(path, "it is not a model made by 'outsort train'")
     for key, known in (("format_version", FORMAT_VERSION), ("terms_version", text_module.VERSION)):
         _check_version(path, key, content.get(key), known)
-    try:
+    with _refusing_inconsistent(path):
         _check_plain(content, _MAX_EXPANSION * len(raw))
-        if content["sha256"] != _digest(content):
-            _refuse(path, "it is damaged: its content is not what was saved")
+        is_intact = content["sha256"] == _digest(content)
+    if not is_intact:
+        _refuse(path, "it is damaged: its content is not what was saved")
+    with _refusing_inconsistent(path):
         arrays = {name: _array(*content[name]) for name in _ARRAYS}
         if arrays["weights"].dtype == np.float16:
             arrays["weights"] = arrays["weights"].astype(np.float32)
@@ -148,9 +152,13 @@ def unpack(raw: bytes, path: Path | str) -> Model:
             about=content["about"],
             **arrays,
         )
+
+
+@contextmanager
+def _refusing_inconsistent(path: Path | str) -> Iterator[None]:
+    try:
+        yield
     except (KeyError, AttributeError, TypeError, ValueError, RecursionError) as error:
-        if isinstance(error, ModelError) and str(error).startswith(f"{path}: refused"):
-            raise
         _refuse(path, f"its content is inconsistent ({error})")
 
 
