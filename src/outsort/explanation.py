@@ -5,60 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from outsort import text as text_module
-from outsort.labels import ANSWERS, LABELS
-from outsort.model import Model, Vector
-from outsort.numeric import Floats, label_proba, logsumexp
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """The log-odds of KPO against BPO of one text, decomposed.
-
-    Exact: the contributions, the bias and the spread add up to the log-odds.
-
-    Attributes:
-        text: the original text.
-        contributions: what each known word and pair added to the log-odds, positive for KPO. A word's
-            contribution includes that of its pieces.
-        bias: the log-odds of a text without known terms, less the spread.
-        spread: the entropy term, for labels with several likely lines: the entropy over the KPO lines
-            minus the entropy over the BPO lines, in nats. 0 without service lines.
-        log_odds: the log-odds of KPO against BPO.
-        lines: the service lines, most probable first, with their probabilities, which add up to 1; those of
-            a label add up to its calibrated probability. Empty without service lines.
-    """
-
-    text: str
-    contributions: dict[str, float]
-    bias: float
-    spread: float
-    log_odds: float
-    lines: tuple[tuple[str, float], ...]
-
-    @cached_property
-    def words(self) -> tuple[Word, ...]:
-        """The words of the text in order, each with its part of the log-odds.
-
-        A word gets its own contribution and half that of each pair it is in, divided evenly among its
-        occurrences: the words and the contributions have the same sum.
-        """
-        in_order = text_module.words(self.text)
-        paired = list(text_module.pairs(in_order))
-        words, pairs = Counter(in_order), Counter(paired)
-        figures = [self.contributions.get(word, 0.0) / words[word] for word in in_order]
-        for i, pair in enumerate(paired):
-            half = self.contributions.get(pair, 0.0) / pairs[pair] / 2
-            figures[i] += half
-            figures[i + 1] += half
-        spans = text_module.spans(self.text)
-        return tuple(Word(*span, figure) for span, figure in zip(spans, figures, strict=True))
+from outsort.model import Model, Reading, Vector
+from outsort.numeric import Floats, logsumexp
 
 
 class Word(NamedTuple):
@@ -67,12 +21,73 @@ class Word(NamedTuple):
     Attributes:
         start: index of its first character in the original text.
         end: index after its last character.
-        log_odds: what it added to the log-odds of KPO against BPO.
+        log_odds: what it added to the log-odds of the label.
     """
 
     start: int
     end: int
     log_odds: float
+
+
+class Clause(NamedTuple):
+    """One clause of a text.
+
+    Attributes:
+        start: index of its first character in the original text.
+        end: index after its last character.
+        share: how much it counts, 0 to 1; the shares of a text add up to 1.
+        contributions: what each of its known words and pairs added to the log-odds of the label. A word's
+            contribution includes that of its pieces.
+        words: its words in order, each with its part of the log-odds: its own contribution and half that of
+            each pair it is in, divided evenly among its occurrences. Both have the same sum.
+    """
+
+    start: int
+    end: int
+    share: float
+    contributions: dict[str, float]
+    words: tuple[Word, ...]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The log-odds of a label against all others for one text, decomposed.
+
+    Exact: the contributions, the bias and the spread add up to the log-odds.
+
+    Attributes:
+        text: the original text.
+        label: the label that is explained.
+        clauses: the clauses in order, with their contributions.
+        bias: what the text would have without known terms, as far as it is linear.
+        spread: the rest, which no single term has a part in: for labels with several likely lines, their
+            entropy, and what calibration and the other labels add. 0 for two labels without service lines.
+        log_odds: the log-odds of the label against all others.
+        lines: the service lines, most probable first, with their probabilities, which add up to 1; those of
+            a label add up to its probability. Empty without service lines.
+    """
+
+    text: str
+    label: str
+    clauses: tuple[Clause, ...]
+    bias: float
+    spread: float
+    log_odds: float
+    lines: tuple[tuple[str, float], ...]
+
+    @property
+    def contributions(self) -> dict[str, float]:
+        """What each known word and pair of the text added to the log-odds."""
+        total: Counter[str] = Counter()
+        for clause in self.clauses:
+            for term, figure in clause.contributions.items():
+                total[term] += figure  # type: ignore[assignment]
+        return dict(total)
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """The words of the text in order, each with its part of the log-odds."""
+        return tuple(word for clause in self.clauses for word in clause.words)
 
 
 class Precedent(NamedTuple):
@@ -91,42 +106,98 @@ class Precedent(NamedTuple):
     similarity: float
 
 
-def explain(model: Model, text: str) -> Explanation:
-    """Explain the answer for `text`.
+def explain(model: Model, text: str, label: str | None = None) -> Explanation:
+    """Explain the probability of a label for `text`; of the most probable label if None.
 
-    A label's score is the log-sum-exp of its service lines' scores s. If p is the softmax of s within the
-    label, then s = log p + logsumexp(s) for every line, hence logsumexp(s) = sum(p * s) + entropy(p): linear
-    in the terms, given p, plus the entropy. The log-odds are the difference between the two labels,
-    calibrated by an intercept and a slope.
+    The log-odds are a smooth function of the scores of the lines of each clause, which are linear in the
+    terms. Each term's contribution is its part of the scores times the gradient at the text's own scores:
+    within a label, the gradient of the log-sum-exp is the softmax of its lines.
+
+    Raises:
+        ValueError: the model has no such label.
     """
-    vector = model.vectorize(text)
-    return explain_scored(model, text, vector, model.vector_scores(vector))
+    reading = model.read(text)
+    return explain_read(model, text, reading, model.label_scores(reading), label)
 
 
-def explain_scored(model: Model, text: str, vector: Vector, scores: Floats) -> Explanation:
-    """Like `explain`, for a text whose vector and line scores (n_lines,) are already computed."""
-    n_lines = len(model.lines)
-    intercept, slope = model.calibration[0]
-    direction = np.zeros(n_lines + len(LABELS))
-    spread = 0.0
-    for label, sign in zip(ANSWERS, (-1.0, 1.0), strict=True):
-        lines = model.lines_of(label)
-        log_p = scores[lines] - logsumexp(scores[None, lines])
-        direction[lines] = slope * sign * np.exp(log_p)
-        direction[n_lines + LABELS.index(label)] = slope * sign
-        spread -= slope * sign * float(np.exp(log_p) @ log_p)
-    places, owner = model.term_weights(vector.ids)
-    per_weight = model.weights[places] * vector.values[owner] * direction[model.indices[places]]
-    per_term = np.bincount(owner, weights=per_weight, minlength=len(vector.ids)).astype(np.float64)
-    log_odds = float(model.log_odds(scores[None, :])[0])
+def explain_read(
+    model: Model, text: str, reading: Reading, label_scores: Floats, label: str | None = None
+) -> Explanation:
+    """Like `explain`, for a text already read, with its label scores (n_labels,)."""
+    log_proba = model.log_proba(label_scores[None, :])[0]
+    if label is not None and label not in model.labels:
+        raise ValueError(f"the model has no label {label!r}, only {', '.join(model.labels)}")
+    answer = int(log_proba.argmax()) if label is None else model.labels.index(label)
+    others = np.delete(log_proba, answer)
+    log_odds = float(log_proba[answer] - logsumexp(others[None, :])[0])
+    of_labels = _gradient(model, label_scores, answer)
+    clauses, bias, total = [], 0.0, 0.0
+    for (start, end), vector, share, scores in zip(*reading, strict=True):
+        direction = share * _of_lines(model, scores, of_labels)
+        places, owner = model.term_weights(vector.ids)
+        per_weight = model.weights[places] * vector.values[owner] * direction[model.indices[places]]
+        per_term = np.bincount(owner, weights=per_weight, minlength=len(vector.ids)).astype(np.float64)
+        bias += float(model.bias @ direction[: len(model.lines)])
+        total += float(per_term.sum())
+        contributions = _fold_pieces(model, text[start:end], vector, per_term)
+        words = _words(text[start:end], start, contributions)
+        clauses.append(Clause(start, end, float(share), contributions, words))
     return Explanation(
         text=text,
-        contributions=_fold_pieces(model, text, vector, per_term),
-        bias=float(intercept + model.bias @ direction[:n_lines]),
-        spread=spread,
+        label=model.labels[answer],
+        clauses=tuple(clauses),
+        bias=bias,
+        spread=log_odds - bias - total,
         log_odds=log_odds,
-        lines=_ranked_lines(model, scores, log_odds),
+        lines=_ranked_lines(model, reading, np.exp(log_proba)),
     )
+
+
+def _gradient(model: Model, label_scores: Floats, answer: int) -> Floats:
+    """Return the gradient of a label's log-odds against all others in the label scores: float64 (n_labels,)."""
+    n = model.n_in_scope
+    log_proba = model.log_proba(label_scores[None, :])[0]
+    # Of the log-probabilities: 1 for the label, and minus the share of each other label among the others.
+    others = np.delete(np.arange(len(log_proba)), answer)
+    outer = np.zeros(len(log_proba))
+    outer[answer] = 1
+    outer[others] = -np.exp(log_proba[others] - logsumexp(log_proba[None, others])[0])
+    slope = model.calibration[:n, 1]
+    calibrated = model.calibration[:n, 0] + slope * label_scores[:n]
+    within = np.exp(calibrated - logsumexp(calibrated[None, :])[0])
+    result = np.zeros(len(log_proba))
+    result[:n] = slope * (outer[:n] - outer[:n].sum() * within)
+    if n < len(log_proba):
+        # Through the log-odds of what is out of scope, on which all log-probabilities depend.
+        p_out = np.exp(log_proba[n])
+        through = model.calibration[n, 1] * (outer[n] * (1 - p_out) - outer[:n].sum() * p_out)
+        result[n] = through
+        result[:n] -= through * np.exp(label_scores[:n] - logsumexp(label_scores[None, :n])[0])
+    return result
+
+
+def _of_lines(model: Model, scores: Floats, of_labels: Floats) -> Floats:
+    """Return the gradient in the columns of the weights, for a clause: float64 (n_lines + n_labels + 1,)."""
+    n_lines = len(model.lines)
+    direction = np.zeros(n_lines + len(of_labels) + 1)
+    for i, label in enumerate(model.labels):
+        lines = model.lines_of(label)
+        direction[lines] = of_labels[i] * np.exp(scores[lines] - logsumexp(scores[None, lines]))
+    direction[n_lines:-1] = of_labels
+    return direction
+
+
+def _words(text: str, start: int, contributions: dict[str, float]) -> tuple[Word, ...]:
+    in_order = text_module.words(text)
+    paired = list(text_module.pairs(in_order))
+    words, pairs = Counter(in_order), Counter(paired)
+    figures = [contributions.get(word, 0.0) / words[word] for word in in_order]
+    for i, pair in enumerate(paired):
+        half = contributions.get(pair, 0.0) / pairs[pair] / 2
+        figures[i] += half
+        figures[i + 1] += half
+    spans = text_module.spans(text)
+    return tuple(Word(start + a, start + b, figure) for (a, b), figure in zip(spans, figures, strict=True))
 
 
 class Labelled(Protocol):
@@ -175,7 +246,7 @@ _BLOCK = 4096
 
 
 def top_terms(model: Model, n: int = 15) -> dict[str, list[tuple[str, float]]]:
-    """Return the top words and pairs for each label that the model knows.
+    """Return the top words and pairs for each label.
 
     A term's figure is the log-odds of the label against all others, rolled up from the service lines, before
     calibration: of a text of that term alone, minus those of a text without known terms. It is comparable
@@ -185,10 +256,10 @@ def top_terms(model: Model, n: int = 15) -> dict[str, list[tuple[str, float]]]:
         model: the model.
         n: return no more than this many terms per label, strongest first, figures above 0.
     """
-    labels = [label for label in LABELS if label in model.line_labels]
+    labels = model.labels
     # Pieces are left out: they are not readable.
     ids = np.array([i for i, term in enumerate(model.terms) if not text_module.is_piece(term)], np.int64)
-    n_columns = len(model.lines) + len(LABELS)
+    n_columns = len(model.lines) + len(labels) + 1
 
     def log_odds(ids: NDArray[np.int64]) -> Floats:
         places, owner = model.term_weights(ids)
@@ -214,15 +285,14 @@ def top_terms(model: Model, n: int = 15) -> dict[str, list[tuple[str, float]]]:
     }
 
 
-def _ranked_lines(model: Model, scores: Floats, log_odds: float) -> tuple[tuple[str, float], ...]:
+def _ranked_lines(model: Model, reading: Reading, proba: Floats) -> tuple[tuple[str, float], ...]:
     if not model.has_lines:
         return ()
-    of_label = label_proba(np.array([log_odds]), model.neither(scores[None, :]))[0]
+    scores = reading.shares @ reading.scores
     p = np.zeros(len(model.lines))
-    for label, share in zip(LABELS, of_label, strict=True):
+    for label, share in zip(model.labels, proba, strict=True):
         lines = model.lines_of(label)
-        if len(lines):
-            p[lines] = share * np.exp(scores[lines] - logsumexp(scores[None, lines]))
+        p[lines] = share * np.exp(scores[lines] - logsumexp(scores[None, lines]))
     return tuple((model.lines[i], float(p[i])) for i in np.argsort(-p, kind="stable"))
 
 

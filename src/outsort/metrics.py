@@ -1,4 +1,4 @@
-"""Metrics of BPO against KPO: pure functions of labels and probabilities."""
+"""Metrics: pure functions of labels and probabilities."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from sklearn import metrics
 
 from outsort.errors import DataError
-from outsort.labels import ANSWERS, KPO
 from outsort.numeric import Floats
 from outsort.results import Result
 
@@ -26,7 +25,7 @@ class Counts(Result):
     """How many rows the scores cover.
 
     Attributes:
-        n: rows labelled BPO or KPO.
+        n: rows with a label that the model knows.
         n_left_out: all other rows.
     """
 
@@ -36,27 +35,26 @@ class Counts(Result):
 
 @dataclass(frozen=True)
 class LabelScores(Result):
-    """Precision, recall and number of rows of one label."""
+    """One label against the rest: precision, recall, area under the ROC curve (None if undefined), rows."""
 
     precision: float
     recall: float
+    auc: float | None
     n: int
 
 
 @dataclass(frozen=True)
-class Scores(Counts):
-    """Scores over the rows labelled BPO or KPO; None where the rows do not define a metric.
+class Figures(Result):
+    """Scores of answers among some labels; None where the rows do not define a metric.
 
     Attributes:
         accuracy: share of right answers.
-        macro_f1: mean F1 of the two labels.
-        auc: area under the ROC curve of the probability of KPO.
+        macro_f1: mean F1 of the labels.
+        auc: area under the ROC curve of two labels; None for more.
         log_loss: in nats.
-        brier: mean squared error of the probability of KPO.
+        brier: mean over the rows of the sum over the labels of squared errors (Brier, 1950).
         calibration_error: see `calibration_error`.
-        per_class: precision, recall and rows of each label.
-        confusion: rows actual BPO, KPO; columns predicted BPO, KPO; sums of weights.
-        neither_auc: area under the ROC curve of the probability of NEITHER, over all rows.
+        confusion: rows are actual labels, columns predicted ones; sums of weights.
     """
 
     accuracy: float
@@ -65,9 +63,26 @@ class Scores(Counts):
     log_loss: float
     brier: float
     calibration_error: float
-    per_class: dict[str, LabelScores]
     confusion: list[list[float]]
-    neither_auc: float | None
+
+
+@dataclass(frozen=True)
+class Scores(Figures, Counts):
+    """Scores over the rows whose label the model knows.
+
+    Attributes:
+        labels: the labels, in the order of `confusion`.
+        per_class: one label against the rest.
+        in_scope: scores of the rows in scope, by the probabilities of the labels in scope alone, whatever the
+            answer: BPO against KPO. None if no label is out of scope, or no row is in scope.
+        out_of_scope_auc: area under the ROC curve of the probability of being out of scope, for telling rows
+            in scope from all others.
+    """
+
+    labels: list[str]
+    per_class: dict[str, LabelScores]
+    in_scope: Figures | None
+    out_of_scope_auc: float | None
 
 
 @dataclass(frozen=True)
@@ -76,8 +91,8 @@ class Decisions(Result):
 
     Attributes:
         threshold: the confidence from which answers were accepted.
-        precision: share of accepted answers that are right; an accepted NEITHER or UNCLEAR row is wrong.
-        coverage: share of BPO and KPO rows that are accepted.
+        precision: share of accepted answers that are right; an accepted UNCLEAR row is wrong.
+        coverage: share of the rows with a known label that are accepted.
         others_reviewed: share of the other rows that go to review.
     """
 
@@ -113,6 +128,7 @@ def weighted_share(weights: Floats, of: NDArray[np.bool_], among: NDArray[np.boo
 
 def decisions(
     labels: NDArray[np.str_],
+    known: Sequence[str],
     predicted: NDArray[np.str_],
     accepted: NDArray[np.bool_],
     weights: Floats,
@@ -121,13 +137,14 @@ def decisions(
     """Measure the effect of accepting some answers.
 
     Args:
-        labels: (n_rows,) of BPO, KPO, NEITHER, UNCLEAR.
-        predicted: (n_rows,) of BPO, KPO.
+        labels: str (n_rows,).
+        known: the labels that the model knows.
+        predicted: str (n_rows,) of those.
         accepted: bool (n_rows,).
         weights: float64 (n_rows,), row weights.
         threshold: the confidence from which answers were accepted.
     """
-    decided = np.isin(labels, ANSWERS)
+    decided = np.isin(labels, known)
     return Decisions(
         threshold,
         precision=weighted_share(weights, labels == predicted, accepted),
@@ -167,7 +184,13 @@ def curve(
 
 
 def intervals(
-    labels: NDArray[np.str_], p_kpo: Floats, p_neither: Floats, *, weights: Floats | None = None, seed: int = 0
+    labels: NDArray[np.str_],
+    proba: Floats,
+    names: Sequence[str],
+    out_of_scope: str = "",
+    *,
+    weights: Floats | None = None,
+    seed: int = 0,
 ) -> dict[str, tuple[float, float]]:
     """Return `LEVEL` bootstrap intervals of the scores.
 
@@ -176,33 +199,24 @@ def intervals(
     another kind.
 
     Args:
-        labels: (n_rows,) of BPO, KPO, NEITHER, UNCLEAR.
-        p_kpo: float64 (n_rows,), the probability of KPO.
-        p_neither: float64 (n_rows,), the probability of NEITHER, or NaN.
-        weights: float64 (n_rows,), row weights; all equal when None.
+        labels: as in `score`, like `proba`, `names`, `out_of_scope` and `weights`.
+        proba: float64 (n_rows, n_labels).
+        names: the n_labels labels.
+        out_of_scope: one of them, or "".
+        weights: float64 (n_rows,).
         seed: random seed.
 
     Returns:
-        The low and high ends of `accuracy`, `macro_f1`, `auc`, `log_loss`, `brier` and `neither_auc`,
-        where the rows define them.
+        The low and high ends of `accuracy`, `macro_f1`, `log_loss` and `brier`, of the same of `in_scope`, with
+        `auc`, under names such as "in_scope.accuracy", and of `auc` and `out_of_scope_auc`, where the rows define
+        them.
     """
     weights = np.ones(len(labels)) if weights is None else weights
-    decided = np.isin(labels, ANSWERS)
-    is_kpo, predicted_kpo = labels == KPO, p_kpo > 0.5
-    p_right = np.clip(np.where(is_kpo, p_kpo, 1 - p_kpo), np.finfo(np.float64).eps, 1)
-    per_row = np.stack(
-        [
-            decided & (is_kpo == predicted_kpo),
-            -np.log(p_right) * decided,
-            (p_kpo - is_kpo) ** 2 * decided,
-            decided & is_kpo & predicted_kpo,
-            decided & ~is_kpo & ~predicted_kpo,
-            decided & is_kpo,
-            decided & predicted_kpo,
-            decided,
-        ],
-        axis=1,
-    ).astype(np.float64)
+    parts = {"": (np.isin(labels, names), list(names), proba)}
+    if out_of_scope:
+        inside = [name for name in names if name != out_of_scope]
+        parts["in_scope."] = (np.isin(labels, inside), inside, _among(proba, names, inside))
+    statistics = {prefix: _per_row(labels, *part) for prefix, part in parts.items()}
     rng = np.random.default_rng(seed)
     draws: dict[str, list[Floats]] = {}
     n_rows = len(labels)
@@ -210,30 +224,55 @@ def intervals(
     for start in range(0, N_RESAMPLES, chunk):
         size = min(chunk, N_RESAMPLES - start)
         drawn = rng.multinomial(n_rows, np.full(n_rows, 1 / n_rows), size=size) * weights
-        right, loss, brier, kpo_right, bpo_right, kpo, kpo_predicted, total = (drawn @ per_row).T
+        found: dict[str, Floats] = {}
         with np.errstate(invalid="ignore", divide="ignore"):
-            f1 = [2 * kpo_right / (kpo + kpo_predicted), 2 * bpo_right / ((total - kpo) + (total - kpo_predicted))]
-            found = {
-                "accuracy": right / total,
-                "macro_f1": np.mean(np.nan_to_num(f1), axis=0),
-                "auc": _resampled_auc(drawn[:, decided], is_kpo[decided], p_kpo[decided]),
-                "log_loss": loss / total,
-                "brier": brier / total,
-            }
-            if not np.isnan(p_neither).any():
-                found["neither_auc"] = _resampled_auc(drawn, ~decided, p_neither)
+            for prefix, (rows, inside, p) in parts.items():
+                right, loss, brier, total, *of_labels = (drawn @ statistics[prefix]).T
+                hits, actual, predicted = np.reshape(of_labels, (3, len(inside), size))
+                f1 = np.nan_to_num(2 * hits / (actual + predicted))
+                found[f"{prefix}accuracy"] = right / total
+                found[f"{prefix}macro_f1"] = f1.mean(axis=0)
+                found[f"{prefix}log_loss"], found[f"{prefix}brier"] = loss / total, brier / total
+                if len(inside) == 2:
+                    is_second = labels[rows] == inside[1]
+                    found[f"{prefix}auc"] = _resampled_auc(drawn[:, rows], is_second, p[rows, 1])
+            if out_of_scope:
+                p_out = proba[:, list(names).index(out_of_scope)]
+                found["out_of_scope_auc"] = _resampled_auc(drawn, ~parts["in_scope."][0], p_out)
         for name, values in found.items():
             draws.setdefault(name, []).append(values)
     tails = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
     result = {}
-    for name, parts in draws.items():
-        values = np.concatenate(parts)
+    for name, of_name in draws.items():
+        values = np.concatenate(of_name)
         values = values[np.isfinite(values)]
         # With one class in most resamples the area is undefined, and so is its interval.
         if len(values) > N_RESAMPLES / 2:
             low, high = np.quantile(values, tails).tolist()
             result[name] = (low, high)
     return result
+
+
+def _per_row(labels: NDArray[np.str_], rows: NDArray[np.bool_], names: Sequence[str], proba: Floats) -> Floats:
+    """Return what sums of rows make scores of: float64 (n_rows, 4 + 3 * n_labels), 0 for rows not scored.
+
+    Whether the answer is right, log loss, Brier score, and 1; and for each label whether it was hit, is the
+    actual one, and was predicted.
+    """
+    actual = labels[:, None] == np.array(names)
+    predicted = np.arange(len(names)) == proba.argmax(axis=1)[:, None]
+    p_right = np.clip((proba * actual).sum(axis=1), np.finfo(np.float64).eps, 1)
+    per_row = [(actual & predicted).any(axis=1), -np.log(p_right), ((proba - actual) ** 2).sum(axis=1), rows]
+    together = np.column_stack([*per_row, actual & predicted, actual, predicted]).astype(np.float64)
+    return np.asarray(together * rows[:, None])
+
+
+def _among(proba: Floats, names: Sequence[str], inside: Sequence[str]) -> Floats:
+    """Return the probabilities of some labels, given that one of them is right."""
+    part = proba[:, [list(names).index(name) for name in inside]]
+    # All of them can be 0 in double precision, when the text is surely out of scope.
+    part = np.maximum(part, np.finfo(np.float64).tiny)
+    return np.asarray(part / part.sum(axis=1, keepdims=True))
 
 
 def _resampled_auc(drawn: Floats, positive: NDArray[np.bool_], scores: Floats) -> Floats:
@@ -253,8 +292,9 @@ def _resampled_auc(drawn: Floats, positive: NDArray[np.bool_], scores: Floats) -
 
 def score(
     labels: NDArray[np.str_],
-    p_kpo: Floats,
-    p_neither: Floats,
+    proba: Floats,
+    names: Sequence[str],
+    out_of_scope: str = "",
     *,
     weights: Floats | None = None,
     source: str = "the data",
@@ -262,44 +302,74 @@ def score(
     """Score probabilities against labels.
 
     Args:
-        labels: (n_rows,) of BPO, KPO, NEITHER, UNCLEAR.
-        p_kpo: float64 (n_rows,), the probability of KPO, given that the work is BPO or KPO.
-        p_neither: float64 (n_rows,), the probability of NEITHER, or NaN.
+        labels: str (n_rows,); rows with a label that is not in `names` count in `out_of_scope_auc` only.
+        proba: float64 (n_rows, n_labels), the probability of each label.
+        names: the n_labels labels that the model knows.
+        out_of_scope: one of them, or "".
         weights: float64 (n_rows,), row weights; all equal when None.
         source: the name of the data in messages.
 
     Raises:
-        DataError: no row with a weight is labelled BPO or KPO.
+        DataError: no row with a weight has a label that the model knows.
     """
-    decided = np.isin(labels, ANSWERS)
+    names = list(names)
+    decided = np.isin(labels, names)
     weights = np.ones(len(labels)) if weights is None else weights
-    w = weights[decided]
-    if not w.any():
-        raise DataError(f"{source}: no row is labelled BPO or KPO, so there is nothing to score.")
-    is_kpo, p = labels[decided] == KPO, p_kpo[decided]
-    answer = p > 0.5
+    if not weights[decided].any():
+        raise DataError(f"{source}: no row is labelled {' or '.join(names)}, so there is nothing to score.")
+    w, actual, p = weights[decided], labels[decided], proba[decided]
+    predicted = np.array(names)[p.argmax(axis=1)]
     precision, recall, _, _ = metrics.precision_recall_fscore_support(
-        is_kpo, answer, labels=[False, True], zero_division=0, sample_weight=w
+        actual, predicted, labels=names, zero_division=0, sample_weight=w
     )
-    both = w[is_kpo].any() and w[~is_kpo].any()
-    apart = weights[~decided].any() and not np.isnan(p_neither).any()
-    confusion = metrics.confusion_matrix(is_kpo, answer, labels=[False, True], sample_weight=w)
+    in_scope, out_auc = None, None
+    if out_of_scope:
+        inside = [name for name in names if name != out_of_scope]
+        rows = np.isin(labels, inside)
+        if weights[rows].any():
+            in_scope = _figures(labels[rows], _among(proba[rows], names, inside), inside, weights[rows])
+        out_auc = _auc(~rows, proba[:, names.index(out_of_scope)], weights)
     return Scores(
+        **vars(_figures(actual, p, names, w)),
         n=int(decided.sum()),
         n_left_out=int((~decided).sum()),
-        accuracy=float(metrics.accuracy_score(is_kpo, answer, sample_weight=w)),
-        macro_f1=float(metrics.f1_score(is_kpo, answer, average="macro", zero_division=0, sample_weight=w)),
-        auc=float(metrics.roc_auc_score(is_kpo, p, sample_weight=w)) if both else None,
-        log_loss=float(metrics.log_loss(is_kpo, p, labels=[False, True], sample_weight=w)),
-        brier=float(np.average((p - is_kpo) ** 2, weights=w)),
-        calibration_error=calibration_error(answer == is_kpo, np.maximum(p, 1 - p), weights=w),
+        labels=names,
         per_class={
-            label: LabelScores(float(precision[i]), float(recall[i]), int((is_kpo == bool(i)).sum()))
-            for i, label in enumerate(ANSWERS)
+            label: LabelScores(
+                float(precision[i]), float(recall[i]), _auc(actual == label, p[:, i], w), int((actual == label).sum())
+            )
+            for i, label in enumerate(names)
         },
-        confusion=confusion.tolist(),
-        neither_auc=(float(metrics.roc_auc_score(~decided, p_neither, sample_weight=weights)) if apart else None),
+        in_scope=in_scope,
+        out_of_scope_auc=out_auc,
     )
+
+
+def _figures(labels: NDArray[np.str_], proba: Floats, names: Sequence[str], weights: Floats) -> Figures:
+    predicted = np.array(names)[proba.argmax(axis=1)]
+    actual = labels[:, None] == np.array(names)
+    p_right = np.clip(proba[actual], np.finfo(np.float64).eps, 1)
+    present = sorted(set(labels) | set(predicted))
+    return Figures(
+        accuracy=float(metrics.accuracy_score(labels, predicted, sample_weight=weights)),
+        macro_f1=float(
+            metrics.f1_score(
+                labels, predicted, labels=present, average="macro", zero_division=0, sample_weight=weights
+            )
+        ),
+        auc=_auc(labels == names[1], proba[:, 1], weights) if len(names) == 2 else None,
+        log_loss=float(np.average(-np.log(p_right), weights=weights)),
+        brier=float(np.average(((proba - actual) ** 2).sum(axis=1), weights=weights)),
+        calibration_error=calibration_error(labels == predicted, proba.max(axis=1), weights=weights),
+        confusion=metrics.confusion_matrix(labels, predicted, labels=list(names), sample_weight=weights).tolist(),
+    )
+
+
+def _auc(positive: NDArray[np.bool_], scores: Floats, weights: Floats) -> float | None:
+    """Return the area under the ROC curve; None without weight on either side."""
+    if not (weights[positive].any() and weights[~positive].any()):
+        return None
+    return float(metrics.roc_auc_score(positive, scores, sample_weight=weights))
 
 
 def calibration_error(

@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 from outsort import text as text_module
 from outsort.buffers import checked
 from outsort.errors import ModelError
-from outsort.labels import ANSWERS, LABELS, NEITHER
-from outsort.numeric import Floats, logsumexp, odds_to_proba
+from outsort.labels import in_order
+from outsort.numeric import Floats, log_logistic, logsumexp
 
-#: Intercepts and slopes that leave log-odds unchanged: of KPO against BPO, and of NEITHER against both.
-UNCALIBRATED = np.array([[0.0, 1.0], [0.0, 1.0]])
+#: The bias and decay of clause weights of a model that learnt none: about 1 / rank.
+POSITION = np.array([-4.0, 1.0])
+#: A clause counts no less than the logistic function of minus this.
+MAX_LOGIT = 500.0
 
 
 class Vector(NamedTuple):
@@ -35,27 +37,51 @@ class Vector(NamedTuple):
     values: Floats
 
 
+class Reading(NamedTuple):
+    """A text as the model reads it, clause by clause.
+
+    Attributes:
+        spans: start and end of each of the n_clauses clauses, in characters of the text.
+        vectors: the vector of each.
+        shares: float64 (n_clauses,), how much each counts, adding up to 1.
+        scores: float64 (n_clauses, n_lines), the scores of its service lines.
+    """
+
+    spans: list[tuple[int, int]]
+    vectors: list[Vector]
+    shares: Floats
+    scores: Floats
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Model:
     """A multinomial logistic regression over service lines, which roll up to labels.
 
     A model trained without service lines uses the labels as lines. The weights are sparse, in CSR form: those
     of term t are ``weights[indptr[t]:indptr[t + 1]]``, in the columns ``indices[indptr[t]:indptr[t + 1]]``.
-    There is a column for each of the n_lines lines, followed by the labels BPO, KPO and NEITHER, whose
-    weights apply to each of their lines. All other weights are zero.
+    There is a column for each of the n_lines lines; then one for each of the n_labels labels, whose weights
+    apply to each of their lines; then one for how much a clause says about the work. All other weights are
+    zero.
+
+    A text is read by its clauses (`outsort.text.clauses`). A clause of rank r, from 1, that says w counts
+    sigmoid(bias + w - decay * log(r)), divided by the sum over the text. Label scores of the clauses after the
+    first are lowered by `later`; the scores of a text are the weighted sums.
 
     Attributes:
         terms: the n_terms distinct terms the model knows.
         idf: float32 (n_terms,), inverse document frequency, scaled down for pieces of words, above 0.
         indptr: int32 (n_terms + 1,), non-decreasing from 0 to n_weights.
-        indices: int16 (n_weights,), from 0 to n_lines + 2.
+        indices: int16 (n_weights,), from 0 to n_lines + n_labels.
         weights: float32 (n_weights,).
         bias: float32 (n_lines,).
         lines: the n_lines distinct names of the service lines.
-        line_labels: the label of each line: BPO, KPO or NEITHER; BPO and KPO must occur.
-        calibration: float64 (2, 2), intercept and positive slope that calibrate the log-odds of KPO against
-            BPO, and of NEITHER against both.
-        threshold: least confidence of an accepted answer, 0.5 to 1, as certified on held-out rows; NaN if
+        line_labels: the label of each line; there are two labels or more.
+        out_of_scope: the label for what is out of scope; "" if no label has that role.
+        position: float64 (2,), bias and decay of the weights of clauses; the decay is 0 or above.
+        later: float64 (n_labels,), what the scores of later clauses are too high by.
+        calibration: float64 (n_labels, 2), intercept and positive slope of each label's scores; those of
+            `out_of_scope` apply to its log-odds against all others.
+        threshold: least confidence of an accepted answer, 0 to 1, as certified on held-out rows; NaN if
             none was certified.
         seen: uint32 (n_seen,), ascending hashes of the training texts: see `identity.hashes_of`.
         about: where the model came from, in plain dicts, strings and numbers: data, settings, versions and
@@ -73,13 +99,20 @@ class Model:
     bias: NDArray[np.float32]
     lines: Sequence[str]
     line_labels: Sequence[str]
-    calibration: Floats = field(default_factory=UNCALIBRATED.copy)
+    out_of_scope: str = ""
+    position: Floats = field(default_factory=POSITION.copy)
+    later: Floats = field(default_factory=lambda: np.empty(0))
+    calibration: Floats = field(default_factory=lambda: np.empty((0, 2)))
     threshold: float = float("nan")
     seen: NDArray[np.uint32] = field(default_factory=lambda: np.empty(0, np.uint32))
     about: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        n_terms, n_lines, n_weights = len(self.terms), len(self.lines), len(self.weights)
+        n_terms, n_lines, n_weights, n_labels = len(self.terms), len(self.lines), len(self.weights), len(self.labels)
+        if not len(self.later):
+            object.__setattr__(self, "later", np.zeros(n_labels))
+        if not len(self.calibration):
+            object.__setattr__(self, "calibration", uncalibrated(n_labels))
         dtypes = {
             "idf": np.float32,
             "indptr": np.int32,
@@ -107,48 +140,52 @@ class Model:
         )
         _require(
             len(self.indices) == n_weights
-            and bool(((self.indices >= 0) & (self.indices < n_lines + len(LABELS))).all()),
+            and bool(((self.indices >= 0) & (self.indices <= n_lines + n_labels)).all()),
             "indices do not match weights and lines",
         )
         _require(len(self.bias) == n_lines, "bias does not match lines")
         _require(len(set(self.lines)) == n_lines, "a service line occurs twice")
+        _require(len(self.line_labels) == n_lines and n_labels > 1, "its lines do not have two labels or more")
+        _require(self.out_of_scope in (*self.labels, ""), "the label for what is out of scope has no line")
+        for name, shape in (("position", (2,)), ("later", (n_labels,)), ("calibration", (n_labels, 2))):
+            array = getattr(self, name)
+            _require(
+                isinstance(array, np.ndarray)
+                and array.dtype == np.float64
+                and array.shape == shape
+                and bool(np.isfinite(array).all()),
+                f"its {name} is not {' by '.join(map(str, shape))} numbers",
+            )
+        _require(self.position[1] >= 0, "its later clauses count more than the first")
+        _require(bool((self.calibration[:, 1] > 0).all()), "a slope of its calibration is not positive")
         _require(
-            len(self.line_labels) == n_lines and set(ANSWERS) <= set(self.line_labels) <= set(LABELS),
-            "the labels of its lines are not BPO, KPO and optionally NEITHER",
-        )
-        _require(
-            isinstance(self.calibration, np.ndarray)
-            and self.calibration.dtype == np.float64
-            and self.calibration.shape == (2, 2)
-            and bool(np.isfinite(self.calibration).all() and (self.calibration[:, 1] > 0).all()),
-            "its calibration is not two intercepts and two positive slopes",
-        )
-        _require(
-            isinstance(self.threshold, float) and (bool(np.isnan(self.threshold)) or 0.5 <= self.threshold <= 1),
-            "its threshold is not between 0.5 and 1",
+            isinstance(self.threshold, float) and (bool(np.isnan(self.threshold)) or 0 <= self.threshold <= 1),
+            "its threshold is not between 0 and 1",
         )
 
     def __repr__(self) -> str:
         lines = f"{len(self.lines)} service lines, " if self.has_lines else ""
-        return (
-            f"Model({lines}{len(set(self.line_labels))} labels, {len(self.terms):,} terms, "
-            f"fingerprint {self.fingerprint!r})"
-        )
+        return f"Model({lines}{len(self.labels)} labels, {len(self.terms):,} terms, fingerprint {self.fingerprint!r})"
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """The n_labels labels: sorted, with the one for what is out of scope last."""
+        return in_order(self.line_labels, self.out_of_scope)
 
     @property
     def classes_(self) -> NDArray[np.str_]:
-        """The labels in the order of the columns of `predict_proba`: BPO, KPO."""
-        return np.array(ANSWERS)
+        """The labels in the order of the columns of `predict_proba`."""
+        return np.array(self.labels)
+
+    @property
+    def n_in_scope(self) -> int:
+        """The number of labels but `out_of_scope`."""
+        return len(self.labels) - bool(self.out_of_scope)
 
     @property
     def has_lines(self) -> bool:
         """Whether the model has service lines, not only labels."""
         return list(self.lines) != list(self.line_labels)
-
-    @property
-    def knows_neither(self) -> bool:
-        """Whether the training data had rows labelled NEITHER."""
-        return NEITHER in self.line_labels
 
     @cached_property
     def vocabulary(self) -> dict[str, int]:
@@ -158,13 +195,18 @@ class Model:
     @cached_property
     def label_columns(self) -> NDArray[np.intp]:
         """The weight column of each line's label: intp (n_lines,)."""
-        return len(self.lines) + np.array([LABELS.index(label) for label in self.line_labels])
+        return len(self.lines) + self._codes
+
+    @cached_property
+    def _codes(self) -> NDArray[np.intp]:
+        return np.array([self.labels.index(label) for label in self.line_labels])
 
     @cached_property
     def fingerprint(self) -> str:
         """The first 12 hexadecimal digits of a SHA-256 of everything that its answers depend on."""
-        digest = hashlib.sha256("\n".join([*self.terms, *self.lines, *self.line_labels]).encode())
-        for array in (self.idf, self.indptr, self.indices, self.weights, self.bias, self.calibration):
+        digest = hashlib.sha256("\n".join([*self.terms, *self.lines, *self.line_labels, self.out_of_scope]).encode())
+        for name in ("idf", "indptr", "indices", "weights", "bias", "position", "later", "calibration"):
+            array = getattr(self, name)
             digest.update(np.ascontiguousarray(array).data)
         digest.update(np.float64(self.threshold).tobytes())
         return digest.hexdigest()[:12]
@@ -199,77 +241,105 @@ class Model:
         before = np.cumsum(lengths) - lengths
         return np.arange(len(owner)) + (starts - before)[owner], owner
 
-    def line_scores(self, texts: Iterable[str]) -> Floats:
-        """Return the score of every service line: float64 (n_texts, n_lines), up to a constant per row."""
-        rows = [self.vector_scores(self.vectorize(text)) for text in checked(texts)]
-        return np.array(rows, dtype=np.float64).reshape(len(rows), len(self.lines))
+    def read(self, text: str) -> Reading:
+        """Read a text by its clauses; a text without words is one clause."""
+        found = text_module.clauses(text)
+        spans = [span for span in found if text_module.words(text[slice(*span)])] or [(0, len(text))]
+        vectors = [self.vectorize(text[start:end]) for start, end in spans]
+        sums = np.array([self._sums(vector) for vector in vectors])
+        n_lines = len(self.lines)
+        scores = self.bias.astype(np.float64) + sums[:, :n_lines] + sums[:, self.label_columns]
+        return Reading(spans, vectors, clause_shares(sums[:, -1], self.position), scores)
 
-    def vector_scores(self, vector: Vector) -> Floats:
-        """Return the score of every service line for one vector: float64 (n_lines,)."""
+    def _sums(self, vector: Vector) -> Floats:
+        """Return the weighted sum of a clause's terms in each column: float64 (n_lines + n_labels + 1,)."""
         places, owner = self.term_weights(vector.ids)
         products = self.weights[places] * vector.values[owner]
-        sums = np.bincount(self.indices[places], weights=products, minlength=len(self.lines) + len(LABELS))
-        return self.bias.astype(np.float64) + sums[: len(self.lines)] + sums[self.label_columns]
+        n_columns = len(self.lines) + len(self.labels) + 1
+        return np.asarray(np.bincount(self.indices[places], weights=products, minlength=n_columns))
 
-    def line_proba(self, texts: Iterable[str]) -> Floats:
-        """Return the probability of every service line: float64 (n_texts, n_lines), rows sum to 1."""
-        scores = self.line_scores(texts)
-        return np.exp(scores - logsumexp(scores)[:, None])
+    def label_scores(self, reading: Reading) -> Floats:
+        """Roll a text up to the scores of the labels: float64 (n_labels,), up to a constant."""
+        of_clauses = self.roll_up(reading.scores)
+        of_clauses[1:] -= self.later
+        return np.asarray(reading.shares @ of_clauses)
 
-    def decision_function(self, texts: Iterable[str]) -> Floats:
-        """Return the log-odds of KPO against BPO: float64 (n_texts,), above 0 for KPO."""
-        return self.log_odds(self.line_scores(texts))
+    def best_line(self, reading: Reading, answer: int) -> str:
+        """Return the most probable service line of a text among those of a label, given by its index."""
+        lines = self.lines_of(self.labels[answer])
+        return self.lines[lines[(reading.shares @ reading.scores[:, lines]).argmax()]]
+
+    def roll_up(self, scores: Floats) -> Floats:
+        """Return the score of each label for each clause: (n_clauses, n_lines) to (n_clauses, n_labels)."""
+        return np.stack([logsumexp(scores[:, self.lines_of(label)]) for label in self.labels], axis=1)
+
+    def log_proba(self, label_scores: Floats) -> Floats:
+        """Return calibrated log-probabilities: float64 (n, n_labels) for label scores (n, n_labels)."""
+        return log_proba(label_scores, self.calibration, self.n_in_scope)
+
+    def predict_log_proba(self, texts: Iterable[str]) -> Floats:
+        """Return the logarithm of `predict_proba`; its differences are the log-odds between two labels."""
+        rows = [self.label_scores(self.read(text)) for text in checked(texts)]
+        return self.log_proba(np.array(rows, dtype=np.float64).reshape(len(rows), len(self.labels)))
 
     def predict_proba(self, texts: Iterable[str]) -> Floats:
-        """Return the probabilities of BPO and KPO, given that the work is one of the two.
+        """Return the probability of each label.
 
         Args:
             texts: n_texts strings.
 
         Returns:
-            float64 (n_texts, 2), columns as in `classes_`, rows sum to 1.
+            float64 (n_texts, n_labels), columns as in `classes_`, rows sum to 1.
 
         Raises:
             TypeError: `texts` is one string, or contains something that is not a string.
         """
-        return odds_to_proba(self.decision_function(texts))
+        return np.exp(self.predict_log_proba(texts))
 
     def predict(self, texts: Iterable[str]) -> NDArray[np.str_]:
-        """Return the more probable of BPO and KPO for each text: str (n_texts,); a tie is BPO."""
-        return self.classes_[(self.decision_function(texts) > 0).astype(np.intp)]
+        """Return the most probable label of each text: str (n_texts,); the first of a tie."""
+        return self.classes_[self.predict_log_proba(texts).argmax(axis=1)]
 
-    def neither_proba(self, texts: Iterable[str]) -> Floats:
-        """Return the probability that the work is neither: float64 (n_texts,).
 
-        All NaN if the model was trained without rows labelled NEITHER.
-        """
-        return self.neither(self.line_scores(texts))
+def log_proba(label_scores: Floats, calibration: Floats, n_in_scope: int) -> Floats:
+    """Return calibrated log-probabilities of the labels: float64 (n, n_labels).
 
-    def log_odds(self, scores: Floats) -> Floats:
-        """Roll line scores (n_texts, n_lines) up to the log-odds of KPO against BPO (n_texts,)."""
-        bpo, kpo = (logsumexp(scores[:, self.lines_of(label)]) for label in ANSWERS)
-        return self.calibrated(kpo - bpo, of_neither=False)
+    Of the labels in scope, given that one of them is right, the softmax of intercept + slope * score. Of the
+    label out of scope, the logistic function of intercept + slope * log-odds against all others.
 
-    def neither_log_odds(self, scores: Floats) -> Floats:
-        """Roll line scores (n_texts, n_lines) up to the log-odds of NEITHER against both (n_texts,).
+    Args:
+        label_scores: float64 (n, n_labels).
+        calibration: float64 (n_labels, 2), intercepts and slopes.
+        n_in_scope: the number of labels but the one out of scope, which is last.
+    """
+    scores, intercepts, slopes = label_scores[:, :n_in_scope], *calibration[:n_in_scope].T
+    calibrated = intercepts + slopes * scores
+    within = calibrated - logsumexp(calibrated)[:, None]
+    if n_in_scope == label_scores.shape[1]:
+        return np.asarray(within)
+    intercept, slope = calibration[n_in_scope]
+    out = intercept + slope * (label_scores[:, n_in_scope] - logsumexp(scores))
+    return np.hstack([within + log_logistic(-out)[:, None], log_logistic(out)[:, None]])
 
-        All NaN if the model was trained without rows labelled NEITHER.
-        """
-        if not self.knows_neither:
-            return np.full(len(scores), np.nan)
-        is_neither = np.array(self.line_labels) == NEITHER
-        log_odds = logsumexp(scores[:, is_neither]) - logsumexp(scores[:, ~is_neither])
-        return self.calibrated(log_odds, of_neither=True)
 
-    def neither(self, scores: Floats) -> Floats:
-        """Roll line scores (n_texts, n_lines) up to the probability of NEITHER (n_texts,)."""
-        return odds_to_proba(self.neither_log_odds(scores))[:, 1]
+def uncalibrated(n_labels: int) -> Floats:
+    """Return the calibration that leaves probabilities as they are: float64 (n_labels, 2)."""
+    return np.tile([0.0, 1.0], (n_labels, 1))
 
-    def calibrated(self, log_odds: Floats, *, of_neither: bool) -> Floats:
-        """Calibrate log-odds (n_texts,): of NEITHER against both, or of KPO against BPO."""
-        intercept, slope = self.calibration[int(of_neither)]
-        result: Floats = intercept + slope * log_odds
-        return result
+
+def clause_shares(says: Floats, position: Floats) -> Floats:
+    """Return how much each clause of a text counts, adding up to 1: float64 (n_clauses,).
+
+    Args:
+        says: float64 (n_clauses,), how much each says about the work, in log-odds.
+        position: float64 (2,), as in `Model`.
+
+    >>> clause_shares(np.zeros(3), np.array([-20.0, 1.0])).round(3).tolist()
+    [0.545, 0.273, 0.182]
+    """
+    logits = position[0] + says - position[1] * np.log(np.arange(1, len(says) + 1))
+    weights = np.exp(log_logistic(np.maximum(logits, -MAX_LOGIT)))
+    return np.asarray(weights / weights.sum())
 
 
 def _require(condition: bool, complaint: str) -> None:  # noqa: FBT001

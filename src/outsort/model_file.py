@@ -33,7 +33,7 @@ from outsort.model import Model
 
 FORMAT = "outsort model"
 #: Incremented when older files can no longer be read correctly.
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 #: How arrays may be stored.
 _DTYPES = ("<f2", "<f4", "<f8", "<i2", "<i4", "<u4")
 #: What plain data are pickled with.
@@ -46,7 +46,7 @@ _OPCODES = """
 _MAX_EXPANSION = 10
 #: The version in the first bytes of a file, which older files have in the same place.
 _VERSION_MARK = re.compile(rb"format_version\x94?K(.)", re.DOTALL)
-_ARRAYS = ("idf", "indptr", "indices", "weights", "bias", "calibration", "seen")
+_ARRAYS = ("idf", "indptr", "indices", "weights", "bias", "position", "later", "calibration", "seen")
 
 
 def save(model: Model, path: Path | str, *, force: bool = False) -> int:
@@ -73,6 +73,7 @@ def pack(model: Model) -> bytes:
         # the bytes of a file the same whether the model was fitted in this process or in another.
         "lines": [sys.intern(line) for line in model.lines],
         "line_labels": [sys.intern(label) for label in model.line_labels],
+        "out_of_scope": sys.intern(model.out_of_scope),
         "threshold": model.threshold,
         "about": model.about,
     }
@@ -148,6 +149,7 @@ def unpack(raw: bytes, path: Path | str) -> Model:
             terms=content["terms"].split("\n"),
             lines=tuple(content["lines"]),
             line_labels=tuple(content["line_labels"]),
+            out_of_scope=content["out_of_scope"],
             threshold=content["threshold"],
             about=content["about"],
             **arrays,
@@ -183,6 +185,8 @@ def _check_plain(content: dict[str, Any], budget: int) -> None:
     for key in ("lines", "line_labels"):
         if not (isinstance(content[key], list) and all(isinstance(name, str) for name in content[key])):
             raise TypeError(f"{key} are not strings")
+    if not isinstance(content["out_of_scope"], str):
+        raise TypeError("out_of_scope is not a string")
     if not (isinstance(content["threshold"], float) and isinstance(content["about"], dict)):
         raise TypeError("threshold is not a number, or about is not a dict")
     left: list[object] = [content]

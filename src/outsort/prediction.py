@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -13,11 +12,9 @@ import numpy as np
 from outsort import model_file
 from outsort import text as text_module
 from outsort.buffers import checked
-from outsort.decision import ACCEPT, REASONS, REVIEW, confidence, reasons, threshold_of
-from outsort.explanation import explain_scored
-from outsort.labels import ANSWERS, KPO
+from outsort.decision import ACCEPT, REASONS, REVIEW, reasons, threshold_of
+from outsort.explanation import explain_read
 from outsort.model import Model
-from outsort.numeric import odds_to_proba
 
 if TYPE_CHECKING:
     from outsort.explanation import Explanation, Precedent
@@ -32,11 +29,11 @@ class Prediction:
 
     Attributes:
         text: the original text.
-        label: BPO or KPO, whichever is more probable.
-        probability: of the label, given that the work is BPO or KPO; 0.5 to 1.
+        label: the most probable label.
+        probability: its probability.
+        probabilities: the probability of every label, in the order of `Model.labels`; they add up to 1.
         service_line: the most probable service line of that label; None if the model has no lines, or knows
             no term of the text.
-        neither: probability that the work is neither; None if the model was trained without such rows.
         terms_for: the top words and pairs for the label, strongest first, with their contributions to the
             label's log-odds.
         terms_against: the top words and pairs against it, strongest first, with negative contributions.
@@ -47,22 +44,12 @@ class Prediction:
     text: str
     label: str
     probability: float
+    probabilities: dict[str, float]
     service_line: str | None
-    neither: float | None
     terms_for: Terms
     terms_against: Terms
     decision: str
     reason: str
-
-    @property
-    def p_kpo(self) -> float:
-        """The probability of KPO, given that the work is BPO or KPO."""
-        return self.probability if self.label == KPO else 1 - self.probability
-
-    @property
-    def p_neither(self) -> float:
-        """The probability of NEITHER, or NaN."""
-        return math.nan if self.neither is None else self.neither
 
 
 @overload
@@ -78,7 +65,7 @@ def predict(texts: Iterable[str], model: Model | None = None, *, n_terms: int = 
 def predict(
     texts: str | Iterable[str], model: Model | None = None, *, n_terms: int = 3
 ) -> Prediction | list[Prediction]:
-    """Classify one or more texts as BPO or KPO.
+    """Classify one or more texts.
 
     Args:
         texts: one text, or n_texts of them.
@@ -103,22 +90,18 @@ def predictions(texts: Iterable[str], model: Model | None = None, *, n_terms: in
     return (predict_explained(model, text, n_terms)[0] for text in checked(texts))
 
 
-def strongest_terms(explanation: Explanation, label: str, n_terms: int = 3) -> tuple[Terms, Terms]:
-    """Return the top terms for a label, and those against it.
+def strongest_terms(explanation: Explanation, n_terms: int = 3) -> tuple[Terms, Terms]:
+    """Return the top terms for the label of an explanation, and those against it.
 
     Args:
         explanation: the explanation of a text.
-        label: BPO or KPO.
         n_terms: return no more than this many of each.
 
     Returns:
         The terms with positive, and those with negative contributions to the label's log-odds, strongest
         first.
     """
-    sign = 1 if label == KPO else -1
-    ranked = sorted(
-        ((term, sign * figure) for term, figure in explanation.contributions.items()), key=lambda item: item[1]
-    )
+    ranked = sorted(explanation.contributions.items(), key=lambda item: item[1])
     return (
         tuple(item for item in ranked[::-1] if item[1] > 0)[:n_terms],
         tuple(item for item in ranked if item[1] < 0)[:n_terms],
@@ -133,30 +116,29 @@ def default_model() -> Model:
 
 def predict_explained(model: Model, text: str, n_terms: int = 3) -> tuple[Prediction, Explanation]:
     """Return the prediction for one text, as `predict` does, and its explanation."""
-    vector = model.vectorize(text)
-    scores = model.vector_scores(vector)
-    explanation = explain_scored(model, text, vector, scores)
-    answer = int(explanation.log_odds > 0)
-    log_odds, neither = np.array([explanation.log_odds]), model.neither(scores[None, :])
-    words = [word for word in text_module.words(text) if word.strip("0123456789_")]
+    reading = model.read(text)
+    label_scores = model.label_scores(reading)
+    explanation = explain_read(model, text, reading, label_scores)
+    proba = np.exp(model.log_proba(label_scores[None, :])[0])
+    answer = int(proba.argmax())
+    in_order = (word for span in reading.spans for word in text_module.words(text[slice(*span)]))
+    words = [word for word in in_order if word.strip("0123456789_")]
+    n_terms_known = sum(len(vector.ids) for vector in reading.vectors)
     reason = reasons(
         np.array([not text.strip()]),
-        confidence(log_odds, neither),
-        neither,
+        proba[[answer]],
         np.array([len(words)]),
         np.array([sum(word in model.vocabulary for word in words)]),
-        np.array([len(vector.ids)]),
+        np.array([n_terms_known]),
         threshold_of(model),
     )[0]
-    lines = model.lines_of(ANSWERS[answer])
-    has_line = model.has_lines and len(vector.ids) > 0
-    terms_for, terms_against = strongest_terms(explanation, ANSWERS[answer], n_terms)
+    terms_for, terms_against = strongest_terms(explanation, n_terms)
     prediction = Prediction(
         text=text,
-        label=ANSWERS[answer],
-        probability=float(odds_to_proba(log_odds)[0, answer]),
-        service_line=model.lines[lines[scores[lines].argmax()]] if has_line else None,
-        neither=float(neither[0]) if model.knows_neither else None,
+        label=model.labels[answer],
+        probability=float(proba[answer]),
+        probabilities=dict(zip(model.labels, proba.tolist(), strict=True)),
+        service_line=model.best_line(reading, answer) if model.has_lines and n_terms_known else None,
         terms_for=terms_for,
         terms_against=terms_against,
         decision=REVIEW if reason else ACCEPT,
@@ -174,6 +156,11 @@ def explanation_record(
         "log_odds": explanation.log_odds,
         "bias": explanation.bias,
         "spread": explanation.spread,
+        "clauses": [
+            {"text": text[clause.start : clause.end].strip(), "start": clause.start, "end": clause.end}
+            | {"share": round(clause.share, 6)}
+            for clause in explanation.clauses
+        ],
         "words": [
             {"word": text[start:end], "start": start, "end": end, "log_odds": figure}
             for start, end, figure in explanation.words
@@ -191,7 +178,7 @@ def record(prediction: Prediction) -> dict[str, Any]:
         "text": prediction.text,
         "label": prediction.label,
         "probability": round(prediction.probability, 6),
-        "neither": None if prediction.neither is None else round(prediction.neither, 6),
+        "probabilities": {label: round(p, 6) for label, p in prediction.probabilities.items()},
         "service_line": prediction.service_line,
         "decision": prediction.decision,
         "reason": prediction.reason,

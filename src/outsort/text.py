@@ -1,4 +1,4 @@
-r"""From text to terms: the definition shared by training, prediction and explanation.
+r"""From text to clauses and terms: the definition shared by training, prediction and explanation.
 
 A text is normalised to Unicode form NFKC and lower-cased. Its words are runs of letters, digits and
 underscores (``\w``), split every 64 characters to bound their length. The terms of a text are its words,
@@ -105,3 +105,77 @@ def terms(text: str) -> Iterator[str]:
     yield from pairs(in_order)
     for word in in_order:
         yield from pieces(word)
+
+
+#: A full stop after one of these words, in lower case, does not end a sentence.
+ABBREVIATIONS = frozenset(
+    "approx co corp dept dr eg est excl fig ie inc incl ltd max min mr mrs ms no nos pp ref sr st tel vs".split()
+)
+#: Longer clauses are cut after every so many words: lists that lost their line breaks have no other ends.
+MAX_WORDS = 20
+#: From this one on, the clauses of a text are one: it bounds the memory that a text can take.
+MAX_CLAUSES = 1000
+#: White space at which a clause ends, marks that end a sentence, marks that may follow those or come before
+#: its first word, and marks that begin an item of a list.
+LINE_BREAKS, ENDS, CLOSING, OPENING = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029", ".!?", "\"')]", "\"'([*-"
+BULLETS = "*\u2022\u2023\u2043\u25aa\u25cf\u25e6\u00b7"
+_VISIBLE = re.compile(r"\S")
+_MARKS = re.compile(f"[{LINE_BREAKS}]|[{re.escape(ENDS + CLOSING)}]+|[{BULLETS}]")
+_LAST_TOKEN = re.compile(r"(?<![a-zA-Z0-9'])[a-zA-Z0-9]{1,7}\Z")
+
+
+def clauses(text: str) -> list[tuple[int, int]]:
+    """Return the start and end of each clause of `text`: its sentences, lines and list items that hold a word.
+
+    A full stop ends a sentence if white space and then a capital, a digit or an opening mark follow, unless
+    it belongs to an abbreviation, an initial or the number of an item. Parts without a word belong to the
+    clause before, or else to the one after, so the clauses cover the text; a text without words is one.
+    Clauses of more than `MAX_WORDS` words are cut.
+
+    >>> text = "Key invoices. Approx. 5 a day!\\n- Excel needed"
+    >>> [text[start:end] for start, end in clauses(text)]
+    ['Key invoices.', ' Approx. 5 a day!\\n', '- Excel needed']
+    """
+    starts: list[int] = []
+    for start, end in itertools.pairwise([0, *_ends(text), len(text)]):
+        words = [word.start() for word in _WORD.finditer(text, start, end)]
+        starts += [start, *words[MAX_WORDS::MAX_WORDS]]
+        if len(starts) >= MAX_CLAUSES:
+            break
+    return list(itertools.pairwise([*starts[:MAX_CLAUSES], len(text)]))
+
+
+def _ends(text: str) -> Iterator[int]:
+    """Yield where a sentence, line or list item ends that holds a word, if another word follows."""
+    word = _WORD.search(text)
+    for mark in _MARKS.finditer(text):
+        place = _break_at(text, mark)
+        if word and place is not None and word.start() < place:
+            word = _WORD.search(text, place)
+            if word:
+                yield place
+
+
+def _break_at(text: str, mark: re.Match[str]) -> int | None:
+    """Return where a clause begins because of a mark, or None."""
+    start, end = mark.span()
+    found = mark[0]
+    if found in LINE_BREAKS:
+        return end
+    if end == len(text) or not text[end].isspace():
+        return None
+    if found in BULLETS:
+        return start if start and text[start - 1].isspace() else None
+    if "!" in found or "?" in found:
+        return end
+    following = _VISIBLE.search(text, end)
+    if "." not in found or following is None:
+        return None
+    if not (following[0].isupper() or following[0].isdecimal() or following[0] in OPENING):
+        return None
+    before = _LAST_TOKEN.search(text, max(0, start - 9), start)
+    return None if before and _is_abbreviation(before[0]) else end
+
+
+def _is_abbreviation(token: str) -> bool:
+    return len(token) == 1 or (token.isdigit() and len(token) == 2) or token.lower() in ABBREVIATIONS

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from outsort.data.identity import as_text, same_text
+from outsort.data.marks import Marks, read_marks
 from outsort.data.problems import listed, shortened
 from outsort.data.table import read_table
 from outsort.errors import DataError
-from outsort.labels import ANSWERS, LABELS, UNCLEAR
+from outsort.labels import UNCLEAR, find_out_of_scope, spellings
 from outsort.tables.columns import find_column
 
 if TYPE_CHECKING:
@@ -26,11 +28,14 @@ class Dataset:
     Attributes:
         frame: the table they came from, row by row the same as `texts`.
         texts: n_rows strings, none of them blank.
-        labels: n_rows of BPO, KPO, NEITHER (or UNCLEAR, where it was allowed).
+        labels: n_rows labels (or UNCLEAR, where it was allowed), each spelled in one way.
         lines: n_rows names of service lines, or None when the data has no such column.
         n_repeats: duplicate rows dropped: same text, label and line as an earlier row.
         source: the name of the data in messages.
         encoding: the encoding of the file it came from; utf-8 for a frame.
+        out_of_scope: the label for what is out of scope; "" if there is none.
+        merged: spellings of labels that differ only in case from the one that is used, with that one.
+        marks: the marked clauses of texts, by the texts' keys.
     """
 
     frame: pd.DataFrame
@@ -40,6 +45,9 @@ class Dataset:
     n_repeats: int
     source: str
     encoding: str
+    out_of_scope: str = ""
+    merged: Mapping[str, str] = field(default_factory=dict)
+    marks: Mapping[str, Marks] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
@@ -59,6 +67,9 @@ def read(
     text_column: str | None = None,
     label_column: str | None = None,
     line_column: str | None = None,
+    out_of_scope: str | None = None,
+    clauses: Path | str | None = None,
+    known_labels: Sequence[str] | None = None,
     for_training: bool = True,
 ) -> Dataset:
     """Read labelled descriptions and check them.
@@ -68,9 +79,13 @@ def read(
         text_column: name of the text column; None to detect it by its usual names.
         label_column: likewise for the labels.
         line_column: likewise for the service lines, which are optional.
+        out_of_scope: the label for what is out of scope; None to find it by its usual names, such as
+            NEITHER; "" for no such label.
+        clauses: a table of marked clauses, see `read_marks`; None for none.
+        known_labels: the labels of a model, which all labels must be among.
         for_training: drop duplicate rows, and refuse what nothing can be learnt from: UNCLEAR, one text
-            or service line under two labels, fewer than two rows of BPO or KPO. Pass False to measure
-            with such rows.
+            or service line under two labels, fewer than two labels, or fewer than two rows of one. Pass
+            False to measure with such rows.
 
     Raises:
         DataError: the data cannot be read, lack a column, or hold rows that must be fixed first.
@@ -81,11 +96,13 @@ def read(
     label_name = find_column(*table.columns, "label", label_column)
     line_name = find_column(*table.columns, "line", line_column, optional=True)
     texts = [as_text(cell) for cell in frame[text_name]]
-    labels = [as_text(cell).strip().upper() for cell in frame[label_name]]
+    written = [as_text(cell).strip() for cell in frame[label_name]]
+    spelled = spellings(written, *([] if known_labels is None else [(*known_labels, UNCLEAR)]))
+    labels = [spelled[label] for label in written]
     lines = None if line_name is None else [as_text(c).strip() for c in frame[line_name]]
     rows = list(frame.index)
 
-    problems = list(_row_problems(rows, texts, labels, lines, for_training=for_training))
+    problems = list(_row_problems(rows, texts, labels, lines, known_labels, for_training=for_training))
     keep = list(range(len(texts)))
     if for_training:
         problems += _conflicts("text", rows, [same_text(text) for text in texts], labels)
@@ -104,6 +121,9 @@ def read(
         n_repeats=len(texts) - len(keep),
         source=table.source,
         encoding=table.encoding,
+        out_of_scope=_role(labels, out_of_scope, table.source),
+        merged={label: one for label, one in spelled.items() if label != one},
+        marks=read_marks(clauses, texts) if clauses else {},
     )
     if for_training:
         _check_classes(dataset)
@@ -115,17 +135,31 @@ def _row_problems(
     texts: Sequence[str],
     labels: Sequence[str],
     lines: Sequence[str] | None,
+    known_labels: Sequence[str] | None,
     *,
     for_training: bool,
 ) -> Iterable[str]:
-    known = LABELS if for_training else (*LABELS, UNCLEAR)
     for row, text, label, line in zip(rows, texts, labels, lines or labels, strict=True):
         if not text.strip():
             yield f"row {row}: the text is empty"
-        if label not in known:
-            yield f"row {row}: label {label!r} is not one of {', '.join(LABELS)}"
+        if not label:
+            yield f"row {row}: the label is empty"
+        elif label == UNCLEAR and for_training:
+            yield f"row {row}: {UNCLEAR} is for evaluation only; nothing can be learnt from it"
+        elif known_labels is not None and label not in (*known_labels, UNCLEAR):
+            yield f"row {row}: label {label!r} is not one of {', '.join(known_labels)}"
         if not line and label:
             yield f"row {row}: the service line is empty"
+
+
+def _role(labels: Sequence[str], wanted: str | None, source: str) -> str:
+    """Return the label for what is out of scope, as it is spelled here."""
+    if wanted is None:
+        return find_out_of_scope(labels)
+    found = next((label for label in labels if label.casefold() == wanted.casefold()), "")
+    if wanted and not found:
+        raise DataError(f"{source}: no row is labelled {wanted!r}, the label for what is out of scope.")
+    return found
 
 
 def _conflicts(what: str, rows: Sequence[object], keys: Sequence[str], labels: Sequence[str]) -> Iterable[str]:
@@ -138,10 +172,10 @@ def _conflicts(what: str, rows: Sequence[object], keys: Sequence[str], labels: S
 
 
 def _check_classes(dataset: Dataset) -> None:
-    for label in ANSWERS:
-        count = dataset.labels.count(label)
+    counts = Counter(dataset.labels)
+    if len(counts) < 2:
+        found = f"only the label {next(iter(counts))!r}" if counts else "no labelled row"
+        raise DataError(f"{dataset.source}: has {found}. Training needs at least 2 rows of each of 2 labels or more.")
+    for label, count in counts.items():
         if count < 2:
-            raise DataError(
-                f"{dataset.source}: {count or 'no'} row{'s' * (count != 1)} labelled {label}. "
-                f"Training needs at least 2 rows of {' and of '.join(ANSWERS)}."
-            )
+            raise DataError(f"{dataset.source}: 1 row labelled {label}. Training needs at least 2 rows of each label.")

@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 from outsort.data.dataset import Dataset
 from outsort.data.identity import hashes_of
 from outsort.data.values import weights_of
-from outsort.labels import ANSWERS
+from outsort.errors import DataError
 from outsort.metrics import LEVEL, N_RESAMPLES, Scores, score
 from outsort.model import Model
 from outsort.numeric import Floats
@@ -26,7 +26,7 @@ class Judgement(Result):
     """Whether a new model is better than an old one on some rows.
 
     Attributes:
-        n: rows labelled BPO or KPO.
+        n: rows with a label that both models know.
         difference: accuracy of the new model minus that of the old one.
         interval: its bootstrap interval.
         got_right: rows where only the new model is right.
@@ -109,18 +109,20 @@ def compare(
         n_flips: changed rows to list.
 
     Raises:
-        DataError: no row is labelled BPO or KPO; there is no such column; a weight is not a number of 0 or
+        DataError: the models have different labels; no row has one of them; there is no such column; a weight is not a number of 0 or
             above.
     """
+    if old.labels != new.labels:
+        raise DataError(f"The old model answers {', '.join(old.labels)}, the new one {', '.join(new.labels)}.")
     labels = np.array(dataset.labels)
-    decided = np.isin(labels, ANSWERS)
+    decided = np.isin(labels, new.labels)
     weights = weights_of(dataset, weight_column)
     by_old, by_new = (list(predictions(dataset.texts, model)) for model in (old, new))
     before, after = (np.array([a.label for a in answers]) for answers in (by_old, by_new))
 
     def scores(answers: Sequence[Prediction]) -> Scores:
-        p_kpo, p_neither = np.array([(a.p_kpo, a.p_neither) for a in answers]).T
-        return score(labels, p_kpo, p_neither, weights=weights, source=dataset.source)
+        proba = np.array([list(a.probabilities.values()) for a in answers])
+        return score(labels, proba, new.labels, new.out_of_scope, weights=weights, source=dataset.source)
 
     scores_old, scores_new = scores(by_old), scores(by_new)
     gain = np.where(decided, (after == labels).astype(int) - (before == labels), 0)

@@ -13,7 +13,6 @@ from outsort.data.identity import hashes_of
 from outsort.data.values import column_of, weights_of
 from outsort.decision import ACCEPT, REVIEW, threshold_of
 from outsort.explanation import explain
-from outsort.labels import ANSWERS
 from outsort.metrics import Counts, CurvePoint, Decisions, Scores, curve, decisions, intervals, score
 from outsort.model import Model
 from outsort.numeric import Floats
@@ -31,10 +30,11 @@ class Answers:
     Attributes:
         numbers: the number of each of the n_rows rows in its file.
         texts: n_rows strings.
-        labels: str (n_rows,) of BPO, KPO, NEITHER, UNCLEAR.
+        labels: str (n_rows,), the actual labels; UNCLEAR where the text says too little.
         lines: str (n_rows,), the service lines in the data, or None.
-        p_kpo: float64 (n_rows,), the probability of KPO, given that the work is BPO or KPO.
-        p_neither: float64 (n_rows,), the probability of NEITHER, or NaN.
+        proba: float64 (n_rows, n_labels), the probability of each label.
+        names: the n_labels labels that the model knows.
+        out_of_scope: one of them, or "".
         accepted: bool (n_rows,), whether the answer is accepted without review.
         weights: float64 (n_rows,), the weight of each row.
         source: the name of the data in messages.
@@ -45,8 +45,9 @@ class Answers:
     texts: Sequence[str]
     labels: NDArray[np.str_]
     lines: NDArray[np.str_] | None
-    p_kpo: Floats
-    p_neither: Floats
+    proba: Floats
+    names: Sequence[str]
+    out_of_scope: str
     accepted: NDArray[np.bool_]
     weights: Floats
     source: str
@@ -54,23 +55,18 @@ class Answers:
 
     @property
     def predicted(self) -> NDArray[np.str_]:
-        """The likelier of BPO and KPO for each row; a tie is BPO."""
-        return np.where(self.p_kpo > 0.5, *ANSWERS[::-1])
+        """The most probable label of each row; the first of a tie."""
+        return np.array(self.names)[self.proba.argmax(axis=1)]
 
     @property
     def probability(self) -> Floats:
-        """The probability of the predicted label, 0.5 to 1."""
-        return np.maximum(self.p_kpo, 1 - self.p_kpo)
-
-    @property
-    def confidence(self) -> Floats:
-        """The figure compared with the threshold: see `decision.confidence`."""
-        return self.probability * (1 - np.nan_to_num(self.p_neither))
+        """Its probability, which is compared with the threshold."""
+        return np.asarray(self.proba.max(axis=1))
 
 
 @dataclass(frozen=True)
 class Mistake(Result):
-    """A row of BPO or KPO with the wrong answer.
+    """A row with the wrong answer.
 
     Attributes:
         row: its number in the file.
@@ -104,8 +100,8 @@ class Evaluation(Scores):
         curve: precision against coverage.
         mistakes: the wrong rows with the highest probability times weight, worst first.
         intervals: the low and high ends of each score: see `metrics.intervals`.
-        by: for each column, for each of its values, the scores of its rows; of a value without rows of BPO
-            or KPO, the counts only.
+        by: for each column, for each of its values, the scores of its rows; of a value without rows of
+            a known label, the counts only.
         share_seen: the share of the texts that the model was trained on.
     """
 
@@ -124,14 +120,14 @@ def evaluate(
 
     Args:
         model: the model.
-        dataset: read with ``for_training=False``. Rows labelled NEITHER or UNCLEAR count in `neither_auc`
-            and `decision` only.
+        dataset: read with ``for_training=False`` and the model's labels. Rows labelled UNCLEAR count in
+            `out_of_scope_auc` and `decision` only.
         by: columns; each of their values is scored separately.
         weight_column: a column of weights: spend, headcount.
         n_mistakes: mistakes to list.
 
     Raises:
-        DataError: no row is labelled BPO or KPO; a column is missing; a weight is not a number of 0 or above.
+        DataError: no row has a label that the model knows; a column is missing; a weight is not a number of 0 or above.
     """
     answers = answer(model, dataset, by=by, weight_column=weight_column)
     return evaluate_answers(model, answers, n_mistakes=n_mistakes)
@@ -147,8 +143,9 @@ def answer(model: Model, dataset: Dataset, *, by: Sequence[str] = (), weight_col
         texts=dataset.texts,
         labels=np.array(dataset.labels),
         lines=None if dataset.lines is None else np.array(dataset.lines),
-        p_kpo=np.array([a.p_kpo for a in given]),
-        p_neither=np.array([a.p_neither for a in given]),
+        proba=np.array([list(a.probabilities.values()) for a in given]),
+        names=model.labels,
+        out_of_scope=model.out_of_scope,
         accepted=np.array([a.decision == ACCEPT for a in given]),
         weights=weights,
         source=dataset.source,
@@ -161,7 +158,7 @@ def evaluate_answers(model: Model, answers: Answers, *, n_mistakes: int = 10) ->
     a = answers
     return replace(
         measure(model, a, n_mistakes=n_mistakes),
-        intervals=intervals(a.labels, a.p_kpo, a.p_neither, weights=a.weights),
+        intervals=intervals(a.labels, a.proba, a.names, a.out_of_scope, weights=a.weights),
         by={
             name: {str(value): _score_group(a, values == value) for value in sorted(set(values))}
             for name, values in a.groups.items()
@@ -177,27 +174,27 @@ def measure(model: Model, answers: Answers, *, n_mistakes: int = 10) -> Evaluati
     top terms.
     """
     a = answers
-    wrong = np.flatnonzero(np.isin(a.labels, ANSWERS) & (a.labels != a.predicted))
-    worst = wrong[np.argsort(-(a.weights * (a.probability - 0.5))[wrong], kind="stable")]
+    wrong = np.flatnonzero(np.isin(a.labels, a.names) & (a.labels != a.predicted))
+    worst = wrong[np.argsort(-(a.weights * a.probability)[wrong], kind="stable")]
     return Evaluation(
-        **vars(score(a.labels, a.p_kpo, a.p_neither, weights=a.weights, source=a.source)),
-        decision=decisions(a.labels, a.predicted, a.accepted, a.weights, threshold_of(model)),
-        curve=curve(a.labels == a.predicted, a.confidence, a.weights),
+        **vars(score(a.labels, a.proba, a.names, a.out_of_scope, weights=a.weights, source=a.source)),
+        decision=decisions(a.labels, a.names, a.predicted, a.accepted, a.weights, threshold_of(model)),
+        curve=curve(a.labels == a.predicted, a.probability, a.weights),
         mistakes=[_mistake(model, a, i) for i in worst[:n_mistakes].tolist()],
     )
 
 
 def _score_group(answers: Answers, rows: NDArray[np.bool_]) -> Counts:
     a = answers
-    decided = rows & np.isin(a.labels, ANSWERS)
+    decided = rows & np.isin(a.labels, a.names)
     if not a.weights[decided].any():
         return Counts(int(decided.sum()), int((rows & ~decided).sum()))
-    return score(a.labels[rows], a.p_kpo[rows], a.p_neither[rows], weights=a.weights[rows])
+    return score(a.labels[rows], a.proba[rows], a.names, a.out_of_scope, weights=a.weights[rows])
 
 
 def _mistake(model: Model, answers: Answers, i: int) -> Mistake:
     predicted = str(answers.predicted[i])
-    for_, against = strongest_terms(explain(model, answers.texts[i]), predicted)
+    for_, against = strongest_terms(explain(model, answers.texts[i], predicted))
     return Mistake(
         row=answers.numbers[i],
         text=answers.texts[i],

@@ -1,8 +1,9 @@
 """The batch kernel: the model's answers for many texts, in compiled code.
 
-It computes the answers of `Model`, with the same definition of terms, from the bytes of the texts. Terms are
-looked up by 64-bit hashes. ASCII texts are split into words here; all other texts are first replaced by
-their `outsort.text.words`, joined by spaces, so that there is one definition of a word. What the terms of a
+It computes the answers of `Model`, with the same definition of clauses and terms, from the bytes of the texts.
+Terms are looked up by 64-bit hashes. ASCII texts are split into clauses and words here; all other texts are
+first replaced by their `outsort.text.words`, joined by spaces, and by a line break after each of their
+`outsort.text.clauses`, so that there is one definition of a word. What the terms of a
 word add to the scores is cached, because words recur; since a term counts once per text, the terms that
 several words of a text share are then subtracted again.
 
@@ -25,9 +26,8 @@ from numpy.typing import NDArray
 from outsort import text as text_module
 from outsort._numba import nb, njit
 from outsort.buffers import Utf8Column, utf8_column
-from outsort.decision import MAX_NEITHER, confidence, threshold_of
-from outsort.labels import ANSWERS, LABELS
-from outsort.model import Model
+from outsort.decision import threshold_of
+from outsort.model import MAX_LOGIT, Model
 from outsort.numeric import Floats
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 #: Distinct words cached by each worker, with a row of line scores each: 27 MB for a hundred lines.
 _N_CACHED = 1 << 16
-#: Answers this close to a change of label or decision are recomputed by the model, so that neither differs.
-_NEAR_TIE = 3e-5
+#: Probabilities this close to a change of label or decision are computed again by the model.
+_NEAR = 3e-5
 #: Terms with this many weights are stored as dense rows, which are faster to add than single weights.
 _DENSE_FROM = 24
 #: Bytes of text a worker takes at a time; few, so that all workers finish at about the same time.
@@ -47,6 +47,8 @@ _N_BLOCK, _N_TERMS = 64, 256
 #: Bits of a Bloom filter that rejects most unknown pairs: it fits into the CPU cache, unlike the vocabulary.
 _N_PAIR_BITS = 1 << 20
 _WORD_KIND, _PAIR_KIND, _PIECE_KIND = range(3)
+_MAX_LOGIT = MAX_LOGIT
+_MAX_CLAUSES, _MAX_WORDS = text_module.MAX_CLAUSES, text_module.MAX_WORDS
 _PIECE_MARK = ord(text_module.PIECE_MARK)
 _WORD, _PAIR, _PIECE = (np.uint64(seed) for seed in (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9))
 
@@ -55,17 +57,15 @@ class BatchAnswers(NamedTuple):
     """The answers for n texts.
 
     Attributes:
-        log_odds: float64 (n,), of KPO against BPO.
-        neither: float64 (n,), the probability of NEITHER; NaN if the model has no such lines.
-        line: int16 (n,), index in `Model.lines` of the most probable line of the predicted label.
+        proba: float64 (n, n_labels), the probability of each label.
+        line: int16 (n,), index in `Model.lines` of the most probable line of the most probable label.
         blank: bool (n,), whether the text is only white space.
         n_words: int32 (n,), words of the text that contain a letter.
         n_known: int32 (n,), how many of these the model knows as whole words.
-        n_terms: int32 (n,), distinct known terms; if 0, the answer is the prior.
+        n_terms: int32 (n,), known terms, distinct within each clause; if 0, the answer is the prior.
     """
 
-    log_odds: Floats
-    neither: Floats
+    proba: Floats
     line: NDArray[np.int16]
     blank: NDArray[np.bool_]
     n_words: NDArray[np.int32]
@@ -84,7 +84,7 @@ class Kernel:
         """Lay out the vocabulary of `model` for `n_workers` threads."""
         self.model = model
         self._layout = _lay_out(model)
-        self._memories = [_memory(len(model.terms), len(model.lines)) for _ in range(n_workers)]
+        self._memories = [_memory(model) for _ in range(n_workers)]
         self._start_threads()
 
     def _start_threads(self) -> None:
@@ -105,8 +105,7 @@ class Kernel:
         given = utf8_column(texts)
         n = given.n_texts
         answers = BatchAnswers(
-            np.empty(n),
-            np.empty(n),
+            np.empty((n, len(self.model.labels))),
             np.empty(n, np.int16),
             np.empty(n, np.bool_),
             *(np.empty(n, np.int32) for _ in range(3)),
@@ -116,8 +115,8 @@ class Kernel:
         def work(memory: _Memory) -> None:
             # All workers share one iterator; next() on it is atomic.
             for start, stop in parts:
-                data, offsets = _in_words(given.part(start, stop))
-                _answer(data, offsets, self._layout, memory, answers.part(start, stop))
+                (data, offsets), is_cut = _in_words(given.part(start, stop))
+                _answer(data, offsets, is_cut, self._layout, memory, answers.part(start, stop))
 
         if self._process != os.getpid():
             # A fork copies neither the threads nor what they were about to unlock.
@@ -127,19 +126,14 @@ class Kernel:
                 work(self._memories[0])
             else:
                 list(self._executor.map(work, self._memories))
-        sure = confidence(answers.log_odds, answers.neither)
-        near = np.flatnonzero(
-            (np.abs(answers.log_odds) < _NEAR_TIE)
-            | (np.abs(sure - threshold_of(self.model)) < _NEAR_TIE)
-            | (np.abs(answers.neither - MAX_NEITHER) < _NEAR_TIE)
-        )
-        if len(near):
-            exact = self.model.line_scores(given.text(i) for i in near.tolist())
-            answers.log_odds[near] = self.model.log_odds(exact)
-            answers.neither[near] = self.model.neither(exact)
-            for i, scores in zip(near, exact, strict=True):
-                lines = self.model.lines_of(ANSWERS[int(answers.log_odds[i] > 0)])
-                answers.line[i] = lines[scores[lines].argmax()]
+        # The sums are in single precision: what is near a change is left to the model.
+        falling = np.sort(answers.proba, axis=1)[:, ::-1]
+        is_near = (falling[:, 0] - falling[:, 1] < _NEAR) | (np.abs(falling[:, 0] - threshold_of(self.model)) < _NEAR)
+        for i in np.flatnonzero(is_near).tolist():
+            reading = self.model.read(given.text(i))
+            answers.proba[i] = np.exp(self.model.log_proba(self.model.label_scores(reading)[None, :])[0])
+            line = self.model.best_line(reading, int(answers.proba[i].argmax()))
+            answers.line[i] = self.model.lines.index(line)
         return answers
 
 
@@ -150,25 +144,26 @@ def _parts(texts: Utf8Column) -> list[tuple[int, int]]:
     return list(itertools.pairwise([0, *cuts[1:], texts.n_texts]))
 
 
-def _in_words(texts: Utf8Column) -> Utf8Column:
-    """Return the texts as `_find_words` reads them: ASCII unchanged, others as their words."""
+def _in_words(texts: Utf8Column) -> tuple[Utf8Column, NDArray[np.bool_]]:
+    """Return the texts as `_answer` reads them: ASCII unchanged, others as their clauses' words; and which those are."""
     data, offsets = texts
+    others = np.zeros(texts.n_texts, dtype=np.bool_)
     if data[offsets[0] : offsets[-1]].max(initial=0) < 128:
-        return texts
-    others = np.empty(texts.n_texts, dtype=np.bool_)
+        return texts, others
     _find_others(data, offsets, others)
     parts = []
     last = 0
     for i in np.flatnonzero(others).tolist():
         parts.append(bytes(data[offsets[last] : offsets[i]]))
         raw = texts.text(i)
+        in_words = "\n".join(" ".join(text_module.words(raw[a:b])) for a, b in text_module.clauses(raw))
         # A full stop if there are characters, but no words: the text is not blank.
-        parts.append((" ".join(text_module.words(raw)) or "."[: bool(raw.strip())]).encode())
+        parts.append((in_words if in_words.strip() else "."[: bool(raw.strip())]).encode())
         last = i + 1
     parts.append(bytes(data[offsets[last] : offsets[-1]]))
     lengths = np.diff(offsets)
     lengths[others] = [len(part) for part in parts[1::2]]
-    return Utf8Column(np.frombuffer(b"".join(parts), np.uint8), np.concatenate([[0], np.cumsum(lengths)]))
+    return Utf8Column(np.frombuffer(b"".join(parts), np.uint8), np.concatenate([[0], np.cumsum(lengths)])), others
 
 
 def _rows(n: int, n_columns: int) -> NDArray[np.float32]:
@@ -182,8 +177,8 @@ def _rows(n: int, n_columns: int) -> NDArray[np.float32]:
 class _Layout(NamedTuple):
     """A model as compiled code reads it, with its terms reordered and its lines sorted by label.
 
-    A row of scores has a column for each line, one for each label, and one for idf squared, whose sum is the
-    squared norm of the text's vector.
+    A row of scores has a column for each line, one for each label, one for what a clause says about the work,
+    and one for idf squared, whose sum is the squared norm of the clause's vector.
     """
 
     slots: NDArray[np.void]  #: `_SLOT`, hash table of terms, open addressing
@@ -193,8 +188,11 @@ class _Layout(NamedTuple):
     weights: NDArray[np.void]  #: `_WEIGHT`, idf * weight
     bias: Floats  #: (n_lines,)
     lines: NDArray[np.int16]  #: (n_lines,), indices in `Model.lines`
-    starts: NDArray[np.int64]  #: (4,), start of the lines of each label
-    calibration: Floats  #: (2, 2), as in `Model`
+    starts: NDArray[np.int64]  #: (n_labels + 1,), start of the lines of each label
+    n_in_scope: int
+    position: Floats  #: (2,), as in `Model`
+    later: Floats  #: (n_labels,), as in `Model`
+    calibration: Floats  #: (n_labels, 2), as in `Model`
 
 
 class _Memory(NamedTuple):
@@ -210,11 +208,15 @@ class _Memory(NamedTuple):
     words: NDArray[np.void]  #: (_N_BLOCK + 1,) `_BLOCK_WORD`, the current block of words, in order
     pairs: NDArray[np.uint64]  #: (_N_BLOCK,), hashes, then slots, of the pairs of the block
     repeats: NDArray[np.uint32]  #: terms of the block that occurred in the text before
-    seen: NDArray[np.uint8]  #: (n_terms,), 1 for terms that occurred in the text
+    seen: NDArray[np.uint8]  #: (n_terms,), 1 for terms that occurred in the clause
     touched: NDArray[np.uint32]  #: (n_terms + 1,), the terms that occurred
     part: NDArray[np.float32]  #: (width,), sum over the words of the block
-    sums: Floats  #: (width,), sum over the text
-    scores: Floats  #: (n_lines,), line scores of the text
+    sums: Floats  #: (width,), sum over the clause
+    scores: Floats  #: (n_lines,), line scores of the clause
+    exponentials: Floats  #: (n_lines,), of these
+    of_label: Floats  #: (n_labels,), label scores of the clause
+    line_totals: Floats  #: (n_lines,), weighted line scores of the text
+    label_totals: Floats  #: (n_labels,), weighted label scores of the text
 
 
 _SLOT = np.dtype([("hash", "u8"), ("term", "u4"), ("start", "u4"), ("stop", "u4")], align=True)
@@ -232,9 +234,9 @@ def _lay_out(model: Model) -> _Layout:
     is_dense = (n_held >= _DENSE_FROM) & (kinds == _PIECE_KIND)
     order = np.lexsort((-n_held, ~is_dense))
     hashes, kinds = hashes[order], kinds[order]
-    labels = np.array([LABELS.index(label) for label in model.line_labels])
+    labels = model.label_columns - len(model.lines)
     lines = np.argsort(labels, kind="stable").astype(np.int16)
-    n_columns = len(lines) + len(LABELS) + 1
+    n_columns = len(lines) + len(model.labels) + 2
     columns = np.arange(n_columns)
     columns[lines] = np.arange(len(lines))
     places, owner = model.term_weights(order)
@@ -261,13 +263,17 @@ def _lay_out(model: Model) -> _Layout:
         weights,
         model.bias[lines].astype(np.float64),
         lines,
-        np.cumsum([0, *(np.sum(labels == i) for i in range(len(LABELS)))]),
+        np.cumsum([0, *np.bincount(labels)]),
+        model.n_in_scope,
+        model.position,
+        model.later,
         model.calibration,
     )
 
 
-def _memory(n_terms: int, n_lines: int) -> _Memory:
-    rows = _rows(_N_CACHED + _N_BLOCK, n_lines + len(LABELS) + 1)
+def _memory(model: Model) -> _Memory:
+    n_terms, n_lines, n_labels = len(model.terms), len(model.lines), len(model.labels)
+    rows = _rows(_N_CACHED + _N_BLOCK, n_lines + n_labels + 2)
     width = rows.shape[1]
     return _Memory(
         np.zeros(2 * _N_CACHED + _N_BLOCK, _ENTRY),
@@ -282,6 +288,10 @@ def _memory(n_terms: int, n_lines: int) -> _Memory:
         np.zeros(width, np.float32),
         np.zeros(width),
         np.zeros(n_lines),
+        np.zeros(n_lines),
+        np.zeros(n_labels),
+        np.zeros(n_lines),
+        np.zeros(n_labels),
     )
 
 
@@ -609,105 +619,264 @@ def _add_pairs(n_found, n_touched, slots, weights, pairs, seen, touched, sums): 
     return n_touched
 
 
+#: What ends a clause, beside white space: see `outsort.text.clauses`.
+_LINE_BREAKS, _ENDS, _CLOSING, _OPENING = (
+    np.isin(np.arange(256), list(marks.encode("ascii", "ignore")))
+    for marks in (text_module.LINE_BREAKS, text_module.ENDS, text_module.CLOSING, text_module.OPENING)
+)
+_BULLET, _APOSTROPHE, _STOP = (ord(mark) for mark in "*'.")
+
+
+def _packed(word: str) -> int:
+    return int.from_bytes(word.encode(), "big")
+
+
+_ABBREVIATIONS = np.array(sorted(map(_packed, text_module.ABBREVIATIONS)), np.uint64)
+
+
+@njit(nogil=True)
+def _is_space(byte):  # type: ignore[no-untyped-def]
+    return _FOLDED[byte] == 1
+
+
+@njit(nogil=True)
+def _clause_end(data, k, end, is_cut):  # type: ignore[no-untyped-def]
+    """Return where the clause that begins at k ends, as `outsort.text.clauses` has it, and whether it has a word.
+
+    Long clauses are cut here unless they are cut already.
+    """
+    one = nb.uint64(1)
+    n_words, n_chars = 0, 64
+    has_word = False
+    first = k
+    while k < end:
+        byte = data[k]
+        if _FOLDED[byte] > 1:
+            if n_chars == 64:
+                n_words += 1
+                n_chars = 0
+                if n_words > _MAX_WORDS and not is_cut:
+                    return k, has_word
+            n_chars += 1
+            has_word = True
+            k += one
+            continue
+        n_chars = 64
+        if _LINE_BREAKS[byte]:
+            k += one
+            if has_word:
+                return k, has_word
+        elif _ENDS[byte] or _CLOSING[byte]:
+            start = k
+            stops = sure = False
+            while k < end and (_ENDS[data[k]] or _CLOSING[data[k]]):
+                stops |= data[k] == _STOP
+                sure |= _ENDS[data[k]] & (data[k] != _STOP)
+                k += one
+            if (
+                has_word
+                and (stops or sure)
+                and k < end
+                and _is_space(data[k])
+                and (sure or _ends_sentence(data, first, start, k, end))
+            ):
+                return k, has_word
+        else:
+            if (
+                byte == _BULLET
+                and has_word
+                and _is_space(data[k - one])
+                and k + one < end
+                and _is_space(data[k + one])
+            ):
+                return k, has_word
+            k += one
+    return k, has_word
+
+
+@njit(nogil=True)
+def _ends_sentence(data, first, start, stop, end):  # type: ignore[no-untyped-def]
+    """Return whether the full stops from start to stop end a sentence."""
+    one = nb.uint64(1)
+    k = stop
+    while k < end and _is_space(data[k]):
+        k += one
+    if k == end:
+        return False
+    byte = data[k]
+    is_digit = 48 <= byte <= 57
+    if not (65 <= byte <= 90 or is_digit or _OPENING[byte]):
+        return False
+    # The letters and digits before, up to seven of them.
+    k = start
+    packed = nb.uint64(0)
+    n_letters = n_chars = 0
+    shift = nb.uint64(0)
+    while k > first and n_chars < 8 and _FOLDED[data[k - one]] > 1 and data[k - one] != 95:
+        k -= one
+        byte = _FOLDED[data[k]]
+        n_letters += byte > 57
+        n_chars += 1
+        packed |= nb.uint64(byte) << shift
+        shift += nb.uint64(8)
+    if n_chars == 0 or n_chars == 8 or (k > first and data[k - one] == _APOSTROPHE):
+        return True
+    if n_chars == 1 or (n_chars == 2 and n_letters == 0):
+        return False
+    for known in _ABBREVIATIONS:
+        if packed == known:
+            return False
+    return True
+
+
 #: Allow reordering of sums, so that loops over lines are vectorised.
 _FAST = {"reassoc", "contract", "nnan", "nsz", "arcp"}
 
 
 @njit(nogil=True, fastmath=_FAST)
-def _roll_up(sums, n_touched, bias, starts, scores):  # type: ignore[no-untyped-def]
-    """Return the log-sum-exp of the lines of BPO, KPO and NEITHER.
-
-    Replaces the scores by their exponentials, scaled so that the best line of each label is 1.
-    """
-    scale = 1 / np.sqrt(sums[len(bias) + 3]) if n_touched else 1.0
-    bpo = _score_lines(0, sums, scale, bias, starts, scores)
-    kpo = _score_lines(1, sums, scale, bias, starts, scores)
-    neither = _score_lines(2, sums, scale, bias, starts, scores)
+def _roll_up(scale, layout, memory):  # type: ignore[no-untyped-def]
+    """Compute the scores of the lines and of the labels of a clause from its sums."""
+    scores, exponentials, of_label, starts = memory.scores, memory.exponentials, memory.of_label, layout.starts
+    for label in range(len(of_label)):
+        of_label[label] = _score_lines(label, scale, layout.bias, starts, memory)
     for j in range(len(scores)):
         # exp(x) for x <= 0 as the series of exp(x / 256) ** 256: an error up to 1e-8, and no function call.
-        y = max(scores[j], -40.0) / 256
+        y = max(exponentials[j], -40.0) / 256
         y = 1 + y * (1 + y / 2 * (1 + y / 3 * (1 + y / 4 * (1 + y / 5 * (1 + y / 6)))))
         for _ in range(8):
             y *= y
-        scores[j] = y
-    return (
-        bpo + np.log(_total(scores, starts[0], starts[1])),
-        kpo + np.log(_total(scores, starts[1], starts[2])),
-        neither + np.log(_total(scores, starts[2], starts[3])),
-    )
+        exponentials[j] = y
+    for label in range(len(of_label)):
+        of_label[label] += np.log(_total(exponentials, starts[label], starts[label + 1]))
 
 
 @njit(nogil=True, fastmath=_FAST)
-def _score_lines(label, sums, scale, bias, starts, scores):  # type: ignore[no-untyped-def]
-    """Compute the scores of the lines of a label, relative to the best one; return the best score."""
+def _score_lines(label, scale, bias, starts, memory):  # type: ignore[no-untyped-def]
+    """Compute the scores of the lines of a label, and their distance to the best one; return the best score."""
+    sums, scores, exponentials = memory.sums, memory.scores, memory.exponentials
     lift = sums[len(bias) + label]
     highest = -1e300
     for j in range(starts[label], starts[label + 1]):
         scores[j] = bias[j] + (sums[j] + lift) * scale
         highest = max(highest, scores[j])
     for j in range(starts[label], starts[label + 1]):
-        scores[j] -= highest
+        exponentials[j] = scores[j] - highest
     return highest
 
 
 @njit(nogil=True, fastmath=_FAST)
-def _total(scores, start, stop):  # type: ignore[no-untyped-def]
+def _total(values, start, stop):  # type: ignore[no-untyped-def]
     total = 0.0
     for j in range(start, stop):
-        total += scores[j]
+        total += values[j]
     return total
 
 
 @njit(nogil=True)
-def _answer(data, offsets, layout, memory, answers):  # type: ignore[no-untyped-def]
-    words, sums, seen, touched = memory.words, memory.sums, memory.seen, memory.touched
-    for row in range(len(offsets) - 1):
-        sums[:] = 0
-        memory.sizes[2] += nb.uint64(1)
-        n_words = n_known = 0
-        is_blank = True
-        n_touched = nb.uint64(0)
-        before = nb.uint64(0)
-        k, end = nb.uint64(offsets[row]), nb.uint64(offsets[row + 1])
-        while k < end:
-            k, n, only_space = _find_words(data, k, end, words)
-            is_blank &= only_space
-            if n == 0:
-                continue
-            # Each step prefetches the memory that later steps need.
-            n_likely = _find_pairs(n, before, layout, memory)
-            before = words[n - nb.uint64(1)].hash
-            _look_up(data, n, layout, memory)
-            more_words, more_known, n_distinct = _distinct(n, memory.sizes[2], memory)
-            n_words += more_words
-            n_known += more_known
-            n_found = _keep_pairs(n_likely, memory.pairs, layout.slots, layout.weights)
-            _add_words(n_distinct, words, memory.entries, memory.rows, memory.part, sums)
-            n_touched, n_repeats = _touch(
-                n_distinct, n_touched, words, memory.entries, memory.ids, seen, touched, memory.repeats
-            )
-            _correct(n_repeats, layout, memory.repeats, sums)
-            n_touched = _add_pairs(n_found, n_touched, layout.slots, layout.weights, memory.pairs, seen, touched, sums)
-        for at in range(n_touched):
-            seen[touched[at]] = 0
-        _write_answer(row, n_touched, sums, layout, memory.scores, answers)
-        answers.blank[row] = is_blank
-        answers.n_words[row], answers.n_known[row], answers.n_terms[row] = n_words, n_known, n_touched
+def _log_logistic(x):  # type: ignore[no-untyped-def]
+    return min(x, 0.0) - np.log1p(np.exp(-abs(x)))
 
 
 @njit(nogil=True)
-def _write_answer(row, n_touched, sums, layout, scores, answers):  # type: ignore[no-untyped-def]
-    """Compute the answer for a text from its sums."""
-    starts, calibration = layout.starts, layout.calibration
-    bpo, kpo, neither = _roll_up(sums, n_touched, layout.bias, starts, scores)
-    log_odds = calibration[0, 0] + calibration[0, 1] * (kpo - bpo)
-    either = max(bpo, kpo) + np.log1p(np.exp(-abs(kpo - bpo)))
-    of_neither = calibration[1, 0] + calibration[1, 1] * (neither - either)
-    better = 1 if log_odds > 0 else 0
-    best = starts[better]
-    for j in range(starts[better], starts[better + 1]):
-        if scores[j] > scores[best]:
+def _log_sum_exp(values):  # type: ignore[no-untyped-def]
+    highest = values.max()
+    return highest + np.log(np.exp(values - highest).sum())
+
+
+@njit(nogil=True)
+def _answer(data, offsets, is_cut, layout, memory, answers):  # type: ignore[no-untyped-def]
+    for row in range(len(offsets) - 1):
+        memory.line_totals[:] = 0
+        memory.label_totals[:] = 0
+        rank = n_words = n_known = n_terms = 0
+        weight_total = 0.0
+        is_blank = True
+        k, end = nb.uint64(offsets[row]), nb.uint64(offsets[row + 1])
+        while k < end:
+            stop, has_word = (end, True) if rank == _MAX_CLAUSES - 1 else _clause_end(data, k, end, is_cut[row])
+            more_words, more_known, n_touched, only_space = _sum_clause(data, k, stop, layout, memory)
+            k = stop
+            is_blank &= only_space
+            if has_word:
+                rank += 1
+                n_words += more_words
+                n_known += more_known
+                n_terms += n_touched
+                weight_total += _add_clause(rank, n_touched, layout, memory)
+        if rank == 0:
+            memory.sums[:] = 0
+            weight_total = _add_clause(1, 0, layout, memory)
+        _write_answer(row, weight_total, layout, memory, answers)
+        answers.blank[row] = is_blank
+        answers.n_words[row], answers.n_known[row], answers.n_terms[row] = n_words, n_known, n_terms
+
+
+@njit(nogil=True)
+def _sum_clause(data, k, end, layout, memory):  # type: ignore[no-untyped-def]
+    """Sum up the terms of a clause; return counts of its words, known words and terms, and whether it is blank."""
+    words, sums, seen, touched = memory.words, memory.sums, memory.seen, memory.touched
+    sums[:] = 0
+    memory.sizes[2] += nb.uint64(1)
+    n_words = n_known = 0
+    is_blank = True
+    n_touched = nb.uint64(0)
+    before = nb.uint64(0)
+    while k < end:
+        k, n, only_space = _find_words(data, k, end, words)
+        is_blank &= only_space
+        if n == 0:
+            continue
+        # Each step prefetches the memory that later steps need.
+        n_likely = _find_pairs(n, before, layout, memory)
+        before = words[n - nb.uint64(1)].hash
+        _look_up(data, n, layout, memory)
+        more_words, more_known, n_distinct = _distinct(n, memory.sizes[2], memory)
+        n_words += more_words
+        n_known += more_known
+        n_found = _keep_pairs(n_likely, memory.pairs, layout.slots, layout.weights)
+        _add_words(n_distinct, words, memory.entries, memory.rows, memory.part, sums)
+        n_touched, n_repeats = _touch(
+            n_distinct, n_touched, words, memory.entries, memory.ids, seen, touched, memory.repeats
+        )
+        _correct(n_repeats, layout, memory.repeats, sums)
+        n_touched = _add_pairs(n_found, n_touched, layout.slots, layout.weights, memory.pairs, seen, touched, sums)
+    for at in range(n_touched):
+        seen[touched[at]] = 0
+    return n_words, n_known, n_touched, is_blank
+
+
+@njit(nogil=True)
+def _add_clause(rank, n_touched, layout, memory):  # type: ignore[no-untyped-def]
+    """Add the scores of a clause to those of its text; return how much it counts."""
+    says = len(layout.bias) + len(layout.later)
+    scale = 1 / np.sqrt(memory.sums[says + 1]) if n_touched else 1.0
+    _roll_up(scale, layout, memory)
+    logit = layout.position[0] + memory.sums[says] * scale - layout.position[1] * np.log(rank)
+    weight = np.exp(_log_logistic(max(logit, -_MAX_LOGIT)))
+    for j in range(len(memory.scores)):
+        memory.line_totals[j] += weight * memory.scores[j]
+    for label in range(len(memory.of_label)):
+        level = layout.later[label] if rank > 1 else 0.0
+        memory.label_totals[label] += weight * (memory.of_label[label] - level)
+    return weight
+
+
+@njit(nogil=True)
+def _write_answer(row, weight_total, layout, memory, answers):  # type: ignore[no-untyped-def]
+    """Compute the answer for a text from the scores of its clauses: see `Model.log_proba`."""
+    n, calibration, scores = layout.n_in_scope, layout.calibration, memory.label_totals
+    proba = answers.proba[row]
+    scores /= weight_total
+    within = calibration[:n, 0] + calibration[:n, 1] * scores[:n]
+    within -= _log_sum_exp(within)
+    if n < len(scores):
+        out = calibration[n, 0] + calibration[n, 1] * (scores[n] - _log_sum_exp(scores[:n]))
+        within += _log_logistic(-out)
+        proba[n] = np.exp(_log_logistic(out))
+    proba[:n] = np.exp(within)
+    answer = proba.argmax()
+    best = layout.starts[answer]
+    for j in range(layout.starts[answer], layout.starts[answer + 1]):
+        if memory.line_totals[j] > memory.line_totals[best]:
             best = j
-    answers.log_odds[row] = log_odds
-    answers.neither[row] = np.nan if starts[2] == starts[3] else 1 / (1 + np.exp(-of_neither))
     answers.line[row] = layout.lines[best]

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from outsort.buffers import Utf8Column
-from outsort.decision import ACCEPT, REASONS, REVIEW, confidence, reasons, threshold_of
+from outsort.decision import ACCEPT, REASONS, REVIEW, reasons, threshold_of
 from outsort.errors import DataError
-from outsort.labels import ANSWERS
 from outsort.model import Model
 from outsort.model_file import load
 from outsort.prediction import predictions
@@ -23,19 +22,17 @@ if TYPE_CHECKING:
 
     from outsort.tables.base import Added
 
-#: The added columns in order, with their types.
-ADDED = {
-    "label": str,
-    "probability": float,
-    "neither": float,
-    "service_line": str,
-    "decision": str,
-    "reason": str,
-    "model": str,
-}
+#: The last of the added columns, when the answers are explained.
 EXPLAINED = {"for": str, "against": str}
 #: Prefix for added columns if one of their names is taken and no other prefix is given.
 PREFIX = "outsort_"
+
+
+def added_columns(model: Model, *, explain: bool = False) -> dict[str, type]:
+    """Return the names of the columns that scoring adds, in order, with their types."""
+    probabilities = {f"p_{label}": float for label in model.labels}
+    others: dict[str, type] = dict.fromkeys(("service_line", "decision", "reason", "model"), str)
+    return {"label": str, "probability": float} | probabilities | others | (EXPLAINED if explain else {})
 
 
 class Scorer:
@@ -50,7 +47,7 @@ class Scorer:
             explain: add the columns `EXPLAINED`.
         """
         self.model = model
-        self.added = ADDED | (EXPLAINED if explain else {})
+        self.added = added_columns(model, explain=explain)
         self._explain = explain
         self._kernel = Kernel(model, workers or os.cpu_count() or 1)
 
@@ -62,13 +59,12 @@ class Scorer:
             faults: why a row could not be read properly, by its index; such rows go to review.
         """
         answers = self._kernel.answer(texts)
-        n = len(answers.log_odds)
-        # As in `odds_to_proba`, but only for the more probable label.
-        probability = 1 / (1 + np.exp(-np.abs(answers.log_odds)))
+        n, n_labels = answers.proba.shape
+        label = answers.proba.argmax(axis=1)
+        probability = answers.proba.max(axis=1)
         why = reasons(
             answers.blank,
-            confidence(answers.log_odds, answers.neither),
-            answers.neither,
+            probability,
             answers.n_words,
             answers.n_known,
             answers.n_terms,
@@ -82,9 +78,9 @@ class Scorer:
         line = np.where(answered & self.model.has_lines, answers.line, len(self.model.lines))
         nothing = np.zeros(n, np.int64)
         result: Added = {
-            "label": Categorical((answers.log_odds > 0).astype(np.int64), ANSWERS),
+            "label": Categorical(label, self.model.labels),
             "probability": np.round(probability, 6),
-            "neither": np.round(answers.neither, 6) if self.model.knows_neither else Categorical(nothing, [None]),
+            **{f"p_{self.model.labels[i]}": np.round(answers.proba[:, i], 6) for i in range(n_labels)},
             "service_line": Categorical(line.astype(np.int64), [*self.model.lines, None]),
             "decision": Categorical((why > 0).astype(np.int64), [ACCEPT, REVIEW]),
             "reason": Categorical(why.astype(np.int64), causes),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from outsort.data.dataset import Dataset
-from outsort.metrics import LabelScores
+from outsort.metrics import Figures, LabelScores
 from outsort.model import Model
 from outsort.results import Result
 from outsort.training.threshold import Certificate
@@ -93,6 +93,7 @@ def summarize(model: Model) -> Summary:
 def _scores(found: Mapping[str, Any]) -> HeldOutScores:
     nested = {
         "per_class": {label: LabelScores.from_dict(of) for label, of in found["per_class"].items()},
+        "in_scope": Figures.from_dict(found["in_scope"]) if found["in_scope"] else None,
         "uncalibrated": Uncalibrated.from_dict(found["uncalibrated"]),
     }
     return HeldOutScores.from_dict({**found, **nested})

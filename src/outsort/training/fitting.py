@@ -1,25 +1,33 @@
 """Fit a model: terms, logistic regressions and naive Bayes, summed in one matrix of weights."""
 
+import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
+from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.preprocessing import normalize
 
 from outsort import text as text_module
 from outsort.data.dataset import Dataset
+from outsort.data.identity import key_of
+from outsort.data.marks import says_the_work
 from outsort.errors import DataError
-from outsort.labels import LABELS
-from outsort.model import Model
+from outsort.labels import in_order
+from outsort.model import POSITION, Model, clause_shares
 from outsort.numeric import Floats
 from outsort.training.softmax import fit_softmax
 
 #: Smoothing of naive Bayes: most terms are rare, and adding 1 would drown them.
 BAYES_SMOOTHING = 0.1
+#: Fewest marked clauses, of those that say the work and of those that do not, to learn from.
+MIN_MARKED = 30
+#: Inverse strength of the penalty of the regression on marked clauses.
+CLAUSE_C = 5.0
 
 
 @dataclass(frozen=True)
@@ -57,22 +65,81 @@ class Counted:
     """Labelled texts, as counts of their terms.
 
     Attributes:
-        terms: (n_terms,), as `count_terms` returns them.
-        counts: (n_texts, n_terms), likewise.
+        terms: object (n_terms,), sorted.
+        counts: int64 (n_texts, n_terms) of 0 and 1, which text has which term.
+        clauses: int64 (n_clauses, n_terms) likewise, which clause has which term.
+        owner: intp (n_clauses,), the text of each clause, ascending.
+        says_the_work: int8 (n_clauses,), 0 or 1; -1 where the clauses are not marked.
         lines: the n_texts service lines; the labels if there are no lines.
         line_labels: the label of each line.
+        out_of_scope: the label for what is out of scope, or "".
     """
 
     terms: NDArray[np.str_]
     counts: scipy.sparse.csr_matrix
+    clauses: scipy.sparse.csr_matrix
+    owner: NDArray[np.intp]
+    says_the_work: NDArray[np.int8]
     lines: Sequence[str]
     line_labels: Mapping[str, str]
+    out_of_scope: str = ""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels in the order of a model's."""
+        return in_order(self.line_labels.values(), self.out_of_scope)
+
+    def part(self, rows: NDArray[np.intp]) -> "Counted":
+        """Return some of the texts, with all terms."""
+        at, owner = self.clauses_of(rows)
+        return replace(
+            self,
+            counts=self.counts[rows],
+            clauses=self.clauses[at],
+            owner=owner,
+            says_the_work=self.says_the_work[at],
+            lines=[self.lines[i] for i in rows],
+        )
+
+    def clauses_of(self, rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return the clauses of some texts, text by text, and the place in `rows` of the text of each."""
+        starts, stops = (np.searchsorted(self.owner, rows, side=side) for side in ("left", "right"))
+        owner = np.repeat(np.arange(len(rows)), stops - starts)
+        before = np.cumsum(stops - starts) - (stops - starts)
+        return np.arange(len(owner)) + (starts - before)[owner], owner
 
 
-def count(texts: Sequence[str], labels: Sequence[str], lines: Sequence[str] | None) -> Counted:
-    """Count the terms of labelled texts."""
-    lines = lines or labels
-    return Counted(*count_terms(texts), lines, dict(zip(lines, labels, strict=True)))
+def count(dataset: Dataset) -> Counted:
+    """Count the terms of labelled texts and of their clauses.
+
+    Raises:
+        DataError: no text has a term.
+    """
+    extra: list[str] = []
+    clauses: list[int] = []
+    owner: list[int] = []
+    says: list[int] = []
+    for i, text in enumerate(dataset.texts):
+        spans = text_module.clauses(text)
+        says += says_the_work(text, spans, dataset.marks.get(key_of(text), ()))
+        if len(spans) == 1:
+            # Its clause is the text.
+            clauses.append(i)
+        else:
+            clauses += range(len(dataset.texts) + len(extra), len(dataset.texts) + len(extra) + len(spans))
+            extra += [text[start:end] for start, end in spans]
+        owner += [i] * len(spans)
+    terms, counts = count_terms([*dataset.texts, *extra])
+    return Counted(
+        terms,
+        counts[: len(dataset.texts)],
+        counts[clauses],
+        np.array(owner, np.intp),
+        np.array(says, np.int8),
+        dataset.lines or dataset.labels,
+        roll_up(dataset),
+        dataset.out_of_scope,
+    )
 
 
 def roll_up(dataset: Dataset) -> dict[str, str]:
@@ -97,13 +164,7 @@ def count_terms(texts: Sequence[str]) -> tuple[NDArray[np.str_], scipy.sparse.cs
     return vectorizer.get_feature_names_out(), counts
 
 
-def fit(
-    terms: NDArray[np.str_],
-    counts: scipy.sparse.csr_matrix,
-    lines: Sequence[str],
-    line_labels: Mapping[str, str],
-    settings: Settings,
-) -> Model:
+def fit(counted: Counted, settings: Settings) -> Model:
     """Fit a model to counted texts.
 
     A model over service lines names the line and is best on work like its rows; a model over labels is
@@ -112,23 +173,20 @@ def fit(
     weighs each word independently and so generalises to new combinations. Rolled up, that is a weighted sum
     of four models' log-odds (a product of experts; Hinton, 2002).
 
-    Args:
-        terms: (n_terms,), as `count_terms` returns them.
-        counts: (n_texts, n_terms).
-        lines: the n_texts service lines.
-        line_labels: the label of each line.
-        settings: the settings.
+    How much a clause counts is learnt from marked clauses: see `weigh_clauses`.
 
     Raises:
-        DataError: no term is in enough texts; see `is_frequent`.
+        DataError: no term is in enough texts; see `is_known`.
     """
-    frequent = is_frequent(counts, settings)
-    counts = counts[:, frequent]
-    is_piece = np.array([text_module.is_piece(term) for term in terms[frequent]])
+    known = is_known(counted, settings)
+    terms, counts, lines, line_labels = counted.terms[known], counted.counts[:, known], counted.lines, counted.line_labels
+    is_piece = np.array([text_module.is_piece(term) for term in terms])
     idf = TfidfTransformer().fit(counts).idf_ * np.where(is_piece, settings.piece_share, 1.0)
     vectors = normalize(counts.multiply(idf).tocsr()).astype(np.float32)
     labels = [line_labels[line] for line in lines]
     ratios = log_count_ratios(counts, labels) ** settings.ratio_power
+    # Marked clauses have terms that no text teaches a label.
+    is_taught = counts.getnnz(axis=0) > 0
 
     def weigh(targets: Sequence[str], scale: Floats | float) -> tuple[list[str], Floats, Floats]:
         """Return the classes, centred weights (n_classes, n_terms) and bias (n_classes,)."""
@@ -142,23 +200,27 @@ def fit(
         if not is_piece.all():
             bayes = MultinomialNB(alpha=BAYES_SMOOTHING).fit(counts[:, ~is_piece], targets)
             weights[:, ~is_piece] += settings.bayes_share * bayes.feature_log_prob_
-        return classes, centred(weights), bias
+        return classes, centred(weights) * is_taught, bias
 
     classes, kept, bias = weigh(labels, ratios)
     if labels != list(lines):
-        of_labels = np.zeros((len(LABELS), len(idf)))
-        of_labels[[LABELS.index(label) for label in classes]] = kept
+        of_labels = np.zeros((len(counted.labels), len(idf)))
+        of_labels[[counted.labels.index(label) for label in classes]] = kept
         label_bias = dict(zip(classes, bias, strict=True))
         classes, kept, bias = weigh(lines, 1.0)
         kept = np.concatenate([kept, of_labels])
         bias = bias + np.array([label_bias[line_labels[line]] for line in classes])
+    else:
+        kept = np.concatenate([kept, np.zeros((len(counted.labels), len(idf)))])
+    says, position = weigh_clauses(counted, known, idf)
+    kept = np.concatenate([kept, says[None, :]])
     if settings.prune:
         kept[np.abs(kept) < settings.prune] = 0
         # Rounded here, so that what is saved is what is evaluated: see `model_file.pack`.
         kept = kept.astype(np.float16)
     term_places, column_places = np.nonzero(kept.T)
     return Model(
-        terms=terms[frequent].tolist(),
+        terms=terms.tolist(),
         idf=idf.astype(np.float32),
         indptr=np.searchsorted(term_places, np.arange(kept.shape[1] + 1)).astype(np.int32),
         indices=column_places.astype(np.int16),
@@ -166,21 +228,20 @@ def fit(
         bias=bias.astype(np.float32),
         lines=tuple(classes),
         line_labels=tuple(line_labels[line] for line in classes),
+        out_of_scope=counted.out_of_scope,
+        position=position,
     )
 
 
-def is_frequent(counts: scipy.sparse.csr_matrix, settings: Settings) -> NDArray[np.bool_]:
-    """Return which terms are in at least `settings.min_texts` texts: bool (n_terms,).
-
-    Args:
-        counts: (n_texts, n_terms).
-        settings: the settings.
+def is_known(counted: Counted, settings: Settings) -> NDArray[np.bool_]:
+    """Return which terms a model knows: bool (n_terms,), those in enough texts or marked clauses.
 
     Raises:
         DataError: none is.
     """
-    min_texts = settings.min_texts or (3 if counts.shape[0] >= 10_000 else 2)
-    frequent: NDArray[np.bool_] = counts.getnnz(axis=0) >= min_texts
+    min_texts = settings.min_texts or (3 if counted.counts.shape[0] >= 10_000 else 2)
+    marked = counted.clauses[counted.says_the_work >= 0]
+    frequent: NDArray[np.bool_] = np.maximum(counted.counts.getnnz(axis=0), marked.getnnz(axis=0)) >= min_texts
     if not frequent.any():
         raise DataError(
             f"No word or piece of a word is in {min_texts} texts, so there is nothing to learn from. Add more rows."
@@ -188,20 +249,64 @@ def is_frequent(counts: scipy.sparse.csr_matrix, settings: Settings) -> NDArray[
     return frequent
 
 
-def line_scores(model: Model, counts: scipy.sparse.csr_matrix) -> Floats:
-    """Return what `Model.line_scores` does, for texts already counted: float64 (n_texts, n_lines).
+def weigh_clauses(counted: Counted, known: NDArray[np.bool_], idf: Floats) -> tuple[Floats, Floats]:
+    """Learn from marked clauses how much a clause counts: the chance that it says the work.
+
+    A logistic regression of the marks on the terms of a clause and the logarithm of its rank.
+
+    Args:
+        counted: the texts.
+        known: bool (n_terms,), the terms to use.
+        idf: float64 (n_known,), of these.
+
+    Returns:
+        float64 (n_known,), the weight of each term, and float64 (2,), the bias and decay of `Model.position`.
+        Without `MIN_MARKED` clauses of either kind, zeros and `POSITION`.
+    """
+    marked = np.flatnonzero(counted.says_the_work >= 0)
+    says = counted.says_the_work[marked]
+    if min((says == 1).sum(), (says == 0).sum()) < MIN_MARKED:
+        return np.zeros(len(idf)), POSITION.copy()
+    vectors = normalize(counted.clauses[marked][:, known].multiply(idf).tocsr())
+    # The regression penalises what is far from 0: a scale of its own leaves the position free.
+    log_rank = scipy.sparse.csr_matrix(-np.log(1 + ranks(counted.owner)[marked])[:, None])
+    fitted = LogisticRegression(C=CLAUSE_C, max_iter=1000).fit(scipy.sparse.hstack([vectors, log_rank]).tocsr(), says)
+    *weights, decay = fitted.coef_[0]
+    return np.array(weights), np.array([fitted.intercept_[0], max(decay, 0.0)])
+
+
+def ranks(owner: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return the rank of each clause in its text, from 0: intp (n_clauses,), for owners that ascend."""
+    places = np.arange(len(owner))
+    result: NDArray[np.intp] = places - np.searchsorted(owner, owner)
+    return result
+
+
+def read_counted(model: Model, counted: Counted, known: NDArray[np.bool_]) -> Floats:
+    """Return what `Model.label_scores` does, without `later`, for texts already counted.
 
     Args:
         model: a model.
-        counts: (n_texts, n_terms) of 0 and 1, columns as in `model.terms`.
+        counted: the n_texts texts.
+        known: bool (n_terms,), the terms of the model.
+
+    Returns:
+        float64 (n_texts, n_labels + 1): the scores of the labels, and the share of the clauses after the first.
     """
-    n_lines = len(model.lines)
+    n_lines, n_labels, n_texts = len(model.lines), len(model.labels), counted.counts.shape[0]
     weights = scipy.sparse.csr_array(
-        (model.weights.astype(np.float64), model.indices, model.indptr), shape=(len(model.terms), n_lines + len(LABELS))
+        (model.weights.astype(np.float64), model.indices, model.indptr),
+        shape=(len(model.terms), n_lines + n_labels + 1),
     )
-    sums = (normalize(counts.multiply(model.idf.astype(np.float64)).tocsr()) @ weights).toarray()
-    result: Floats = model.bias.astype(np.float64) + sums[:, :n_lines] + sums[:, model.label_columns]
-    return result
+    vectors = normalize(counted.clauses[:, known].multiply(model.idf.astype(np.float64)).tocsr())
+    sums = (vectors @ weights).toarray()
+    scores = model.roll_up(model.bias.astype(np.float64) + sums[:, :n_lines] + sums[:, model.label_columns])
+    starts = np.searchsorted(counted.owner, np.arange(n_texts + 1))
+    shares = np.concatenate(
+        [clause_shares(sums[a:b, -1], model.position) for a, b in itertools.pairwise(starts)] or [np.empty(0)]
+    )
+    together = np.add.reduceat(shares[:, None] * scores, starts[:-1]) if n_texts else scores
+    return np.column_stack([together, 1 - shares[starts[:-1]]])
 
 
 def log_count_ratios(counts: scipy.sparse.csr_matrix, labels: Sequence[str]) -> Floats:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import joblib
 import numpy as np
@@ -15,13 +15,9 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from outsort.data import values
 from outsort.data.dataset import Dataset
 from outsort.errors import DataError
-from outsort.labels import ANSWERS
 from outsort.model import Model
 from outsort.numeric import Floats
-from outsort.training.fitting import Counted, Settings, fit, is_frequent, line_scores, roll_up
-
-if TYPE_CHECKING:
-    import scipy.sparse
+from outsort.training.fitting import Counted, Settings, fit, is_known, read_counted, roll_up
 
 
 #: The schemes of cross-validation, by their names in `Model.about`.
@@ -40,7 +36,7 @@ class Checks:
     Attributes:
         folds: folds of cross-validation; 0 for none, and so for no calibration and no threshold. Unseen
             service lines have twice as many.
-        target_precision: precision that accepted answers must have; an accepted NEITHER text is wrong.
+        target_precision: precision that accepted answers must have; answers of every label count.
         level: confidence level of that promise.
         group_column: a column, such as suppliers; one more scheme scores unseen values of it.
         time_column: a column of dates; one more scheme scores rows later than the training rows.
@@ -65,21 +61,25 @@ def folds(dataset: Dataset, checks: Checks, seed: int) -> dict[str, Splits]:
     """
     labels = np.array(dataset.labels)
     lines = np.array(dataset.lines or dataset.labels)
-    is_kpo = labels == ANSWERS[1]
+    in_scope = [label for label in dataset.labels if label != dataset.out_of_scope]
 
     def fewest(values: Iterable[str]) -> int:
         return int(np.unique(list(values), return_counts=True)[1].min())
 
     schemes: dict[str, Splits] = {}
-    n = min(checks.folds, fewest(label for label in labels if label in ANSWERS))
-    splitter = StratifiedKFold(n, shuffle=True, random_state=seed)
-    # The finest strata with a row for every fold.
-    strata = next((s for s in (lines, labels) if fewest(s) >= n), is_kpo)
-    schemes[STRATIFIED] = list(splitter.split(labels, strata))
+    n = min(checks.folds, fewest(in_scope))
+    # The finest strata with a row for every fold; a label out of scope may have fewer.
+    strata = next((s for s in (lines, labels) if fewest(s) >= n), labels == in_scope[0])
+    if n > 1:
+        schemes[STRATIFIED] = list(StratifiedKFold(n, shuffle=True, random_state=seed).split(labels, strata))
     # The final model knows every line: the fewer lines a fold holds out, the more similar its model is.
-    n = min(2 * checks.folds, fewest(label for label in roll_up(dataset).values() if label in ANSWERS))
-    if dataset.lines is not None and n >= 2:
-        splits = _grouped(labels if fewest(labels) >= n else is_kpo, lines, n, seed)
+    n_lines = Counter(roll_up(dataset).values())
+    several = {label for label, n_of in n_lines.items() if n_of > 1}
+    n = min(2 * checks.folds, *(n_lines[label] for label in several), len(several) and 2 * checks.folds)
+    if dataset.lines is not None and several >= set(in_scope) and n >= 2:
+        # Of a label with a single line, rows are held out instead: without it nothing would teach the label.
+        groups = [line if label in several else f"row {i}" for i, (line, label) in enumerate(zip(lines, labels))]
+        splits = _grouped(labels if fewest(labels) >= n else labels == in_scope[0], np.array(groups), n, seed)
         if is_teachable(labels, splits):
             schemes[LINES_OUT] = splits
     if checks.group_column:
@@ -95,8 +95,8 @@ def _grouped(strata: NDArray[np.str_] | NDArray[np.bool_], groups: NDArray[np.st
 
 
 def is_teachable(labels: NDArray[np.str_], splits: Splits) -> bool:
-    """Return whether the training rows of every fold have both BPO and KPO: labels are str (n_rows,)."""
-    return all(set(ANSWERS) <= set(labels[rows]) for rows, _ in splits)
+    """Return whether the training rows of every fold have every label: labels are str (n_rows,)."""
+    return all(set(labels) == set(labels[rows]) for rows, _ in splits)
 
 
 def _unseen(dataset: Dataset, checks: Checks, labels: NDArray[np.str_], seed: int) -> Splits:
@@ -107,11 +107,11 @@ def _unseen(dataset: Dataset, checks: Checks, labels: NDArray[np.str_], seed: in
             f"{dataset.source}: column {checks.group_column!r} has only one value, so no group can be held "
             "out. Choose another --group-column."
         )
-    splits = _grouped(labels == ANSWERS[1], groups, n, seed)
+    splits = _grouped(labels, groups, n, seed)
     if not is_teachable(labels, splits):
         raise DataError(
-            f"{dataset.source}: with some groups of column {checks.group_column!r} held out, no BPO or no "
-            "KPO row is left to train on. Choose a column with smaller groups."
+            f"{dataset.source}: with some groups of column {checks.group_column!r} held out, no row of some "
+            "label is left to train on. Choose a column with smaller groups."
         )
     return splits
 
@@ -131,12 +131,12 @@ def _later(dataset: Dataset, checks: Checks, labels: NDArray[np.str_]) -> Splits
     if not splits:
         raise DataError(
             f"{dataset.source}: before the last times of column {checks.time_column!r} there are no rows of "
-            "both BPO and KPO to train on. Choose another --time-column."
+            "every label to train on. Choose another --time-column."
         )
     return splits
 
 
-def held_out_answers(counted: Counted, splits: Splits, settings: Settings) -> tuple[Floats, Floats]:
+def held_out_scores(counted: Counted, splits: Splits, settings: Settings) -> Floats:
     """Train on each fold's rows and answer its held-out rows.
 
     Args:
@@ -145,61 +145,44 @@ def held_out_answers(counted: Counted, splits: Splits, settings: Settings) -> tu
         settings: the settings of training.
 
     Returns:
-        The uncalibrated log-odds of KPO against BPO, and of NEITHER against both: float64 (n_texts,) each;
-        NaN for rows that no fold holds out.
+        float64 (n_texts, n_labels + 1), as `read_counted` returns them; NaN for rows that no fold holds out.
     """
     tasks = _of_folds(counted, splits, settings)
-    return _in_place(len(counted.lines), splits, joblib.Parallel(n_jobs=-1, prefer="processes")(tasks))
+    return _in_place(counted, splits, joblib.Parallel(n_jobs=-1, prefer="processes")(tasks))
 
 
 def fit_with_folds(
     counted: Counted, schemes: Mapping[str, Splits], settings: Settings
-) -> tuple[Model, dict[str, tuple[Floats, Floats]]]:
-    """Fit the model to all rows, and return the result of `held_out_answers` for each scheme.
+) -> tuple[Model, dict[str, Floats]]:
+    """Fit the model to all rows, and return the result of `held_out_scores` for each scheme.
 
     All fits are one batch, so that no core waits for the last fit of a scheme.
     """
-    c = counted
     if not schemes:
-        return fit(c.terms, c.counts, c.lines, c.line_labels, settings), {}
+        return fit(counted, settings), {}
     tasks = _of_folds(counted, list(itertools.chain(*schemes.values())), settings)
-    final = joblib.delayed(fit)(c.terms, c.counts, c.lines, c.line_labels, settings)
-    model, *results = joblib.Parallel(n_jobs=-1, prefer="processes")([final, *tasks])
+    model, *results = joblib.Parallel(n_jobs=-1, prefer="processes")([joblib.delayed(fit)(counted, settings), *tasks])
     left = iter(results)
     return model, {
-        scheme: _in_place(len(c.lines), of_scheme, list(itertools.islice(left, len(of_scheme))))
+        scheme: _in_place(counted, of_scheme, list(itertools.islice(left, len(of_scheme))))
         for scheme, of_scheme in schemes.items()
     }
 
 
 def _of_folds(counted: Counted, splits: Splits, settings: Settings) -> list[object]:
     """Return a joblib task for each fold."""
-    c, task = counted, joblib.delayed(_held_out)
-    return [
-        task(c.terms, c.counts, rows, held_out, [c.lines[i] for i in rows], c.line_labels, settings)
-        for rows, held_out in splits
-    ]
+    return [joblib.delayed(_held_out)(counted, rows, held_out, settings) for rows, held_out in splits]
 
 
-def _in_place(n_texts: int, splits: Splits, results: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
+def _in_place(counted: Counted, splits: Splits, results: Sequence[Floats]) -> Floats:
     """Put the answers of each fold at the positions of its held-out rows; NaN elsewhere."""
-    log_odds, neither_log_odds = np.full((2, n_texts), np.nan)
-    for (_, held_out), (kpo, neither) in zip(splits, results, strict=True):
-        log_odds[held_out], neither_log_odds[held_out] = kpo, neither
-    return log_odds, neither_log_odds
+    scores = np.full((counted.counts.shape[0], len(counted.labels) + 1), np.nan)
+    for (_, held_out), found in zip(splits, results, strict=True):
+        scores[held_out] = found
+    return scores
 
 
-# A module-level function with large arguments: a cluster sends those to each worker once.
-def _held_out(
-    terms: NDArray[np.str_],
-    counts: scipy.sparse.csr_matrix,
-    rows: NDArray[np.intp],
-    held_out: NDArray[np.intp],
-    lines: Sequence[str],
-    line_labels: Mapping[str, str],
-    settings: Settings,
-) -> tuple[Floats, Floats]:
-    counted = counts[rows]
-    model = fit(terms, counted, lines, line_labels, settings)
-    scores = line_scores(model, counts[held_out][:, is_frequent(counted, settings)])
-    return model.log_odds(scores), model.neither_log_odds(scores)
+# A module-level function with a large first argument: a cluster sends it to each worker once.
+def _held_out(counted: Counted, rows: NDArray[np.intp], held_out: NDArray[np.intp], settings: Settings) -> Floats:
+    learnt_from = counted.part(rows)
+    return read_counted(fit(learnt_from, settings), counted.part(held_out), is_known(learnt_from, settings))

@@ -90,7 +90,7 @@ def prepare(dataset: Dataset, settings: Settings, checks: Checks) -> Prepared:
         raise ValueError(f"folds is {checks.folds}: choose 2 or more, or 0 for no cross-validation")
     schemes = folds(dataset, checks, settings.seed) if checks.folds else {}
     weights = values.weights_of(dataset, checks.weight_column)
-    counted = count(dataset.texts, dataset.labels, dataset.lines)
+    counted = count(dataset)
     return Prepared(dataset, settings, checks, schemes, weights, counted)
 
 
@@ -101,7 +101,12 @@ def train_prepared(prepared: Prepared) -> tuple[Model, Validation | None]:
     validation = None
     if schemes:
         validation = validate(dataset, schemes, raw, prepared.checks, prepared.weights, settings.seed)
-        model = replace(model, calibration=validation.calibration, threshold=validation.certificate.threshold)
+        model = replace(
+            model,
+            calibration=validation.calibration,
+            later=validation.later,
+            threshold=validation.certificate.threshold,
+        )
     return replace(
         model, about=_about(dataset, settings, validation), seen=np.unique(identity.hashes_of(dataset.texts))
     ), validation

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outsort.data.dataset import Dataset
-from outsort.decision import confidence
-from outsort.labels import ANSWERS
+from outsort.labels import in_order
 from outsort.metrics import Scores, score
-from outsort.numeric import Floats, odds_to_proba
+from outsort.model import log_proba, uncalibrated
+from outsort.numeric import Floats
 from outsort.results import Result
 from outsort.training.calibration import calibrate
 from outsort.training.folds import LINES_OUT, STRATIFIED, UNSEEN, Checks, Splits
@@ -23,13 +23,11 @@ class HeldOut(Result):
 
     Attributes:
         rows: intp (n,), positions of the rows in the data, ascending.
-        log_odds: float64 (n,), of KPO against BPO, calibrated.
-        neither: float64 (n,), probability of NEITHER, calibrated, or NaN.
+        proba: float64 (n, n_labels), the calibrated probability of each label.
     """
 
     rows: NDArray[np.intp]
-    log_odds: Floats
-    neither: Floats
+    proba: Floats
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,8 @@ class Validation(Result):
         scores: the scores of each scheme.
         held_out: the answers that were scored.
         scheme: the scheme that calibration and threshold were fitted on: the hardest without a time column.
-        calibration: float64 (2, 2), as in `Model`.
+        calibration: float64 (n_labels, 2), as in `Model`.
+        later: float64 (n_labels,), as in `Model`.
         certificate: what the held-out rows certify.
     """
 
@@ -63,13 +62,14 @@ class Validation(Result):
     held_out: dict[str, HeldOut]
     scheme: str
     calibration: Floats
+    later: Floats
     certificate: Certificate
 
 
 def validate(
     dataset: Dataset,
     schemes: Mapping[str, Splits],
-    raw: Mapping[str, tuple[Floats, Floats]],
+    raw: Mapping[str, Floats],
     checks: Checks,
     weights: Floats,
     seed: int,
@@ -86,45 +86,57 @@ def validate(
     Args:
         dataset: the data, n_texts rows.
         schemes: as `folds` returns them.
-        raw: the result of `held_out_answers` for each scheme.
+        raw: the result of `held_out_scores` for each scheme.
         checks: the columns and the target.
         weights: float64 (n_texts,), the weight of each row.
         seed: random seed of the certificate.
     """
     labels = np.array(dataset.labels)
+    of_model = in_order(dataset.labels, dataset.out_of_scope)
+    codes = np.array([of_model.index(label) for label in dataset.labels])
+    n_in_scope = len(of_model) - bool(dataset.out_of_scope)
     unseen = UNSEEN.format(checks.group_column)
     scheme = next(name for name in (LINES_OUT, unseen, STRATIFIED) if name in schemes)
-    calibration = calibrate(labels, *raw[scheme], weights)
+
+    def fitted_to(rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
+        of_scheme = raw[scheme][rows]
+        return calibrate(codes[rows], of_scheme[:, :-1], of_scheme[:, -1], weights[rows], n_in_scope)
+
+    calibration, later = fitted_to(np.arange(len(labels)))
     held_out, scores = {}, {}
     for name, splits in schemes.items():
-        answers = np.stack(raw[name])
-        calibrated = np.empty_like(answers)
+        proba = np.empty((len(labels), len(of_model)))
         for _, out in splits:
-            fitted = calibration
-            if name == scheme:
-                others = np.setdiff1d(np.arange(len(labels)), out)
-                fitted = calibrate(labels[others], answers[0, others], answers[1, others], weights[others])
-            calibrated[:, out] = fitted[:, :1] + fitted[:, 1:] * answers[:, out]
+            of_fold = fitted_to(np.setdiff1d(np.arange(len(labels)), out)) if name == scheme else (calibration, later)
+            proba[out] = calibrated_proba(raw[name][out], *of_fold, n_in_scope)
         rows = np.sort(np.concatenate([out for _, out in splits]))
-        held_out[name] = HeldOut(rows, calibrated[0, rows], odds_to_proba(calibrated[1, rows])[:, 1])
-        before, after = (
-            score(
-                labels[rows],
-                *(odds_to_proba(log_odds)[:, 1] for log_odds in both[:, rows]),
-                weights=weights[rows],
-                source=dataset.source,
-            )
-            for both in (answers, calibrated)
+        held_out[name] = HeldOut(rows, proba[rows])
+        before = calibrated_proba(raw[name][rows], uncalibrated(len(of_model)), np.zeros(len(of_model)), n_in_scope)
+        of_before, of_after = (
+            score(labels[rows], p, of_model, dataset.out_of_scope, weights=weights[rows], source=dataset.source)
+            for p in (before, proba[rows])
         )
-        uncalibrated = Uncalibrated(before.log_loss, before.calibration_error)
-        scores[name] = HeldOutScores(**vars(after), uncalibrated=uncalibrated)
+        difference = Uncalibrated(of_before.log_loss, of_before.calibration_error)
+        scores[name] = HeldOutScores(**vars(of_after), uncalibrated=difference)
     chosen = held_out[scheme]
     certificate = certify(
-        confidence(chosen.log_odds, chosen.neither),
-        labels[chosen.rows] == np.where(chosen.log_odds > 0, *ANSWERS[::-1]),
+        chosen.proba.max(axis=1),
+        codes[chosen.rows] == chosen.proba.argmax(axis=1),
         checks.target_precision,
         checks.level,
-        weights,
+        weights[chosen.rows],
         seed,
     )
-    return Validation(scores, held_out, scheme, calibration, certificate)
+    return Validation(scores, held_out, scheme, calibration, later, certificate)
+
+
+def calibrated_proba(raw: Floats, calibration: Floats, later: Floats, n_in_scope: int) -> Floats:
+    """Return the probabilities of the labels for held-out scores: float64 (n, n_labels).
+
+    Args:
+        raw: float64 (n, n_labels + 1), as `read_counted` returns them.
+        calibration: float64 (n_labels, 2), as in `Model`.
+        later: float64 (n_labels,), as in `Model`.
+        n_in_scope: the number of labels but the one out of scope.
+    """
+    return np.exp(log_proba(raw[:, :-1] - raw[:, -1:] * later, calibration, n_in_scope))
