@@ -26,8 +26,8 @@ from outsort.data.table import Table, read_table
 from outsort.errors import DataError
 from outsort.improving.findings import Check, Example, Finding, Limits, Style
 from outsort.improving.near_duplicates import COMPARED, near_duplicates
-from outsort.labels import ANSWERS, LABELS, NEITHER, UNCLEAR
-from outsort.numeric import odds_to_proba
+from outsort.labels import UNCLEAR, find_out_of_scope, in_order, spellings
+from outsort.model import log_proba, uncalibrated
 from outsort.tables.columns import find_column
 from outsort.training import fitting, folds
 
@@ -60,7 +60,7 @@ class _Sheet:
         rows: n_rows row numbers, as a spreadsheet shows them.
         texts: n_rows texts.
         keys: the texts without differences of case and white space; "" for an empty text.
-        labels: n_rows labels in capitals, or None without such a column.
+        labels: n_rows labels, each spelled in one way, or None without such a column.
         lines: n_rows service lines, or None.
         genres: n_rows genres, or None.
         distinct: positions of the first row of each non-empty text.
@@ -127,12 +127,13 @@ def check(
         left_out.append("labels: there is no label column; name one with --label-column")
         return result
     places = _usable(sheet, sheet.labels, limits, rng, left_out)
+    n_rows = Counter(sheet.labels)
     return replace(
         result,
-        unknown_labels=_found(
+        rare_labels=_found(
             Example(row=row, label=label)
             for row, label in zip(sheet.rows, sheet.labels, strict=True)
-            if label not in (*LABELS, UNCLEAR)
+            if label and n_rows[label] == 1
         ),
         two_labels=_found(_under_two_labels(sheet.rows, sheet.keys, sheet.labels)),
         thin_lines=_check_line_sizes(sheet.lines or sheet.labels, limits),
@@ -163,20 +164,20 @@ def not_text(text: str) -> str | None:
 
 
 def style_test(texts: Sequence[str], labels: Sequence[str], limit: float = Limits.style, *, seed: int = 0) -> Style:
-    """Measure style leakage: how well style alone predicts the label, BPO against KPO.
+    """Measure style leakage: how well style alone predicts the label of a row in scope.
 
     A gradient-boosted classifier sees length, punctuation, capitals, digits and function words, but no
-    content words; its accuracy is the mean recall of the two labels over five folds, so chance is 0.5.
+    content words; its accuracy is the mean recall of the labels over five folds, so chance is 0.5 for two.
 
     Raises:
-        DataError: there are too few rows of BPO or KPO for five folds.
+        DataError: there are too few rows of a label for five folds.
     """
-    decided = np.isin(labels, ANSWERS)
-    is_kpo = np.array(labels)[decided] == ANSWERS[1]
-    _require_folds(is_kpo)
+    decided = ~np.isin(labels, (find_out_of_scope(labels), UNCLEAR))
+    codes = np.unique(np.array(labels)[decided], return_inverse=True)[1]
+    _require_folds(codes)
     features = np.array([_style(text) for text, keep in zip(texts, decided, strict=True) if keep])
-    splits = StratifiedKFold(_N_FOLDS, shuffle=True, random_state=seed).split(features, is_kpo)
-    answers = np.empty_like(is_kpo)
+    splits = StratifiedKFold(_N_FOLDS, shuffle=True, random_state=seed).split(features, codes)
+    answers = np.empty_like(codes)
 
     def answer_held_out(split: tuple[NDArray[np.intp], NDArray[np.intp]]) -> None:
         training, held_out = split
@@ -184,13 +185,13 @@ def style_test(texts: Sequence[str], labels: Sequence[str], limit: float = Limit
         # The trees are so small that threads sharing one spend most of their time waiting for each other,
         # and nearly all of it on a busy machine: hence one thread per fold.
         with threadpool_limits(1, user_api="openmp"):
-            model.fit(features[training], is_kpo[training])
+            model.fit(features[training], codes[training])
             answers[held_out] = model.predict(features[held_out])
 
     with ThreadPoolExecutor(min(_N_FOLDS, joblib.cpu_count())) as threads:
         list(threads.map(answer_held_out, splits))
-    accuracy = float(np.mean([np.mean(answers[is_kpo == label] == label) for label in (False, True)]))
-    return Style(accuracy, len(is_kpo), limit, n_failing=int(accuracy > limit))
+    accuracy = float(np.mean([np.mean(answers[codes == label] == label) for label in set(codes)]))
+    return Style(accuracy, len(codes), limit, n_failing=int(accuracy > limit))
 
 
 def label_errors(
@@ -203,7 +204,7 @@ def label_errors(
 
     Args:
         texts: n_texts strings.
-        labels: n_texts of BPO, KPO, NEITHER.
+        labels: their labels.
         lines: n_texts service lines, each with one label, which improve the probabilities.
         seed: random seed of the folds.
 
@@ -217,19 +218,18 @@ def label_errors(
         from cleanlab.filter import find_label_issues
     except ImportError:
         raise DataError("needs cleanlab; install it with pip install 'outsort[check]'") from None
-    classes = [label for label in LABELS if label in labels]
+    out_of_scope = find_out_of_scope(labels)
+    classes = in_order(labels, out_of_scope)
     codes = np.array([classes.index(label) for label in labels])
     _require_folds(codes)
     splits = StratifiedKFold(_N_FOLDS, shuffle=True, random_state=seed).split(codes, codes)
-    counted = fitting.count(texts, labels, lines)
+    counted = fitting.count(texts, labels, lines, out_of_scope=out_of_scope)
     # Starting processes takes longer than fitting a few thousand texts, and the solver releases the GIL.
     with joblib.parallel_config("threading"):
         settings = fitting.Settings(seed=seed)
-        log_odds, neither_log_odds = folds.held_out_answers(counted, list(splits), settings)
-    p_answer, p_neither = odds_to_proba(neither_log_odds).T if NEITHER in classes else (1.0, 0.0)
-    p_bpo, p_kpo = odds_to_proba(log_odds).T
-    by_class = {"BPO": p_answer * p_bpo, "KPO": p_answer * p_kpo, "NEITHER": p_neither}
-    probabilities = np.stack([by_class[label] for label in classes], axis=1)
+        scores = folds.held_out_scores(counted, list(splits), settings)[:, :-1]
+    n_in_scope = len(classes) - bool(out_of_scope)
+    probabilities = np.exp(log_proba(scores, uncalibrated(len(classes)), n_in_scope))
     issues = find_label_issues(
         codes,
         probabilities / probabilities.sum(axis=1, keepdims=True),
@@ -254,11 +254,12 @@ def _sheet(table: Table, text_column: str | None, label_column: str | None, line
     for i, key in enumerate(keys):
         if key:
             firsts.setdefault(key, i)
+    spelled = spellings(labels or [])
     return _Sheet(
         rows=frame.index.tolist(),
         texts=texts,
         keys=keys,
-        labels=None if labels is None else [label.upper() for label in labels],
+        labels=None if labels is None else [spelled[label] for label in labels],
         lines=column(find_column(*table.columns, "line", line_column, optional=True)),
         genres=column("genre" if "genre" in frame.columns else None),
         distinct=np.array(list(firsts.values()), dtype=np.intp),
@@ -300,7 +301,8 @@ def _usable(
     sheet: _Sheet, labels: Sequence[str], limits: Limits, rng: np.random.Generator, left_out: list[str]
 ) -> NDArray[np.intp]:
     """Return positions of distinct texts with a label that models can use, sampled if there are too many."""
-    usable = np.array([i for i in sheet.distinct if labels[i] in LABELS], dtype=np.intp)
+    n_rows = Counter(labels)
+    usable = np.array([i for i in sheet.distinct if labels[i] not in (UNCLEAR, "") and n_rows[labels[i]] > 1], dtype=np.intp)
     places = _sampled(usable, limits.max_modelled, rng)
     if len(places) < len(usable):
         left_out.append(f"style and label errors: judged on a random sample of {len(places):,} rows")

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from outsort import text as text_module
 from outsort.improving.strategy import Strategy
-from outsort.labels import LABELS, NEITHER
 from outsort.model import Model
-from outsort.numeric import Floats, label_proba, odds_to_proba
+from outsort.numeric import Floats
 from outsort.scoring.kernel import Kernel
 
 if TYPE_CHECKING:
@@ -66,8 +65,7 @@ def choose(
         return np.empty(0, np.intp)
     rng = np.random.default_rng(seed)
     answers = Kernel(model).answer(texts)
-    proba = label_proba(answers.log_odds, answers.neither)
-    ranked = np.sort(proba, axis=1)
+    ranked = np.sort(answers.proba, axis=1)
     doubt = 1 - (ranked[:, -1] - ranked[:, -2])
     worth = np.ones(len(texts)) if weights is None else weights
     priority = {
@@ -83,7 +81,11 @@ def choose(
     vectors, n_learnt = _vectors(model, [texts[i] for i in pool.tolist()])
     if strategy is not Strategy.MIXED:
         return pool[_apart(vectors, n)]
-    variance = odds_to_proba(answers.log_odds).prod(axis=1) * (1 - proba[:, LABELS.index(NEITHER)])
+    # What is out of scope counts as little as it is in scope: labels of it teach the least.
+    inside = answers.proba[:, : model.n_in_scope]
+    total = np.maximum(inside.sum(axis=1), np.finfo(np.float64).tiny)
+    # Half of 1 - sum of squares: for two labels, p (1 - p).
+    variance = (1 - (inside**2).sum(axis=1) / total**2) / 2 * total
     return pool[_most_informative(vectors, n_learnt, variance[pool], worth[pool], n)]
 
 

@@ -11,7 +11,7 @@ class Limits:
 
     Attributes:
         near_duplicate: Jaccard similarity of character 5-grams from which two texts are near duplicates.
-        style: highest accuracy of the style test, BPO against KPO, that passes.
+        style: highest accuracy of the style test that passes.
         min_rows: rows that each service line (or label) should have.
         max_compared: maximum rows compared for near duplicates; of more, a random sample.
         max_modelled: maximum rows for the style test and label errors; of more, a random sample.
@@ -108,7 +108,7 @@ class Check(_Sparse):
         not_text: texts that are not descriptions.
         exact_duplicates: texts that repeat an earlier one.
         near_duplicates: pairs of similar texts.
-        unknown_labels: labels other than BPO, KPO, NEITHER and UNCLEAR.
+        rare_labels: labels that a single row has: probably misspelled.
         two_labels: texts whose label contradicts an earlier row.
         thin_lines: service lines (or labels) with too few rows.
         lines_of_two_labels: rows whose label contradicts an earlier row of their service line.
@@ -127,7 +127,7 @@ class Check(_Sparse):
     not_text: Finding
     exact_duplicates: Finding
     near_duplicates: Finding
-    unknown_labels: Finding | None = None
+    rare_labels: Finding | None = None
     two_labels: Finding | None = None
     thin_lines: Finding | None = None
     lines_of_two_labels: Finding | None = None

@@ -9,11 +9,10 @@ from scipy.optimize import brentq, curve_fit
 from outsort.data.dataset import Dataset
 from outsort.data.values import weights_of
 from outsort.errors import DataError
-from outsort.labels import LABELS
-from outsort.numeric import Floats, label_proba, odds_to_proba
+from outsort.numeric import Floats
 from outsort.results import Result
 from outsort.training.fitting import Settings, count, roll_up
-from outsort.training.folds import STRATIFIED, Checks, Splits, folds, held_out_answers
+from outsort.training.folds import STRATIFIED, Checks, Splits, folds, held_out_scores
 
 #: Shares of the rows at which the curve is measured, each 1.78 times the one before.
 SHARES = (0.1, 0.178, 0.316, 0.562, 1.0)
@@ -126,7 +125,7 @@ def plan(
     error most, each line's falling with the curve's power as its rows grow; a line with few errors needs
     none, however few its rows.
 
-    An answer is right when the likeliest of BPO, KPO and, if the data have it, NEITHER is the label.
+    An answer is right when the most probable label is that of the row.
 
     Args:
         dataset: the labelled texts.
@@ -172,7 +171,7 @@ def plan(
 
 def _learn(dataset: Dataset, splits: Splits, settings: Settings) -> tuple[list[int], list[NDArray[np.bool_]]]:
     """Return the training rows (mean of the folds) and bool (n_rows,) of right answers for each size."""
-    counted = count(dataset.texts, dataset.labels, dataset.lines)
+    counted = count(dataset.texts, dataset.labels, dataset.lines, out_of_scope=dataset.out_of_scope)
     labels = np.array(dataset.labels)
     rng = np.random.default_rng(settings.seed)
     orders = [rng.permutation(rows) for rows, _ in splits]
@@ -182,10 +181,9 @@ def _learn(dataset: Dataset, splits: Splits, settings: Settings) -> tuple[list[i
         if any(len(rows) < FEWEST or set(labels[rows]) != set(labels) for rows in kept):
             continue
         shrunk = [(np.sort(rows), out) for rows, (_, out) in zip(kept, splits, strict=True)]
-        log_odds, neither = held_out_answers(counted, shrunk, settings)
-        proba = label_proba(log_odds, odds_to_proba(neither)[:, 1])
+        scores = held_out_scores(counted, shrunk, settings)[:, :-1]
         sizes.append(round(float(np.mean([len(rows) for rows in kept]))))
-        is_right.append(np.array(LABELS)[proba.argmax(axis=1)] == labels)
+        is_right.append(np.array(counted.labels)[scores.argmax(axis=1)] == labels)
     if len(sizes) < 3:
         raise DataError(
             f"{dataset.source}: {len(labels):,} rows are too few for a learning curve. Add a few hundred "

@@ -9,15 +9,14 @@ from outsort.data.dataset import Dataset
 from outsort.data.identity import hashes_of
 from outsort.data.values import column_of
 from outsort.evaluation.compare import Comparison, Judgement, compare, judge
-from outsort.labels import ANSWERS
 from outsort.model import Model
 from outsort.numeric import Floats
 from outsort.results import Result
 from outsort.training.calibration import calibrate
 from outsort.training.fitting import Settings
-from outsort.training.folds import LINES_OUT, STRATIFIED, UNSEEN, Checks, held_out_answers, is_teachable
+from outsort.training.folds import LINES_OUT, STRATIFIED, UNSEEN, Checks, held_out_scores, is_teachable
 from outsort.training.train import Prepared, prepare, train_prepared
-from outsort.training.validation import HeldOut, Validation
+from outsort.training.validation import HeldOut, Validation, calibrated_proba
 
 #: Rows of a group are not independent, and fewer groups than this show nothing.
 FEWEST_GROUPS = 10
@@ -29,7 +28,7 @@ class Retraining(Result):
 
     Attributes:
         new_rows: rows that the base was not trained on.
-        on_new_rows: the comparison on those of BPO or KPO; None if there are none.
+        on_new_rows: the comparison on those; None if there are none.
         on_groups: the comparison for each scheme of grouped folds; empty without new rows, with fewer than
             `FEWEST_GROUPS` groups, or with too few of the base's rows.
         on_test: the comparison on the test texts, or None.
@@ -106,13 +105,12 @@ def retrain(
 def _judge_new_rows(
     prepared: Prepared, base: Model, held_out: HeldOut, is_known: NDArray[np.bool_]
 ) -> Judgement | None:
-    labels = np.array(prepared.dataset.labels)[held_out.rows]
-    decided = np.flatnonzero(~is_known[held_out.rows] & np.isin(labels, ANSWERS))
-    if not len(decided):
+    new = np.flatnonzero(~is_known[held_out.rows])
+    if not len(new):
         return None
-    rows = held_out.rows[decided]
-    of_base = base.decision_function(prepared.dataset.texts[i] for i in rows.tolist())
-    return judge(_gain(labels[decided], of_base, held_out.log_odds[decided]), prepared.weights[rows])
+    rows = held_out.rows[new]
+    of_base = base.predict(prepared.dataset.texts[i] for i in rows.tolist())
+    return judge(_gain(prepared, rows, of_base, held_out.proba[new]), prepared.weights[rows])
 
 
 def _judge_groups(prepared: Prepared, validation: Validation, is_known: NDArray[np.bool_]) -> dict[str, Judgement]:
@@ -123,24 +121,27 @@ def _judge_groups(prepared: Prepared, validation: Validation, is_known: NDArray[
     labels, groups = np.array(dataset.labels), {LINES_OUT: prepared.counted.lines}
     if column:
         groups[UNSEEN.format(column)] = column_of(dataset, column)
+    of_model = prepared.counted.labels
+    codes = np.array([of_model.index(label) for label in dataset.labels])
     judgements = {}
     for scheme, splits in prepared.schemes.items():
         known = [(rows[is_known[rows]], out) for rows, out in splits]
         if len(set(groups.get(scheme, ()))) < FEWEST_GROUPS or not is_teachable(labels, known):
             continue
-        raw = held_out_answers(prepared.counted, known, prepared.settings)
-        calibration = calibrate(labels, *raw, prepared.weights)
-        log_odds = calibration[0, 0] + calibration[0, 1] * raw[0]
+        raw = held_out_scores(prepared.counted, known, prepared.settings)
+        n_in_scope = len(of_model) - bool(dataset.out_of_scope)
+        fitted = calibrate(codes, raw[:, :-1], raw[:, -1], prepared.weights, n_in_scope)
         held_out = validation.held_out[scheme]
-        decided = np.flatnonzero(np.isin(labels[held_out.rows], ANSWERS))
-        rows = held_out.rows[decided]
-        gain = _gain(labels[rows], log_odds[rows], held_out.log_odds[decided])
+        rows = held_out.rows
+        of_base = np.array(of_model)[calibrated_proba(raw[rows], *fitted, n_in_scope).argmax(axis=1)]
+        gain = _gain(prepared, rows, of_base, held_out.proba)
         judgements[scheme] = judge(gain, prepared.weights[rows], np.array(groups[scheme])[rows])
     return judgements
 
 
-def _gain(labels: NDArray[np.str_], old: Floats, new: Floats) -> NDArray[np.int64]:
-    """Return the `gain` of `judge` from labels and two models' log-odds of KPO: (n_rows,) each."""
-    is_kpo = labels == ANSWERS[1]
-    gain: NDArray[np.int64] = ((new > 0) == is_kpo).astype(np.int64) - ((old > 0) == is_kpo)
+def _gain(prepared: Prepared, rows: NDArray[np.intp], old: NDArray[np.str_], new: Floats) -> NDArray[np.int64]:
+    """Return the `gain` of `judge` from the old labels (n_rows,) and the new probabilities (n_rows, n_labels)."""
+    labels = np.array(prepared.dataset.labels)[rows]
+    of_new = np.array(prepared.counted.labels)[new.argmax(axis=1)]
+    gain: NDArray[np.int64] = (of_new == labels).astype(np.int64) - (old == labels)
     return gain

@@ -15,7 +15,6 @@ from outsort.errors import DataError, OutputError
 from outsort.files import check_output, for_workbook, written_whole
 from outsort.improving.choose import choose
 from outsort.improving.strategy import Strategy
-from outsort.labels import LABELS
 from outsort.model import Model
 from outsort.model_file import load
 from outsort.numeric import Floats
@@ -228,7 +227,11 @@ def _write_workbook(file: IO[bytes], model: Model, rows: Sequence[Sequence[Any]]
         sheet.add_row()
         for place, (cell, cell_format) in enumerate(zip(row, formats, strict=True)):
             sheet.write(place, cell, cell_format)
-    sheet.offer(COLUMNS.index("label"), list(LABELS))
+    labels = queue.add_sheet("labels", ["label"], ())
+    for label in model.labels:
+        labels.add_row()
+        labels.write(0, label)
+    sheet.offer(COLUMNS.index("label"), f"='labels'!$A$2:$A${labels.n_rows + 1}")
     if model.has_lines:
         lines = queue.add_sheet("service lines", ["service_line", "label"], ())
         for label, line in sorted(zip(model.line_labels, model.lines, strict=True)):

@@ -30,7 +30,7 @@ CURVE_FROM = 0.3
 CHECKS = {
     "empty": "empty texts",
     "not_text": "texts that are not descriptions",
-    "unknown_labels": "labels other than BPO, KPO, NEITHER, UNCLEAR",
+    "rare_labels": "labels that a single row has",
     "exact_duplicates": "exact duplicates",
     "two_labels": "texts with conflicting labels",
     "lines_of_two_labels": "rows whose service line has conflicting labels",

@@ -15,7 +15,7 @@ from sklearn.preprocessing import normalize
 from outsort import text as text_module
 from outsort.data.dataset import Dataset
 from outsort.data.identity import key_of
-from outsort.data.marks import says_the_work
+from outsort.data.marks import Marks, says_the_work
 from outsort.errors import DataError
 from outsort.labels import in_order
 from outsort.model import POSITION, Model, clause_shares
@@ -109,8 +109,22 @@ class Counted:
         return np.arange(len(owner)) + (starts - before)[owner], owner
 
 
-def count(dataset: Dataset) -> Counted:
+def count(
+    texts: Sequence[str],
+    labels: Sequence[str],
+    lines: Sequence[str] | None,
+    *,
+    out_of_scope: str = "",
+    marks: Mapping[str, Marks] | None = None,
+) -> Counted:
     """Count the terms of labelled texts and of their clauses.
+
+    Args:
+        texts: n_texts strings.
+        labels: their labels.
+        lines: their service lines, or None.
+        out_of_scope: the label for what is out of scope, or "".
+        marks: the marked clauses of some texts, by the texts' keys.
 
     Raises:
         DataError: no text has a term.
@@ -119,26 +133,26 @@ def count(dataset: Dataset) -> Counted:
     clauses: list[int] = []
     owner: list[int] = []
     says: list[int] = []
-    for i, text in enumerate(dataset.texts):
+    for i, text in enumerate(texts):
         spans = text_module.clauses(text)
-        says += says_the_work(text, spans, dataset.marks.get(key_of(text), ()))
+        says += says_the_work(text, spans, marks.get(key_of(text), ()) if marks else ())
         if len(spans) == 1:
             # Its clause is the text.
             clauses.append(i)
         else:
-            clauses += range(len(dataset.texts) + len(extra), len(dataset.texts) + len(extra) + len(spans))
+            clauses += range(len(texts) + len(extra), len(texts) + len(extra) + len(spans))
             extra += [text[start:end] for start, end in spans]
         owner += [i] * len(spans)
-    terms, counts = count_terms([*dataset.texts, *extra])
+    terms, counts = count_terms([*texts, *extra])
     return Counted(
         terms,
-        counts[: len(dataset.texts)],
+        counts[: len(texts)],
         counts[clauses],
         np.array(owner, np.intp),
         np.array(says, np.int8),
-        dataset.lines or dataset.labels,
-        roll_up(dataset),
-        dataset.out_of_scope,
+        lines or labels,
+        dict(zip(lines or labels, labels, strict=True)),
+        out_of_scope,
     )
 
 

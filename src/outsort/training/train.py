@@ -90,7 +90,9 @@ def prepare(dataset: Dataset, settings: Settings, checks: Checks) -> Prepared:
         raise ValueError(f"folds is {checks.folds}: choose 2 or more, or 0 for no cross-validation")
     schemes = folds(dataset, checks, settings.seed) if checks.folds else {}
     weights = values.weights_of(dataset, checks.weight_column)
-    counted = count(dataset)
+    counted = count(
+        dataset.texts, dataset.labels, dataset.lines, out_of_scope=dataset.out_of_scope, marks=dataset.marks
+    )
     return Prepared(dataset, settings, checks, schemes, weights, counted)
 
 
