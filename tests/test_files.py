@@ -242,16 +242,18 @@ def small_disk():
 FORMATS = ["csv", "tsv", "jsonl", "parquet", "xlsx", "csv.gz", "csv.zst", "jsonl.gz", "jsonl.zst"]
 
 
+@pytest.mark.usefixtures("small_disk")
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_a_disk_that_fills_is_one_message_in_every_format(outsort, tmp_path, small_disk, suffix):
+def test_a_disk_that_fills_is_one_message_in_every_format(outsort, tmp_path, suffix):
     (tmp_path / "in.csv").write_text("task\nkey\n")
     done = outsort("score", tmp_path / "in.csv", "-o", tmp_path / f"out.{suffix}")
     assert (done.code, done.err) == (1, f"outsort: {tmp_path}/out.{suffix}: cannot be written (File too large).\n")
     assert [p.name for p in tmp_path.iterdir()] == ["in.csv"]
 
 
+@pytest.mark.usefixtures("small_disk")
 @pytest.mark.parametrize("name", ["queue.csv", "queue.xlsx"])
-def test_a_disk_that_fills_is_one_message_for_a_queue(outsort, tmp_path, small_disk, name):
+def test_a_disk_that_fills_is_one_message_for_a_queue(outsort, tmp_path, name):
     (tmp_path / "in.csv").write_text("task\nkey invoices\n")
     done = outsort("review", tmp_path / "in.csv", "-o", tmp_path / name)
     assert (done.code, done.err) == (1, f"outsort: {tmp_path}/{name}: cannot be written (File too large).\n")

@@ -288,7 +288,7 @@ def _created_like(target: Path, part: Path) -> IO[bytes]:
     old = target.stat() if target.exists() else None
     # What only its owner may read is at no time readable by others.
     mode = old.st_mode & 0o777 if old else 0o666
-    file = open(part, "xb", opener=lambda name, flags: os.open(name, flags, mode))  # noqa: PTH123, SIM115
+    file = open(part, "xb", opener=lambda name, flags: os.open(name, flags, mode))  # noqa: SIM115
     if old and os.name == "posix":
         for ids in ((-1, old.st_gid), (old.st_uid, -1)):
             with contextlib.suppress(OSError):
@@ -312,4 +312,3 @@ def _sync_folder(folder: Path) -> None:
 def _every_other_nul(raw: bytes) -> bool:
     """Return whether this looks like Western text in UTF-16 without a byte-order mark."""
     return raw[1:200:2].count(0) > len(raw[:200]) // 3
-

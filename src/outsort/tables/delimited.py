@@ -276,12 +276,12 @@ class _Lines:
 
 
 def records_as_written(text: str, delimiter: str) -> Iterator[tuple[str, list[str]]]:
-    """Yield each record of a CSV text as it is written there, line end included, and its cells.
+    r"""Yield each record of a CSV text as it is written there, line end included, and its cells.
 
     Those of a blank line are none. The n-th record is row n of `CsvReader`.
 
-    >>> list(records_as_written('a,"b"\\r\\n\\n', ","))
-    [('a,"b"\\r\\n', ['a', 'b']), ('\\n', [])]
+    >>> list(records_as_written('a,"b"\r\n\n', ","))
+    [('a,"b"\r\n', ['a', 'b']), ('\n', [])]
     """
     lines = _Lines(iter(io.StringIO(text, newline="")))
     for cells in csv.reader(lines, delimiter=delimiter, strict=True):
