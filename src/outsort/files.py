@@ -146,7 +146,7 @@ def check_output(path: Path, *, force: bool) -> Path:
         raise OutputError(f"{path}: is not a regular file. Name one, or - for standard output.")
     if path.exists() and not force:
         raise OutputError(f"{path}: already exists. Pass --force to replace it.")
-    target = path.resolve() if path.is_symlink() else path
+    target = _followed(path)
     if not target.parent.is_dir():
         raise OutputError(f"{path}: the folder {target.parent} does not exist. Create it first.")
     if not os.access(target.parent, os.W_OK):
@@ -180,15 +180,17 @@ def locked(path: Path, *, force: bool, patience: float = _PATIENCE) -> Iterator[
     except Timeout:
         raise OutputError(f"{path}: another run is still writing it. Try again when it has ended.") from None
     except OSError as error:
-        raise _not_written(path, error) from error
+        raise OutputError(f"{path}: its lock {file} cannot be taken ({_why(error)}).") from error
     try:
         # What was waited for may have created the file.
-        yield check_output(path, force=force)
+        check_output(path, force=force)
+        yield target
     finally:
-        # Before it is released, so that a process that waits for this file sees it gone and creates its own.
-        # Windows removes no open file; there filelock does it.
-        with contextlib.suppress(OSError):
-            file.unlink()
+        # filelock leaves the file, but on Windows. It goes while it is still locked, so that whoever waits for it
+        # finds it gone and creates another, rather than lock a file that is about to go.
+        if os.name == "posix":
+            with contextlib.suppress(OSError):
+                file.unlink()
         lock.release()
 
 
@@ -241,11 +243,11 @@ def written_whole(path: Path, *, force: bool) -> Iterator[IO[bytes]]:
 def sweep(paths: Iterable[Path]) -> None:
     """Remove what processes that were killed as they wrote `paths` left beside them."""
     for path in paths:
-        files = [_beside(path, kind) for kind in ("part", "lock")]
-        if any(file.exists() for file in files):
+        part, lock = (_beside(_followed(path), kind) for kind in ("part", "lock"))
+        if part.exists() or lock.exists():
             # Whoever holds the lock is still writing.
             with contextlib.suppress(OutputError), locked(path, force=True, patience=0):
-                files[0].unlink(missing_ok=True)
+                part.unlink(missing_ok=True)
 
 
 def csv_cell(value: object, delimiter: str = ",") -> str:
@@ -275,12 +277,20 @@ def csv_record(values: Iterable[object], delimiter: str = ",") -> str:
 _MARKS = re.compile('["\r\n]')
 
 
+def _followed(path: Path) -> Path:
+    return path.resolve() if path.is_symlink() else path
+
+
 def _beside(target: Path, kind: str) -> Path:
     return target.with_name(f".{target.name}.outsort.{kind}")
 
 
 def _not_written(path: Path, error: OSError) -> OutputError:
-    return OutputError(f"{path}: cannot be written ({error.strerror or first_line(error)}).")
+    return OutputError(f"{path}: cannot be written ({_why(error)}).")
+
+
+def _why(error: OSError) -> str:
+    return error.strerror or first_line(error)
 
 
 def _created_like(target: Path, part: Path) -> IO[bytes]:
