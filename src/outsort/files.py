@@ -271,7 +271,7 @@ def csv_record(values: Iterable[object], delimiter: str = ",") -> str:
     ('a,1,', '""')
     """
     # A single blank cell would be a blank line, which is not a row.
-    return delimiter.join(csv_cell(value, delimiter) for value in values) or '""'
+    return delimiter.join([csv_cell(value, delimiter) for value in values]) or '""'
 
 
 _MARKS = re.compile('["\r\n]')
