@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outsort.errors import DataError
-from outsort.files import delimiter_of, sniff_encoding
+from outsort.files import csv_cell, csv_record, delimiter_of, sniff_encoding
 from outsort.tables.base import BATCH_ROWS, MAX_CELL, NOT_TEXT, Categorical, Dialect, Rows, joined, plain_cell, rows_of
 from outsort.tables.records import Records, parse_prefix
 
@@ -276,6 +275,20 @@ class _Lines:
         return first
 
 
+def records_as_written(text: str, delimiter: str) -> Iterator[tuple[str, list[str]]]:
+    r"""Yield each record of a CSV text as it is written there, line end included, and its cells.
+
+    Those of a blank line are none. The n-th record is row n of `CsvReader`.
+
+    >>> list(records_as_written('a,"b"\r\n\n', ","))
+    [('a,"b"\r\n', ['a', 'b']), ('\n', [])]
+    """
+    lines = _Lines(iter(io.StringIO(text, newline="")))
+    for cells in csv.reader(lines, delimiter=delimiter, strict=True):
+        yield "".join(lines.used), cells
+        lines.used.clear()
+
+
 class CsvWriter:
     """CSV in the delimiter, line ends and encoding of its dialect."""
 
@@ -310,10 +323,7 @@ class CsvWriter:
         self._stream.write(self._encoder.encode(text))
 
     def _line(self, values: Sequence[object]) -> str:
-        # A line of one blank cell would be a blank line, which is not a row.
-        if len(values) == 1 and values[0] in ("", None):
-            return '""' + self._newline
-        return self._delimiter.join(map(self._quoted, values)) + self._newline
+        return csv_record(map(plain_cell, values), self._delimiter) + self._newline
 
     def _extended(self, records: Records, added: Added) -> bytes:
         codes: list[NDArray[Any]] = []
@@ -321,27 +331,13 @@ class CsvWriter:
         for column in added.values():
             if isinstance(column, Categorical):
                 codes.append(column.codes + len(cells))
-                cells += map(self._quoted, column.values)
+                cells += (csv_cell(value, self._delimiter) for value in column.values)
             else:
                 codes.append(column)
         return records.extended(codes, cells, self._newline)
-
-    def _quoted(self, value: object) -> str:
-        """Return a value as a cell, in quotes where it must be.
-
-        Not by the csv module: some of its versions leave a lone carriage return bare, and others end the
-        row there.
-        """
-        cell = "" if value is None else str(plain_cell(value))
-        if self._delimiter in cell or _MARKS.search(cell):
-            cell = '"' + cell.replace('"', '""') + '"'
-        return cell
 
 
 class TsvWriter(CsvWriter):
     """Tab-separated values."""
 
     _delimiter_of_format = "\t"
-
-
-_MARKS = re.compile('["\r\n]')

@@ -47,8 +47,18 @@ class Workbook:
         return Sheet(sheet, len(columns))
 
     def close(self) -> None:
-        """Write the workbook."""
-        self.book.close()
+        """Write the workbook.
+
+        Raises:
+            OSError: the stream or the disk is full, or fails otherwise.
+        """
+        from xlsxwriter.exceptions import FileCreateError
+
+        try:
+            self.book.close()
+        except FileCreateError as error:
+            # What it wraps says why.
+            raise error.args[0] from None
 
 
 class Sheet:
