@@ -38,11 +38,5 @@ def reasons(
         n_terms: (n,), distinct known terms of the text.
         threshold: less probable answers go to review.
     """
-    conditions = [
-        blank,
-        n_words == 0,
-        n_terms == 0,
-        n_known < MIN_KNOWN * n_words,
-        probability < threshold,
-    ]
+    conditions = [blank, n_words == 0, n_terms == 0, n_known < MIN_KNOWN * n_words, probability < threshold]
     return np.select(conditions, list(range(1, len(conditions) + 1)), 0).astype(np.intp)

@@ -353,9 +353,7 @@ def _figures(labels: NDArray[np.str_], proba: Floats, names: Sequence[str], weig
     return Figures(
         accuracy=float(metrics.accuracy_score(labels, predicted, sample_weight=weights)),
         macro_f1=float(
-            metrics.f1_score(
-                labels, predicted, labels=present, average="macro", zero_division=0, sample_weight=weights
-            )
+            metrics.f1_score(labels, predicted, labels=present, average="macro", zero_division=0, sample_weight=weights)
         ),
         auc=_auc(labels == names[1], proba[:, 1], weights) if len(names) == 2 else None,
         log_loss=float(np.average(-np.log(p_right), weights=weights)),

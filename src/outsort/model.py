@@ -139,8 +139,7 @@ class Model:
             "indptr does not match terms and weights",
         )
         _require(
-            len(self.indices) == n_weights
-            and bool(((self.indices >= 0) & (self.indices <= n_lines + n_labels)).all()),
+            len(self.indices) == n_weights and bool(((self.indices >= 0) & (self.indices <= n_lines + n_labels)).all()),
             "indices do not match weights and lines",
         )
         _require(len(self.bias) == n_lines, "bias does not match lines")

@@ -16,7 +16,7 @@ def predict(
     style: opt.Style = None,
     terms: Annotated[int, typer.Option(min=0, help="Number of terms to show for and against.")] = 3,
 ) -> None:
-    """Classify texts as BPO or KPO, with a probability and the terms behind it."""
+    """Classify texts, with a probability and the terms behind it."""
     from outsort.model_file import load
     from outsort.prediction import predictions
     from outsort.reporting.answers import write_predictions
@@ -37,8 +37,8 @@ def explain(
 ) -> None:
     """Show how much each word added to an answer, and the most similar labelled texts.
 
-    The words, the bias and the entropy term (several likely service lines) add up to the log-odds of KPO
-    against BPO.
+    The words, the bias and the rest (several likely service lines, calibration) add up to the log-odds of the
+    label against all others. Long texts are read clause by clause; JSON has the share of each.
     """
     from outsort import explanation
     from outsort.model_file import load
@@ -92,8 +92,8 @@ def score(
 ) -> None:
     """Classify every row of one or more tables (CSV, TSV, JSON Lines, Parquet, Excel).
 
-    All columns are kept as they are. The columns label, probability, neither, service_line, decision,
-    reason and model are appended.
+    All columns are kept as they are. The columns label, probability, one p_LABEL for each label, service_line,
+    decision, reason and model are appended.
     """
     from outsort.model_file import load
     from outsort.reporting.terminal import progress_line

@@ -25,8 +25,8 @@ def evaluate(
 ) -> None:
     """Score a model on labelled descriptions.
 
-    Scores are of BPO against KPO. Rows labelled NEITHER or UNCLEAR count in NEITHER AUC, and as wrong if they
-    are accepted.
+    Scores are over all labels that the model knows, and "in scope" among those in scope, such as BPO against KPO.
+    Rows labelled UNCLEAR count as wrong if they are accepted.
     """
     from outsort.data.dataset import read
     from outsort.evaluation import evaluate
@@ -35,9 +35,11 @@ def evaluate(
 
     if report:
         opt.check_report(report, force=force)
-    dataset = read(data, text_column=text_column, label_column=label_column, for_training=False)
-    opt.tell_reading(dataset)
     judge = load(model)
+    dataset = read(
+        data, text_column=text_column, label_column=label_column, known_labels=judge.labels, for_training=False
+    )
+    opt.tell_reading(dataset)
     with opt.work_on(cluster):
         answers = evaluate.answer(judge, dataset, by=by or (), weight_column=weight_column)
     result = evaluate.evaluate_answers(judge, answers, n_mistakes=mistakes)
@@ -71,11 +73,10 @@ def compare(
     from outsort.reporting.terminal import comparison_tables
 
     before, after = load(old), load(new)
-    dataset = read(data, text_column=text_column, label_column=label_column, for_training=False)
+    dataset = read(
+        data, text_column=text_column, label_column=label_column, known_labels=after.labels, for_training=False
+    )
     opt.tell_reading(dataset)
-    if before.knows_neither != after.knows_neither:
-        path = old if before.knows_neither else new
-        typer.echo(f"only {path} knows NEITHER: the other model accepts such rows like any other", err=True)
     result = compare.compare(before, after, dataset, weight_column=weight_column, n_flips=flips)
     for path, share in zip((old, new), result.share_seen.values(), strict=True):
         opt.tell_seen(dataset, str(path), share)

@@ -24,7 +24,14 @@ if TYPE_CHECKING:
 
 Data = Annotated[Path, typer.Argument(help="Table of labelled texts: csv, tsv, jsonl, parquet, xlsx.")]
 TextColumn = Annotated[str | None, typer.Option(help="Text column; detected by its usual names.")]
-LabelColumn = Annotated[str | None, typer.Option(help="Label column (BPO, KPO, NEITHER).")]
+LabelColumn = Annotated[str | None, typer.Option(help="Label column; detected by its usual names.")]
+OutOfScope = Annotated[
+    str | None,
+    typer.Option(help="Label for what is out of scope; default: one named NEITHER, none or out of scope. '' for none."),
+]
+Clauses = Annotated[
+    Path | None, typer.Option(help="Table of marked clauses of the texts, to learn how much a clause counts.")
+]
 LineColumn = Annotated[str | None, typer.Option(help="Service-line column, if there is one.")]
 WeightColumn = Annotated[str | None, typer.Option(help="Column to weight rows by, such as spend or headcount.")]
 GroupColumn = Annotated[str | None, typer.Option(help="Also score on unseen groups, such as suppliers.")]
@@ -143,6 +150,8 @@ def check_report(path: Path, *, force: bool) -> None:
 def tell_reading(dataset: Dataset) -> None:
     """Say on stderr what was guessed or left out when a dataset was read."""
     _tell_encoding(dataset.source, dataset.encoding)
+    for label, one in dataset.merged.items():
+        typer.echo(f"{dataset.source}: label {label!r} is taken for {one!r}", err=True)
     if dataset.n_repeats:
         rows = "row" if dataset.n_repeats == 1 else "rows"
         typer.echo(f"{dataset.source}: {dataset.n_repeats:,} duplicate {rows} dropped", err=True)

@@ -23,6 +23,8 @@ def train(
     text_column: opt.TextColumn = None,
     label_column: opt.LabelColumn = None,
     line_column: opt.LineColumn = None,
+    out_of_scope: opt.OutOfScope = None,
+    clauses: opt.Clauses = None,
     folds: Annotated[int, typer.Option(min=0, help="Folds of cross-validation; 0 for none.")] = 5,
     target_precision: Annotated[
         float | None,
@@ -65,7 +67,14 @@ def train(
     check_output(output, force=force)
     if report:
         opt.check_report(report, force=force)
-    dataset = read(data, text_column=text_column, label_column=label_column, line_column=line_column)
+    dataset = read(
+        data,
+        text_column=text_column,
+        label_column=label_column,
+        line_column=line_column,
+        out_of_scope=out_of_scope,
+        clauses=clauses,
+    )
     opt.tell_reading(dataset)
     start = time.perf_counter()
     checks = Checks(
@@ -132,6 +141,8 @@ def retrain(
     text_column: opt.TextColumn = None,
     label_column: opt.LabelColumn = None,
     line_column: opt.LineColumn = None,
+    out_of_scope: opt.OutOfScope = None,
+    clauses: opt.Clauses = None,
     folds: Annotated[int, typer.Option(min=2, help="Folds of cross-validation.")] = 5,
     group_column: opt.GroupColumn = None,
     weight_column: opt.WeightColumn = None,
@@ -154,9 +165,20 @@ def retrain(
 
     check_output(output, force=force)
     old = load(base)
-    dataset = read(data, text_column=text_column, label_column=label_column, line_column=line_column)
+    dataset = read(
+        data,
+        text_column=text_column,
+        label_column=label_column,
+        line_column=line_column,
+        out_of_scope=old.out_of_scope if out_of_scope is None else out_of_scope,
+        clauses=clauses,
+    )
     opt.tell_reading(dataset)
-    measure = read(test, text_column=text_column, label_column=label_column, for_training=False) if test else None
+    measure = None
+    if test:
+        measure = read(
+            test, text_column=text_column, label_column=label_column, known_labels=old.labels, for_training=False
+        )
     model, result = train_again(
         dataset,
         old,
@@ -215,7 +237,7 @@ def plan(
     """Plan how many more labels to make, and for which service lines.
 
     A learning curve over growing shares of the rows forecasts accuracy; labels go where they prevent most
-    mistakes. An answer is right when the likeliest of BPO, KPO and NEITHER is the row's label.
+    mistakes. An answer is right when the most probable label is that of the row.
     """
     from outsort.data.dataset import read
     from outsort.improving import plan

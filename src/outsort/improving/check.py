@@ -302,7 +302,9 @@ def _usable(
 ) -> NDArray[np.intp]:
     """Return positions of distinct texts with a label that models can use, sampled if there are too many."""
     n_rows = Counter(labels)
-    usable = np.array([i for i in sheet.distinct if labels[i] not in (UNCLEAR, "") and n_rows[labels[i]] > 1], dtype=np.intp)
+    usable = np.array(
+        [i for i in sheet.distinct if labels[i] not in (UNCLEAR, "") and n_rows[labels[i]] > 1], dtype=np.intp
+    )
     places = _sampled(usable, limits.max_modelled, rng)
     if len(places) < len(usable):
         left_out.append(f"style and label errors: judged on a random sample of {len(places):,} rows")

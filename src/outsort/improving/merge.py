@@ -11,7 +11,7 @@ from outsort.data.identity import as_text, key_of
 from outsort.data.table import Table, read_table, write_edits
 from outsort.errors import DataError
 from outsort.files import locked, read_bytes
-from outsort.labels import LABELS
+from outsort.labels import spellings
 from outsort.model import Model
 from outsort.tables.columns import find_column
 from outsort.tables.editing import Edits
@@ -30,7 +30,7 @@ class Verdict:
         where: file and row, for messages.
         key: the key of the text, see `outsort.dataset.key_of`.
         text: the text as in the queue.
-        label: BPO, KPO or NEITHER.
+        label: the label.
         line: the service line; empty if left blank.
         reviewer: who decided; may be empty.
         decided_at: the date as written; may be empty.
@@ -135,14 +135,18 @@ class _Target:
         self.labels_of_lines: dict[str, str] = dict(lines)
         for place, text in enumerate(self.frame[self.text]):
             self.places.setdefault(key_of(as_text(text)), []).append(place)
+        # The data's own spelling wins; a label of the model that they lack is welcome.
+        own = [as_text(cell).strip() for cell in self.frame[self.label]]
+        spelled = spellings([label for label in own if label], ())
+        self.spelled = {label.casefold(): one for label, one in (spellings(model.labels, ()) | spelled).items()}
         if self.line:
             for name, of_line in zip(self.frame[self.line], self.frame[self.label], strict=True):
                 if as_text(name).strip() and self._plain(of_line):
                     self.labels_of_lines[as_text(name).strip()] = self._plain(of_line)
 
-    @staticmethod
-    def _plain(label: object) -> str:
-        return as_text(label).strip().upper()
+    def _plain(self, label: object) -> str:
+        """Return a label in the spelling of the data, "" if it is unknown."""
+        return self.spelled.get(as_text(label).strip().casefold(), "")
 
     def text_of(self, key: str) -> str | None:
         """Return the text with a key, or None."""
@@ -189,13 +193,15 @@ def _verdicts(queues: Sequence[Path], target: _Target, result: Merge, reviewer: 
     for queue in queues:
         for number, row in _rows(queue):
             where = f"{queue}, row {number}"
-            label = row.get("label", "").strip().upper()
+            written = row.get("label", "").strip()
+            label = target.spelled.get(written.casefold(), "")
             key = row.get("key", "").strip().lower()
-            if not label:
+            if not written:
                 result.undecided += any(row.values())
                 continue
-            if label not in LABELS:
-                result.problems.append(f"{where}: {row['label']!r} is not one of {', '.join(LABELS)}")
+            if not label:
+                known = ", ".join(sorted(set(target.spelled.values())))
+                result.problems.append(f"{where}: {written!r} is not one of {known}")
                 continue
             if not key:
                 result.problems.append(f"{where}: the key is missing; restore it from the original queue")
@@ -248,9 +254,10 @@ def _line_of(verdict: Verdict, target: _Target, model: Model, result: Merge) -> 
         what = f"belongs to {label}" if label else "is unknown to the data and the model"
         result.problems.append(f"{verdict.where}: {verdict.label}, but service line {verdict.line!r} {what}")
         return None
-    scores = model.line_scores([verdict.text])[0]
+    reading = model.read(verdict.text)
+    scores = reading.shares @ reading.scores
     ranked = [model.lines[i] for i in scores.argsort()[::-1]] if model.has_lines else []
-    fits = (line for line in ranked if known[line] == verdict.label)
+    fits = (line for line in ranked if known[line].casefold() == verdict.label.casefold())
     line = next(fits, None)
     if line is None:
         result.problems.append(f"{verdict.where}: {verdict.label} needs a service line, because the data have them")

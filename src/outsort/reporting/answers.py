@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Terms of an explanation that a table shows.
 N_TERMS_SHOWN = 12
+#: Labels that a table shows beside the answer.
+N_OTHERS = 2
 
 
 def write_predictions(predictions: Iterable[Prediction], file: TextIO, style: AnswerFormat) -> None:
@@ -69,11 +71,8 @@ def _write_json(records: Iterable[object], file: TextIO, style: AnswerFormat) ->
             file.write(json.dumps(item, ensure_ascii=False) + "\n")
 
 
-#: Styles of a word for a label, weak to strong; legible on dark and light terminals.
-TINTS = {
-    "BPO": ("blue", "bold blue", "bold white on blue"),
-    "KPO": ("magenta", "bold magenta", "bold white on magenta"),
-}
+#: Styles of a word against and for the label, weak to strong; legible on dark and light terminals.
+TINTS = (("magenta", "bold magenta", "bold white on magenta"), ("blue", "bold blue", "bold white on blue"))
 #: Log-odds from which each style is used.
 TINTED_FROM = (0.1, 0.5, 1.5)
 
@@ -88,20 +87,19 @@ def explanation_tables(
     for start, end, figure in explanation.words:
         strength = sum(abs(figure) >= least for least in TINTED_FROM)
         if strength:
-            shown.stylize(TINTS["KPO" if figure > 0 else "BPO"][strength - 1], start, end)
+            shown.stylize(TINTS[figure > 0][strength - 1], start, end)
     p = prediction
     answer = f"{p.label} {p.probability:.2f}, {p.decision}" + (f" ({p.reason})" if p.reason else "")
-    if p.neither is not None:
-        answer += f"; neither {p.neither:.2f}"
+    answer += f"; {_others(p)}"
     words = sum(word.log_odds for word in explanation.words)
     total = (
-        f"log-odds of KPO {explanation.log_odds:+.2f} = words {words:+.2f}, bias {explanation.bias:+.2f}, "
-        f"entropy term {explanation.spread:+.2f}"
+        f"log-odds of {p.label} {explanation.log_odds:+.2f} = words {words:+.2f}, bias {explanation.bias:+.2f}, "
+        f"rest {explanation.spread:+.2f}"
     )
     ranked = sorted(explanation.contributions.items(), key=lambda item: -abs(item[1]))[:N_TERMS_SHOWN]
     yield from (shown, answer, total)
-    terms = ([visible(term), "KPO" if f > 0 else "BPO", f"{f:+.2f}"] for term, f in ranked)
-    yield table(["term", "supports", "log-odds"], terms, right=[2])
+    terms = ([visible(term), "for" if f > 0 else "against", f"{f:+.2f}"] for term, f in ranked)
+    yield table(["term", "speaks", "log-odds"], terms, right=[2])
     if explanation.lines[:n_lines]:
         lines = ([line, f"{p:.2f}"] for line, p in explanation.lines[:n_lines])
         yield table(["service line", "probability"], lines, right=[1])
@@ -111,17 +109,23 @@ def explanation_tables(
         yield table(heads, cells, right=[3], wrap=[0])
 
 
+def _others(prediction: Prediction) -> str:
+    """Return the next most probable labels, up to `N_OTHERS`, with their probabilities."""
+    others = [(p, label) for label, p in prediction.probabilities.items() if label != prediction.label]
+    return ", ".join(f"{label} {p:.2f}" for p, label in sorted(others, key=lambda item: -item[0])[:N_OTHERS])
+
+
 def predictions_table(predictions: Iterable[Prediction]) -> Table:
     """Lay out predictions for a terminal, without empty columns."""
     rows = []
     for p in predictions:
         row = record(p) | {"text": visible(p.text)}
         row["probability"] = f"{p.probability:.2f}"
-        row["neither"] = "" if p.neither is None else f"{p.neither:.2f}"
+        row["probabilities"] = _others(p)
         row["for"], row["against"] = (", ".join(term for term, _ in terms) for terms in (p.terms_for, p.terms_against))
         rows.append(row)
     names = [name for name in (rows[0] if rows else ()) if any(row[name] for row in rows)]
-    figures = {"probability", "neither"}
+    figures = {"probability"}
     return table(
         [name.replace("_", " ") for name in names],
         ([row[name] or "" for name in names] for row in rows),
@@ -131,5 +135,7 @@ def predictions_table(predictions: Iterable[Prediction]) -> Table:
 
 
 def _flat(value: object) -> object:
-    """Return a value as a CSV cell: a list of terms as their names."""
+    """Return a value as a CSV cell: a list of terms as their names, probabilities as "label p"."""
+    if isinstance(value, dict):
+        return "; ".join(f"{label} {p}" for label, p in value.items())
     return "; ".join(item["term"] for item in value) if isinstance(value, list) else value

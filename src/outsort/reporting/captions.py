@@ -12,22 +12,30 @@ if TYPE_CHECKING:
 SCORES = {
     "accuracy": "accuracy",
     "macro_f1": "macro F1",
-    "auc": "AUC",
     "log_loss": "log loss",
     "brier": "Brier",
     "calibration_error": "ECE",
-    "neither_auc": "NEITHER AUC",
+    "in_scope.accuracy": "in scope",
+    "in_scope.auc": "in-scope AUC",
+    "out_of_scope_auc": "out-of-scope AUC",
 }
 #: What they mean.
 LEGEND = (
-    "AUC: the probability that a KPO row ranks above a BPO row. Log loss is in nats. ECE: expected "
-    "calibration error. NEITHER AUC: the probability that a NEITHER row ranks above another row."
+    "Log loss is in nats. ECE: expected calibration error. In scope: the same answers among the labels in scope "
+    "alone, such as BPO against KPO. AUC: the probability that a row of the second label ranks above one of the "
+    "first, or a row out of scope above one in scope."
 )
 
 
 def headline(counts: Counts) -> dict[str, float | None]:
     """Return the headline scores; None where the rows do not define one."""
-    return {name: getattr(counts, name, None) for name in SCORES}
+    return {name: _of(counts, name) for name in SCORES}
+
+
+def _of(scores: object, name: str) -> float | None:
+    for part in name.split("."):
+        scores = getattr(scores, part, None)
+    return scores  # type: ignore[return-value]
 
 
 def figure(value: float | None) -> str:

@@ -31,7 +31,7 @@ def card(model: Model) -> str:
     summary = summarize(model)
     parts = [
         "# Model card",
-        f"Model `{summary.model}` sorts descriptions of work into BPO or KPO. `outsort card` prints this card.",
+        f"Model `{summary.model}` sorts descriptions of work into {_either(model)}. `outsort card` prints this card.",
         "## Data",
         _data(summary.data),
         "## Model",
@@ -46,6 +46,11 @@ def card(model: Model) -> str:
         _LIMITS.strip(),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _either(model: Model) -> str:
+    *most, last = model.labels
+    return f"{', '.join(most)} or {last}"
 
 
 def _data(data: DataIdentity | None) -> str:
@@ -68,8 +73,8 @@ def _model(model: Model, summary: Summary) -> str:
         "counted once per text, with smooth idf and L2 norm. Small weights are pruned; the scores below are "
         "those of the pruned model."
     )
-    if not model.knows_neither:
-        sentences.append("Its data had no work that is neither BPO nor KPO, so it cannot recognise any.")
+    if not model.out_of_scope:
+        sentences.append("Its data had no label for what is out of scope, so it cannot recognise any.")
     for title, values in (("Settings", summary.settings), ("Trained with", summary.versions)):
         if values:
             sentences.append(f"{title}: {', '.join(f'{k} {v}' for k, v in values.items())}.")
@@ -91,7 +96,7 @@ def _scores(scores: Mapping[str, HeldOutScores]) -> str:
         for scheme, of in scores.items()
     )
     return (
-        f"Cross-validation of BPO against KPO: every row is answered by a model that was not trained on it. "
+        f"Cross-validation: every row is answered by a model that was not trained on it. "
         f"{LEGEND}\n\n{table}\n\nBefore calibration: {before}."
     )
 
@@ -100,8 +105,8 @@ def _decision(promise: Promise | None) -> str:
     if promise and promise.coverage:
         return (
             f"At threshold {promise.threshold:.3f}, coverage is {promise.coverage:.1%} of {promise.n_rows:,} "
-            f"held-out rows ({_plain(promise.held_out)}) and precision {promise.precision:.1%}, counting an "
-            f"accepted row that is neither as wrong. Certified on such rows: at least {promise.target:.0%} "
+            f"held-out rows ({_plain(promise.held_out)}) and precision {promise.precision:.1%}. "
+            f"Certified on such rows: at least {promise.target:.0%} "
             f"precision at {promise.level:.0%} confidence. All other answers go to review."
         )
     start = "No threshold is certified"
@@ -111,7 +116,7 @@ def _decision(promise: Promise | None) -> str:
             f": {promise.n_rows:,} held-out rows ({_plain(promise.held_out)}) could not certify "
             f"{promise.target:.0%} precision at {promise.level:.0%} confidence{more}"
         )
-    return f"{start}. Answers are accepted from confidence {DEFAULT_THRESHOLD:g}, without a promise."
+    return f"{start}. Answers are accepted from probability {DEFAULT_THRESHOLD:g}, without a promise."
 
 
 def _plain(text: str) -> str:

@@ -24,10 +24,8 @@ from outsort.errors import OutputError
 from outsort.evaluation.evaluate import Answers, Evaluation, measure
 from outsort.explanation import top_terms
 from outsort.files import check_output, written_whole
-from outsort.labels import ANSWERS
 from outsort.metrics import LEVEL, curve, weighted_share
 from outsort.model import Model
-from outsort.numeric import odds_to_proba
 from outsort.reporting.captions import LEGEND, SCORES, headline
 from outsort.results import plain
 from outsort.training import folds
@@ -87,16 +85,17 @@ def check(path: Path, *, force: bool) -> None:
 def of_training(model: Model, dataset: Dataset, validation: Validation, weight_column: str | None = None) -> Report:
     """Report on the held-out answers of the scheme that calibration and threshold were fitted on."""
     held_out = validation.held_out[validation.scheme]
-    rows, log_odds, neither = held_out.rows, held_out.log_odds, held_out.neither
+    rows, proba = held_out.rows, held_out.proba
     answers = Answers(
         numbers=[plain(number) for number in dataset.frame.index[rows]],
         texts=[dataset.texts[i] for i in rows],
         labels=np.array(dataset.labels)[rows],
         lines=None if dataset.lines is None else np.array(dataset.lines)[rows],
-        p_kpo=odds_to_proba(log_odds)[:, 1],
-        p_neither=neither,
+        proba=proba,
+        names=model.labels,
+        out_of_scope=model.out_of_scope,
         # The words that a fold's model knew are gone: only the threshold decides.
-        accepted=decision.confidence(log_odds, neither) >= decision.threshold_of(model),
+        accepted=proba.max(axis=1) >= decision.threshold_of(model),
         weights=values.weights_of(dataset, weight_column)[rows],
         source=dataset.source,
     )
@@ -164,7 +163,7 @@ def verdict(report: Report) -> list[str]:
     """Return a few sentences that sum up the figures."""
     figures, decision = report.figures, report.figures.decision
     by_weight = "" if (report.answers.weights == 1).all() else "by weight, "
-    kind = _kind(report.scheme) if report.scheme else f"BPO and KPO rows in {report.data.source}"
+    kind = _kind(report.scheme) if report.scheme else f"rows in {report.data.source}"
     first = f"{by_weight}of 100 {kind}, {_of_100(figures.accuracy)} are classified correctly"
     if "accuracy" in figures.intervals:
         low, high = figures.intervals["accuracy"]
@@ -174,7 +173,7 @@ def verdict(report: Report) -> list[str]:
         sentences.append("No answer is accepted: all go to review.")
     else:
         sentences.append(
-            f"{_share(decision.coverage, 0)} of the BPO and KPO rows are accepted without review, and of 100 "
+            f"{_share(decision.coverage, 0)} of the rows are accepted without review, and of 100 "
             f"accepted answers {_of_100(decision.precision)} are right. The rest goes to review."
         )
     sentences.append(_promise(report))
@@ -227,7 +226,7 @@ class LineScore:
         line: its name.
         n: its rows.
         label: the labels of its rows.
-        accuracy: share of its BPO and KPO rows with the right label.
+        accuracy: share of its rows with the right label.
         reviewed: share of its other rows that go to review.
     """
 
@@ -245,7 +244,7 @@ def by_line(answers: Answers, lines: NDArray[np.str_]) -> list[LineScore]:
         answers: the n_rows rows and answers.
         lines: str (n_rows,), the service line of each.
     """
-    decided = np.isin(answers.labels, ANSWERS)
+    decided = np.isin(answers.labels, answers.names)
     correct = answers.labels == answers.predicted
 
     def scored(line: str) -> LineScore:
@@ -270,19 +269,19 @@ def _plots(report: Report) -> dict[str, str]:
     promise = summarize(report.model).decision
     target = promise.target if promise else None
     draw = {
-        "confusion": partial(_draw_confusion, confusion=figures.confusion),
+        "confusion": partial(_draw_confusion, confusion=figures.confusion, labels=figures.labels),
         "reliability": partial(_draw_reliability, answers=answers),
         "curve": partial(_draw_curve, answers=answers, threshold=figures.decision.threshold, target=target),
     }
     return {name: _svg(name, drawn) for name, drawn in draw.items()}
 
 
-def _draw_confusion(axes: Axes, confusion: list[list[float]]) -> str:
+def _draw_confusion(axes: Axes, confusion: list[list[float]], labels: list[str]) -> str:
     from matplotlib.colors import LinearSegmentedColormap
     from sklearn.metrics import ConfusionMatrixDisplay
 
     # The cells keep their colours on a dark page; black is legible on all of them.
-    ConfusionMatrixDisplay(np.array(confusion), display_labels=ANSWERS).plot(
+    ConfusionMatrixDisplay(np.array(confusion), display_labels=labels).plot(
         ax=axes,
         cmap=LinearSegmentedColormap.from_list("", ["#ffffff", "#86b6e8"]),
         values_format=",.0f",
@@ -293,8 +292,8 @@ def _draw_confusion(axes: Axes, confusion: list[list[float]]) -> str:
     axes.set(xlabel="predicted", ylabel="actual")
     cells = (
         f"actual {label}, predicted {predicted}: {_count(confusion[i][j])}"
-        for i, label in enumerate(ANSWERS)
-        for j, predicted in enumerate(ANSWERS)
+        for i, label in enumerate(labels)
+        for j, predicted in enumerate(labels)
     )
     return f"Confusion matrix; {'; '.join(cells)}."
 
@@ -302,10 +301,10 @@ def _draw_confusion(axes: Axes, confusion: list[list[float]]) -> str:
 def _draw_reliability(axes: Axes, answers: Answers) -> str:
     from sklearn.calibration import CalibrationDisplay
 
-    decided = np.isin(answers.labels, ANSWERS)
+    decided = np.isin(answers.labels, answers.names)
     display = CalibrationDisplay.from_predictions(
-        answers.labels[decided] == ANSWERS[1],
-        answers.p_kpo[decided],
+        (answers.labels == answers.predicted)[decided],
+        answers.probability[decided],
         n_bins=N_BINS,
         strategy="quantile",
         pos_label=True,
@@ -317,21 +316,21 @@ def _draw_reliability(axes: Axes, answers: Answers) -> str:
         legend.remove()
     reference, _ = axes.get_lines()
     reference.set_color(_SOFT)
-    axes.set(xlabel="probability of KPO", ylabel="share of actual KPO", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    axes.set(xlabel="probability of the answer", ylabel="share that is right", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     points = (f"{p:.2f}: {q:.2f}" for p, q in zip(display.prob_pred, display.prob_true, strict=True))
-    return f"Reliability curve; mean probability of KPO: share of actual KPO: {'; '.join(points)}."
+    return f"Reliability curve; mean probability of the answers: share that is right: {'; '.join(points)}."
 
 
 def _draw_curve(axes: Axes, answers: Answers, threshold: float, target: float | None) -> str:
     from matplotlib.ticker import PercentFormatter
 
     correct = answers.labels == answers.predicted
-    points = curve(correct, answers.confidence, answers.weights, n_points=N_DRAWN)
+    points = curve(correct, answers.probability, answers.weights, n_points=N_DRAWN)
     few = min(MIN_DRAWN / len(correct), 0.5)
     points = [p for p in points if p.coverage >= few] or points
     axes.plot([p.coverage for p in points], [p.precision for p in points], color=_BPO, linewidth=2)
     description = "Precision against coverage; the table below has the points."
-    taken = answers.confidence >= threshold
+    taken = answers.probability >= threshold
     weight = answers.weights[taken].sum()
     if weight:
         coverage, precision = weight / answers.weights.sum(), answers.weights[taken & correct].sum() / weight

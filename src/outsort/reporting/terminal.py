@@ -89,7 +89,7 @@ def evaluation_tables(result: Evaluation) -> Iterator[RenderableType]:
     yield table(heads, [["rows", f"{result.n:,}", ""], *values], right=[1])
     yield from (scores_table(groups, by) for by, groups in result.by.items())
     if result.n_left_out:
-        yield f"{result.n_left_out:,} rows are neither BPO nor KPO and are not in these scores."
+        yield f"{result.n_left_out:,} rows have no label that the model knows and are not in these scores."
     rows = (
         [f"actual {label}", figure(of.precision), figure(of.recall), *(f"{cell:,.0f}" for cell in cells)]
         for (label, of), cells in zip(result.per_class.items(), result.confusion, strict=True)

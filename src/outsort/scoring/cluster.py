@@ -361,7 +361,7 @@ def score_dask(
         explain: add the top terms for and against each label.
 
     Returns:
-        A Dask DataFrame with the same partitions, rows, index and columns, and the columns `scorer.ADDED`
+        A Dask DataFrame with the same partitions, rows, index and columns, and the columns `Scorer.added`
         appended.
 
     Raises:

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from outsort.errors import OutputError
 from outsort.files import check_output, written_whole
 from outsort.model import Model
-from outsort.scoring.scorer import ADDED, EXPLAINED, Scorer, added_prefix, renamed, scorer_of
+from outsort.scoring.scorer import Scorer, added_prefix, renamed, scorer_of
 from outsort.tables.base import Batch, Reader, ReadOptions
 from outsort.tables.columns import find_text_columns
 from outsort.tables.formats import format_of
@@ -108,8 +108,8 @@ class Layout(NamedTuple):
     prefix: str
 
 
-def layout(source: Path | str, options: Options) -> Layout:
-    """Return the columns of a file, its text columns and the prefix of the columns to add.
+def layout(source: Path | str, options: Options, added: Iterable[str]) -> Layout:
+    """Return the columns of a file, its text columns and the prefix of the columns to add, `added`.
 
     Raises:
         DataError: the columns cannot be read, there is no text column, or the prefixed names are taken.
@@ -117,7 +117,6 @@ def layout(source: Path | str, options: Options) -> Layout:
     with opened(str(source), options) as table:
         columns = table.reader.head_columns
     names = find_text_columns(str(source), columns, options.text_columns)
-    added = ADDED | (EXPLAINED if options.explain else {})
     return Layout(columns, names, added_prefix(columns, added, options.prefix))
 
 

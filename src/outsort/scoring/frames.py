@@ -37,7 +37,7 @@ def score(
         workers: number of threads; one per core if None.
 
     Returns:
-        The same kind of table with the same rows, index and columns, and the columns `ADDED` appended;
+        The same kind of table with the same rows, index and columns, and the columns `Scorer.added` appended;
         for an iterable, an iterator of such tables.
 
     Raises:

@@ -682,13 +682,7 @@ def _clause_end(data, k, end, is_cut):  # type: ignore[no-untyped-def]
             ):
                 return k, has_word
         else:
-            if (
-                byte == _BULLET
-                and has_word
-                and _is_space(data[k - one])
-                and k + one < end
-                and _is_space(data[k + one])
-            ):
+            if byte == _BULLET and has_word and _is_space(data[k - one]) and k + one < end and _is_space(data[k + one]):
                 return k, has_word
             k += one
     return k, has_word

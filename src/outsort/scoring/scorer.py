@@ -63,12 +63,7 @@ class Scorer:
         label = answers.proba.argmax(axis=1)
         probability = answers.proba.max(axis=1)
         why = reasons(
-            answers.blank,
-            probability,
-            answers.n_words,
-            answers.n_known,
-            answers.n_terms,
-            threshold_of(self.model),
+            answers.blank, probability, answers.n_words, answers.n_known, answers.n_terms, threshold_of(self.model)
         )
         causes = list(REASONS)
         for place, fault in (faults or {}).items():

@@ -39,9 +39,7 @@ def calibrate(
     used = weights > 0
     codes, scores, later_shares, weights = codes[used], scores[used], later_shares[used], weights[used]
     inside = codes < n_in_scope
-    slope, intercepts, levels = _fit(
-        codes[inside], scores[inside, :n_in_scope], later_shares[inside], weights[inside]
-    )
+    slope, intercepts, levels = _fit(codes[inside], scores[inside, :n_in_scope], later_shares[inside], weights[inside])
     calibration[:n_in_scope] = np.column_stack([intercepts, np.full(n_in_scope, slope)])
     later[:n_in_scope] = levels
     if n_in_scope < n_labels:

@@ -193,7 +193,12 @@ def fit(counted: Counted, settings: Settings) -> Model:
         DataError: no term is in enough texts; see `is_known`.
     """
     known = is_known(counted, settings)
-    terms, counts, lines, line_labels = counted.terms[known], counted.counts[:, known], counted.lines, counted.line_labels
+    terms, counts, lines, line_labels = (
+        counted.terms[known],
+        counted.counts[:, known],
+        counted.lines,
+        counted.line_labels,
+    )
     is_piece = np.array([text_module.is_piece(term) for term in terms])
     idf = TfidfTransformer().fit(counts).idf_ * np.where(is_piece, settings.piece_share, 1.0)
     vectors = normalize(counts.multiply(idf).tocsr()).astype(np.float32)

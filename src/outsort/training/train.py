@@ -51,6 +51,8 @@ def train(
     text_column: str | None = None,
     label_column: str | None = None,
     line_column: str | None = None,
+    out_of_scope: str | None = None,
+    clauses: Path | str | None = None,
     settings: Settings | None = None,
     checks: Checks | None = None,
 ) -> Model:
@@ -59,8 +61,10 @@ def train(
     Args:
         data: a file, a frame, or a dataset.
         text_column: the column of texts; found by its usual name when None.
-        label_column: the column of labels: BPO, KPO, NEITHER.
+        label_column: the column of labels, found likewise.
         line_column: the column of service lines, if there is one.
+        out_of_scope: the label for what is out of scope; found by its usual names when None, "" for none.
+        clauses: a table of marked clauses, see `data.marks.read_marks`; None for none.
         settings: the settings, `Settings()` when None.
         checks: how the model is validated, calibrated and given its threshold, `Checks()` when None.
 
@@ -73,7 +77,14 @@ def train(
         ValueError: a number in `checks` is out of range.
     """
     if not isinstance(data, dataset.Dataset):
-        data = dataset.read(data, text_column=text_column, label_column=label_column, line_column=line_column)
+        data = dataset.read(
+            data,
+            text_column=text_column,
+            label_column=label_column,
+            line_column=line_column,
+            out_of_scope=out_of_scope,
+            clauses=clauses,
+        )
     return train_validated(data, settings, checks)[0]
 
 
