@@ -28,6 +28,10 @@ class ClusterError(OutsortError, RuntimeError):
     """A cluster that cannot be reached, or lacks something the work needs."""
 
 
+class DataWarning(UserWarning):
+    """A guess about the data, or a cell that an output can only hold in another form."""
+
+
 def first_line(error: BaseException) -> str:
     """Return the first line of an exception's message, without a final full stop."""
     return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -14,6 +14,8 @@ from typing import IO
 from outsort.errors import DataError, OutputError
 
 _DELIMITERS = (",", ";", "\t", "|")
+#: What the error handler surrogateescape makes of bytes that are not text.
+NOT_TEXT = re.compile("[\udc80-\udcff]")
 
 
 def open_binary(path: Path, *, hint: str) -> IO[bytes]:
@@ -74,7 +76,8 @@ def decode(raw: bytes, source: str) -> tuple[str, str]:
 def sniff_encoding(stream: IO[bytes]) -> str:
     """Detect the encoding of a stream by reading all of it, then rewind.
 
-    Invalid UTF-8 after valid non-ASCII UTF-8 is an error in its row; without any, the stream is cp1252.
+    A few bytes that are not UTF-8 among more characters that are: errors in their rows. The other way
+    round, the stream is cp1252, in which some pairs of letters look like UTF-8.
 
     >>> sniff_encoding(io.BytesIO("Büro".encode("cp1252")))
     'cp1252'
@@ -87,20 +90,22 @@ def sniff_encoding(stream: IO[bytes]) -> str:
         encoding = "utf-16"
     elif _every_other_nul(head):
         encoding = "utf-16-le"
+    elif _every_other_nul(head[1:]):
+        encoding = "utf-16-be"
     else:
-        decoder = codecs.getincrementaldecoder("utf-8")()
-        is_ascii = True
-        while head:
-            try:
-                is_ascii &= decoder.decode(head).isascii()
-            except UnicodeDecodeError as error:
-                is_ascii &= head[: error.start].isascii()
-                encoding = "cp1252" if is_ascii else "utf-8"
+        decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        n_valid = n_invalid = 0
+        while True:
+            text = decoder.decode(head, final=not head)
+            if not text.isascii():
+                n_bad = len(NOT_TEXT.findall(text))
+                n_valid += len(text) - len(text.encode("ascii", "ignore")) - n_bad
+                n_invalid += n_bad
+            if not head:
                 break
             head = stream.read(1 << 20)
-        else:
-            # The file may end in the middle of a character.
-            encoding = "cp1252" if is_ascii and decoder.getstate()[0] else "utf-8"
+        if n_invalid > n_valid:
+            encoding = "cp1252"
     stream.seek(0)
     return encoding
 

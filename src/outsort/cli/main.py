@@ -10,13 +10,14 @@ import os
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING, Annotated
+import warnings
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
 from outsort._version import __version__
 from outsort.cli import ask, correct, measure, serve, teach
-from outsort.errors import OutsortError
+from outsort.errors import DataWarning, OutsortError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,6 +86,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Loading a model and its libraries makes many objects that live on: collecting garbage among them
     # again and again, and once more at the end, takes a fifth of a second.
     gc.set_threshold(100_000, 50, 50)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", DataWarning)
+        warnings.showwarning = _show_warning
+        _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> None:
     try:
         # On Windows, Typer would take a text like "*.docx" or "$USER" for a pattern or a variable.
         app(args=arguments, windows_expand_args=False)
@@ -93,6 +101,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(1)
     finally:
         gc.freeze()
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Show a warning about the data as one line on stderr, and others as Python does."""
+    if issubclass(category, DataWarning):
+        typer.echo(str(message), err=True)
+    else:
+        (file or sys.stderr).write(warnings.formatwarning(message, category, filename, lineno, line))
 
 
 def _stopped(number: int, frame: FrameType | None) -> None:

@@ -53,6 +53,12 @@ TextColumns = Annotated[
     list[str] | None, typer.Option(help="Text column; repeat it to join several. Detected by its usual names.")
 ]
 ReadAs = Annotated[str | None, typer.Option("--from", metavar=FORMATS, help="Input format; default: by file name.")]
+SafeForExcel = Annotated[
+    bool,
+    typer.Option(
+        "--safe-for-excel", help="In CSV and TSV, put an apostrophe before cells that spreadsheets take for formulas."
+    ),
+]
 Encoding = Annotated[str | None, typer.Option(help="Encoding of CSV input; detected by default.")]
 Sheet = Annotated[str | None, typer.Option(help="Sheet of a workbook; default: the first.")]
 

@@ -9,7 +9,7 @@ import pandas as pd
 from outsort.data.problems import listed
 from outsort.errors import DataError, OutputError
 from outsort.files import written_whole
-from outsort.tables.base import SURPLUS, Dialect, ReadOptions, Rows
+from outsort.tables.base import SURPLUS, Dialect, ReadOptions, Rows, tell_changes
 from outsort.tables.formats import format_of
 from outsort.tables.packing import packed_output
 from outsort.tables.sources import opened
@@ -62,7 +62,7 @@ def read_table(data: Path | str | pd.DataFrame, *, drop_surplus: bool = False) -
             problems += (
                 f"row {batch.numbers[place]} {why}"
                 for place, why in batch.faults.items()
-                if not (drop_surplus and why == SURPLUS)
+                if not (drop_surplus and why.startswith(SURPLUS))
             )
             cells += (row[: len(columns)] for row in batch.values(columns))
             numbers += batch.numbers
@@ -107,5 +107,6 @@ def _write(columns: Sequence[str], cells: list[list[object]], path: Path, dialec
             writer = style.open_writer(stream, columns, {}, dialect)
             writer.write(Rows(columns, cells, range(2, len(cells) + 2), {}), {})
             writer.close()
+        tell_changes(writer, str(path))
         if (path.read_bytes() if path.exists() else b"") != before:
             raise OutputError(f"{path}: changed while it was being merged into. Merge again.")

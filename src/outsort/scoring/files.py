@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,11 +13,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from outsort.errors import OutputError
+from outsort.errors import DataError, DataWarning, OutputError
 from outsort.files import check_output, written_whole
 from outsort.model import Model
 from outsort.scoring.scorer import ADDED, EXPLAINED, Scorer, added_prefix, renamed, scorer_of
-from outsort.tables.base import Batch, Reader, ReadOptions
+from outsort.tables.base import Batch, Reader, ReadOptions, tell_changes
 from outsort.tables.columns import find_text_columns
 from outsort.tables.formats import format_of
 from outsort.tables.packing import packed_output
@@ -38,6 +39,7 @@ class Options(ReadOptions):
         limit: read only this many rows of each file; None for all.
         workers: number of threads; None for one per core.
         write_as: name of the output format; None to use the output's suffix, or else the input's format.
+        safe_for_excel: put an apostrophe before cells of CSV and TSV that spreadsheets take for formulas.
     """
 
     text_columns: Sequence[str] = ()
@@ -46,6 +48,7 @@ class Options(ReadOptions):
     limit: int | None = None
     workers: int | None = None
     write_as: str | None = None
+    safe_for_excel: bool = False
 
 
 def score_file(
@@ -72,8 +75,12 @@ def score_file(
         The number of rows.
 
     Raises:
-        DataError: the input cannot be read; the message gives the row, if any. Nothing is written.
+        DataError: the input cannot be read, or the output's format cannot hold it; the message gives the row,
+            if any. Nothing is written.
         OutputError: the output exists (and not `force`), is the input, or cannot be written.
+
+    Warns:
+        DataWarning: the encoding was guessed, or cells were kept as text that the output holds in no other way.
     """
     options = options or Options()
     scorer = scorer_of(model, workers=options.workers, explain=options.explain)
@@ -145,18 +152,36 @@ def score_one(
         columns = [] if style.name == write_as.name == "jsonl" else reader.columns
         names = find_text_columns(source, reader.head_columns, options.text_columns)
         prefix = added_prefix(reader.head_columns, scorer.added, options.prefix)
+        # A key that comes late may be the name of an answer.
+        added_prefix(columns, scorer.added, prefix)
         added = {prefix + name: kind for name, kind in scorer.added.items()}
         file = stack.enter_context(_output(output, force=force))
         packed = stack.enter_context(packed_output(file, write_packing, output))
-        writer = write_as.open_writer(packed, columns, added, reader.dialect)
+        dialect = replace(reader.dialect, safe_for_excel=options.safe_for_excel)
+        with _named(output):
+            writer = write_as.open_writer(packed, columns, added, dialect)
         n_rows = 0
         for batch, new in _answered(scorer, _limited(reader, options.limit), names):
-            writer.write(batch, renamed(new, prefix))
+            with _named(output):
+                writer.write(batch, renamed(new, prefix))
             n_rows += len(batch)
             if progress:
                 progress(n_rows, min(1.0, raw.tell() / size) if size else 1.0)
-        writer.close()
+        with _named(output):
+            writer.close()
+    if reader.encoding == "cp1252" and not options.encoding:
+        warnings.warn(f"{source}: read as cp1252, because it is not UTF-8", DataWarning, stacklevel=2)
+    tell_changes(writer, output)
     return n_rows
+
+
+@contextmanager
+def _named(output: str) -> Iterator[None]:
+    """Put the name of the output before what its format cannot hold."""
+    try:
+        yield
+    except (DataError, OutputError) as error:
+        raise type(error)(f"{'stdout' if output == '-' else output}: {error}") from None
 
 
 def _answered(scorer: Scorer, batches: Iterable[Batch], names: Sequence[str]) -> Iterator[tuple[Batch, Added]]:

@@ -17,8 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outsort.errors import DataError
-from outsort.files import delimiter_of, sniff_encoding
-from outsort.tables.base import BATCH_ROWS, MAX_CELL, NOT_TEXT, Categorical, Dialect, Rows, joined, plain_cell, rows_of
+from outsort.files import NOT_TEXT, delimiter_of, sniff_encoding
+from outsort.tables.base import (
+    BATCH_ROWS,
+    MAX_CELL,
+    Categorical,
+    Dialect,
+    Rows,
+    beyond_header,
+    joined,
+    plain_cell,
+    rows_of,
+)
 from outsort.tables.records import Records, parse_prefix
 
 if TYPE_CHECKING:
@@ -220,8 +230,11 @@ class CsvReader:
                 records.append([self._lines.first_of_broken_record().rstrip("\r\n")])
         return records, faults
 
-    def _odd_rows(self, records: Sequence[Sequence[str]], number: int) -> dict[int, str]:
-        """Return the places of rows with too many or too few cells, NUL bytes, or bytes that are no text."""
+    def _odd_rows(self, records: Sequence[list[str]], number: int) -> dict[int, str]:
+        """Return the places of rows with too many or too few cells, NUL bytes, or bytes that are no text.
+
+        Cells beyond the header go from the row to what is said of it.
+        """
         n_cells = len(self.columns)
         odd_length = {len(cells) for cells in records} - {0, n_cells}
         together = "".join(chain.from_iterable(records))
@@ -238,7 +251,9 @@ class CsvReader:
                     why = f"is not valid {self.encoding}"
                 if why:
                     self._raise(number + place + 1, why)
-                    faults[place] = why
+                    surplus = f": {beyond_header(cells[n_cells:])}" if len(cells) > n_cells else ""
+                    faults[place] = why + surplus
+                    del cells[n_cells:]
         return faults
 
     def _raise(self, row: int, why: str) -> None:
@@ -279,6 +294,7 @@ class _Lines:
 class CsvWriter:
     """CSV in the delimiter, line ends and encoding of its dialect."""
 
+    changes = ()
     #: None for that of the dialect.
     _delimiter_of_format: str | None = None
 
@@ -287,6 +303,7 @@ class CsvWriter:
         self._stream, self._columns = stream, columns
         self._delimiter = self._delimiter_of_format or dialect.delimiter
         self._newline = dialect.newline
+        self._is_safe = dialect.safe_for_excel
         self._is_utf8 = dialect.encoding in ("utf-8", "utf-8-sig")
         # Incremental: the mark comes once.
         self._encoder = codecs.getincrementalencoder(dialect.encoding)("surrogateescape")
@@ -294,7 +311,7 @@ class CsvWriter:
 
     def write(self, batch: Batch, added: Added) -> None:
         """Write rows; one that came as a line goes out as that line with the new cells appended."""
-        if isinstance(batch, (PlainBatch, LineRows)) and added and self._is_utf8:
+        if isinstance(batch, (PlainBatch, LineRows)) and added and self._is_utf8 and not self._is_safe:
             records = batch.records
             if records.delimiter == self._delimiter:
                 self._stream.write(self._extended(records, added))
@@ -333,6 +350,8 @@ class CsvWriter:
         row there.
         """
         cell = "" if value is None else str(plain_cell(value))
+        if self._is_safe and cell.startswith(_FORMULA_STARTS) and not _NUMBER.fullmatch(cell):
+            cell = "'" + cell
         if self._delimiter in cell or _MARKS.search(cell):
             cell = '"' + cell.replace('"', '""') + '"'
         return cell
@@ -345,3 +364,7 @@ class TsvWriter(CsvWriter):
 
 
 _MARKS = re.compile('["\r\n]')
+#: What a cell begins with that a spreadsheet may take for a formula: the full-width signs in East Asian Excel.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+#: A number, which runs nothing.
+_NUMBER = re.compile(r"[+-]?[\d.,]*\d([eE][+-]?\d+)?%?", re.ASCII)

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from outsort.errors import DataError, first_line
-from outsort.tables.base import BATCH_ROWS, SURPLUS, Dialect, Rows, rows_of
+from outsort.tables.base import BATCH_ROWS, SURPLUS, Dialect, Rows, beyond_header, rows_of
 from outsort.tables.packing import check_growth
 from outsort.tables.workbook import Workbook, number_format_of
 
@@ -58,7 +58,7 @@ class ExcelReader:
             raise DataError(f"{source}: is damaged, or not a workbook ({first_line(error)}).") from None
         self.source = source
         self.dialect = Dialect(sheet=page.title, lost=_lost_by_rewriting(stream, len(names)))
-        self.columns = ["" if cell.value is None else str(cell.value) for cell in header]
+        self.columns = ["" if cell.value is None else str(_unescaped(cell.value)) for cell in header]
         while self.columns and not self.columns[-1]:
             self.columns.pop()
         if not self.columns:
@@ -95,13 +95,31 @@ class ExcelReader:
         cells, formats, faults = [], [], {}
         for place, row in enumerate(rows):
             width = max((i + 1 for i, cell in enumerate(row) if cell.value is not None), default=0)
+            values = [_unescaped(cell.value) for cell in row[: max(n, width)]]
             if width > n:
-                # They are data without a name: they come along, and the row says so.
-                faults[place] = SURPLUS
-            row, blank = row[: max(n, width)], max(0, n - len(row))
-            cells.append([cell.value for cell in row] + [None] * blank)
+                # They are data without a name: the row says what they are.
+                faults[place] = f"{SURPLUS}: {beyond_header(values[n:])}"
+            row, blank = row[:n], max(0, n - len(row))
+            cells.append(values[:n] + [None] * blank)
             formats.append([getattr(cell, "number_format", "General") for cell in row] + ["General"] * blank)
         return SheetRows(self.columns, cells, numbers, faults, formats)
+
+
+def _unescaped(value: Any) -> Any:  # noqa: ANN401
+    """Return a value with the characters that a workbook escapes: ``_x000D_`` is a carriage return."""
+    return _ESCAPES.sub(_characters, value) if isinstance(value, str) and "_x" in value else value
+
+
+def _characters(escapes: re.Match[str]) -> str:
+    try:
+        return bytes.fromhex(re.sub("_x?", "", escapes[0])).decode("utf-16-be")
+    except UnicodeDecodeError:
+        # Half a character is no text: it stays as it is.
+        return escapes[0]
+
+
+#: Escaped UTF-16 units in a row, so that the two of one character come together.
+_ESCAPES = re.compile("(?:_x[0-9A-Fa-f]{4}_)+")
 
 
 def _check_workbook(source: str, stream: IO[bytes]) -> None:
@@ -160,7 +178,7 @@ class ExcelWriter:
     def __init__(self, stream: IO[bytes], columns: Sequence[str], added: Mapping[str, type], dialect: Dialect) -> None:
         """Wait for the first batch, which tells the widths."""
         self._columns, self._names, self._title = columns, [*columns, *added], dialect.sheet
-        self._workbook = Workbook(stream, row_by_row=True)
+        self._workbook = Workbook(stream)
         book = self._workbook.book
         self._formats: dict[str, object] = {}
         self._decisions = {
@@ -169,6 +187,12 @@ class ExcelWriter:
         }
         self._share = book.add_format({"num_format": "0.00"})
         self._sheet: Any = None
+
+    @property
+    def changes(self) -> Sequence[str]:
+        """See `base.Writer`."""
+        changes: list[str] = self._sheet.changes
+        return changes
 
     def write(self, batch: Batch, added: Added) -> None:
         """Write rows."""
@@ -181,8 +205,7 @@ class ExcelWriter:
             self._sheet.add_row()
             for j, value in enumerate(row):
                 self._sheet.write(j, value, self._format(value, formats[i][j] if formats else "General"))
-            # A row with more cells than the header pushes nothing over: its surplus comes last.
-            for j, value in enumerate(more, max(len(row), len(self._columns))):
+            for j, value in enumerate(more, len(self._columns)):
                 is_text = isinstance(value, str)
                 self._sheet.write(j, value, self._decisions.get(value) if is_text else self._share)
 
@@ -194,7 +217,7 @@ class ExcelWriter:
         self._workbook.close()
 
     def _laid_out(self, rows: Sequence[Sequence[Any]], added: Added) -> Any:  # noqa: ANN401
-        samples = [[str(row[j]) for row in rows if j < len(row)] for j in range(len(self._columns))]
+        samples = [[str(row[j]) for row in rows] for j in range(len(self._columns))]
         samples += [[str(v) for v in values.tolist()[:200]] for values in added.values()]
         samples += [[]] * (len(self._names) - len(samples))
         longest = [sorted(map(len, sample))[int(0.9 * len(sample))] if sample else 0 for sample in samples]

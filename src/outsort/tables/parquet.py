@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
 from outsort.errors import DataError, first_line
-from outsort.tables.base import BATCH_ROWS, Dialect, joined
+from outsort.tables.base import BATCH_ROWS, Dialect, check_distinct, joined
 from outsort.tables.packing import need_arrow
 
 if TYPE_CHECKING:
@@ -38,8 +38,9 @@ class ArrowBatch:
 
     def values(self, columns: Sequence[str]) -> Iterable[list[Any]]:  # noqa: ARG002 - they are in order
         """Return the rows as lists of values."""
-        columns_of_values = (column.to_pylist() for column in self.content.columns)
-        return [list(row) for row in zip(*columns_of_values, strict=True)]
+        names, columns_of_cells = self.content.schema.names, self.content.columns
+        values = (_values(name, cells, self.numbers[0]) for name, cells in zip(names, columns_of_cells, strict=True))
+        return [list(row) for row in zip(*values, strict=True)]
 
     def texts(self, columns: Sequence[str]) -> list[str] | pa.Array:
         """Return the text of each row."""
@@ -53,7 +54,67 @@ def arrow_texts(table: pa.Table | pa.RecordBatch, columns: Sequence[str]) -> lis
     arrays = [table.column(name) for name in columns]
     if len(arrays) == 1 and (pa.types.is_string(arrays[0].type) or pa.types.is_large_string(arrays[0].type)):
         return arrays[0]
-    return [joined(values) for values in zip(*(array.to_pylist() for array in arrays), strict=True)]
+    values = (_values(name, array) for name, array in zip(columns, arrays, strict=True))
+    return [joined(row) for row in zip(*values, strict=True)]
+
+
+def _values(name: str, array: pa.Array, first_row: int = 2) -> list[Any]:
+    """Return the values of an Arrow column as Python has them, bytes as the text they are.
+
+    Values that Python lacks, such as times of nanoseconds, come as text.
+
+    Args:
+        name: of the column.
+        array: the column.
+        first_row: the number of its first row, for messages.
+
+    Raises:
+        DataError: the column holds bytes that are not UTF-8, or what Python has no values for.
+    """
+    import pyarrow as pa
+
+    kind = str(array.type)
+    try:
+        if "time64[ns]" in kind:
+            # Python would cut them to microseconds.
+            array = array.cast(pa.string() if pa.types.is_time64(array.type) else array.type.storage_type)
+        values: list[Any] = array.to_pylist()
+    except (pa.ArrowException, ValueError, OverflowError, KeyError, AttributeError):
+        try:
+            values = array.cast(pa.string()).to_pylist()
+        except pa.ArrowException:
+            raise DataError(f"column {name!r} holds {kind}, {_ONLY_PARQUET}") from None
+    if "binary" in kind:
+        for place, value in enumerate(values):
+            try:
+                values[place] = _decoded(value)
+            except UnicodeDecodeError:
+                where = f"row {first_row + place}, column {name!r}"
+                raise DataError(f"{where} holds bytes that are not UTF-8, {_ONLY_PARQUET}") from None
+    return values
+
+
+_ONLY_PARQUET = "which only Parquet can hold. Write Parquet, or leave the column out."
+
+
+def _decoded(value: Any) -> Any:  # noqa: ANN401
+    """Return a value with all bytes in it as the UTF-8 text they are."""
+    if isinstance(value, bytes):
+        return value.decode()
+    if isinstance(value, dict):
+        return {name: _decoded(inner) for name, inner in value.items()}
+    return [_decoded(inner) for inner in value] if isinstance(value, (list, tuple)) else value
+
+
+def _same(before: object, after: object) -> bool:
+    """Return whether a value is what it was; an object may have got keys without a value. NaN equals NaN."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        return all(_same(before.get(name), after.get(name)) for name in before.keys() | after.keys())
+    if isinstance(before, (list, tuple)) and isinstance(after, list):
+        return len(before) == len(after) and all(map(_same, before, after))
+    if isinstance(before, float) and before != before:
+        return isinstance(after, float) and after != after
+    return before == after and isinstance(before, bool) == isinstance(after, bool)
 
 
 class ParquetReader:
@@ -90,9 +151,12 @@ class ParquetReader:
 class ParquetWriter:
     """A Parquet file; columns that came from Parquet keep their types, those of CSV are strings."""
 
+    changes = ()
+
     def __init__(self, stream: IO[bytes], columns: Sequence[str], added: Mapping[str, type], dialect: Dialect) -> None:
         """Wait for the first batch, which tells the types."""
         self._arrow = need_arrow("output")
+        check_distinct([*columns, *added], "Parquet")
         self._stream, self._columns = stream, columns
         types = {str: self._arrow.string(), float: self._arrow.float64()}
         self._added = {name: types[kind] for name, kind in added.items()}
@@ -104,14 +168,11 @@ class ParquetWriter:
     def write(self, batch: Batch, added: Added) -> None:
         """Write rows."""
         pa = self._arrow
-        if isinstance(batch, ArrowBatch):
-            table = pa.Table.from_batches([batch.content])
-        else:
-            table = self._table(batch.values(self._columns))
+        table = pa.Table.from_batches([batch.content]) if isinstance(batch, ArrowBatch) else self._table(batch)
         for name, values in added.items():
             table = table.append_column(name, pa.array(values.tolist(), self._added[name]))
         if self._writer is None:
-            self._writer = pa.parquet.ParquetWriter(self._stream, table.schema, compression="zstd")
+            self._writer = self._opened(table.schema)
         self._writer.write_table(table)
 
     def close(self) -> None:
@@ -121,24 +182,46 @@ class ParquetWriter:
             schema = self._schema or pa.schema([(name, pa.string()) for name in self._columns])
             for name, kind in self._added.items():
                 schema = schema.append(pa.field(name, kind))
-            self._writer = pa.parquet.ParquetWriter(self._stream, schema, compression="zstd")
+            self._writer = self._opened(schema)
         self._writer.close()
 
-    def _table(self, rows: Iterable[list[Any]]) -> pa.Table:
+    def _opened(self, schema: pa.Schema) -> Any:  # noqa: ANN401
+        try:
+            return self._arrow.parquet.ParquetWriter(self._stream, schema, compression="zstd")
+        except self._arrow.ArrowException as error:
+            raise DataError(f"Parquet cannot store this table ({first_line(error)}). {_INSTEAD}") from None
+
+    def _table(self, batch: Batch) -> pa.Table:
         pa = self._arrow
-        columns = list(zip(*rows, strict=True)) or [()] * len(self._columns)
+        columns = list(zip(*batch.values(self._columns), strict=True)) or [()] * len(self._columns)
         arrays = []
         for i, values in enumerate(columns):
             name = self._columns[i]
             kind = self._types.get(name)
             try:
-                arrays.append(pa.array(values, pa.string() if kind == pa.null() else kind))
+                array = pa.array(values, pa.string() if kind == pa.null() else kind)
             except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
                 raise DataError(
                     f"column {name!r} holds values of several types ({first_line(error)}), "
-                    "which Parquet cannot store. Write CSV or JSON Lines instead."
+                    f"which Parquet cannot store. {_INSTEAD}"
                 ) from None
+            if not pa.types.is_string(array.type):
+                # Arrow cuts numbers and dates to the type of the rows before, and drops unknown keys.
+                self._check_unchanged(name, values, array, batch.numbers)
+            arrays.append(array)
         arrays = [a.cast(pa.string()) if a.type == pa.null() else a for a in arrays]
         if self._schema is None:
             self._schema = pa.schema([(n, a.type) for n, a in zip(self._columns, arrays, strict=True)])
+            self._types = dict(zip(self._columns, self._schema.types, strict=True))
         return pa.Table.from_arrays(arrays, schema=self._schema)
+
+    def _check_unchanged(self, name: str, values: Sequence[Any], array: pa.Array, numbers: Sequence[int]) -> None:
+        for before, after, number in zip(values, array.to_pylist(), numbers, strict=True):
+            if not _same(before, after):
+                raise DataError(
+                    f"row {number}: the value {before!r} of column {name!r} is none of the rows before it "
+                    f"({array.type}), which Parquet cannot store. {_INSTEAD}"
+                )
+
+
+_INSTEAD = "Write CSV or JSON Lines instead."
