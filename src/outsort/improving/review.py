@@ -202,7 +202,7 @@ def write_queue(
     """
     is_workbook = check_queue(path, force=force)
     shown = [_shown(candidates.texts[i]) for i in chosen.tolist()]
-    fits = [k for k, text in enumerate(shown) if not is_workbook or workbook.fits(text)]
+    fits = [k for k, text in enumerate(shown) if not is_workbook or workbook.length(text) <= workbook.MAX_CELL]
     answers = predictions([shown[k] for k in fits], model)
     rows = [
         _row(p, int(candidates.n_rows[i]), float(candidates.weights[i]))

@@ -128,6 +128,9 @@ class CsvReader:
         except BaseException:
             self.close()
             raise
+        if NOT_TEXT.search("".join(self.columns)):
+            self.close()
+            raise DataError(f"{source}: the header is not valid {self.encoding}. Name its --encoding.")
         self.head_columns = self.columns
         self._header = "".join(self._lines.used)
         self._lines.used.clear()

@@ -193,7 +193,7 @@ def _spliced(line: str, content: Mapping[str, Any], number: int, more: Mapping[s
     taken = content.keys() & more.keys()
     if taken:
         raise DataError(
-            f"line {number - 1} has the key {min(taken)!r}, which the first lines lack. "
+            f"line {number - 1} of the input has the key {min(taken)!r}, which the first lines lack. "
             "Name a --prefix for new columns."
         )
     head = line.rstrip().removesuffix("}").rstrip()

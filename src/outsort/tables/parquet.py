@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
 from outsort.errors import DataError, first_line
-from outsort.tables.base import BATCH_ROWS, Dialect, check_distinct, joined
+from outsort.tables.base import BATCH_ROWS, Dialect, check_distinct, joined, plain_cell
 from outsort.tables.packing import need_arrow
 
 if TYPE_CHECKING:
@@ -83,6 +83,8 @@ def _values(name: str, array: pa.Array, first_row: int = 2) -> list[Any]:
         try:
             values = array.cast(pa.string()).to_pylist()
         except pa.ArrowException:
+            values = [_BEYOND]
+        if any(_BEYOND in (value or "") for value in values):
             raise DataError(f"column {name!r} holds {kind}, {_ONLY_PARQUET}") from None
     if "binary" in kind:
         for place, value in enumerate(values):
@@ -94,6 +96,8 @@ def _values(name: str, array: pa.Array, first_row: int = 2) -> list[Any]:
     return values
 
 
+#: What Arrow makes of a date that it cannot write as text.
+_BEYOND = "<value out of range"
 _ONLY_PARQUET = "which only Parquet can hold. Write Parquet, or leave the column out."
 
 
@@ -151,8 +155,6 @@ class ParquetReader:
 class ParquetWriter:
     """A Parquet file; columns that came from Parquet keep their types, those of CSV are strings."""
 
-    changes = ()
-
     def __init__(self, stream: IO[bytes], columns: Sequence[str], added: Mapping[str, type], dialect: Dialect) -> None:
         """Wait for the first batch, which tells the types."""
         self._arrow = need_arrow("output")
@@ -161,9 +163,21 @@ class ParquetWriter:
         types = {str: self._arrow.string(), float: self._arrow.float64()}
         self._added = {name: types[kind] for name, kind in added.items()}
         self._writer: Any = None
+        self._n_as_text = 0
         known = dialect.schema or ()
         self._types = {field.name: field.type for field in known}
         self._schema = dialect.schema if [field.name for field in known] == list(columns) else None
+
+    def __del__(self) -> None:
+        """Give up what was not closed: Arrow would end it in a stream that is closed by then."""
+        if getattr(self, "_writer", None) is not None:
+            self._writer.is_open = False
+
+    @property
+    def changes(self) -> Sequence[str]:
+        """See `base.Writer`."""
+        n = self._n_as_text
+        return [f"values in columns that held text or nothing before, kept as text ({n:,})"] if n else []
 
     def write(self, batch: Batch, added: Added) -> None:
         """Write rows."""
@@ -193,13 +207,14 @@ class ParquetWriter:
 
     def _table(self, batch: Batch) -> pa.Table:
         pa = self._arrow
-        columns = list(zip(*batch.values(self._columns), strict=True)) or [()] * len(self._columns)
+        columns: list[Sequence[Any]] = list(zip(*batch.values(self._columns), strict=True))
         arrays = []
-        for i, values in enumerate(columns):
-            name = self._columns[i]
+        for name, values in zip(self._columns, columns or [()] * len(self._columns), strict=True):
             kind = self._types.get(name)
+            if kind in (pa.null(), pa.string()):
+                kind, values = pa.string(), list(map(self._as_text, values))
             try:
-                array = pa.array(values, pa.string() if kind == pa.null() else kind)
+                array = pa.array(values, kind)
             except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
                 raise DataError(
                     f"column {name!r} holds values of several types ({first_line(error)}), "
@@ -215,12 +230,18 @@ class ParquetWriter:
             self._types = dict(zip(self._columns, self._schema.types, strict=True))
         return pa.Table.from_arrays(arrays, schema=self._schema)
 
+    def _as_text(self, value: object) -> str | None:
+        if value is None or isinstance(value, str):
+            return value
+        self._n_as_text += 1
+        return str(plain_cell(value))
+
     def _check_unchanged(self, name: str, values: Sequence[Any], array: pa.Array, numbers: Sequence[int]) -> None:
         for before, after, number in zip(values, array.to_pylist(), numbers, strict=True):
             if not _same(before, after):
                 raise DataError(
-                    f"row {number}: the value {before!r} of column {name!r} is none of the rows before it "
-                    f"({array.type}), which Parquet cannot store. {_INSTEAD}"
+                    f"row {number}, column {name!r}: {before!r} does not fit the type that Parquet gives the column "
+                    f"by the rows before ({array.type}). {_INSTEAD}"
                 )
 
 

@@ -6,6 +6,7 @@ import datetime
 import re
 from collections.abc import Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import IO, Any
 
 from xlsxwriter import Workbook as Book
@@ -23,9 +24,9 @@ _FIRST_DAY = datetime.date(1900, 3, 1)
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def fits(text: str) -> bool:
-    """Return whether a cell can hold a text."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2 <= MAX_CELL
+def length(text: str) -> int:
+    """Return the length of a text as Excel counts, for which an emoji is two characters."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 class _Page(Worksheet):  # type: ignore[misc]
@@ -80,6 +81,12 @@ class Workbook:
         """Write the workbook."""
         self.book.close()
 
+    def __del__(self) -> None:
+        """Remove what XlsxWriter leaves in the temporary folder of a workbook that was given up."""
+        for sheet in self.book.worksheets():
+            sheet.row_data_fh.close()
+            Path(sheet.row_data_filename).unlink(missing_ok=True)
+
 
 class Sheet:
     """A sheet being written.
@@ -98,7 +105,7 @@ class Sheet:
     @property
     def changes(self) -> list[str]:
         """The cells kept as text, in words."""
-        return [f"{n:,} {what} (first: {where})" for what, (n, where) in self._as_text.items()]
+        return [f"{what} ({n:,}, first in {where})" for what, (n, where) in self._as_text.items()]
 
     def add_row(self) -> None:
         """Go to the next row.
@@ -137,9 +144,9 @@ class Sheet:
             self._note(column, "cells with bytes that are not text, replaced by U+FFFD")
             text = _LONE_SURROGATE.sub("\ufffd", text)
         if self._sheet.write_string(self.n_rows, column, text, cell_format):
+            where = f"row {self.n_rows + 1}, column {column + 1}"
             raise OutputError(
-                f"row {self.n_rows + 1}, column {column + 1}: {len(text):,} characters, where a cell of Excel holds "
-                f"{MAX_CELL:,}. {_INSTEAD}"
+                f"{where}: {length(text):,} characters, where a cell of Excel holds {MAX_CELL:,}. {_INSTEAD}"
             )
 
     def _note(self, column: int, what: str) -> None:
