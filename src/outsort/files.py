@@ -93,21 +93,28 @@ def sniff_encoding(stream: IO[bytes]) -> str:
     elif _every_other_nul(head[1:]):
         encoding = "utf-16-be"
     else:
-        decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-        n_valid = n_invalid = 0
-        while True:
-            text = decoder.decode(head, final=not head)
-            if not text.isascii():
-                n_bad = len(NOT_TEXT.findall(text))
-                n_valid += len(text) - len(text.encode("ascii", "ignore")) - n_bad
-                n_invalid += n_bad
-            if not head:
-                break
-            head = stream.read(1 << 20)
-        if n_invalid > n_valid:
-            encoding = "cp1252"
+        stream.seek(0)
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        try:
+            while chunk := stream.read(1 << 20):
+                decoder.decode(chunk)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            encoding = "utf-8" if _is_mostly_utf8(stream) else "cp1252"
     stream.seek(0)
     return encoding
+
+
+def _is_mostly_utf8(stream: IO[bytes]) -> bool:
+    """Return whether a stream holds at least as many characters beyond ASCII in UTF-8 as bytes that are not UTF-8."""
+    stream.seek(0)
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    n_others = n_invalid = 0
+    while chunk := stream.read(1 << 20):
+        text = decoder.decode(chunk)
+        n_others += len(text) - len(text.encode("ascii", "ignore"))
+        n_invalid += len(NOT_TEXT.findall(text))
+    return n_others >= 2 * n_invalid + len(decoder.getstate()[0])
 
 
 def delimiter_of(text: str) -> str:

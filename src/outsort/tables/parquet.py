@@ -212,7 +212,8 @@ class ParquetWriter:
         for name, values in zip(self._columns, columns or [()] * len(self._columns), strict=True):
             kind = self._types.get(name)
             if kind in (pa.null(), pa.string()):
-                kind, values = pa.string(), list(map(self._as_text, values))
+                kind = pa.string()
+                values = values if set(map(type, values)) <= _TEXT else list(map(self._as_text, values))
             try:
                 array = pa.array(values, kind)
             except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
@@ -245,4 +246,5 @@ class ParquetWriter:
                 )
 
 
+_TEXT = {str, type(None)}
 _INSTEAD = "Write CSV or JSON Lines instead."
