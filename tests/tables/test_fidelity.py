@@ -371,6 +371,25 @@ class TestWorkbooks:
         told_of(tmp_path / "in.xlsx", tmp_path / "out.jsonl", scorer)
         assert read(tmp_path / "out.jsonl")[0][meant] == meant
 
+    def test_formulas_that_no_program_has_computed_are_told(self, tmp_path, scorer):
+        # As openpyxl and most reporting tools write them: without the result that a reader shows.
+        book = openpyxl.Workbook()
+        for row in [["text", "n"], ["key invoices", "=1+1"]]:
+            book.active.append(row)
+        book.save(tmp_path / "in.xlsx")
+        said = told_of(tmp_path / "in.xlsx", tmp_path / "out.csv", scorer)
+        assert said.startswith(f"{tmp_path}/in.xlsx: has formulas without a result, which are read as blank.")
+        assert read(tmp_path / "out.csv")[0]["n"] == ""
+
+    @pytest.mark.slow
+    def test_formulas_that_a_program_has_computed_are_their_results(self, office, tmp_path, scorer):
+        write_xlsx(tmp_path / "in.xlsx", [{"text": "key invoices", "n": "=1+1", "m": '=IF(1=1,"","x")'}])
+        (tmp_path / "saved").mkdir()
+        saved = office(tmp_path / "in.xlsx", "xlsx", tmp_path / "saved")
+        assert told_of(saved, tmp_path / "out.csv", scorer) == ""
+        assert (row := read(tmp_path / "out.csv")[0])["n"] == "2"
+        assert row["m"] == ""
+
     @pytest.mark.slow
     def test_office_reads_every_odd_text_as_it_was(self, office, tmp_path, scorer):
         kept = [text for text in odd_texts if not set(text) & set("\0\x1f\ufffe\uffff")]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import warnings
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
-from outsort.errors import DataError, first_line
+from outsort.errors import DataError, DataWarning, first_line
 from outsort.tables.base import BATCH_ROWS, SURPLUS, Dialect, Rows, beyond_header, rows_of
 from outsort.tables.packing import check_growth
 from outsort.tables.workbook import Workbook, number_format_of
@@ -58,6 +59,12 @@ class ExcelReader:
             raise DataError(f"{source}: is damaged, or not a workbook ({first_line(error)}).") from None
         self.source = source
         self.dialect = Dialect(sheet=page.title, lost=_lost_by_rewriting(stream, len(names)))
+        if "formulas" in self.dialect.lost and _lacks_results(stream, page._worksheet_path):
+            warnings.warn(
+                f"{source}: has formulas without a result, which are read as blank. Save it in Excel first.",
+                DataWarning,
+                stacklevel=2,
+            )
         self.columns = ["" if cell.value is None else str(_unescaped(cell.value)) for cell in header]
         while self.columns and not self.columns[-1]:
             self.columns.pop()
@@ -148,26 +155,39 @@ def _lost_by_rewriting(stream: IO[bytes], n_sheets: int) -> str:
         members = archive.namelist()
         found = {
             "other sheets": n_sheets > 1,
-            "formulas": any(_has_formula(archive, name) for name in members if _SHEET.match(name)),
+            "formulas": any(_has(archive, name, _FORMULA) for name in members if _SHEET.match(name)),
             "charts, pictures or comments": any(_DRAWN.match(name) for name in members),
         }
     stream.seek(place)
     return ", ".join(what for what, is_there in found.items() if is_there)
 
 
-def _has_formula(archive: zipfile.ZipFile, name: str) -> bool:
+def _lacks_results(stream: IO[bytes], sheet: str) -> bool:
+    """Return whether a sheet has a formula that no program has computed yet."""
+    place = stream.tell()
+    with zipfile.ZipFile(stream) as archive:
+        found = _has(archive, sheet, _UNCOMPUTED)
+    stream.seek(place)
+    return found
+
+
+def _has(archive: zipfile.ZipFile, name: str, pattern: re.Pattern[bytes]) -> bool:
     end = b""
     with archive.open(name) as content:
         while chunk := content.read(1 << 20):
-            if _FORMULA.search(end + chunk):
+            if pattern.search(end + chunk):
                 return True
-            end = chunk[-2:]
+            end = chunk[-_LONGEST_FORMULA:]
     return False
 
 
 _SHEET = re.compile(r"xl/worksheets/[^/]+\.xml$")
 _DRAWN = re.compile(r"xl/(charts|drawings|media|comments|pivotTables)")
 _FORMULA = re.compile(rb"<f[ >]")
+#: A result that is an empty text is one.
+_UNCOMPUTED = re.compile(rb"""<c (?![^>]*t="str")[^>]*><f[^>]*(/>|>[^<]*</f>)(<v ?/>|<v></v>)?</c>""")
+#: Bytes of a cell: a formula has 8,192 characters at most.
+_LONGEST_FORMULA = 1 << 16
 
 MACROS = "is a workbook with macros. Save it as .xlsx."
 
