@@ -7,6 +7,7 @@ import csv
 import datetime
 import json
 import math
+import random
 import warnings
 from decimal import Decimal
 
@@ -341,6 +342,13 @@ class TestWorkbooks:
         assert scored | rows[0] == scored
         assert (len(scored), scored["label"]) == (16_384, "BPO")
 
+    def test_a_float_keeps_all_its_digits(self, tmp_path, scorer):
+        rng = random.Random(0)
+        numbers = [0.1 + 0.2, 1e15 + 0.3, 1.7976931348623157e308, *(rng.lognormvariate(0, 99) for _ in range(200))]
+        pq.write_table(pa.table({"text": ["key"] * len(numbers), "n": numbers}), tmp_path / "in.parquet")
+        assert told_of(tmp_path / "in.parquet", tmp_path / "out.xlsx", scorer) == ""
+        assert [row["n"] for row in read(tmp_path / "out.xlsx")] == numbers
+
     def test_cells_kept_as_text_are_counted_on_stderr(self, outsort, tmp_path):
         rows = [
             {"text": "key", "id": 10**15, "at": None},
@@ -447,6 +455,12 @@ class TestParquet:
             f"{tmp_path}/out.{style}: row 3, column 'n' holds bytes that are not UTF-8, which only Parquet can hold. "
             "Write Parquet, or leave the column out."
         )
+
+    def test_a_text_stored_as_bytes_that_are_not_text_is_refused(self, tmp_path, scorer):
+        cells = [b"key invoices"] * BATCH_ROWS + [b"\xff"]
+        pq.write_table(pa.table({"text": cells}), tmp_path / "in.parquet")
+        said = refusal_of(tmp_path / "in.parquet", tmp_path / "out.parquet", scorer)
+        assert said.startswith(f"{tmp_path}/in.parquet: row 5, column 'text' holds bytes that are not UTF-8")
 
     def test_texts_stored_as_bytes_are_answered_as_texts(self, tmp_path, scorer):
         for kind in (pa.string(), pa.binary()):

@@ -9,7 +9,7 @@ import pandas as pd
 from outsort.data.problems import listed
 from outsort.errors import DataError, OutputError
 from outsort.files import written_whole
-from outsort.tables.base import SURPLUS, Dialect, ReadOptions, Rows, tell_changes
+from outsort.tables.base import SURPLUS, Dialect, ReadOptions, Rows, warn
 from outsort.tables.formats import format_of
 from outsort.tables.packing import packed_output
 from outsort.tables.sources import opened
@@ -107,6 +107,7 @@ def _write(columns: Sequence[str], cells: list[list[object]], path: Path, dialec
             writer = style.open_writer(stream, columns, {}, dialect)
             writer.write(Rows(columns, cells, range(2, len(cells) + 2), {}), {})
             writer.close()
-        tell_changes(writer, str(path))
+        for change in writer.changes:
+            warn(f"{path}: {change}")
         if (path.read_bytes() if path.exists() else b"") != before:
             raise OutputError(f"{path}: changed while it was being merged into. Merge again.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,11 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from outsort.errors import DataError, DataWarning, OutputError
+from outsort.errors import DataError, OutputError
 from outsort.files import check_output, written_whole
 from outsort.model import Model
 from outsort.scoring.scorer import ADDED, EXPLAINED, Scorer, added_prefix, renamed, scorer_of
-from outsort.tables.base import Batch, Reader, ReadOptions, tell_changes
+from outsort.tables.base import Batch, Reader, ReadOptions, warn
 from outsort.tables.columns import find_text_columns
 from outsort.tables.formats import format_of
 from outsort.tables.packing import packed_output
@@ -59,6 +58,7 @@ def score_file(
     options: Options | None = None,
     force: bool = False,
     progress: Callable[[int, float], None] | None = None,
+    tell: Callable[[str], None] = warn,
 ) -> int:
     """Score every row of a file.
 
@@ -70,6 +70,8 @@ def score_file(
         options: how to read and score; `Options()` if None.
         force: replace the output if it exists.
         progress: called after each batch with the rows done and the fraction of the input read, 0 to 1.
+        tell: called with what was guessed, and with each kind of cell that was kept as text; a `DataWarning`
+            by default.
 
     Returns:
         The number of rows.
@@ -78,13 +80,10 @@ def score_file(
         DataError: the input cannot be read, or the output's format cannot hold it; the message gives the row,
             if any. Nothing is written.
         OutputError: the output exists (and not `force`), is the input, or cannot be written.
-
-    Warns:
-        DataWarning: the encoding was guessed, or cells were kept as text that the output holds in no other way.
     """
     options = options or Options()
     scorer = scorer_of(model, workers=options.workers, explain=options.explain)
-    return score_one(scorer, str(source), str(output), options, force=force, progress=progress)
+    return score_one(scorer, str(source), str(output), options, force=force, progress=progress, tell=tell)
 
 
 def schema_of(source: str, options: Options) -> list[tuple[str, str]]:
@@ -136,12 +135,14 @@ def score_one(
     *,
     force: bool,
     progress: Callable[[int, float], None] | None,
+    tell: Callable[[str], None] = warn,
 ) -> int:
     """Score one file with an existing scorer; see `score_file`."""
     if output != "-":
         if source != "-" and Path(output).exists() and Path(output).samefile(source):
             raise OutputError(f"{output}: is the input. Name another output.")
         check_output(Path(output), force=force)
+    table, target = ("standard input" if source == "-" else source), ("stdout" if output == "-" else output)
     as_it_came = output == "-" and not options.write_as
     write_as, write_packing = (None, "") if as_it_came else format_of(output, options.write_as)
     with ExitStack() as stack:
@@ -158,38 +159,43 @@ def score_one(
         file = stack.enter_context(_output(output, force=force))
         packed = stack.enter_context(packed_output(file, write_packing, output))
         dialect = replace(reader.dialect, safe_for_excel=options.safe_for_excel)
-        with _named(output):
+        with _named(target):
             writer = write_as.open_writer(packed, columns, added, dialect)
         n_rows = 0
-        for batch, new in _answered(scorer, _limited(reader, options.limit), names):
-            with _named(output):
+        for batch, new in _answered(scorer, _limited(reader, options.limit), names, table):
+            with _named(target):
                 writer.write(batch, renamed(new, prefix))
             n_rows += len(batch)
             if progress:
                 progress(n_rows, min(1.0, raw.tell() / size) if size else 1.0)
-        with _named(output):
+        with _named(target):
             writer.close()
     if reader.encoding == "cp1252" and not options.encoding:
-        warnings.warn(f"{source}: read as cp1252, because it is not UTF-8", DataWarning, stacklevel=2)
-    tell_changes(writer, output)
+        tell(f"{table}: read as cp1252, because it is not UTF-8")
+    for change in writer.changes:
+        tell(f"{target}: {change}")
     return n_rows
 
 
 @contextmanager
-def _named(output: str) -> Iterator[None]:
-    """Put the name of the output before what its format cannot hold."""
+def _named(name: str) -> Iterator[None]:
+    """Put the name of a file before what is wrong with its cells."""
     try:
         yield
     except (DataError, OutputError) as error:
-        raise type(error)(f"{'stdout' if output == '-' else output}: {error}") from None
+        raise type(error)(f"{name}: {error}") from None
 
 
-def _answered(scorer: Scorer, batches: Iterable[Batch], names: Sequence[str]) -> Iterator[tuple[Batch, Added]]:
+def _answered(
+    scorer: Scorer, batches: Iterable[Batch], names: Sequence[str], source: str
+) -> Iterator[tuple[Batch, Added]]:
     """Score batches in order, reading ahead while the kernel runs without the GIL."""
     with ThreadPoolExecutor(1) as pool:
         waiting: deque[tuple[Batch, Any]] = deque()
         for batch in batches:
-            waiting.append((batch, pool.submit(scorer.columns, batch.texts(names), batch.faults)))
+            with _named(source):
+                texts = batch.texts(names)
+            waiting.append((batch, pool.submit(scorer.columns, texts, batch.faults)))
             if len(waiting) > 2:
                 scored, future = waiting.popleft()
                 yield scored, future.result()

@@ -252,10 +252,9 @@ def check_distinct(names: Sequence[str], format_name: str) -> None:
         )
 
 
-def tell_changes(writer: Writer, output: str) -> None:
-    """Warn of the cells that a writer kept as text."""
-    for change in writer.changes:
-        warnings.warn(f"{output}: {change}", DataWarning, stacklevel=2)
+def warn(message: str) -> None:
+    """Issue a `DataWarning`."""
+    warnings.warn(message, DataWarning, stacklevel=3)
 
 
 def beyond_header(cells: Sequence[object]) -> str:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-import warnings
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
-from outsort.errors import DataError, DataWarning, first_line
-from outsort.tables.base import BATCH_ROWS, SURPLUS, Dialect, Rows, beyond_header, rows_of
+from outsort.errors import DataError, first_line
+from outsort.tables.base import BATCH_ROWS, SURPLUS, Dialect, Rows, beyond_header, rows_of, warn
 from outsort.tables.packing import check_growth
 from outsort.tables.workbook import Workbook, number_format_of
 
@@ -60,11 +59,7 @@ class ExcelReader:
         self.source = source
         self.dialect = Dialect(sheet=page.title, lost=_lost_by_rewriting(stream, len(names)))
         if "formulas" in self.dialect.lost and _lacks_results(stream, page._worksheet_path):
-            warnings.warn(
-                f"{source}: has formulas without a result, which are read as blank. Save it in Excel first.",
-                DataWarning,
-                stacklevel=2,
-            )
+            warn(f"{source}: has formulas without a result, which are read as blank. Save it in Excel first.")
         self.columns = ["" if cell.value is None else str(_unescaped(cell.value)) for cell in header]
         while self.columns and not self.columns[-1]:
             self.columns.pop()

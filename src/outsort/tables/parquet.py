@@ -44,21 +44,21 @@ class ArrowBatch:
 
     def texts(self, columns: Sequence[str]) -> list[str] | pa.Array:
         """Return the text of each row."""
-        return arrow_texts(self.content, columns)
+        return arrow_texts(self.content, columns, self.numbers[0])
 
 
-def arrow_texts(table: pa.Table | pa.RecordBatch, columns: Sequence[str]) -> list[str] | pa.Array:
+def arrow_texts(table: pa.Table | pa.RecordBatch, columns: Sequence[str], first_row: int = 2) -> list[str] | pa.Array:
     """Return the text of each row of an Arrow table: the values of some columns, joined by a space."""
     import pyarrow as pa
 
     arrays = [table.column(name) for name in columns]
     if len(arrays) == 1 and (pa.types.is_string(arrays[0].type) or pa.types.is_large_string(arrays[0].type)):
         return arrays[0]
-    values = (_values(name, array) for name, array in zip(columns, arrays, strict=True))
+    values = (_values(name, array, first_row) for name, array in zip(columns, arrays, strict=True))
     return [joined(row) for row in zip(*values, strict=True)]
 
 
-def _values(name: str, array: pa.Array, first_row: int = 2) -> list[Any]:
+def _values(name: str, array: pa.Array, first_row: int) -> list[Any]:
     """Return the values of an Arrow column as Python has them, bytes as the text they are.
 
     Values that Python lacks, such as times of nanoseconds, come as text.
