@@ -14,8 +14,8 @@ from typing import IO
 from outsort.errors import DataError, OutputError
 
 _DELIMITERS = (",", ";", "\t", "|")
-#: What the error handler surrogateescape makes of bytes that are not text.
-NOT_TEXT = re.compile("[\udc80-\udcff]")
+#: What stands in a string for what is not text: halves of pairs in JSON, and bytes that decoding escaped.
+NOT_TEXT = re.compile("[\ud800-\udfff]")
 
 
 def open_binary(path: Path, *, hint: str) -> IO[bytes]:
@@ -31,9 +31,8 @@ def open_binary(path: Path, *, hint: str) -> IO[bytes]:
     try:
         file = path.open("rb")
         try:
-            # Some files can be opened but not read.
-            file.read(1)
-            file.seek(0)
+            # Some files can be opened but not read, and a pipe can be read only once.
+            file.peek(1)
         except BaseException:
             file.close()
             raise
@@ -71,6 +70,19 @@ def decode(raw: bytes, source: str) -> tuple[str, str]:
             where = raw.count(b"\n", 0, error.start) + 1
     wanted = " or ".join(encoding.removesuffix("-sig") for encoding in candidates)
     raise DataError(f"{source}: line {where} is not valid {wanted}. Save the file as UTF-8.")
+
+
+def is_encoding(name: str) -> bool:
+    """Return whether Python knows a text encoding of that name.
+
+    >>> is_encoding("cp1252"), is_encoding("klingon"), is_encoding("rot13")
+    (True, False, False)
+    """
+    try:
+        "".encode(name)
+    except (LookupError, ValueError):
+        return False
+    return True
 
 
 def sniff_encoding(stream: IO[bytes]) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
-from outsort.errors import DataError, first_line
+from outsort.errors import COPY_AGAIN, DataError, raised_as
 from outsort.tables.base import BATCH_ROWS, SURPLUS, Dialect, Rows, beyond_header, rows_of, warn
 from outsort.tables.packing import check_growth
 from outsort.tables.workbook import Workbook, number_format_of
@@ -41,7 +42,7 @@ class ExcelReader:
         import openpyxl
 
         _check_workbook(source, stream)
-        try:
+        with _naming_damage(source):
             book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
             names = book.sheetnames
             if options.sheet is not None and options.sheet not in names:
@@ -52,13 +53,11 @@ class ExcelReader:
             page.reset_dimensions()
             self._rows = page.iter_rows()
             header = next(self._rows, ())
-        except DataError:
-            raise
-        except Exception as error:  # noqa: BLE001 - a damaged workbook raises whatever it happens to hit
-            raise DataError(f"{source}: is damaged, or not a workbook ({first_line(error)}).") from None
+            lost = _lost_by_rewriting(stream, len(names))
+            lacks_results = "formulas" in lost and _lacks_results(stream, page._worksheet_path)
         self.source = source
-        self.dialect = Dialect(sheet=page.title, lost=_lost_by_rewriting(stream, len(names)))
-        if "formulas" in self.dialect.lost and _lacks_results(stream, page._worksheet_path):
+        self.dialect = Dialect(sheet=page.title, lost=lost)
+        if lacks_results:
             warn(f"{source}: has formulas without a result, which are read as blank. Save it in Excel first.")
         self.columns = ["" if cell.value is None else str(_unescaped(cell.value)) for cell in header]
         while self.columns and not self.columns[-1]:
@@ -79,7 +78,7 @@ class ExcelReader:
     def _filled_rows(self) -> Iterator[Sequence[Any]]:
         """Yield the cells of each row up to the last that holds anything."""
         n_blank = 0
-        try:
+        with _naming_damage(self.source):
             for cells in self._rows:
                 if all(cell.value is None for cell in cells):
                     n_blank += 1
@@ -87,10 +86,6 @@ class ExcelReader:
                 yield from [()] * n_blank
                 n_blank = 0
                 yield cells
-        except DataError:
-            raise
-        except Exception as error:  # noqa: BLE001 - as above
-            raise DataError(f"{self.source}: is damaged ({first_line(error)}).") from None
 
     def _batch(self, numbers: list[int], rows: list[Sequence[Any]]) -> SheetRows:
         n = len(self.columns)
@@ -124,19 +119,20 @@ def _characters(escapes: re.Match[str]) -> str:
 _ESCAPES = re.compile("(?:_x[0-9A-Fa-f]{4}_)+")
 
 
+def _naming_damage(source: str) -> AbstractContextManager[None]:
+    # A damaged workbook makes openpyxl and zipfile raise whatever they happen to hit.
+    return raised_as(DataError, f"{source}: is damaged, or not a workbook", COPY_AGAIN, Exception)
+
+
 def _check_workbook(source: str, stream: IO[bytes]) -> None:
     """Refuse a file that is not a workbook, is locked, holds macros, or unpacks to an unreasonable size."""
     head = stream.read(8)
     stream.seek(0)
     if head.startswith(b"\xd0\xcf\x11\xe0"):
         raise DataError(f"{source}: is protected by a password, or of the old format. Save it as plain .xlsx.")
-    try:
-        with zipfile.ZipFile(stream) as archive:
-            members = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
-        raise DataError(f"{source}: is damaged, or not a workbook ({first_line(error)}).") from None
-    finally:
-        stream.seek(0)
+    with _naming_damage(source), zipfile.ZipFile(stream) as archive:
+        members = archive.infolist()
+    stream.seek(0)
     if any(member.filename.lower().endswith("vbaproject.bin") for member in members):
         raise DataError(f"{source}: {MACROS}")
     size, packed = sum(m.file_size for m in members), sum(m.compress_size for m in members)
