@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from outsort.errors import OutputError
+from outsort.errors import DataError, OutputError
 from outsort.files import check_output, written_whole
 from outsort.model import Model
+from outsort.scoring.corrections import CORRECTED, Correction, corrected
 from outsort.scoring.scorer import ADDED, EXPLAINED, Scorer, added_prefix, renamed, scorer_of
 from outsort.tables.base import Batch, Reader, ReadOptions
 from outsort.tables.columns import find_text_columns
@@ -38,6 +39,8 @@ class Options(ReadOptions):
         limit: read only this many rows of each file; None for all.
         workers: number of threads; None for one per core.
         write_as: name of the output format; None to use the output's suffix, or else the input's format.
+        corrections: what a person decided, by the place of the row, the first being 0; if there are any, the
+            columns `CORRECTED` are added as well.
     """
 
     text_columns: Sequence[str] = ()
@@ -46,6 +49,7 @@ class Options(ReadOptions):
     limit: int | None = None
     workers: int | None = None
     write_as: str | None = None
+    corrections: Mapping[int, Correction] = field(default_factory=dict)
 
 
 def score_file(
@@ -117,7 +121,7 @@ def layout(source: Path | str, options: Options) -> Layout:
     with opened(str(source), options) as table:
         columns = table.reader.head_columns
     names = find_text_columns(str(source), columns, options.text_columns)
-    added = ADDED | (EXPLAINED if options.explain else {})
+    added = ADDED | (EXPLAINED if options.explain else {}) | (CORRECTED if options.corrections else {})
     return Layout(columns, names, added_prefix(columns, added, options.prefix))
 
 
@@ -144,19 +148,31 @@ def score_one(
         # JSON lines are passed through as they are; any other output format needs all keys up front.
         columns = [] if style.name == write_as.name == "jsonl" else reader.columns
         names = find_text_columns(source, reader.head_columns, options.text_columns)
-        prefix = added_prefix(reader.head_columns, scorer.added, options.prefix)
-        added = {prefix + name: kind for name, kind in scorer.added.items()}
+        kinds = scorer.added | (CORRECTED if options.corrections else {})
+        prefix = added_prefix(reader.head_columns, kinds, options.prefix)
+        added = {prefix + name: kind for name, kind in kinds.items()}
         file = stack.enter_context(_output(output, force=force))
         packed = stack.enter_context(packed_output(file, write_packing, output))
         writer = write_as.open_writer(packed, columns, added, reader.dialect)
         n_rows = 0
         for batch, new in _answered(scorer, _limited(reader, options.limit), names):
+            if options.corrections:
+                new = corrected(new, options.corrections, n_rows)
             writer.write(batch, renamed(new, prefix))
             n_rows += len(batch)
             if progress:
                 progress(n_rows, min(1.0, raw.tell() / size) if size else 1.0)
         writer.close()
+        _check_places(source, options.corrections, n_rows)
     return n_rows
+
+
+def _check_places(source: str, corrections: Mapping[int, Correction], n_rows: int) -> None:
+    beyond = max(corrections, default=0)
+    if corrections and beyond >= n_rows:
+        raise DataError(
+            f"{source}: has {n_rows:,} rows; the correction of row {beyond:,} (from 0) is for another file."
+        )
 
 
 def _answered(scorer: Scorer, batches: Iterable[Batch], names: Sequence[str]) -> Iterator[tuple[Batch, Added]]:

@@ -180,7 +180,8 @@ def create_app(
         """Score every row of a CSV, TSV, JSON lines, Parquet or Excel file, optionally .gz or .zst.
 
         Send the file as the body, or in the field `file` of a form. All columns are kept as they are; new
-        columns are appended.
+        columns are appended. A form may also hold `corrections`, a JSON file: a corrected row gets the
+        person's label and service line, and `model_label`, `reviewer` and `decided_at`, blank in all others.
         """
         file = await uploads.receive(request, folder, filename, read_as)
         options = scoring_files.Options(
@@ -191,6 +192,7 @@ def create_app(
             write_as=write_as,
             encoding=encoding,
             sheet=sheet,
+            corrections=file.corrections,
         )
         output, layout = await files_pool.run(uploads.score, file, options, scorers, settings)
         return uploads.stream(output, file, layout)
