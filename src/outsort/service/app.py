@@ -34,7 +34,7 @@ from outsort.prediction import explanation_record, predict_explained, record
 from outsort.scoring import files as scoring_files
 from outsort.scoring import scorer
 from outsort.service import uploads
-from outsort.service.guard import Guard, ServiceSettings, busy, is_local, log, problem, too_slow
+from outsort.service.guard import SCRIPTS, Guard, ServiceSettings, busy, is_local, log, problem, too_slow
 from outsort.service.protocol import Protocol
 from outsort.service.schemas import (
     EXAMPLES,
@@ -66,7 +66,7 @@ TOKEN_NAME, MIN_TOKEN = "OUTSORT_TOKEN", 16
 _PAGE = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
-    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    **{f"/{name}": (name, "text/javascript; charset=utf-8") for name in SCRIPTS},
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 

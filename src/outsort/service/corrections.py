@@ -9,20 +9,21 @@ from fastapi import HTTPException
 from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field, TypeAdapter, ValidationError
 from starlette.datastructures import UploadFile
 
+from outsort.files import for_workbook
 from outsort.scoring.corrections import Correction
 
 #: Limit of their size, in bytes.
 MAX_BYTES = 4 << 20
 
 
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("holds a character that cannot be printed")
+def _one_line(text: str) -> str:
+    if for_workbook(text) != text or len(text.splitlines()) > 1:
+        raise ValueError("must be one line without control characters")
     return text
 
 
 #: Text that a cell of every format can hold as it is.
-Cell = Annotated[str, Field(max_length=500), AfterValidator(_printable)]
+Cell = Annotated[str, Field(max_length=500), AfterValidator(_one_line)]
 
 
 class RowsCorrection(BaseModel):

@@ -1,171 +1,71 @@
 // The page of the service: classify texts, review and correct the answers, download the results.
 //
-// Texts are inserted as text nodes, never as markup. State is kept in memory only, except for the token, which is
-// in sessionStorage. The list is virtualised: only the visible rows are in the document, and their explanations
-// are fetched when they become visible.
+// Texts are inserted as text nodes, never as markup. The list is virtualised: only the visible rows are in the
+// document, and their explanations are fetched when they become visible.
 
-const $ = (id) => document.getElementById(id);
+import { $, count, element, lineName, percent, plural, setStatus, showError, when } from "./dom.js";
+import { Review, decision, sameContent } from "./review.js";
+import { MAX_ROWS, describe, explain, explained, info, read, score } from "./service.js";
+import * as store from "./store.js";
+
 const narrow = window.matchMedia("(max-width: 52rem)");
 
 /** Least log-odds of a word for a weak, medium and strong tint. */
 const TINTED_FROM = [0.1, 0.5, 1.5];
-/** Limits of rows shown, characters per text in the list, texts explained per request. */
-const MAX_ROWS = 200_000, MAX_SHOWN = 300, MAX_EXPLAINED = 60;
+/** Limits of characters per text in the list, texts explained per request. */
+const MAX_SHOWN = 300, MAX_EXPLAINED = 60;
 /** Extra rows in the document above and below the visible ones. */
 const SPARE = 6;
 
-let info = null; // the model and the limits, from /model
-let source = null; // the current file and how it is read: {file, params, pasted}
-let rows = []; // {text, label, p, neither, line, decision, reason}
-let view = []; // indices in `rows` of the rows in the list
+const reviews = new Map(); // id -> a review that is kept, or was opened in this tab
+let review = new Review({}); // the current one
+let view = []; // indices in its rows of the rows in the list
 let active = -1; // index in `view` of the selected row
 let run = 0; // number of the current run; responses to earlier runs are ignored
-const explained = new Map(); // text -> the explained answer, with its words
-const corrections = new Map(); // text -> {row, label, line, at}
-let unsaved = false;
-
-// --- requests ----------------------------------------------------------------------------------------
-
-class ResponseError extends Error {
-  constructor(status, problem) {
-    super(problem.detail || `The service answered with ${status}.`);
-    this.columns = problem.columns;
-  }
-}
-
-async function request(path, init = {}) {
-  for (let attempt = 1; ; attempt++) {
-    const token = sessionStorage.getItem("token");
-    const headers = { ...init.headers, ...(token ? { authorization: `Bearer ${token}` } : {}) };
-    let response;
-    try {
-      response = await fetch(path, { ...init, headers });
-    } catch {
-      throw new Error("The service cannot be reached. Is it still running?");
-    }
-    if (response.ok) return response;
-    if (response.status === 401) {
-      await unlock(token !== null);
-    } else if (response.status === 503 && attempt < 6) {
-      const seconds = Number(response.headers.get("retry-after")) || 1;
-      await new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
-    } else {
-      throw new ResponseError(response.status, await response.json().catch(() => ({})));
-    }
-  }
-}
-
-let unlocking = null;
-
-/** Wait for a token; concurrent requests share one prompt. */
-function unlock(rejected) {
-  unlocking ??= new Promise((resolve) => {
-    $("unlock").hidden = false;
-    if (rejected) showError("Wrong token.");
-    $("token").focus();
-    $("unlock").onsubmit = (event) => {
-      event.preventDefault();
-      sessionStorage.setItem("token", $("token").value);
-      $("token").value = "";
-      $("unlock").hidden = true;
-      $("alert").hidden = true;
-      unlocking = null;
-      resolve();
-    };
-  });
-  return unlocking;
-}
-
-/** Fetch the explanations of texts that are not explained yet. */
-async function explain(texts) {
-  let size = 0;
-  const missing = [...new Set(texts)].filter((text) => {
-    if (explained.has(text) || text.length > info.limits.characters) return false;
-    size += 4 * text.length;
-    return size < info.limits.body;
-  });
-  if (!missing.length) return;
-  const response = await request("predict", {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ texts: missing.map((text) => text.toWellFormed()), explain: true }),
-  });
-  const { answers } = await response.json();
-  answers.forEach((answer, i) => explained.set(missing[i], answer));
-}
 
 // --- sorting ---------------------------------------------------------------------------------------
 
-async function sort(file, { pasted = false, column = null } = {}) {
+/** Sort a file; where the same content was sorted before, go on with its review. */
+async function take(file, { pasted = false, column = null } = {}) {
   const current = ++run;
-  $("alert").hidden = $("columns").hidden = true;
   try {
-    info ??= await (await request("model")).json();
+    await loaded;
+    await describe();
     if (file.size > info.limits.file) {
       throw new Error(`${file.name} is larger than ${count(info.limits.file)} bytes. Sort it in parts.`);
     }
-    setStatus(`Sorting ${pasted ? "the texts" : file.name} …`, true);
-    const params = new URLSearchParams({ filename: file.name, on_error: "keep" });
-    if (column !== null) params.set("text_column", column);
-    const found = await read(await score(file, params, "jsonl"));
+    // A copy: another program may change or move the file while it is under review.
+    const content = new File([await file.arrayBuffer()], file.name);
+    let found = new Review({ file: content, column, pasted });
+    for (const known of reviews.values()) {
+      if (known.column === column && (await sameContent(known.file, content))) found = known;
+    }
     if (current !== run) return;
-    source = { file, params, pasted };
-    rows = found;
-    show();
+    found.file = content;
+    if (await sort(found)) keep(found);
+  } catch (error) {
+    if (current === run) showError(error.message);
+  }
+}
+
+/** Score the file of a review and show it; return whether that was done. */
+async function sort(sorted) {
+  const current = ++run;
+  $("alert").hidden = $("columns").hidden = true;
+  try {
+    setStatus(`Sorting ${sorted.pasted ? "the texts" : sorted.file.name} …`, true);
+    const rows = await read(await score(sorted, "jsonl"));
+    if (current !== run) return;
+    sorted.rows = rows;
+    show(sorted);
+    return true;
   } catch (error) {
     if (current !== run) return;
     setStatus("");
-    if (error.columns?.length) chooseColumn(file, error.columns);
+    if (error.columns?.length) chooseColumn(sorted.file, error.columns);
     else showError(error.message);
   }
-}
-
-function score(file, params, to) {
-  const query = new URLSearchParams(params);
-  if (to) query.set("to", to);
-  return request(`score?${query}`, {
-    method: "POST",
-    headers: { "content-type": "application/octet-stream" },
-    body: file,
-  });
-}
-
-/** Parse scored rows as they arrive. */
-async function read(response) {
-  const { text_columns: columns, prefix } = JSON.parse(response.headers.get("outsort-table"));
-  const found = [];
-  const add = (line) => {
-    if (!line || found.length >= MAX_ROWS) return;
-    const row = parsed(line);
-    const text = columns.map((name) => row[name]).filter((value) => value != null);
-    found.push({
-      text: text.map(String).join(" "),
-      label: row[prefix + "label"],
-      p: row[prefix + "probability"],
-      neither: row[prefix + "neither"],
-      line: row[prefix + "service_line"] ?? "",
-      decision: row[prefix + "decision"],
-      reason: row[prefix + "reason"],
-    });
-  };
-  let rest = "";
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  for (let part = await reader.read(); !part.done; part = await reader.read()) {
-    const lines = (rest + part.value).split("\n");
-    rest = lines.pop();
-    lines.forEach(add);
-  }
-  add(rest);
-  return found;
-}
-
-/** Parse JSON as Python writes it, with NaN and Infinity. */
-function parsed(line) {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return JSON.parse(line.replace(/([:[,]\s*)(?:NaN|-?Infinity)(?=\s*[,}\]])/g, "$1null"));
-  }
+  return false;
 }
 
 function chooseColumn(file, columns) {
@@ -175,19 +75,25 @@ function chooseColumn(file, columns) {
   $("column").focus();
   $("columns").onsubmit = (event) => {
     event.preventDefault();
-    sort(file, { column: $("column").value });
+    take(file, { column: $("column").value });
   };
 }
 
-function show() {
+function show(shown) {
+  if (review !== shown) review.rows = []; // sorted again if it is opened again
+  review = shown;
+  reviews.set(review.id, review);
+  if (history.state !== review.id) history.pushState(review.id, "");
   $("ask").hidden = true;
   $("results").hidden = $("again").hidden = false;
-  $("source").textContent = source.pasted ? "Your texts" : source.file.name;
-  document.querySelector("[name=show][value=all]").checked = true;
-  $("find").value = "";
-  applyFilter();
-  const n = rows.length === MAX_ROWS ? `The first ${count(MAX_ROWS)} rows are shown; the download has all.` : "";
-  setStatus(`${plural(rows.length, "text")} sorted, ${count(counts().review)} to review. ${n}`);
+  $("source").textContent = review.title;
+  $("reviewer").value = review.reviewer || $("reviewer").value;
+  showAll();
+  const model = review.model && review.model !== info.model ? "The model has changed since it was first sorted." : "";
+  const limit = review.rows.length === MAX_ROWS ? `The first ${count(MAX_ROWS)} rows are shown; the download has all.` : "";
+  setStatus(`${plural(review.rows.length, "text")} sorted, ${count(counts().review)} to review. ${model} ${limit}`);
+  review.model ??= info.model;
+  showKeeping();
   $("list").focus({ preventScroll: true });
 }
 
@@ -195,15 +101,17 @@ function show() {
 
 const KINDS = {
   all: () => true,
-  review: (row) => row.decision === "review" && !corrections.has(row.text),
+  review: (row) => row.decision === "review" && !correctionOf(row),
   BPO: (row) => row.label === "BPO",
   KPO: (row) => row.label === "KPO",
-  corrected: (row) => corrections.has(row.text),
+  corrected: (row) => Boolean(correctionOf(row)),
 };
+
+const correctionOf = (row) => review.corrections.get(row.text);
 
 function counts() {
   const found = Object.fromEntries(Object.keys(KINDS).map((kind) => [kind, 0]));
-  for (const row of rows) for (const kind in KINDS) if (KINDS[kind](row)) found[kind]++;
+  for (const row of review.rows) for (const kind in KINDS) if (KINDS[kind](row)) found[kind]++;
   return found;
 }
 
@@ -212,12 +120,19 @@ function applyFilter() {
   const kind = KINDS[document.querySelector("[name=show]:checked").value];
   const wanted = $("find").value.trim().toLowerCase();
   view = [];
-  rows.forEach((row, i) => {
+  review.rows.forEach((row, i) => {
     if (kind(row) && (!wanted || row.text.toLowerCase().includes(wanted))) view.push(i);
   });
   $("empty").hidden = view.length > 0;
   $("list").scrollTop = 0;
   activate(view.length ? 0 : -1);
+}
+
+/** Show all rows in the list. */
+function showAll() {
+  document.querySelector("[name=show][value=all]").checked = true;
+  $("find").value = "";
+  applyFilter();
 }
 
 const nodes = [];
@@ -241,6 +156,7 @@ function nodeOfRow() {
 }
 
 function draw() {
+  if ($("results").hidden) return; // nothing can be measured
   if (!height) {
     const node = nodeOfRow();
     $("canvas").append(node);
@@ -264,8 +180,8 @@ function draw() {
 }
 
 function fill(node, index) {
-  const row = rows[view[index]];
-  const correction = corrections.get(row.text);
+  const row = review.rows[view[index]];
+  const correction = correctionOf(row);
   const known = explained.get(row.text);
   node.setAttribute("aria-selected", index === active);
   const state = [run, view[index], index, correction?.label, correction?.line, Boolean(known)].join();
@@ -288,7 +204,7 @@ function fill(node, index) {
 }
 
 function answerOf(row) {
-  const label = corrections.get(row.text)?.label;
+  const label = correctionOf(row)?.label;
   const badge = (name) => element("span", `badge ${name.toLowerCase()}`, name === "NEITHER" ? "Neither" : name);
   const figure = element("data", "", percent(row.p));
   figure.value = row.p;
@@ -298,18 +214,18 @@ function answerOf(row) {
 
 /** Return the state of a row: CSS class, text, and the reason for review. */
 function stateOf(row) {
-  const correction = corrections.get(row.text);
+  const correction = correctionOf(row);
   if (correction) return ["corrected", correction.label === row.label ? "confirmed" : "corrected", ""];
   return row.decision === "review" ? ["review", "review", row.reason] : ["accept", "accepted", ""];
 }
 
 function lineOf(row) {
-  const correction = corrections.get(row.text);
+  const correction = correctionOf(row);
   return correction ? lineName(correction.line, "no line chosen") : lineName(row.line);
 }
 
 function spoken(row) {
-  const correction = corrections.get(row.text);
+  const correction = correctionOf(row);
   const [, word, reason] = stateOf(row);
   if (correction) return `${correction.label}, ${word}`;
   return `${row.label}, ${percent(row.p)}, ${lineName(row.line)}, ${word} ${reason}`.trim();
@@ -341,7 +257,7 @@ function explainSoon() {
   clearTimeout(soon);
   soon = setTimeout(async () => {
     if (explaining) return;
-    const shown = nodes.filter((node) => !node.hidden).map((node) => rows[view[node.dataset.index]]?.text);
+    const shown = nodes.filter((node) => !node.hidden).map((node) => review.rows[view[node.dataset.index]]?.text);
     const texts = shown.filter((text) => text?.trim() && !explained.has(text)).slice(0, MAX_EXPLAINED);
     if (!texts.length) return;
     explaining = true;
@@ -377,8 +293,9 @@ function tally() {
   for (const input of document.querySelectorAll("[name=show]")) {
     input.nextElementSibling.querySelector("b").textContent = count(found[input.value]);
   }
-  $("corrected").textContent = count(corrections.size);
-  $("save").disabled = corrections.size === 0;
+  $("corrected").textContent = count(review.corrections.size);
+  $("save").disabled = review.corrections.size === 0;
+  $("undo").disabled = review.decisions.length === 0;
   for (const label of ["BPO", "KPO"]) {
     document.querySelector(`.bar .${label.toLowerCase()}`).style.flexGrow = found[label];
   }
@@ -387,19 +304,18 @@ function tally() {
 // --- the details -----------------------------------------------------------------------------------
 
 function detail() {
-  const row = rows[view[active]];
+  const row = review.rows[view[active]];
   $("detail").hidden = !row;
   if (!row) return;
   const known = explained.get(row.text);
-  const correction = corrections.get(row.text);
+  const correction = correctionOf(row);
   const label = correction?.label ?? row.label;
   $("answer").replaceChildren(...answerOf(row), element("span", "", lineOf(row)));
   const [name, word, reason] = stateOf(row);
   $("answer").append(element("span", `state ${name}`, reason ? `to ${word}: ${reason}` : word));
   $("full").replaceChildren(...tinted(row.text, known?.words));
-  for (const button of $("decide").querySelectorAll("button")) {
-    if (button.value) button.setAttribute("aria-pressed", button.value === correction?.label);
-    else button.disabled = !correction;
+  for (const button of $("decide").querySelectorAll("[value]")) {
+    button.setAttribute("aria-pressed", button.value === correction?.label);
   }
   fillLines(label, known, correction);
   const facts = [];
@@ -423,31 +339,49 @@ function fillLines(label, known, correction) {
   $("line").value = correction.line;
 }
 
-function correct(label) {
-  const row = rows[view[active]];
+/** Correct the text of the selected row; an empty label takes its correction away. */
+function correct(label, line = null) {
+  const row = review.rows[view[active]];
   if (!row) return;
   if (row.text.length > info.limits.characters || !row.text.trim()) {
     setStatus("This text cannot be corrected: it is empty or too long.");
     return;
   }
-  if (label) {
-    const line = label === row.label ? row.line : "";
-    corrections.set(row.text, { row, label, line, at: new Date().toISOString() });
-  } else {
-    corrections.delete(row.text);
+  note(decision(view[active], row.text, label, line ?? (label === row.label ? row.line : "")));
+  setStatus(`${label ? spoken(row) : "Correction removed"}. ${plural(review.corrections.size, "correction")}.`);
+}
+
+/** Correct to a label, or take the correction away if it is that label already. */
+function toggle(label) {
+  correct(correctionOf(review.rows[view[active]])?.label === label ? "" : label);
+}
+
+/** Take the last decision back, and go to its row. */
+function undo() {
+  const last = review.decisions.at(-1);
+  if (!last) {
+    setStatus("Nothing to undo.");
+    return;
   }
-  unsaved = corrections.size > 0;
+  note({ undoes: last.id });
+  if (!view.includes(last.row)) showAll();
+  activate(view.indexOf(last.row));
+  setStatus(`Undone: ${spoken(review.rows[last.row])}. ${plural(review.corrections.size, "correction")}.`);
+}
+
+/** Add an entry to the log of the review, and keep it. */
+function note(entry) {
+  review.add(entry);
+  if (review.isKept) store.append(review.id, entry).catch(notKept(review));
   redraw();
   tally();
-  const what = label ? `${spoken(row)}` : "Correction undone";
-  setStatus(`${what}. ${plural(corrections.size, "correction")}.`);
 }
 
 /** Select the next row to review, wrapping around at the end. */
 function nextToReview() {
   for (let step = 1; step <= view.length; step++) {
     const index = (active + step) % view.length;
-    if (KINDS.review(rows[view[index]])) return activate(index);
+    if (KINDS.review(review.rows[view[index]])) return activate(index);
   }
   setStatus("Nothing left to review.");
 }
@@ -460,74 +394,153 @@ function open(is) {
 
 // --- downloads -----------------------------------------------------------------------------------
 
-async function download() {
-  $("download").disabled = true;
+/** Download what `make` makes of a review: the content, and the name of the file. */
+async function download(make) {
+  const from = review, { decisions } = review;
   $("alert").hidden = true;
-  setStatus("Preparing the file …", true);
   try {
-    const to = $("format").value || (source.pasted ? "csv" : "");
-    const response = await score(source.file, source.params, to);
-    const name = /filename\*=utf-8''(\S+)/.exec(response.headers.get("content-disposition"))[1];
-    downloadBlob(await response.blob(), decodeURIComponent(name));
+    const [blob, name] = await make(from, $("reviewer").value.trim());
+    const link = element("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    if (from.decisions === decisions) from.hasUnsaved = false;
+    setStatus(`${name} downloaded.`);
   } catch (error) {
     setStatus("");
     showError(error.message);
   }
-  $("download").disabled = false;
 }
 
-async function save() {
-  $("alert").hidden = true;
-  try {
-    const texts = [...corrections.keys()];
-    for (let i = 0; i < texts.length; i += MAX_EXPLAINED) await explain(texts.slice(i, i + MAX_EXPLAINED));
-    const reviewer = $("reviewer").value.trim();
-    const cells = [["key", "text", "model_label", "label", "service_line", "reviewer", "decided_at"]];
-    for (const [text, { row, label, line, at }] of corrections) {
-      // `outsort merge` matches rows by the key, and by the unchanged text.
-      cells.push([explained.get(text).key, text, row.label, label, line, reviewer, at]);
-    }
-    const csv = cells.map((row) => row.map(quoted).join(",")).join("\r\n") + "\r\n";
-    downloadBlob(new Blob([csv], { type: "text/csv" }), "corrections.csv");
-    unsaved = false;
-  } catch (error) {
-    showError(error.message);
+/** The file, with the answers and the corrections. */
+async function scoredFile(from, reviewer) {
+  setStatus("Preparing the file …", true);
+  const corrections = from.corrected().map(({ rows, label, line, at }) => {
+    return { rows, label, service_line: line, reviewer, decided_at: at };
+  });
+  const response = await score(from, $("format").value || (from.pasted ? "csv" : ""), corrections);
+  const name = /filename\*=utf-8''(\S+)/.exec(response.headers.get("content-disposition"))[1];
+  return [await response.blob(), decodeURIComponent(name)];
+}
+
+/** The corrections alone, for `outsort merge`, which matches rows by the key and by the unchanged text. */
+async function correctionsFile(from, reviewer) {
+  const corrections = from.corrected();
+  const texts = corrections.map(({ text }) => text);
+  for (let i = 0; i < texts.length; i += MAX_EXPLAINED) await explain(texts.slice(i, i + MAX_EXPLAINED));
+  const cells = [["key", "text", "model_label", "label", "service_line", "reviewer", "decided_at"]];
+  for (const { text, modelLabel, label, line, at } of corrections) {
+    cells.push([explained.get(text).key, text, modelLabel, label, line, reviewer, at]);
   }
+  const csv = cells.map((row) => row.map(quoted).join(",")).join("\r\n") + "\r\n";
+  return [new Blob([csv], { type: "text/csv" }), "corrections.csv"];
 }
 
 const quoted = (cell) => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
 
-function downloadBlob(blob, name) {
-  const link = element("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-  setStatus(`${name} downloaded.`);
+// --- what the browser keeps ------------------------------------------------------------------------
+
+/** Read what is kept. If the browser keeps nothing, `keep` will say so. */
+const loaded = store.all().then(
+  (kept) => kept.forEach(([record, log]) => reviews.set(record.id, new Review(record, log))),
+  () => {},
+);
+
+function keep(kept) {
+  store.put(kept.record).catch(notKept(kept));
 }
 
-// --- helpers ------------------------------------------------------------------------------
+let hasWarned = false;
 
-function element(tag, name = "", text = "") {
-  const made = document.createElement(tag);
-  if (name) made.className = name;
-  if (text) made.textContent = text;
-  return made;
+/** Return what to do when a review cannot be kept: say it once, and ask before the page is closed. */
+function notKept(lost) {
+  return () => {
+    lost.isKept = false;
+    showKeeping();
+    if (hasWarned) return;
+    hasWarned = true;
+    showError("This browser does not keep the file and its corrections. Download them before you close the page.");
+  };
 }
 
-const count = (n) => n.toLocaleString("en-GB");
-const plural = (n, noun) => `${count(n)} ${noun}${n === 1 ? "" : "s"}`;
-const lineName = (line, none = "no service line") => (line || none).replaceAll("_", " ");
-const percent = (p) => (p > 0.995 ? ">99%" : p < 0.005 ? "<1%" : `${Math.round(100 * p)}%`);
-
-function setStatus(text, busy = false) {
-  $("status").textContent = text;
-  document.body.classList.toggle("busy", busy);
+function showKeeping() {
+  $("keeping").textContent = review.isKept ? "File and corrections are kept in this browser." : "Not kept in this browser.";
 }
 
-function showError(text) {
-  $("alert").textContent = text;
-  $("alert").hidden = false;
+function forget(unwanted) {
+  const n = unwanted.corrections.size;
+  if (n && !confirm(`Forget ${unwanted.title} and its ${plural(n, "correction")}? This cannot be undone.`)) return;
+  store.forget(unwanted.id).catch(() => {}); // it was not kept
+  drop(unwanted.id);
+}
+
+/** Take a review that is no longer kept off the page. */
+function drop(id) {
+  const isOpen = review.id === id;
+  reviews.delete(id);
+  listKept();
+  if (!isOpen) return;
+  review = new Review({});
+  history.replaceState(null, "");
+  start();
+}
+
+/** Take up what another tab did to a review. */
+store.onChange(async (id) => {
+  const [record, log] = await store.one(id);
+  if (!record) {
+    drop(id);
+    return;
+  }
+  if (reviews.has(id)) reviews.get(id).replay(log);
+  else reviews.set(id, new Review(record, log));
+  listKept();
+  redraw();
+  tally();
+});
+
+function listKept() {
+  const latest = [...reviews.values()].sort((a, b) => (a.at < b.at ? 1 : -1));
+  $("kept").hidden = latest.length === 0;
+  $("kept").querySelector("ul").replaceChildren(...latest.map(itemOf));
+}
+
+function itemOf(kept) {
+  const item = element("li", "together");
+  const facts = [plural(kept.corrections.size, "correction"), when(kept.at)];
+  if (!kept.isKept) facts.push("until this page is closed");
+  const [opens, forgets] = [kept.title, "Forget"].map((name) => element("button", "quiet", name));
+  opens.type = forgets.type = "button";
+  opens.addEventListener("click", () => reopen(kept));
+  forgets.addEventListener("click", () => forget(kept));
+  forgets.setAttribute("aria-label", `Forget ${kept.title}`);
+  item.append(opens, element("span", "soft small", facts.join(", ")), forgets);
+  return item;
+}
+
+// --- start and results ----------------------------------------------------------------------------
+
+function reopen(kept) {
+  if (kept === review && review.rows.length) show(kept);
+  else sort(kept);
+}
+
+function start() {
+  run++;
+  $("results").hidden = $("again").hidden = $("columns").hidden = $("alert").hidden = true;
+  $("ask").hidden = false;
+  document.body.classList.remove("open");
+  listKept();
+  setStatus("");
+  $("texts").focus();
+}
+
+/** Show what the history says, which outlives a reload: the review of an id, or the start. */
+function route() {
+  const kept = reviews.get(history.state);
+  if (kept) reopen(kept);
+  else start();
 }
 
 // --- events ----------------------------------------------------------------------------
@@ -542,7 +555,7 @@ $("ask").addEventListener("submit", (event) => {
     $("texts").focus();
     return;
   }
-  sort(new File([lines.join("\n")], "texts.jsonl"), { pasted: true });
+  take(new File([lines.join("\n")], "texts.jsonl"), { pasted: true });
 });
 
 $("texts").addEventListener("keydown", (event) => {
@@ -552,7 +565,7 @@ $("texts").addEventListener("keydown", (event) => {
 $("file").addEventListener("change", () => {
   const [file] = $("file").files;
   $("file").value = "";
-  if (file) sort(file);
+  if (file) take(file);
 });
 
 for (const name of ["dragover", "dragleave", "drop"]) {
@@ -565,17 +578,15 @@ for (const name of ["dragover", "dragleave", "drop"]) {
 window.addEventListener("drop", (event) => {
   const [file, ...others] = event.dataTransfer?.files ?? [];
   if (others.length) showError("One file at a time, please.");
-  else if (file) sort(file);
+  else if (file) take(file);
 });
 
 $("again").addEventListener("click", () => {
-  run++;
-  $("results").hidden = $("again").hidden = $("columns").hidden = $("alert").hidden = true;
-  $("ask").hidden = false;
-  document.body.classList.remove("open");
-  setStatus("");
-  $("texts").focus();
+  history.pushState(null, "");
+  start();
 });
+window.addEventListener("popstate", route);
+$("forget").addEventListener("click", () => forget(review));
 
 $("filter").addEventListener("change", applyFilter);
 let typing = 0;
@@ -595,7 +606,7 @@ $("list").addEventListener("scroll", () => {
 new ResizeObserver(() => {
   height = 0;
   for (const node of nodes) node.dataset.state = "";
-  if (rows.length) draw();
+  draw();
 }).observe($("list"));
 
 $("list").addEventListener("click", (event) => {
@@ -603,11 +614,11 @@ $("list").addEventListener("click", (event) => {
   if (!node) return;
   activate(Number(node.dataset.index));
   const label = event.target.closest("button")?.value;
-  if (label) correct(corrections.get(rows[view[active]].text)?.label === label ? "" : label);
+  if (label) toggle(label);
   else if (narrow.matches) open(true);
 });
 
-const LABELS = { b: "BPO", k: "KPO", n: "NEITHER", u: "" };
+const LABELS = { b: "BPO", k: "KPO", n: "NEITHER" };
 
 $("list").addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || active < 0) return;
@@ -616,12 +627,20 @@ $("list").addEventListener("keydown", (event) => {
   const move = (step) => activate(Math.min(view.length - 1, Math.max(0, active + step)));
   if (event.key in steps) move(steps[event.key]);
   else if (event.key.toLowerCase() in LABELS) {
-    const label = LABELS[event.key.toLowerCase()];
-    correct(label);
-    if (label) move(1);
+    correct(LABELS[event.key.toLowerCase()]);
+    move(1);
   } else if (event.key === "Enter") open(true);
   else return;
   event.preventDefault();
+});
+
+window.addEventListener("keydown", (event) => {
+  if ($("results").hidden || event.altKey || event.target.closest("input:not([type=radio]), select, textarea")) return;
+  const key = event.key.toLowerCase();
+  const isUndo = event.ctrlKey || event.metaKey ? key === "z" && !event.shiftKey : key === "u" || key === "backspace";
+  if (!isUndo) return;
+  event.preventDefault();
+  if (!event.repeat) undo();
 });
 
 $("detail").addEventListener("keydown", (event) => {
@@ -630,20 +649,25 @@ $("detail").addEventListener("keydown", (event) => {
 $("close").addEventListener("click", () => open(false));
 $("next").addEventListener("click", nextToReview);
 $("decide").addEventListener("click", (event) => {
-  const button = event.target.closest("button");
-  if (button) correct(button.value);
+  const label = event.target.closest("[value]")?.value;
+  if (label) toggle(label);
 });
-$("line").addEventListener("change", () => {
-  const correction = corrections.get(rows[view[active]].text);
-  correction.line = $("line").value;
-  unsaved = true;
-  draw();
+$("undo").addEventListener("click", undo);
+$("line").addEventListener("change", () => correct(correctionOf(review.rows[view[active]]).label, $("line").value));
+$("reviewer").addEventListener("change", () => note({ reviewer: $("reviewer").value.trim() }));
+$("save").addEventListener("click", () => download(correctionsFile));
+$("download").addEventListener("click", async () => {
+  $("download").disabled = true;
+  await download(scoredFile);
+  $("download").disabled = false;
 });
-$("download").addEventListener("click", download);
-$("save").addEventListener("click", save);
 window.addEventListener("beforeunload", (event) => {
-  if (unsaved) event.preventDefault();
+  const isLost = [...reviews.values()].some((kept) => !kept.isKept && kept.hasUnsaved);
+  if (isLost || store.isWriting()) event.preventDefault();
 });
 
-info = await (await request("model")).json();
+await loaded;
+listKept();
+await describe();
 $("model").textContent = `Model ${info.model}, trained on ${count(info.data.rows ?? 0)} rows, outsort ${info.outsort}`;
+if (history.state && run === 0) route();
