@@ -393,6 +393,20 @@ def test_a_correction_is_taken_away_by_the_same_label_and_that_can_be_undone(pag
     expect(page.locator("#undo")).to_be_disabled()
 
 
+def test_the_same_label_once_more_is_no_decision(page):
+    paste(page, ["key invoices", "zzz"])
+    page.click("#decide [value=KPO]")
+    page.select_option("#line", "legal_services")
+    page.focus("#list")
+    page.keyboard.press("k")
+    page.keyboard.press("ArrowUp")
+    expect(page.locator("#line")).to_have_value("legal_services")
+    page.keyboard.press("u")
+    expect(page.locator("#line")).to_have_value("")
+    page.keyboard.press("u")
+    state(page, 0).to_have_text("accepted")
+
+
 # --- what the browser keeps ---------------------------------------------------------------------------------
 
 TEXTS = ["key invoices into sap", "zzz", "contract"]
@@ -405,7 +419,7 @@ def test_a_reload_keeps_file_answers_corrections_and_undo(page):
     page.focus("#list")
     page.keyboard.press("k")
     page.keyboard.press("n")
-    expect(page.locator("#keeping")).to_have_text("File and corrections are kept in this browser.")
+    expect(page.locator("#keeping")).to_have_text("Kept in this browser.")
     before = downloaded(page, "#download"), corrections(page)
 
     page.reload()
@@ -478,7 +492,7 @@ def test_what_is_forgotten_is_gone(page):
         page.once("dialog", lambda dialog, answer=answer: (asked.append(dialog.message), getattr(dialog, answer)()))
         expect(page.locator("#results")).to_be_visible()
         page.click("#forget")
-    assert asked == ["Forget tenders.csv and its 1 correction? This cannot be undone."] * 2
+    assert asked == ["Forget tenders.csv and 1 correction? This cannot be undone."] * 2
     expect(page.locator("#texts")).to_be_visible()
     expect(page.locator("#kept")).to_be_hidden()
     page.reload()
@@ -487,6 +501,20 @@ def test_what_is_forgotten_is_gone(page):
     assert page.evaluate(STORED) == {"reviews": 0, "log": 0}
     sorted_file(page, "tenders.csv", TEXTS)
     expect(page.locator("#corrected")).to_have_text("0")
+
+
+def test_all_files_can_be_forgotten_at_once(page):
+    for name in ("one.csv", "two.csv"):
+        sorted_file(page, name, [name])
+        page.keyboard.press("k")
+    page.click("#again")
+    asked = []
+    page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.accept()))
+    page.click("#forget-all")
+    expect(page.locator("#kept")).to_be_hidden()
+    assert asked == ["Forget 2 files and 2 corrections? This cannot be undone."]
+    page.go_back()
+    expect(page.locator("#texts")).to_be_visible()
 
 
 #: How many items each object store has.
@@ -555,6 +583,21 @@ def test_two_tabs_share_the_corrections_of_a_file(page, client):
     expect(other.locator("#kept")).to_contain_text("other.csv")
     other.get_by_role("button", name="Forget other.csv").click()
     expect(page.locator("#texts")).to_be_visible()
+
+
+def test_what_one_tab_could_not_keep_stays_there_when_another_adds_to_it(page, client):
+    sorted_file(page, "tenders.csv", TEXTS)
+    other = tab(page.context, client)
+    other.click("text=tenders.csv")
+    expect(row(other, 2)).to_be_visible()
+    page.evaluate(f"() => {{ {FAILURES['full']} }}")
+    page.keyboard.press("k")
+    expect(page.get_by_role("alert")).to_contain_text("does not keep")
+    other.focus("#list")
+    other.keyboard.press("End")
+    other.keyboard.press("n")
+    state(page, 2).to_have_text("corrected")
+    assert [made["label"] for made in corrections(page)] == ["KPO", "NEITHER"]
 
 
 def test_a_file_that_changes_on_the_disk_is_downloaded_as_it_was_sorted(page, tmp_path):

@@ -1,8 +1,8 @@
 // A file under review: its rows, and what a person decided about them.
 //
-// Decisions are a log that only grows: {id, row, text, label, line, at} corrects a text, with an empty label for
-// no longer; {undoes} takes the decision of that id back; {reviewer} names who decides. So two tabs can add to
-// one log, and no order of writes loses a decision.
+// Decisions are a log that only grows, of entries that have an id each: {row, text, label, line, at} corrects a
+// text, with an empty label for no longer; {undoes} takes the decision of that id back; {reviewer} names who
+// decides. So two tabs can add to one log, and no order of writes loses a decision.
 
 export class Review {
   rows = [];
@@ -28,7 +28,7 @@ export class Review {
   replay(log) {
     this.log = log;
     const undone = new Set(log.map((entry) => entry.undoes));
-    this.decisions = log.filter((entry) => entry.id && !undone.has(entry.id));
+    this.decisions = log.filter((entry) => "label" in entry && !undone.has(entry.id));
     /** text -> the decision that corrects it */
     this.corrections = new Map();
     for (const decision of this.decisions) {
@@ -38,10 +38,18 @@ export class Review {
     this.reviewer = log.findLast((entry) => "reviewer" in entry)?.reviewer ?? "";
   }
 
-  /** Add an entry to the log. */
+  /** Add an entry to the log, and return it with its id. */
   add(entry) {
+    const added = { id: unique(), ...entry };
     this.hasUnsaved = true;
-    this.replay([...this.log, entry]);
+    this.replay([...this.log, added]);
+    return added;
+  }
+
+  /** Take up the log as it is kept; what is not written yet, or cannot be, stays. */
+  merge(log) {
+    const known = new Set(log.map((entry) => entry.id));
+    this.replay([...log, ...this.log.filter((entry) => !known.has(entry.id))]);
   }
 
   /** Return the corrections in the order of their first rows: {text, modelLabel, rows, label, line, at}. */
@@ -58,14 +66,15 @@ export class Review {
   }
 }
 
-/** Return an entry that corrects the text of a row. */
-export const decision = (row, text, label, line) => ({ id: unique(), row, text, label, line, at: new Date().toISOString() });
-
-/** Return whether two files hold the same bytes, whatever their names. */
+/** Return whether two files hold the same bytes, whatever their names; false if one cannot be read any more. */
 export async function sameContent(one, other) {
   if (one.size !== other.size) return false;
-  const [a, b] = await Promise.all([one, other].map(async (file) => new Uint8Array(await file.arrayBuffer())));
-  return a.every((byte, i) => byte === b[i]);
+  try {
+    const [a, b] = await Promise.all([one, other].map(async (file) => new Uint8Array(await file.arrayBuffer())));
+    return a.every((byte, i) => byte === b[i]);
+  } catch {
+    return false;
+  }
 }
 
 /** Return a random name; crypto.randomUUID is missing where the page comes from another machine without TLS. */

@@ -2,8 +2,8 @@
 
 import { $, showError } from "./dom.js";
 
-/** Limit of rows read from a scored file. */
-export const MAX_ROWS = 200_000;
+/** Limits of rows read from a scored file, and of texts explained per request. */
+export const MAX_ROWS = 200_000, MAX_EXPLAINED = 60;
 const PLAIN = { "content-type": "application/octet-stream" };
 
 /** The model and the limits, from /model. */
