@@ -25,9 +25,10 @@ from outsort.data.identity import key_of
 from outsort.prediction import explanation_record, record
 from outsort.scoring import files, scorer
 from outsort.service import app, schemas
-from outsort.service.guard import HEADERS, ServiceSettings
+from outsort.service.guard import HEADERS
 from outsort.service.protocol import Protocol
 from outsort.service.schemas import MAX_CHARACTERS, MAX_TEXTS
+from outsort.service.settings import ServiceSettings
 from outsort.tables.formats import FORMATS
 from serving import serving
 

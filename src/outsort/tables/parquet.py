@@ -7,13 +7,16 @@ from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
 from outsort.errors import DataError, first_line
-from outsort.tables.base import BATCH_ROWS, Dialect, joined
+from outsort.tables.base import BATCH_BYTES, BATCH_ROWS, Dialect, joined
 from outsort.tables.packing import need_arrow
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from outsort.tables.base import Added, Batch, ReadOptions
+
+#: Rows that are decoded before their size is known: a few bytes can hold the same long text in every row.
+_DECODED_ROWS = 512
 
 
 @dataclass(frozen=True)
@@ -77,11 +80,28 @@ class ParquetReader:
         """Yield the rows."""
         number = 2
         try:
-            for content in self._file.iter_batches(BATCH_ROWS):
+            for content in self._batches():
                 yield ArrowBatch(content, range(number, number + content.num_rows))
                 number += content.num_rows
+        except MemoryError:
+            raise
         except (self._arrow.ArrowException, OSError) as error:
             raise DataError(f"{self.source}: is damaged ({first_line(error)}).") from None
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        parts: list[pa.RecordBatch] = []
+        for part in self._file.iter_batches(_DECODED_ROWS):
+            parts.append(part)
+            if sum(len(p) for p in parts) >= BATCH_ROWS or sum(p.nbytes for p in parts) >= BATCH_BYTES:
+                yield from self._joined(parts)
+                parts = []
+        yield from self._joined(parts)
+
+    def _joined(self, parts: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
+        if not parts:
+            return []
+        table = self._arrow.Table.from_batches(parts).combine_chunks()
+        return list(table.to_batches())
 
     def close(self) -> None:
         """Nothing is held."""
