@@ -32,7 +32,7 @@ from outsort.model import Model
 from outsort.prediction import explanation_record, predict_explained, record
 from outsort.scoring import files as scoring_files
 from outsort.service import uploads
-from outsort.service.guard import Guard, busy, is_local, log, problem, too_slow
+from outsort.service.guard import Guard, busy, is_local, problem, too_slow
 from outsort.service.protocol import Protocol
 from outsort.service.schemas import (
     EXAMPLES,
@@ -261,7 +261,7 @@ def serve(model: Model, host: str = "127.0.0.1", port: int = 8000, settings: Ser
         # Its warnings quote the request.
         logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
         shown = f"[{host}]" if ":" in host else host
-        log.info("serving on http://%s:%d with model %s", shown, listener.getsockname()[1], model.fingerprint)
+        server.ready = f"serving on http://{shown}:{listener.getsockname()[1]} with model {model.fingerprint}"
         server.run(sockets=[listener])
 
 

@@ -28,10 +28,18 @@ _PREFIX, _LOCK = "outsort-serve-", "lock"
 class Server(uvicorn.Server):
     """uvicorn's server, which ends its process when the grace period is over, whatever is still running."""
 
+    #: What to log when requests are answered.
+    ready = ""
+
     def __init__(self, config: uvicorn.Config, grace_seconds: float, clean_up: Callable[[], None]) -> None:
         """Hold what to call before the process is ended."""
         super().__init__(config)
         self._grace_seconds, self._clean_up = grace_seconds, clean_up
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to answer requests."""
+        await super().startup(sockets)
+        log.info("%s", self.ready)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Finish the requests in progress; when asked again by Ctrl+C, stop at once."""

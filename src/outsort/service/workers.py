@@ -9,12 +9,11 @@ import sys
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from fastapi import HTTPException
 
 from outsort.model import Model
-from outsort.scoring import files  # noqa: F401 - loaded once, for all processes
 from outsort.scoring.scorer import Scorer
 from outsort.service.guard import TaskError, described, log, too_slow
 from outsort.service.schemas import T
@@ -22,24 +21,27 @@ from outsort.service.settings import ServiceSettings
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
+    from multiprocessing.context import SpawnProcess
 
-#: Forked, where the system can, from a process that has loaded the libraries, but runs no threads.
-_CONTEXT: Any = multiprocessing.get_context(
-    "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-)
+#: Started anew, as on every system: a fork would copy what the threads of the service have locked.
+_CONTEXT = multiprocessing.get_context("spawn")
 
 
 class Workers:
     """Processes that each run one task at a time with a scorer; any that has to be ended is replaced."""
 
     def __init__(self, model: Model, settings: ServiceSettings) -> None:
-        """Start the processes; they get ready by themselves."""
-        if _CONTEXT.get_start_method() == "forkserver":
-            _CONTEXT.set_forkserver_preload([__name__])
+        """Start the processes, without waiting for them."""
         self._seconds = settings.answer_seconds
         self._workers = [_Worker(model, settings.memory) for _ in range(settings.workers)]
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
         for worker in self._workers:
+            threading.Thread(target=self._enlist, args=[worker], daemon=True).start()
+
+    def _enlist(self, worker: _Worker) -> None:
+        try:
+            worker.start()
+        finally:
             self._idle.put(worker)
 
     def run(self, task: Callable[[Scorer], T]) -> T:
@@ -51,9 +53,10 @@ class Workers:
         """
         worker = self._idle.get()
         try:
+            worker.start()
             return worker.run(task, self._seconds)
         finally:
-            self._idle.put(worker)
+            self._enlist(worker)
 
     def close(self) -> None:
         """End all processes, whatever they do."""
@@ -65,47 +68,53 @@ class _Worker:
     def __init__(self, model: Model, memory: int) -> None:
         self._model, self._memory = model, memory
         self._lock, self._closed = threading.Lock(), False
-        self._start()
+        self._process: SpawnProcess | None = None
 
-    def _start(self) -> None:
-        self._connection, theirs = _CONTEXT.Pipe()
-        self._process = _CONTEXT.Process(target=_work, args=(theirs, self._model, self._memory))
-        self._process.start()
-        theirs.close()
+    def start(self) -> None:
+        """Start the process, unless it is running or there are to be no more."""
+        with self._lock:
+            if self._process or self._closed:
+                return
+            self._connection, theirs = _CONTEXT.Pipe()
+            with theirs:
+                process = _CONTEXT.Process(target=_work, args=(theirs, self._model, self._memory))
+                process.start()
+            self._process = process
 
     def run(self, task: Callable[[Scorer], T], seconds: float) -> T:
+        """Run a task; see `Workers.run`. Afterwards, the process may have to be started again."""
         try:
             self._connection.send(task)
             if not self._connection.poll(seconds):
+                self._end()
                 raise too_slow(seconds)
             result = self._connection.recv()
-        except HTTPException:
-            self._replace()
-            raise
         except (EOFError, OSError):
-            self._replace()
-            raise _too_big(self._memory) from None
+            self._end()
+            raise _stopping() if self._closed else _too_big(self._memory) from None
         if isinstance(result, Exception):
             raise result
         return cast("T", result)
 
-    def _replace(self) -> None:
-        with self._lock:
-            self._end()
-            if not self._closed:
-                self._start()
-
     def close(self) -> None:
-        with self._lock:
-            self._closed = True
-            self._end()
+        """End the process for good."""
+        self._closed = True
+        self._end()
 
     def _end(self) -> None:
-        self._process.kill()
-        self._process.join()
-        self._connection.close()
-        if not self._closed:
-            log.warning("replaced a process that scored a file; its exit code was %s", self._process.exitcode)
+        with self._lock:
+            if not self._process:
+                return
+            self._process.kill()
+            self._process.join()
+            if not self._closed:
+                log.warning("ended a process that scored a file; its exit code was %s", self._process.exitcode)
+            self._process = None
+            self._connection.close()
+
+
+def _stopping() -> HTTPException:
+    return HTTPException(503, "The service is stopping. Try again later.")
 
 
 def _too_big(memory: int) -> HTTPException:
