@@ -272,8 +272,30 @@ def test_frames_and_arrow_tables_and_iterators_of_them(table):
     assert arrow["label"].to_pylist() == scored["label"].tolist()
     parts = list(score(iter([table.iloc[:3], table.iloc[3:]])))
     pd.testing.assert_frame_equal(pd.concat(parts), scored)
-    with pytest.raises(TypeError, match="expected a table"):
-        score("tasks.csv")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("tasks.csv", "got a str: outsort.predict takes texts, and outsort.score_file takes files"),
+        (["key invoices"], "got a str: outsort.predict takes texts"),
+        (pd.Series(["key invoices"]), r"got a Series: pass series.to_frame\('text'\)"),
+        ({"text": ["key invoices"]}, r"got a dict: make one of it, as in pandas.DataFrame"),
+        ([{"text": "key invoices"}], r"got a dict: make one of it, as in pandas.DataFrame"),
+        (None, "expected a table of pandas or Arrow, or an iterable of tables, got a NoneType"),
+    ],
+)
+def test_what_is_no_table_is_refused_with_the_way_out(model, given, message):
+    with pytest.raises(TypeError, match=message):
+        score(given, model)
+
+
+def test_a_frame_without_names_of_columns(model):
+    assert score(pd.DataFrame(["key invoices", "draft a contract"]), model)["label"].tolist() == ["BPO", "KPO"]
+    frame = pd.DataFrame([[7, "key invoices"]])
+    with pytest.raises(DataError, match=r"no column 'text'; it has '0', '1'. Name one with text_column."):
+        score(frame, model)
+    assert score(frame, model, text_column="1")["label"].tolist() == ["BPO"]
 
 
 def test_a_lone_carriage_return_does_not_end_a_row(tmp_path):
@@ -316,7 +338,8 @@ class TestBadInput:
         ("content", "row", "why"),
         [
             (b"id,text\n1,a\n2,b,c\n3,d\n", 3, "has 3 cells where the header has 2"),
-            (b"id,text\n1,a\n2\n3,d\n", 3, "has 1 cells where the header has 2"),
+            (b"id,text\n1,a\n2\n3,d\n", 3, "has 1 cell where the header has 2"),
+            (b"id,text,n\n1,a,\n2,b\n3,d,1\n", 3, "has 2 cells where the header has 3"),
             (b'id,text\n1,a\n2,"b\n3,d\n', 3, "cannot be read as CSV"),
             (b'id,text\n1,a\n2,"b"x\n3,d\n', 3, "cannot be read as CSV"),
             (b"id,text\n1,a\n2,b\x00\n3,d\n", 3, "holds a NUL byte"),

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import signal
 import sys
 import threading
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from outsort._version import __version__
-from outsort.cli import ask, correct, measure, serve, teach
+from outsort.cli import ask, correct, measure, serve, streams, teach
 from outsort.errors import DataWarning, OutsortError
 
 if TYPE_CHECKING:
@@ -68,17 +67,12 @@ for command in (
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; an error of ours becomes one message and exit code 1.
+    """Run the command line; an error of ours or of the system becomes one message and exit code 1.
 
     Args:
         arguments: the arguments after the program's name; None for those of the process.
     """
-    # A text may hold characters that the terminal's encoding lacks; that must not lose its row.
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            # Windows writes files in a code page that holds a few hundred letters; ours read back as UTF-8.
-            encoding = "utf-8" if os.name == "nt" and not stream.isatty() else None
-            stream.reconfigure(encoding=encoding, errors="backslashreplace")
+    streams.prepare()
     # Unwinding removes every half-written output before the process ends.
     for number in (signal.SIGINT, signal.SIGTERM):
         if threading.current_thread() is threading.main_thread():
@@ -94,10 +88,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(arguments: Sequence[str] | None) -> None:
     try:
-        # On Windows, Typer would take a text like "*.docx" or "$USER" for a pattern or a variable.
-        app(args=arguments, windows_expand_args=False)
+        try:
+            # On Windows, Typer would take a text like "*.docx" or "$USER" for a pattern or a variable.
+            app(args=arguments, windows_expand_args=False)
+        finally:
+            # Now, because an error at the end of the process could not be told.
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the output has enough.
+        sys.exit(1)
     except OutsortError as error:
         typer.echo(f"outsort: {error}", err=True)
+        sys.exit(1)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        typer.echo(f"outsort: {where}{error.strerror or error}.", err=True)
         sys.exit(1)
     finally:
         gc.freeze()

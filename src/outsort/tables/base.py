@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from outsort.buffers import Utf8Column
 from outsort.errors import DataError, DataWarning
+from outsort.files import NOT_TEXT
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     #: Appended columns by name: shares from 0 to 1 of six decimals, float64 (n_rows,), or `Categorical`.
     Added = dict[str, NDArray[np.float64] | "Categorical"]
 
-#: Rows in a batch.
-BATCH_ROWS = 8192
+#: Rows in a batch; fewer where they hold more than so many bytes.
+BATCH_ROWS, BATCH_BYTES = 8192, 1 << 24
 #: Most characters in one cell or line; more means an open quote, or a bomb.
 MAX_CELL = 1 << 25
 #: How the fault of a row of a workbook begins that holds data without a name.
@@ -231,6 +232,15 @@ def joined(values: Iterable[Any]) -> str:
     'audit 2024'
     """
     return " ".join(v if isinstance(v, str) else str(v) for v in values if v is not None)
+
+
+def in_hexadecimal(text: str) -> str:
+    r"""Return a text with what is not text in hexadecimal, which every format can hold.
+
+    >>> print(in_hexadecimal(b"caf\xe9".decode("utf-8", "surrogateescape")))
+    caf\xe9
+    """
+    return NOT_TEXT.sub(lambda found: f"\\x{ord(found[0]) & 0xFF:02x}", text)
 
 
 def rows_of(added: Added) -> Iterator[tuple[Any, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,17 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from outsort.errors import DataError
 from outsort.files import NOT_TEXT
-from outsort.tables.base import BATCH_ROWS, MAX_CELL, Dialect, Rows, check_distinct, joined, plain_cell, rows_of
+from outsort.tables.base import (
+    BATCH_ROWS,
+    MAX_CELL,
+    Dialect,
+    Rows,
+    check_distinct,
+    in_hexadecimal,
+    joined,
+    plain_cell,
+    rows_of,
+)
 
 if TYPE_CHECKING:
     from outsort.tables.base import Added, Batch, ReadOptions
@@ -101,13 +112,22 @@ def _keys(batches: Iterable[JsonlRows]) -> list[str]:
 
 def _parsed(line: str) -> tuple[str, dict[str, Any]]:
     """Return what is wrong with a line, "" for nothing, and its object, or one that holds the line."""
+    why = ""
     try:
         content = _decode(line)
+        if not isinstance(content, dict):
+            why = "is not a JSON object"
+        elif NOT_TEXT.search(line):
+            why = "is not valid UTF-8"
+        elif _SURROGATE.search(line) and NOT_TEXT.search(json.dumps(content, ensure_ascii=False, default=str)):
+            why = "holds half of a surrogate pair, which is no text"
     except (ValueError, RecursionError) as error:
-        return f"is not valid JSON ({error})", {"line": line}
-    if not isinstance(content, dict):
-        return "is not a JSON object", {"line": line}
-    return ("is not valid UTF-8", {"line": line}) if NOT_TEXT.search(line) else ("", content)
+        why = f"is not valid JSON ({error})"
+    return why, {"line": in_hexadecimal(line)} if why else content
+
+
+#: The escape of a surrogate, which is mostly one of a pair.
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -119,14 +139,18 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _number(digits: str) -> float | Decimal:
-    """Return a number as a float, if it is one."""
+    """Return a number as a float, if it is one.
+
+    Raises:
+        ValueError: its exponent has some twenty digits.
+    """
     number = float(digits)
     if repr(number) == digits:
         return number
     try:
         exact = Decimal(digits)
     except InvalidOperation:
-        raise ValueError(f"the exponent of {digits} is out of range") from None
+        raise ValueError(f"the number {digits} cannot be read") from None
     return number if Decimal(repr(number)) == exact else exact
 
 
@@ -163,9 +187,7 @@ class JsonlWriter:
         else:
             values = zip(batch.values(self._columns), new or [{}] * len(batch), strict=True)
             lines = [self._line(dict(zip(self._columns, row, strict=True)) | more) for row, more in values]
-        text = "".join(f"{line}\n" for line in lines)
-        # A row that is not valid UTF-8 says so in its reason.
-        self._stream.write((text if text.isascii() else NOT_TEXT.sub("\ufffd", text)).encode())
+        self._stream.write("".join(f"{line}\n" for line in lines).encode())
 
     def close(self) -> None:
         """Nothing is left."""

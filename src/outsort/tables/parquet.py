@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
-from outsort.errors import DataError, first_line
-from outsort.tables.base import BATCH_ROWS, Dialect, check_distinct, joined, plain_cell
+from outsort.errors import COPY_AGAIN, DataError, first_line, raised_as
+from outsort.tables.base import BATCH_BYTES, BATCH_ROWS, Dialect, check_distinct, joined, plain_cell
 from outsort.tables.packing import need_arrow
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from outsort.tables.base import Added, Batch, ReadOptions
+
+#: Rows that are decoded before their size is known: a few bytes can hold the same long text in every row.
+_DECODED_ROWS = 512
 
 
 @dataclass(frozen=True)
@@ -129,24 +133,38 @@ class ParquetReader:
     def __init__(self, source: str, stream: IO[bytes], options: ReadOptions) -> None:  # noqa: ARG002
         """Read the schema."""
         arrow = need_arrow(source)
-        try:
+        self.source, self._arrow, self._errors = source, arrow, (arrow.ArrowException, OSError, ValueError)
+        with raised_as(DataError, f"{source}: cannot be read as Parquet", COPY_AGAIN, *self._errors):
             self._file = arrow.parquet.ParquetFile(stream)
-        except (arrow.ArrowException, OSError) as error:
-            raise DataError(f"{source}: cannot be read as Parquet ({first_line(error)}).") from None
-        self.source, self._arrow = source, arrow
-        self.columns: list[str] = list(self._file.schema_arrow.names)
+            schema = self._file.schema_arrow
+            self.columns: list[str] = list(schema.names)
         self.head_columns = self.columns
-        self.dialect = Dialect(schema=self._file.schema_arrow)
+        self.dialect = Dialect(schema=schema)
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the rows."""
         number = 2
-        try:
-            for content in self._file.iter_batches(BATCH_ROWS):
+        with raised_as(DataError, f"{self.source}: is damaged", COPY_AGAIN, *self._errors):
+            for content in self._batches():
+                # Bytes that are not UTF-8 must not reach compiled code.
+                content.validate(full=True)
                 yield ArrowBatch(content, range(number, number + content.num_rows))
                 number += content.num_rows
-        except (self._arrow.ArrowException, OSError) as error:
-            raise DataError(f"{self.source}: is damaged ({first_line(error)}).") from None
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        parts: list[pa.RecordBatch] = []
+        for part in self._file.iter_batches(_DECODED_ROWS):
+            parts.append(part)
+            if sum(len(p) for p in parts) >= BATCH_ROWS or sum(p.nbytes for p in parts) >= BATCH_BYTES:
+                yield from self._joined(parts)
+                parts = []
+        yield from self._joined(parts)
+
+    def _joined(self, parts: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
+        if not parts:
+            return []
+        table = self._arrow.Table.from_batches(parts).combine_chunks()
+        return list(table.to_batches())
 
     def close(self) -> None:
         """Nothing is held."""
@@ -200,9 +218,14 @@ class ParquetWriter:
         self._writer.close()
 
     def _opened(self, schema: pa.Schema) -> Any:  # noqa: ANN401
+        parquet = self._arrow.parquet
+        trial = io.BytesIO()
         try:
-            return self._arrow.parquet.ParquetWriter(self._stream, schema, compression="zstd")
-        except self._arrow.ArrowException as error:
+            # What is nested too deeply can be written, but not read.
+            parquet.write_table(schema.empty_table(), trial)
+            parquet.read_schema(trial)
+            return parquet.ParquetWriter(self._stream, schema, compression="zstd")
+        except (self._arrow.ArrowException, OSError) as error:
             raise DataError(f"Parquet cannot store this table ({first_line(error)}). {_INSTEAD}") from None
 
     def _table(self, batch: Batch) -> pa.Table:

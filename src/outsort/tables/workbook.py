@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import re
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -21,7 +20,6 @@ MAX_ROWS, MAX_COLUMNS, MAX_CELL = 1_048_576, 16_384, 32_767
 _DIGITS, _GREATEST, _SMALLEST = 15, 1.7976931348623157e308, 2.2250738585072014e-308
 #: Excel takes 1900 for a leap year: what day an earlier number means depends on the program.
 _FIRST_DAY = datetime.date(1900, 3, 1)
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def length(text: str) -> int:
@@ -78,8 +76,18 @@ class Workbook:
         return added
 
     def close(self) -> None:
-        """Write the workbook."""
-        self.book.close()
+        """Write the workbook.
+
+        Raises:
+            OSError: the stream or the disk is full, or fails otherwise.
+        """
+        from xlsxwriter.exceptions import FileCreateError
+
+        try:
+            self.book.close()
+        except FileCreateError as error:
+            # What it wraps says why.
+            raise error.args[0] from None
 
     def __del__(self) -> None:
         """Remove what XlsxWriter leaves in the temporary folder of a workbook that was given up."""
@@ -140,9 +148,6 @@ class Sheet:
             self._write_text(column, str(plain_cell(value)), cell_format)
 
     def _write_text(self, column: int, text: str, cell_format: object) -> None:
-        if _LONE_SURROGATE.search(text):
-            self._note(column, "cells with bytes that are not text, replaced by U+FFFD")
-            text = _LONE_SURROGATE.sub("\ufffd", text)
         if self._sheet.write_string(self.n_rows, column, text, cell_format):
             where = f"row {self.n_rows + 1}, column {column + 1}"
             raise OutputError(
