@@ -530,10 +530,11 @@ class TestSafeForExcel:
         write_delimited(tmp_path / "in.csv", [{"text": cell, "=n": "1"} for cell in cells])
         outsort("score", tmp_path / "in.csv", "-o", tmp_path / "as-is.csv")
         assert [row["text"] for row in read(tmp_path / "as-is.csv")] == cells
-        outsort("score", tmp_path / "in.csv", "-o", tmp_path / "safe.tsv", "--safe-for-excel")
-        safe = read(tmp_path / "safe.tsv")
-        assert list(safe[0])[:2] == ["text", "'=n"]
-        assert [row["text"] for row in safe] == [f"'{cell}" for cell in cells[:4]] + cells[4:]
+        for style in ("csv", "tsv"):
+            outsort("score", tmp_path / "in.csv", "-o", tmp_path / f"safe.{style}", "--safe-for-excel")
+            safe = read(tmp_path / f"safe.{style}")
+            assert list(safe[0])[:2] == ["text", "'=n"]
+            assert [row["text"] for row in safe] == [f"'{cell}" for cell in cells[:4]] + cells[4:]
 
 
 def is_number(text):
