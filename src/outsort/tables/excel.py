@@ -108,8 +108,8 @@ class ExcelReader:
             width = max((i + 1 for i, cell in enumerate(row) if cell.value is not None), default=0)
             values = [_unescaped(cell.value) for cell in row[: max(n, width)]]
             if width > n:
-                # They are data without a name: the row says what they are.
-                faults[place] = f"{SURPLUS}: {beyond_header(values[n:])}"
+                # They are data without a name: the row says what they are, however far away.
+                faults[place] = f"{SURPLUS}: {beyond_header([value for value in values[n:] if value is not None])}"
             row, blank = row[:n], max(0, n - len(row))
             cells.append(values[:n] + [None] * blank)
             formats.append([getattr(cell, "number_format", "General") for cell in row] + ["General"] * blank)
