@@ -64,7 +64,7 @@ def test_a_mark_before_json_lines_is_no_part_of_them(newline):
     assert [json.loads(line) for line in batch.lines] == objects
 
 
-def test_cells_beyond_the_header_of_a_sheet_come_along_and_the_row_says_so():
+def test_cells_beyond_the_header_of_a_sheet_are_told_in_the_fault_of_their_row():
     book, stream = openpyxl.Workbook(), io.BytesIO()
     rows = [["key invoices", 1], ["draft a contract", 2, None, "surplus"], ["a logo"], [None, None, 7]]
     for row in [["text", "n"], *rows]:
@@ -73,8 +73,8 @@ def test_cells_beyond_the_header_of_a_sheet_come_along_and_the_row_says_so():
     reader = ExcelReader("in.xlsx", stream, ReadOptions())
     (batch,) = reader
     assert reader.columns == ["text", "n"]
-    assert batch.values(reader.columns) == [*rows[:2], ["a logo", None], rows[3]]
-    assert batch.faults == dict.fromkeys((1, 3), "has cells beyond the header")
+    assert batch.values(reader.columns) == [rows[0], rows[1][:2], ["a logo", None], [None, None]]
+    assert batch.faults == {1: 'has cells beyond the header: [null, "surplus"]', 3: "has cells beyond the header: [7]"}
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ from outsort.model import Model
 from outsort.prediction import explanation_record, predict_explained, record
 from outsort.scoring import files as scoring_files
 from outsort.service import uploads
-from outsort.service.guard import Guard, busy, is_local, problem, too_slow
+from outsort.service.guard import SCRIPTS, Guard, busy, is_local, problem, too_slow
 from outsort.service.protocol import Protocol
 from outsort.service.schemas import (
     EXAMPLES,
@@ -63,7 +63,7 @@ TOKEN_NAME, MIN_TOKEN = "OUTSORT_TOKEN", 16
 _PAGE = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
-    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    **{f"/{name}": (name, "text/javascript; charset=utf-8") for name in SCRIPTS},
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 
@@ -179,7 +179,8 @@ def create_app(
         """Score every row of a CSV, TSV, JSON lines, Parquet or Excel file, optionally .gz or .zst.
 
         Send the file as the body, or in the field `file` of a form. All columns are kept as they are; new
-        columns are appended.
+        columns are appended. A form may also hold `corrections`, a JSON file: a corrected row gets the
+        person's label and service line, and `model_label`, `reviewer` and `decided_at`, blank in all others.
         """
         file = await uploads.receive(request, folder, filename, read_as)
         options = scoring_files.Options(
@@ -190,6 +191,7 @@ def create_app(
             write_as=write_as,
             encoding=encoding,
             sheet=sheet,
+            corrections=file.corrections,
         )
         task = partial(uploads.score, file, options, settings.max_unpacked)
         output, layout = await files_pool.run(request.app.state.workers.run, task)

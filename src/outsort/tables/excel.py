@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
-from outsort.errors import DataError, first_line
-from outsort.tables.base import BATCH_BYTES, BATCH_ROWS, SURPLUS, Dialect, Rows, rows_of
+from outsort.errors import COPY_AGAIN, DataError, raised_as
+from outsort.tables.base import BATCH_BYTES, BATCH_ROWS, SURPLUS, Dialect, Rows, beyond_header, rows_of, warn
 from outsort.tables.packing import check_growth
 from outsort.tables.workbook import MAX_ROWS, Workbook, number_format_of
 
@@ -46,7 +47,7 @@ class ExcelReader:
         import openpyxl
 
         _check_workbook(source, stream)
-        try:
+        with _naming_damage(source):
             _check_styles(source, stream)
             book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
             names = book.sheetnames
@@ -58,13 +59,13 @@ class ExcelReader:
             page.reset_dimensions()
             self._rows = _bounded(source, page.iter_rows())
             header = next(self._rows, ())
-        except (DataError, MemoryError):
-            raise
-        except Exception as error:  # noqa: BLE001 - a damaged workbook raises whatever it happens to hit
-            raise DataError(f"{source}: is damaged, or not a workbook ({first_line(error)}).") from None
+            lost = _lost_by_rewriting(stream, len(names))
+            lacks_results = "formulas" in lost and _lacks_results(stream, page._worksheet_path)
         self.source = source
-        self.dialect = Dialect(sheet=page.title, lost=_lost_by_rewriting(stream, len(names)))
-        self.columns = ["" if cell.value is None else str(cell.value) for cell in header]
+        self.dialect = Dialect(sheet=page.title, lost=lost)
+        if lacks_results:
+            warn(f"{source}: has formulas without a result, which are read as blank. Save it in Excel first.")
+        self.columns = ["" if cell.value is None else str(_unescaped(cell.value)) for cell in header]
         while self.columns and not self.columns[-1]:
             self.columns.pop()
         if not self.columns:
@@ -91,7 +92,7 @@ class ExcelReader:
     def _filled_rows(self) -> Iterator[Sequence[Any]]:
         """Yield the cells of each row up to the last that holds anything."""
         n_blank = 0
-        try:
+        with _naming_damage(self.source):
             for cells in self._rows:
                 if all(cell.value is None for cell in cells):
                     n_blank += 1
@@ -99,23 +100,42 @@ class ExcelReader:
                 yield from [()] * n_blank
                 n_blank = 0
                 yield cells
-        except (DataError, MemoryError):
-            raise
-        except Exception as error:  # noqa: BLE001 - as above
-            raise DataError(f"{self.source}: is damaged ({first_line(error)}).") from None
 
     def _batch(self, numbers: list[int], rows: list[Sequence[Any]]) -> SheetRows:
         n = len(self.columns)
         cells, formats, faults = [], [], {}
         for place, row in enumerate(rows):
             width = max((i + 1 for i, cell in enumerate(row) if cell.value is not None), default=0)
+            values = [_unescaped(cell.value) for cell in row[: max(n, width)]]
             if width > n:
-                # They are data without a name: they come along, and the row says so.
-                faults[place] = SURPLUS
-            row, blank = row[: max(n, width)], max(0, n - len(row))
-            cells.append([cell.value for cell in row] + [None] * blank)
+                # They are data without a name: the row says what they are.
+                faults[place] = f"{SURPLUS}: {beyond_header(values[n:])}"
+            row, blank = row[:n], max(0, n - len(row))
+            cells.append(values[:n] + [None] * blank)
             formats.append([getattr(cell, "number_format", "General") for cell in row] + ["General"] * blank)
         return SheetRows(self.columns, cells, numbers, faults, formats)
+
+
+def _unescaped(value: Any) -> Any:  # noqa: ANN401
+    """Return a value with the characters that a workbook escapes: ``_x000D_`` is a carriage return."""
+    return _ESCAPES.sub(_characters, value) if isinstance(value, str) and "_x" in value else value
+
+
+def _characters(escapes: re.Match[str]) -> str:
+    try:
+        return bytes.fromhex(re.sub("_x?", "", escapes[0])).decode("utf-16-be")
+    except UnicodeDecodeError:
+        # Half a character is no text: it stays as it is.
+        return escapes[0]
+
+
+#: Escaped UTF-16 units in a row, so that the two of one character come together.
+_ESCAPES = re.compile("(?:_x[0-9A-Fa-f]{4}_)+")
+
+
+def _naming_damage(source: str) -> AbstractContextManager[None]:
+    # A damaged workbook makes openpyxl and zipfile raise whatever they happen to hit.
+    return raised_as(DataError, f"{source}: is damaged, or not a workbook", COPY_AGAIN, Exception)
 
 
 def _bounded(source: str, rows: Iterator[Sequence[Any]]) -> Iterator[Sequence[Any]]:
@@ -135,13 +155,9 @@ def _check_workbook(source: str, stream: IO[bytes]) -> None:
     stream.seek(0)
     if head.startswith(b"\xd0\xcf\x11\xe0"):
         raise DataError(f"{source}: is protected by a password, or of the old format. Save it as plain .xlsx.")
-    try:
-        with zipfile.ZipFile(stream) as archive:
-            members = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
-        raise DataError(f"{source}: is damaged, or not a workbook ({first_line(error)}).") from None
-    finally:
-        stream.seek(0)
+    with _naming_damage(source), zipfile.ZipFile(stream) as archive:
+        members = archive.infolist()
+    stream.seek(0)
     if any(member.filename.lower().endswith("vbaproject.bin") for member in members):
         raise DataError(f"{source}: {MACROS}")
     size, packed = sum(m.file_size for m in members), sum(m.compress_size for m in members)
@@ -168,26 +184,39 @@ def _lost_by_rewriting(stream: IO[bytes], n_sheets: int) -> str:
         members = archive.namelist()
         found = {
             "other sheets": n_sheets > 1,
-            "formulas": any(_has_formula(archive, name) for name in members if _SHEET.match(name)),
+            "formulas": any(_has(archive, name, _FORMULA) for name in members if _SHEET.match(name)),
             "charts, pictures or comments": any(_DRAWN.match(name) for name in members),
         }
     stream.seek(place)
     return ", ".join(what for what, is_there in found.items() if is_there)
 
 
-def _has_formula(archive: zipfile.ZipFile, name: str) -> bool:
+def _lacks_results(stream: IO[bytes], sheet: str) -> bool:
+    """Return whether a sheet has a formula that no program has computed yet."""
+    place = stream.tell()
+    with zipfile.ZipFile(stream) as archive:
+        found = _has(archive, sheet, _UNCOMPUTED)
+    stream.seek(place)
+    return found
+
+
+def _has(archive: zipfile.ZipFile, name: str, pattern: re.Pattern[bytes]) -> bool:
     end = b""
     with archive.open(name) as content:
         while chunk := content.read(1 << 20):
-            if _FORMULA.search(end + chunk):
+            if pattern.search(end + chunk):
                 return True
-            end = chunk[-2:]
+            end = chunk[-_LONGEST_FORMULA:]
     return False
 
 
 _SHEET = re.compile(r"xl/worksheets/[^/]+\.xml$")
 _DRAWN = re.compile(r"xl/(charts|drawings|media|comments|pivotTables)")
 _FORMULA = re.compile(rb"<f[ >]")
+#: A result that is an empty text is one.
+_UNCOMPUTED = re.compile(rb"""<c (?![^>]*t="str")[^>]*><f[^>]*(/>|>[^<]*</f>)(<v ?/>|<v></v>)?</c>""")
+#: Bytes of a cell: a formula has 8,192 characters at most.
+_LONGEST_FORMULA = 1 << 16
 
 MACROS = "is a workbook with macros. Save it as .xlsx."
 
@@ -198,7 +227,7 @@ class ExcelWriter:
     def __init__(self, stream: IO[bytes], columns: Sequence[str], added: Mapping[str, type], dialect: Dialect) -> None:
         """Wait for the first batch, which tells the widths."""
         self._columns, self._names, self._title = columns, [*columns, *added], dialect.sheet
-        self._workbook = Workbook(stream, row_by_row=True)
+        self._workbook = Workbook(stream)
         book = self._workbook.book
         self._formats: dict[str, object] = {}
         self._decisions = {
@@ -207,6 +236,12 @@ class ExcelWriter:
         }
         self._share = book.add_format({"num_format": "0.00"})
         self._sheet: Any = None
+
+    @property
+    def changes(self) -> Sequence[str]:
+        """See `base.Writer`."""
+        changes: list[str] = self._sheet.changes
+        return changes
 
     def write(self, batch: Batch, added: Added) -> None:
         """Write rows."""
@@ -219,8 +254,7 @@ class ExcelWriter:
             self._sheet.add_row()
             for j, value in enumerate(row):
                 self._sheet.write(j, value, self._format(value, formats[i][j] if formats else "General"))
-            # A row with more cells than the header pushes nothing over: its surplus comes last.
-            for j, value in enumerate(more, max(len(row), len(self._columns))):
+            for j, value in enumerate(more, len(self._columns)):
                 is_text = isinstance(value, str)
                 self._sheet.write(j, value, self._decisions.get(value) if is_text else self._share)
 
@@ -232,7 +266,7 @@ class ExcelWriter:
         self._workbook.close()
 
     def _laid_out(self, rows: Sequence[Sequence[Any]], added: Added) -> Any:  # noqa: ANN401
-        samples = [[str(row[j]) for row in rows if j < len(row)] for j in range(len(self._columns))]
+        samples = [[str(row[j]) for row in rows] for j in range(len(self._columns))]
         samples += [[str(v) for v in values.tolist()[:200]] for values in added.values()]
         samples += [[]] * (len(self._names) - len(samples))
         longest = [sorted(map(len, sample))[int(0.9 * len(sample))] if sample else 0 for sample in samples]
