@@ -76,7 +76,7 @@ def attacks() -> dict[str, tuple[str, bytes]]:
         "a row of 12 million cells": workbook(b"<row>" + b"<c/>" * 12_000_000 + b"</row>"),
     }
     return {
-        **{f"workbook, {name}": ("filename=t.xlsx", content) for name, content in book.items()},
+        **{f"workbook into CSV, {name}": ("filename=t.xlsx&to=csv", content) for name, content in book.items()},
         "Parquet, 20 kB of text in 81,920 rows": ("filename=t.parquet", parquet(pa.table({"text": texts}))),
         "the same, into CSV": ("filename=t.parquet&to=csv", parquet(pa.table({"text": texts}))),
         "Parquet, a list of 30 million nulls": ("filename=t.parquet", parquet(pa.table({"text": ["x"], "n": nothing}))),
@@ -291,4 +291,4 @@ def run(*, quick: bool) -> None:
         for n in SLOW:
             attack_with_slow_clients(port, process.pid, n, 2 if quick else 15)
         grow(port, process.pid, 1000 if quick else 20_000)
-        end_under_attack(process, port, folder, *files["workbook, 8,192 rows to column XFD"])
+        end_under_attack(process, port, folder, *files["workbook into CSV, 8,192 rows to column XFD"])
