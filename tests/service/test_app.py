@@ -167,9 +167,9 @@ def test_a_file_without_a_column_of_texts_is_refused_with_its_columns(client):
 def test_a_row_that_cannot_be_read_is_named_or_kept(client):
     content = b"id,text\n1,data entry\n2\n"
     response = client.post("/score", params={"filename": "t.csv"}, content=content)
-    assert_problem(response, 422, "t.csv, row 3 has 1 cells where the header has 2. Fix it, or pass on_error=keep")
+    assert_problem(response, 422, "t.csv, row 3 has 1 cell where the header has 2. Fix it, or pass on_error=keep")
     response = client.post("/score", params={"filename": "t.csv", "on_error": "keep"}, content=content)
-    assert "has 1 cells where the header has 2" in response.text
+    assert "has 1 cell where the header has 2" in response.text
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_a_row_that_cannot_be_read_is_named_or_kept(client):
         ({"filename": "t.csv"}, {"content-encoding": "gzip"}, 415, "Content-Encoding"),
         ({"filename": "t.csv", "to": "pdf"}, {}, 422, "query.to"),
         ({"filename": "t.csv", "encoding": "zip"}, {}, 422, "query.encoding"),
-        ({"filename": "t.csv", "encoding": "utf-16"}, {}, 422, "t.csv: is not valid utf-16."),
+        ({"filename": "t.csv", "encoding": "utf-16"}, {}, 422, "t.csv: the header is not valid utf-16"),
         ({"filename": "t.csv.gz"}, {}, 422, "t.csv.gz: is damaged"),
         ({"filename": "t.xlsx"}, {}, 422, "t.xlsx: is damaged, or not a workbook"),
         ({"filename": "t.parquet"}, {}, 422, "t.parquet: cannot be read as Parquet"),
@@ -341,7 +341,8 @@ def test_what_takes_too_long_is_refused(model):
 def test_a_file_that_takes_too_long_is_given_up_and_the_next_is_scored(model):
     settings = ServiceSettings(answer_seconds=5, workers=1)
     with serving(model, settings) as client:
-        response = client.post("/score", params={"filename": "t.xlsx"}, content=workbook(wide_rows(8000)))
+        query = {"filename": "t.xlsx", "to": "csv"}
+        response = client.post("/score", params=query, content=workbook(wide_rows(8000)))
         assert_problem(response, 413, "Answering takes longer than 5 seconds")
         response = client.post("/score", params={"filename": "t.csv"}, content=b"text\ndata entry\n")
         assert response.status_code == 200
@@ -664,7 +665,7 @@ def test_the_page_comes_from_the_package_alone_and_puts_no_text_in_as_markup(cli
 # --- what is logged ------------------------------------------------------------------------------------
 
 
-def test_texts_are_never_logged(model, caplog):
+def test_texts_are_never_logged(model, caplog, capfd):
     caplog.set_level(logging.DEBUG)
     word = "zebracrossing"
 
@@ -677,6 +678,10 @@ def test_texts_are_never_logged(model, caplog):
         client.get(f"/{word}?q={word}")
         client.post("/score", params={"filename": f"{word}.csv", "text_column": word}, content=word.encode())
         client.post("/score", params={"filename": "t.csv"}, content=f"text\n{word}\n".encode())
+        # The reader warns of a formula without a result.
+        book = workbook(f"<row><c><v>{word}</v></c><c><f>1</f></c></row>".encode())
+        client.post("/score", params={"filename": "t.xlsx"}, content=book)
+    assert capfd.readouterr().err == ""
     ours = [record for record in caplog.records if not record.name.startswith("http")]  # the client's own
     logged = [record.getMessage() + str(record.exc_info) for record in ours]
     assert not [line for line in logged if word in line]
@@ -741,7 +746,7 @@ def test_when_the_grace_period_is_over_it_ends_and_leaves_nothing(command, tmp_p
     temporary.mkdir()
     process = command("--port", "0", TMPDIR=str(temporary), OUTSORT_GRACE_SECONDS="1")
     port, body = port_of(process), workbook(wide_rows(8000))
-    head = b"POST /score?filename=t.xlsx HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n" % len(body)
+    head = b"POST /score?filename=t.xlsx&to=csv HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n" % len(body)
     with ExitStack() as stack:
         for _ in range(6):
             connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))

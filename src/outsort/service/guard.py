@@ -272,6 +272,6 @@ def _is_of_another_page(headers: Headers, host: str) -> bool:
     """Return whether a browser says that a page of another origin made it send the request."""
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site is None and origin is not None:
-        # Browsers leave out the former for pages that came over plain HTTP by a name other than localhost.
+        # Browsers send the former to HTTPS and to this machine only.
         return origin.lower() not in (f"http://{host.lower()}", f"https://{host.lower()}")
     return site in ("cross-site", "same-site")

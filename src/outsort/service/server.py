@@ -45,7 +45,8 @@ class Server(uvicorn.Server):
         """Finish the requests in progress; when asked again by Ctrl+C, stop at once."""
         at_once = self.should_exit and sig == signal.SIGINT
         super().handle_exit(sig, frame)
-        timer = threading.Timer(0 if at_once else self._grace_seconds, self._end, [sig])
+        # A tenth of the time is left for cleaning up.
+        timer = threading.Timer(0 if at_once else 0.9 * self._grace_seconds, self._end, [sig])
         timer.daemon = True
         timer.start()
 

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, cast
@@ -126,6 +127,8 @@ def _work(connection: Connection, model: Model, memory: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         # A terminal and a service manager send these to all processes: the service itself decides when to end.
         signal.signal(number, signal.SIG_IGN)
+    # They tell of a file's content, which nobody may log.
+    warnings.simplefilter("ignore")
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _limit_memory(memory)
     scorer = Scorer(model, workers=1)
