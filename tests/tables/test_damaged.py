@@ -286,7 +286,9 @@ def score_spoilt(seed, folder, scorer):
     raw, names, intact = spoilt_table(rng, style)
     source, target = folder / f"in.{style}", folder / f"out.{output}"
     source.write_bytes(raw)
-    options = Options(keep=keep, encoding=rng.choice([None] * 15 + ["utf-8", "utf-16", "utf-7", "cp1252", "klingon"]))
+    options = Options(
+        keep=keep, encoding=rng.choice([None] * 15 + ["utf-8", "utf-8-sig", "utf-16", "utf-7", "cp932", "klingon"])
+    )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DataWarning)
