@@ -1,11 +1,17 @@
 import errno
 import io
 import os
+import resource
+import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from outsort.errors import DataError, OutputError
-from outsort.files import decode, sniff_encoding, sweep, written_whole
+from outsort.files import decode, locked, sniff_encoding, sweep, written_whole
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
@@ -86,13 +92,195 @@ def test_a_full_disk_is_one_message_and_no_half_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_only_the_temporary_files_of_a_killed_writer_are_removed(tmp_path):
-    with written_whole(tmp_path / "a.csv", force=False) as file:
-        (left,) = tmp_path.iterdir()
-        kept = left.with_name(left.name.replace("a.csv", "b.csv"))
-        for path in (kept, tmp_path / ".a.csv.notes", tmp_path / "c.part"):
-            path.write_text("mine")
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o444])
+def test_a_replaced_file_keeps_its_mode(tmp_path, mode):
+    path = tmp_path / "private.csv"
+    path.write_bytes(b"old")
+    path.chmod(mode)
+    with written_whole(path, force=True) as file:
+        assert os.fstat(file.fileno()).st_mode & 0o777 == mode
+        file.write(b"new")
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"new", mode)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root may give a file away")
+def test_a_replaced_file_keeps_its_owner_and_group(tmp_path):
+    path = tmp_path / "theirs.csv"
+    path.touch()
+    os.chown(path, 1234, 4321)
+    with written_whole(path, force=True):
+        pass
+    assert (path.stat().st_uid, path.stat().st_gid) == (1234, 4321)
+
+
+@pytest.mark.parametrize("content", [b"old", None], ids=["to a file", "to none"])
+def test_a_link_stays_and_leads_to_the_new_content(tmp_path, content):
+    (tmp_path / "there").mkdir()
+    target, link = tmp_path / "there" / "data.csv", tmp_path / "link.csv"
+    if content is not None:
+        target.write_bytes(content)
+    link.symlink_to("there/data.csv")
+    with written_whole(link, force=True) as file:
+        file.write(b"new")
+    assert link.is_symlink()
+    assert target.read_bytes() == b"new"
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["data.csv", "link.csv", "there"]
+
+
+@pytest.mark.parametrize(
+    ("to", "told"),
+    [
+        ("nowhere/data.csv", r"link: the folder .*nowhere does not exist\. Create it first\."),
+        ("link", r"link: cannot be written \(Too many levels of symbolic links\)\."),
+        (".", r"link: is a directory\."),
+    ],
+)
+def test_a_link_that_leads_to_no_file_is_told(tmp_path, to, told):
+    (tmp_path / "link").symlink_to(to)
+    with pytest.raises(OutputError, match=told), written_whole(tmp_path / "link", force=True):
+        pass
+
+
+def test_content_is_on_the_disk_before_its_name_and_then_its_name(tmp_path, monkeypatch):
+    steps = []
+
+    def noted(name, function, of):
+        def step(*arguments):
+            steps.append((name, of(arguments[0])))
+            return function(*arguments)
+
+        return step
+
+    def kind(handle):
+        return "folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file"
+
+    monkeypatch.setattr(os, "fsync", noted("sync", os.fsync, kind))
+    monkeypatch.setattr(Path, "replace", noted("rename", Path.replace, lambda path: path.suffix))
+    with written_whole(tmp_path / "out", force=False):
+        pass
+    assert steps == [("sync", "file"), ("rename", ".part"), ("sync", "folder")]
+
+
+def killed_while_writing(path):
+    """Run a process that is killed with half of a file written."""
+    script = f"""
+import os, pathlib
+from outsort.files import written_whole
+with written_whole(pathlib.Path({str(path)!r}), force=True) as file:
+    file.write(b"half")
+    file.flush()
+    os.kill(os.getpid(), 9)
+"""
+    assert subprocess.run([sys.executable, "-c", script]).returncode == -9
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_that_writes_the_file(tmp_path):
+    (tmp_path / "a.csv").write_text("old")
+    killed_while_writing(tmp_path / "a.csv")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".a.csv.outsort.lock", ".a.csv.outsort.part", "a.csv"]
+    assert (tmp_path / "a.csv").read_text() == "old"
+    with written_whole(tmp_path / "b.csv", force=True):
+        assert (tmp_path / ".a.csv.outsort.part").exists()
+    with written_whole(tmp_path / "a.csv", force=True) as file:
         file.write(b"whole")
-    left.write_text("half")
-    sweep([tmp_path / "a.csv", tmp_path / "nowhere" / "d.csv"])
-    assert sorted(p.name for p in tmp_path.iterdir()) == [".a.csv.notes", kept.name, "a.csv", "c.part"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.csv", "b.csv"]
+    assert (tmp_path / "a.csv").read_text() == "whole"
+
+
+def test_a_sweep_takes_what_killed_writers_left_and_nothing_else(tmp_path):
+    killed_while_writing(tmp_path / "a.csv")
+    mine = [".a.csv.notes", ".a.csv.part", "c.part"]
+    for name in mine:
+        (tmp_path / name).write_text("mine")
+    with written_whole(tmp_path / "b.csv", force=False) as file:
+        sweep([tmp_path / "a.csv", tmp_path / "b.csv", tmp_path / "nowhere" / "d.csv"])
+        file.write(b"whole")
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*mine, "b.csv"])
+    assert (tmp_path / "b.csv").read_bytes() == b"whole"
+
+
+def test_a_second_writer_waits_for_the_first(tmp_path):
+    path = tmp_path / "out"
+
+    def second():
+        with written_whole(path, force=True) as file:
+            file.write(path.read_bytes() + b"second")
+
+    with ThreadPoolExecutor(1) as pool:
+        with written_whole(path, force=True) as file:
+            waiting = pool.submit(second)
+            file.write(b"first, ")
+        waiting.result()
+    assert path.read_bytes() == b"first, second"
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_another_run_creates_meanwhile_is_not_replaced_without_force(tmp_path):
+    path = tmp_path / "out"
+
+    def second():
+        with written_whole(path, force=False):
+            pass
+
+    with ThreadPoolExecutor(1) as pool:
+        with locked(path, force=False):
+            waiting = pool.submit(second)
+            path.write_bytes(b"first")
+        with pytest.raises(OutputError, match="already exists"):
+            waiting.result()
+    assert path.read_bytes() == b"first"
+
+
+def test_a_lock_that_is_held_for_long_is_told(tmp_path):
+    path = tmp_path / "out"
+
+    def second():
+        with locked(path, force=True, patience=0):
+            pass
+
+    with ThreadPoolExecutor(1) as pool, locked(path, force=True):
+        waiting = pool.submit(second)
+        with pytest.raises(OutputError, match=r"out: another run is still writing it\. Try again when it has ended\."):
+            waiting.result()
+
+
+def test_a_folder_that_can_hold_no_lock_is_told(tmp_path, monkeypatch):
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    with (
+        pytest.raises(OutputError, match=r"out: its lock .*/\.out\.outsort\.lock cannot be taken \(No locks av"),
+        written_whole(tmp_path / "out", force=True),
+    ):
+        pass
+
+
+@pytest.fixture
+def small_disk():
+    """A system that lets no file grow beyond 100 bytes: a write fails half way, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+FORMATS = ["csv", "tsv", "jsonl", "parquet", "xlsx", "csv.gz", "csv.zst", "jsonl.gz", "jsonl.zst"]
+
+
+@pytest.mark.usefixtures("small_disk")
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_disk_that_fills_is_one_message_in_every_format(outsort, tmp_path, suffix):
+    (tmp_path / "in.csv").write_text("task\nkey\n")
+    done = outsort("score", tmp_path / "in.csv", "-o", tmp_path / f"out.{suffix}")
+    assert (done.code, done.err) == (1, f"outsort: {tmp_path}/out.{suffix}: cannot be written (File too large).\n")
+    assert [p.name for p in tmp_path.iterdir()] == ["in.csv"]
+
+
+@pytest.mark.usefixtures("small_disk")
+@pytest.mark.parametrize("name", ["queue.csv", "queue.xlsx"])
+def test_a_disk_that_fills_is_one_message_for_a_queue(outsort, tmp_path, name):
+    (tmp_path / "in.csv").write_text("task\nkey invoices\n")
+    done = outsort("review", tmp_path / "in.csv", "-o", tmp_path / name)
+    assert (done.code, done.err) == (1, f"outsort: {tmp_path}/{name}: cannot be written (File too large).\n")
+    assert [p.name for p in tmp_path.iterdir()] == ["in.csv"]

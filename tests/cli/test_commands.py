@@ -10,6 +10,7 @@ import sys
 import time
 
 import joblib
+import pandas as pd
 import pytest
 
 import outsort as package
@@ -26,6 +27,21 @@ def model_file(model, tmp_path):
     path = tmp_path / "m.joblib"
     save_model(model, path)
     return path
+
+
+@pytest.mark.parametrize("command", ["predict", "explain", "score", "review"])
+def test_a_lone_carriage_return_in_a_text_leaves_csv_that_others_read(outsort, model_file, tmp_path, command):
+    text, out = "fold\rleaflets", tmp_path / "out.csv"
+    (tmp_path / "in.jsonl").write_text(json.dumps({"text": text}))
+    if command in ("predict", "explain"):
+        out.write_bytes(outsort(command, text, "-m", model_file, "-f", "csv").out.encode())
+    else:
+        outsort(command, tmp_path / "in.jsonl", "-m", model_file, "-o", out)
+    with out.open(encoding="utf-8-sig", newline="") as file:
+        found = [row["text"] for row in csv.DictReader(file)]
+    # A queue has line ends that every spreadsheet keeps.
+    assert set(found) == {text if command != "review" else "fold\nleaflets"}
+    assert list(pd.read_csv(out)["text"]) == found
 
 
 class TestPredict:

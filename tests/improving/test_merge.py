@@ -2,15 +2,21 @@
 
 import codecs
 import csv
+import gzip
+import json
+import os
 import random
+import re
+import subprocess
+import sys
 
 import numpy as np
 import openpyxl
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from outsort import model_file
-from outsort.data import table
 from outsort.data.dataset import read
 from outsort.data.identity import key_of
 from outsort.errors import DataError, OutputError
@@ -145,17 +151,153 @@ def test_two_reviewers_who_agree_are_both_named(data, model, tmp_path):
     assert rows_of(data)[-1]["reviewer"] == "Ann; Bo"
 
 
-def test_a_file_that_changes_meanwhile_is_left_alone(data, model, tmp_path, monkeypatch):
-    write = table._write
+def test_a_file_that_another_program_changes_meanwhile_is_left_alone(data, model, tmp_path, monkeypatch):
+    synced = os.fsync
 
-    def late(columns, cells, path, dialect, before):
-        path.write_bytes(before + b"another,BPO,data_entry\n")
-        write(columns, cells, path, dialect, before)
+    def late(handle):
+        synced(handle)
+        with data.open("a", encoding="utf-8") as file:
+            file.write("another,BPO,data_entry\n")
 
-    monkeypatch.setattr("outsort.data.table._write", late)
-    with pytest.raises(OutputError, match="changed while"):
+    monkeypatch.setattr(os, "fsync", late)
+    with pytest.raises(OutputError, match=r"tasks\.csv: another program changed it meanwhile"):
         merge([queue(tmp_path / "q.csv", [("fold leaflets", "BPO")])], data, model)
     assert rows_of(data)[-1]["text"] == "another"
+
+
+MERGING = """
+import sys
+from pathlib import Path
+from outsort import load_model
+from outsort.improving.merge import merge
+model = load_model(sys.argv[1])
+for queue in sys.argv[3:]:
+    assert merge([Path(queue)], Path(sys.argv[2]), model).added == 1
+"""
+
+
+@pytest.mark.slow
+def test_of_a_hundred_merges_by_four_processes_all_land(data, model, tmp_path):
+    model_file.save(model, tmp_path / "m.joblib")
+    data.chmod(0o600)
+    texts = [f"fold leaflets {i}" for i in range(100)]
+    given = [queue(tmp_path / f"{i}.csv", [(text, "BPO", "data_entry")]) for i, text in enumerate(texts)]
+    (tmp_path / "link.csv").symlink_to(data)
+    command = [sys.executable, "-c", MERGING, tmp_path / "m.joblib"]
+    # By its name and by a link: they are one file.
+    into = [data, tmp_path / "link.csv"]
+    running = [subprocess.Popen([*command, into[i % 2], *given[i::4]]) for i in range(4)]
+    assert [process.wait() for process in running] == [0] * 4
+    assert sorted(row["text"] for row in rows_of(data)[-100:]) == sorted(texts)
+    assert data.stat().st_mode & 0o777 == 0o600
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+#: As people and programs leave files: cells quoted for no reason, blank lines, line ends of three kinds.
+ODD = (
+    '"text",label,"note","reviewer",decided_at\r\n'
+    '"draft a contract",KPO,"said ""yes""","Zoë",2020-02-02\r\n'
+    "\r\n"
+    'translate “quotes” ,"BPO",,,\n'
+    '"key\r\ninvoices", bpo ,"a, b",,""\r'
+    '"fold leaflets","","7","",""\r\n'
+    "\n"
+    '"wash windows","NEITHER","","",""'
+)
+KINDS = [
+    ("csv", "utf-8", b""),
+    ("csv", "utf-8", codecs.BOM_UTF8),
+    ("csv", "utf-16-le", codecs.BOM_UTF16_LE),
+    ("csv", "utf-16-be", codecs.BOM_UTF16_BE),
+    ("csv", "utf-16-le", b""),
+    ("csv", "cp1252", b""),
+    ("csv.gz", "utf-16-be", codecs.BOM_UTF16_BE),
+    ("csv.zst", "cp1252", b""),
+    ("tsv", "utf-8", codecs.BOM_UTF8),
+    ("tsv.gz", "utf-8", b""),
+]
+
+
+def packed(path, content):
+    """Write a file, compressed as its name tells, by other libraries than the package uses."""
+    tool = {".gz": gzip.compress, ".zst": lambda raw: pa.Codec("zstd").compress(raw, asbytes=True)}.get(path.suffix)
+    path.write_bytes(tool(content) if tool else content)
+
+
+def unpacked(path):
+    if path.suffix == ".gz":
+        return gzip.decompress(path.read_bytes())
+    return pa.input_stream(path).read()
+
+
+@pytest.mark.parametrize(("suffix", "encoding", "mark"), KINDS)
+def test_an_added_row_is_all_that_changes_in_a_file(model, tmp_path, suffix, encoding, mark):
+    text = ODD.replace(",", "\t") if "tsv" in suffix else ODD
+    data, before = tmp_path / f"data.{suffix}", mark + text.encode(encoding)
+    packed(data, before)
+    verdict = {"key": key_of("naïve, text"), "text": "naïve, text", "label": "KPO", "decided_at": "2026-11-26"}
+    pd.DataFrame([verdict]).to_csv(tmp_path / "q.csv", index=False)
+    assert merge([tmp_path / "q.csv"], data, model).added == 1
+    record = "naïve, text\tKPO\t\t\t2026-11-26" if "tsv" in suffix else '"naïve, text",KPO,,,2026-11-26'
+    assert unpacked(data) == before + f"\r\n{record}\r\n".encode(encoding)
+
+
+@pytest.mark.parametrize(("suffix", "encoding", "mark"), KINDS)
+def test_a_filled_row_is_all_that_changes_in_a_file(model, tmp_path, suffix, encoding, mark):
+    data, tab = tmp_path / f"data.{suffix}", "tsv" in suffix
+    packed(data, mark + (ODD.replace(",", "\t") if tab else ODD).encode(encoding))
+    verdict = {"key": key_of("fold leaflets"), "text": "fold leaflets", "label": "BPO", "decided_at": "2026-11-26"}
+    pd.DataFrame([verdict]).to_csv(tmp_path / "q.csv", index=False)
+    assert merge([tmp_path / "q.csv"], data, model, reviewer="Ann").filled == 1
+    expected = ODD.replace('"fold leaflets","","7","",""', "fold leaflets,BPO,7,Ann,2026-11-26")
+    assert unpacked(data) == mark + (expected.replace(",", "\t") if tab else expected).encode(encoding)
+
+
+def test_new_columns_leave_the_cells_before_them_as_they_are(model, tmp_path):
+    data = tmp_path / "data.csv"
+    data.write_bytes(b'"text","label"\r\n"draft a contract","KPO"\n\n"key\ninvoices",BPO\r"wash windows",NEITHER')
+    verdict = {"key": key_of("fold leaflets"), "text": "fold leaflets", "label": "BPO", "decided_at": "2026-11-26"}
+    pd.DataFrame([verdict]).to_csv(tmp_path / "q.csv", index=False)
+    merge([tmp_path / "q.csv"], data, model, reviewer="Ann")
+    assert data.read_bytes() == (
+        b'"text","label",reviewer,decided_at\r\n"draft a contract","KPO",,\n\n"key\ninvoices",BPO,,\r'
+        b'"wash windows",NEITHER,,\r\nfold leaflets,BPO,Ann,2026-11-26\r\n'
+    )
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "jsonl.gz", "jsonl.zst"])
+def test_lines_of_json_that_no_verdict_is_about_stay_as_they_are(model, tmp_path, suffix):
+    data = tmp_path / f"data.{suffix}"
+    lines = [
+        b'\xef\xbb\xbf{"label" :"KPO",  "text":"draft a \\u0063ontract", "n": 1.50}\r\n',
+        b"\n",
+        b'  { "text":"fold leaflets","n":12345678901234567890.10,"more":{"label":null} , "label":null }\r\n',
+        b'{"text":"wash windows","label":"NEITHER"}',
+    ]
+    packed(data, b"".join(lines))
+    rows = [("fold leaflets", "BPO", "", "Ann"), ("naïve text", "KPO", "", "Bo")]
+    result = merge([queue(tmp_path / "q.csv", rows)], data, model)
+    assert (result.added, result.filled) == (1, 1)
+    first, blank, filled, kept, added = unpacked(data).splitlines(keepends=True)
+    today = re.search(rb"\d{4}-\d\d-\d\d", added)[0]
+    assert [first, blank, kept] == [*lines[:2], lines[3] + b"\r\n"]
+    assert filled == (
+        b'  { "text":"fold leaflets","n":12345678901234567890.10,"more":{"label":null} , "label":"BPO", '
+        b'"reviewer": "Ann", "decided_at": "' + today + b'" }\r\n'
+    )
+    assert json.loads(added) == {
+        "text": "naïve text", "label": "KPO", "reviewer": "Bo", "decided_at": today.decode(),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["fold\rleaflets", "fold\r", '"fold"\r\nleaflets\r'])
+def test_a_lone_carriage_return_comes_back(data, model, tmp_path, text):
+    # Written without quotes it would end the record, and the file could not be read again.
+    (tmp_path / "q.jsonl").write_text(json.dumps({"key": key_of(text), "text": text, "label": "BPO"}))
+    for into in (data, tmp_path / "new.csv"):
+        assert merge([tmp_path / "q.jsonl"], into, model).added == 1
+        assert rows_of(into)[-1]["text"] == pd.read_csv(into)["text"].iloc[-1] == text
+    assert read(data).texts[-1] == text
 
 
 def test_semicolons_line_ends_and_marks_of_the_data_stay(model, tmp_path):

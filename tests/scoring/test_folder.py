@@ -88,11 +88,12 @@ def test_new_inputs_join_a_run(sources, out, model):
 
 def test_temporary_files_of_killed_processes_are_removed(sources, out, model):
     stopped_after(1, sources, out, model)
-    for left in (".b.csv.abc_1234.part", f".{MANIFEST}.abc_1234.part"):
-        (out / left).write_text("half")
-    (out / ".mine.csv.abc_1234.part").write_text("of another run")
-    score_files(sources, out, model, resume=True)
-    assert sorted(p.name for p in out.glob(".*")) == [".mine.csv.abc_1234.part"]
+    for left in ("b.csv", MANIFEST):
+        (out / f".{left}.outsort.part").write_text("half")
+        (out / f".{left}.outsort.lock").touch()
+    (out / ".mine.csv.outsort.part").write_text("of another run")
+    stopped_after(0, sources, out, model, force=True)
+    assert sorted(p.name for p in out.glob(".*")) == [".mine.csv.outsort.part"]
 
 
 class TestRefused:

@@ -1,5 +1,6 @@
 """The service: answers, errors, limits and overload."""
 
+import csv
 import gzip
 import io
 import json
@@ -192,6 +193,36 @@ def test_a_form_without_a_file_is_refused(client):
     assert_problem(client.post("/score", files={"other": b"x"}), 422, "in the field 'file'")
     for kind in ("multipart/form-data", "multipart/form-data; boundary=x"):
         assert_problem(client.post("/score", content=b"--y", headers={"content-type": kind}), 400, "")
+
+
+def corrected(client, corrections):
+    file = ("t.csv", b"text\nkey invoices\nzzz\n")
+    return client.post("/score", files={"file": file, "corrections": ("c.json", corrections)})
+
+
+def test_corrections_sent_with_a_file_are_in_the_answer(client):
+    decided = {"rows": [1], "label": "NEITHER", "reviewer": "می‌ترا", "decided_at": "2026-12-01"}
+    response = corrected(client, json.dumps([decided]))
+    rows = list(csv.DictReader(io.StringIO(response.text)))
+    names = ("label", "model_label", "reviewer", "decided_at")
+    assert [rows[0][name] for name in names] == ["BPO", "", "", ""]
+    assert [rows[1][name] for name in names] == ["NEITHER", "BPO", "می‌ترا", "2026-12-01"]
+
+
+@pytest.mark.parametrize(
+    ("corrections", "status", "words"),
+    [
+        ("{", 422, "corrections: Invalid JSON"),
+        ('[{"rows": [0]}]', 422, "corrections.0.label: Field required"),
+        ('[{"rows": [-1], "label": "BPO"}]', 422, "corrections.0.rows.0: Input should be greater than or equal to 0"),
+        ('[{"rows": [0], "label": "bpo"}]', 422, "corrections.0.label: Input should be 'BPO', 'KPO' or 'NEITHER'"),
+        ('[{"rows": [0], "label": "BPO", "reviewer": "A\\u0000"}]', 422, "must be one line without control characters"),
+        ('[{"rows": [2], "label": "BPO"}]', 422, "t.csv: has 2 rows; the correction of row 2 (from 0)"),
+        (" " * (4 << 20) + "[]", 413, "The corrections are larger than 4,194,304 bytes."),
+    ],
+)
+def test_corrections_that_cannot_be_used_are_refused_in_words(client, corrections, status, words):
+    assert_problem(corrected(client, corrections), status, words)
 
 
 @pytest.mark.parametrize(
@@ -494,14 +525,9 @@ def test_every_answer_forbids_what_the_page_does_not_need(client):
 
 def test_the_page_comes_from_the_package_alone_and_puts_no_text_in_as_markup(client):
     folder = Path(outsort.__file__).parent / "service" / "page"
-    for name, path in {
-        "index.html": "/",
-        "page.css": "/page.css",
-        "page.js": "/page.js",
-        "icon.svg": "/icon.svg",
-    }.items():
-        content = (folder / name).read_text(encoding="utf-8")
-        assert client.get(path).text == content
+    for path in folder.iterdir():
+        content = path.read_text(encoding="utf-8")
+        assert client.get("/" if path.name == "index.html" else f"/{path.name}").text == content
         assert "http" not in content.replace("http://www.w3.org/2000/svg", "")
         markup = ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(")
         assert [word for word in markup if word in content] == []

@@ -1,6 +1,6 @@
 """Whole tables in memory, read from any format and written back like the original."""
 
-from collections.abc import Sequence
+import io
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -8,10 +8,11 @@ import pandas as pd
 
 from outsort.data.problems import listed
 from outsort.errors import DataError, OutputError
-from outsort.files import written_whole
+from outsort.files import replacing
 from outsort.tables.base import SURPLUS, Dialect, ReadOptions, Rows, warn
+from outsort.tables.editing import EDITORS, Edits
 from outsort.tables.formats import format_of
-from outsort.tables.packing import packed_output
+from outsort.tables.packing import packed_output, unpacked
 from outsort.tables.sources import opened
 
 
@@ -76,38 +77,43 @@ def read_table(data: Path | str | pd.DataFrame, *, drop_surplus: bool = False) -
     return Table(frame, source, reader.encoding.removesuffix("-sig"), dialect)
 
 
-def write_table(frame: pd.DataFrame, path: Path, dialect: Dialect, *, before: bytes) -> None:
-    """Write a frame as a table, atomically, in the format that the file's name tells.
-
-    A file whose encoding lacks a letter that is to be written goes out as UTF-8.
+def write_edits(table: Table, path: Path, edits: Edits, before: bytes) -> None:
+    """Write a file of a table with some changes, atomically; what does not change in a text keeps its bytes.
 
     Args:
-        frame: the rows.
-        path: the file.
-        dialect: how to write it.
-        before: the content the file had when it was read; b"" for none.
+        table: the table; the format is that of its source.
+        path: the file that its source leads to, which is `files.locked`.
+        edits: the changes.
+        before: the content of the file when the table was read; b"" for none.
 
     Raises:
         OutputError: it cannot be written, would lose what only the file holds, or has changed meanwhile.
     """
-    if dialect.lost:
-        raise OutputError(f"{path}: holds {dialect.lost}, which would be lost. Copy its rows to a CSV file.")
-    columns = [str(column) for column in frame.columns]
-    cells = frame.astype(object).where(frame.notna(), None).to_numpy().tolist()
-    try:
-        _write(columns, cells, path, dialect, before)
-    except UnicodeEncodeError:
-        _write(columns, cells, path, replace(dialect, encoding="utf-8-sig"), before)
-
-
-def _write(columns: Sequence[str], cells: list[list[object]], path: Path, dialect: Dialect, before: bytes) -> None:
-    style, packing = format_of(path)
-    with written_whole(path, force=True) as file:
-        with packed_output(file, packing, str(path)) as stream:
-            writer = style.open_writer(stream, columns, {}, dialect)
+    if table.dialect.lost:
+        message = f"{table.source}: holds {table.dialect.lost}, which would be lost. Copy its rows to a CSV file."
+        raise OutputError(message)
+    style, packing = format_of(table.source)
+    edit = EDITORS.get(style.name)
+    with replacing(path, before=before) as file, packed_output(file, packing, table.source) as stream:
+        if edit and before:
+            content = io.BytesIO(before)
+            text = unpacked(table.source, content, packing).read() if packing else before
+            stream.write(edit(text, table.dialect, edits))
+        else:
+            frame = _edited(table.frame, edits)
+            columns = [str(column) for column in frame.columns]
+            cells = frame.astype(object).where(frame.notna(), None).to_numpy().tolist()
+            writer = style.open_writer(stream, columns, {}, table.dialect)
             writer.write(Rows(columns, cells, range(2, len(cells) + 2), {}), {})
             writer.close()
-        for change in writer.changes:
-            warn(f"{path}: {change}")
-        if (path.read_bytes() if path.exists() else b"") != before:
-            raise OutputError(f"{path}: changed while it was being merged into. Merge again.")
+            for change in writer.changes:
+                warn(f"{path}: {change}")
+
+
+def _edited(frame: pd.DataFrame, edits: Edits) -> pd.DataFrame:
+    frame = frame.assign(**dict.fromkeys(edits.columns, ""))
+    for number, cells in edits.cells.items():
+        for column, cell in cells.items():
+            frame.loc[number, column] = cell
+    new = pd.DataFrame(edits.rows, columns=frame.columns, dtype=object).fillna("")
+    return pd.concat([frame, new])

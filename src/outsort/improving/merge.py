@@ -8,12 +8,13 @@ from pathlib import Path
 import pandas as pd
 
 from outsort.data.identity import as_text, key_of
-from outsort.data.table import Table, read_table, write_table
+from outsort.data.table import Table, read_table, write_edits
 from outsort.errors import DataError
-from outsort.files import read_bytes
+from outsort.files import locked, read_bytes
 from outsort.labels import LABELS
 from outsort.model import Model
 from outsort.tables.columns import find_column
+from outsort.tables.editing import Edits
 
 #: The columns of labelled data that say who decided, and when.
 REVIEWER, DECIDED_AT = "reviewer", "decided_at"
@@ -98,26 +99,23 @@ def merge(
         OutputError: the data cannot be written, or changed during the merge.
     """
     result = Merge()
-    raw = read_bytes(into, hint="Name a table of labelled texts.") if into.exists() else b""
-    table = read_table(into) if raw else Table(pd.DataFrame(columns=list(_NEW), dtype=object), str(into))
-    target = _Target(
-        table,
-        str(find_column(*table.columns, "text", text_column)),
-        str(find_column(*table.columns, "label", label_column)),
-        find_column(*table.columns, "line", line_column, optional=True),
-        model,
-    )
-    verdicts: dict[str, Verdict] = {}
-    for verdict in _agreed(_verdicts(queues, target, result, reviewer), result):
-        line = _line_of(verdict, target, model, result)
-        if line is not None:
-            verdicts[verdict.key] = replace(verdict, line=line, is_line_open=not verdict.line)
-    changed = False
-    for verdict in verdicts.values():
-        changed |= target.take(verdict, result)
-    if changed:
-        frame = pd.concat([target.frame, pd.DataFrame(target.new, columns=target.frame.columns, dtype=object)])
-        write_table(frame, into, table.dialect, before=raw)
+    # Two merges at once would each write what it read and its own rows: the rows of one would be lost.
+    with locked(into, force=True) as file:
+        before = read_bytes(file, hint="Name a table of labelled texts.") if file.exists() else b""
+        table = read_table(into) if before else Table(pd.DataFrame(columns=list(_NEW), dtype=object), str(into))
+        target = _Target(
+            table,
+            str(find_column(*table.columns, "text", text_column)),
+            str(find_column(*table.columns, "label", label_column)),
+            find_column(*table.columns, "line", line_column, optional=True),
+            model,
+        )
+        for verdict in _agreed(_verdicts(queues, target, result, reviewer), result):
+            line = _line_of(verdict, target, model, result)
+            if line is not None:
+                target.take(replace(verdict, line=line, is_line_open=not verdict.line), result)
+        if target.edits:
+            write_edits(table, file, target.edits, before)
     return result
 
 
@@ -131,10 +129,7 @@ class _Target:
             raise DataError(f"{table.source}: two columns have the same name. Rename one.")
         self.frame = table.frame.reset_index(drop=True)
         self.numbers = list(table.frame.index)
-        self.new: list[dict[str, str]] = []
-        for column in (REVIEWER, DECIDED_AT):
-            if column not in self.frame:
-                self.frame[column] = ""
+        self.edits = Edits([column for column in (REVIEWER, DECIDED_AT) if column not in self.frame])
         self.places: dict[str, list[int]] = {}
         lines = zip(model.lines, model.line_labels, strict=True) if model.has_lines else ()
         self.labels_of_lines: dict[str, str] = dict(lines)
@@ -153,23 +148,23 @@ class _Target:
         """Return the text with a key, or None."""
         return as_text(self.frame.loc[self.places[key][0], self.text]) if key in self.places else None
 
-    def take(self, verdict: Verdict, result: Merge) -> bool:
-        """Apply a verdict or record why not; return whether anything changed."""
+    def take(self, verdict: Verdict, result: Merge) -> None:
+        """Turn a verdict into edits, or record why not."""
         cells = {self.label: verdict.label, REVIEWER: verdict.reviewer, DECIDED_AT: verdict.decided_at}
         if self.line:
             cells[self.line] = verdict.line
         places = self.places.get(verdict.key, [])
         if not places:
-            self.new.append(dict.fromkeys(self.frame.columns, "") | {self.text: verdict.text} | cells)
+            self.edits.rows.append({self.text: verdict.text} | cells)
             result.added += 1
             result.lines_filled += bool(self.line and verdict.is_line_open)
-            return True
+            return
         labels = {place: self._plain(self.frame.loc[place, self.label]) for place in places}
         other = next(((p, found) for p, found in labels.items() if found not in ("", verdict.label)), None)
         if other:
             where = f"row {self.numbers[other[0]]} of {self.source}"
             result.problems.append(f"{verdict.where}: is {verdict.label} here, but {other[1]} in {where}")
-            return False
+            return
         empty = [place for place, found in labels.items() if not found]
         for place in empty:
             line = as_text(self.frame.loc[place, self.line]).strip() if self.line else ""
@@ -179,14 +174,13 @@ class _Target:
                 result.problems.append(
                     f"{verdict.where}: is {verdict.label}, but {where} has service line {line!r} of {of_line}"
                 )
-                return False
+                return
         for place in empty:
-            for column, cell in cells.items():
-                if column == self.label or not as_text(self.frame.loc[place, column]).strip():
-                    self.frame.loc[place, column] = cell
+            row = self.frame.loc[place]
+            blank = {column: cell for column, cell in cells.items() if not as_text(row.get(column)).strip()}
+            self.edits.cells[self.numbers[place]] = blank
         result.filled += bool(empty)
         result.known += not empty
-        return bool(empty)
 
 
 def _verdicts(queues: Sequence[Path], target: _Target, result: Merge, reviewer: str) -> Iterable[Verdict]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO
 
+from outsort.files import csv_record
 from outsort.prediction import explanation_record, record
 from outsort.reporting.styles import AnswerFormat
 from outsort.reporting.terminal import printable, table, visible, write_tables
@@ -27,11 +27,10 @@ def write_predictions(predictions: Iterable[Prediction], file: TextIO, style: An
     if style is AnswerFormat.TABLE:
         write_tables(file, [predictions_table(predictions)])
     elif style is AnswerFormat.CSV:
-        writer = csv.writer(file, lineterminator="\n")
         for i, row in enumerate(map(record, predictions)):
             if i == 0:
-                writer.writerow(row)
-            writer.writerow(_flat(value) for value in row.values())
+                _write_row(file, row)
+            _write_row(file, map(_flat, row.values()))
     else:
         _write_json(map(record, predictions), file, style)
 
@@ -48,15 +47,18 @@ def write_explanations(
         for item in explained:
             write_tables(file, explanation_tables(*item, n_lines=n_lines))
     elif style is AnswerFormat.CSV:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["text", "word", "start", "end", "log_odds"])
+        _write_row(file, ["text", "word", "start", "end", "log_odds"])
         for prediction, explanation, _ in explained:
             text = prediction.text
-            writer.writerow([text, "(bias)", "", "", round(explanation.bias + explanation.spread, 4)])
+            _write_row(file, [text, "(bias)", "", "", round(explanation.bias + explanation.spread, 4)])
             for start, end, figure in explanation.words:
-                writer.writerow([text, text[start:end], start, end, round(figure, 4)])
+                _write_row(file, [text, text[start:end], start, end, round(figure, 4)])
     else:
         _write_json((explanation_record(*item, n_lines=n_lines) for item in explained), file, style)
+
+
+def _write_row(file: TextIO, cells: Iterable[object]) -> None:
+    file.write(csv_record(cells) + "\n")
 
 
 def _write_json(records: Iterable[object], file: TextIO, style: AnswerFormat) -> None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from outsort.errors import DataError, OutputError
 from outsort.files import check_output, written_whole
 from outsort.model import Model
+from outsort.scoring.corrections import CORRECTED, Correction, corrected
 from outsort.scoring.scorer import ADDED, EXPLAINED, Scorer, added_prefix, renamed, scorer_of
 from outsort.tables.base import Batch, Reader, ReadOptions, warn
 from outsort.tables.columns import find_text_columns
@@ -39,6 +40,8 @@ class Options(ReadOptions):
         workers: number of threads; None for one per core.
         write_as: name of the output format; None to use the output's suffix, or else the input's format.
         safe_for_excel: put an apostrophe before cells of CSV and TSV that spreadsheets take for formulas.
+        corrections: what a person decided, by the place of the row, the first being 0; if there are any, the
+            columns `CORRECTED` are added as well.
     """
 
     text_columns: Sequence[str] = ()
@@ -48,6 +51,7 @@ class Options(ReadOptions):
     workers: int | None = None
     write_as: str | None = None
     safe_for_excel: bool = False
+    corrections: Mapping[int, Correction] = field(default_factory=dict)
 
 
 def score_file(
@@ -123,7 +127,7 @@ def layout(source: Path | str, options: Options) -> Layout:
     with opened(str(source), options) as table:
         columns = table.reader.head_columns
     names = find_text_columns(str(source), columns, options.text_columns)
-    added = ADDED | (EXPLAINED if options.explain else {})
+    added = ADDED | (EXPLAINED if options.explain else {}) | (CORRECTED if options.corrections else {})
     return Layout(columns, names, added_prefix(columns, added, options.prefix))
 
 
@@ -152,10 +156,11 @@ def score_one(
         # JSON lines are passed through as they are; any other output format needs all keys up front.
         columns = [] if style.name == write_as.name == "jsonl" else reader.columns
         names = find_text_columns(source, reader.head_columns, options.text_columns)
-        prefix = added_prefix(reader.head_columns, scorer.added, options.prefix)
+        kinds = scorer.added | (CORRECTED if options.corrections else {})
+        prefix = added_prefix(reader.head_columns, kinds, options.prefix)
         # A key that comes late may be the name of an answer.
-        added_prefix(columns, scorer.added, prefix)
-        added = {prefix + name: kind for name, kind in scorer.added.items()}
+        added_prefix(columns, kinds, prefix)
+        added = {prefix + name: kind for name, kind in kinds.items()}
         file = stack.enter_context(_output(output, force=force))
         packed = stack.enter_context(packed_output(file, write_packing, output))
         dialect = replace(reader.dialect, safe_for_excel=options.safe_for_excel)
@@ -163,6 +168,8 @@ def score_one(
             writer = write_as.open_writer(packed, columns, added, dialect)
         n_rows = 0
         for batch, new in _answered(scorer, _limited(reader, options.limit), names, table):
+            if options.corrections:
+                new = corrected(new, options.corrections, n_rows)
             with _named(target):
                 writer.write(batch, renamed(new, prefix))
             n_rows += len(batch)
@@ -170,11 +177,20 @@ def score_one(
                 progress(n_rows, min(1.0, raw.tell() / size) if size else 1.0)
         with _named(target):
             writer.close()
+        _check_places(source, options.corrections, n_rows)
     if reader.encoding == "cp1252" and not options.encoding:
         tell(f"{table}: read as cp1252, because it is not UTF-8")
     for change in writer.changes:
         tell(f"{target}: {change}")
     return n_rows
+
+
+def _check_places(source: str, corrections: Mapping[int, Correction], n_rows: int) -> None:
+    beyond = max(corrections, default=0)
+    if corrections and beyond >= n_rows:
+        raise DataError(
+            f"{source}: has {n_rows:,} rows; the correction of row {beyond:,} (from 0) is for another file."
+        )
 
 
 @contextmanager

@@ -34,7 +34,7 @@ from outsort.prediction import explanation_record, predict_explained, record
 from outsort.scoring import files as scoring_files
 from outsort.scoring import scorer
 from outsort.service import uploads
-from outsort.service.guard import Guard, ServiceSettings, busy, is_local, log, problem, too_slow
+from outsort.service.guard import SCRIPTS, Guard, ServiceSettings, busy, is_local, log, problem, too_slow
 from outsort.service.protocol import Protocol
 from outsort.service.schemas import (
     EXAMPLES,
@@ -66,7 +66,7 @@ TOKEN_NAME, MIN_TOKEN = "OUTSORT_TOKEN", 16
 _PAGE = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
-    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    **{f"/{name}": (name, "text/javascript; charset=utf-8") for name in SCRIPTS},
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 
@@ -180,7 +180,8 @@ def create_app(
         """Score every row of a CSV, TSV, JSON lines, Parquet or Excel file, optionally .gz or .zst.
 
         Send the file as the body, or in the field `file` of a form. All columns are kept as they are; new
-        columns are appended.
+        columns are appended. A form may also hold `corrections`, a JSON file: a corrected row gets the
+        person's label and service line, and `model_label`, `reviewer` and `decided_at`, blank in all others.
         """
         file = await uploads.receive(request, folder, filename, read_as)
         options = scoring_files.Options(
@@ -191,6 +192,7 @@ def create_app(
             write_as=write_as,
             encoding=encoding,
             sheet=sheet,
+            corrections=file.corrections,
         )
         output, layout = await files_pool.run(uploads.score, file, options, scorers, settings)
         return uploads.stream(output, file, layout)

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 #: Paths that need no token: the page and its parts, which contain no secrets.
-OPEN = frozenset({"/", "/page.css", "/page.js", "/icon.svg", "/health", "/openapi.json"})
+SCRIPTS = ("page.js", "dom.js", "downloads.js", "list.js", "review.js", "service.js", "store.js")
+OPEN = frozenset({"/", "/page.css", "/icon.svg", "/health", "/openapi.json", *(f"/{name}" for name in SCRIPTS)})
 #: Seconds to go on reading from a client that sends too much, so that it gets to read the response.
 DRAIN_SECONDS = 5
 #: Headers of every response. The page loads nothing from other origins and cannot be embedded in them.

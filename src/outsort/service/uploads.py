@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,8 @@ from starlette.datastructures import UploadFile
 
 from outsort.errors import DataError, OutputError
 from outsort.scoring import files, scorer
+from outsort.scoring.corrections import Correction
+from outsort.service import corrections
 from outsort.service.guard import too_slow
 from outsort.tables.columns import NoColumnError
 from outsort.tables.formats import FORMATS, PACKINGS, Format, format_of, packed_suffix
@@ -63,16 +65,18 @@ class Upload(NamedTuple):
         name: its name at the client, sanitised.
         style: its format.
         packing: "", gzip or zstd.
+        corrections: what a person decided about its rows, by place.
     """
 
     path: Path
     name: str
     style: Format
     packing: str
+    corrections: Mapping[int, Correction] = {}
 
 
 async def receive(request: Request, folder: Path, filename: str, read_as: str | None) -> Upload:
-    """Store the file of a request, from the body or the field `file` of a form.
+    """Store the file of a request, from the body or the field `file` of a form with `corrections`, if any.
 
     Args:
         request: the request.
@@ -87,13 +91,14 @@ async def receive(request: Request, folder: Path, filename: str, read_as: str | 
         raise HTTPException(415, "Content-Encoding is not supported. Send a compressed file as it is, as in x.csv.gz.")
     media_type = _plain_type(request.headers.get("content-type", ""))
     if media_type == "multipart/form-data":
-        async with request.form(max_files=1, max_fields=1) as form:
+        async with request.form(max_files=2, max_fields=1) as form:
             part = form.get("file")
             if not isinstance(part, UploadFile):
                 raise HTTPException(422, "The form has no file. Send it in the field 'file'.")
             file = _upload(folder, filename or part.filename or "", read_as, part.content_type or "")
             await asyncio.to_thread(_copy, part.file, file.path)
-        return file
+            decided = await corrections.receive(form.get("corrections"))
+        return file._replace(corrections=decided)
     file = _upload(folder, filename, read_as, media_type)
     with file.path.open("wb") as stored:
         async for chunk in request.stream():

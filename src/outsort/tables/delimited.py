@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outsort.errors import DataError, raised_as
-from outsort.files import NOT_TEXT, delimiter_of, is_encoding, sniff_encoding
+from outsort.files import NOT_TEXT, csv_cell, csv_record, delimiter_of, is_encoding, sniff_encoding
 from outsort.tables.base import (
     BATCH_ROWS,
     MAX_CELL,
@@ -331,6 +331,20 @@ class _Lines:
         return first
 
 
+def records_as_written(text: str, delimiter: str) -> Iterator[tuple[str, list[str]]]:
+    r"""Yield each record of a CSV text as it is written there, line end included, and its cells.
+
+    Those of a blank line are none. The n-th record is row n of `CsvReader`.
+
+    >>> list(records_as_written('a,"b"\r\n\n', ","))
+    [('a,"b"\r\n', ['a', 'b']), ('\n', [])]
+    """
+    lines = _Lines(iter(io.StringIO(text, newline="")))
+    for cells in csv.reader(lines, delimiter=delimiter, strict=True):
+        yield "".join(lines.used), cells
+        lines.used.clear()
+
+
 class CsvWriter:
     """CSV in the delimiter, line ends and encoding of its dialect."""
 
@@ -367,10 +381,7 @@ class CsvWriter:
         self._stream.write(self._encoder.encode(text))
 
     def _line(self, values: Sequence[object]) -> str:
-        # A line of one blank cell would be a blank line, which is not a row.
-        if len(values) == 1 and values[0] in ("", None):
-            return '""' + self._newline
-        return self._delimiter.join(map(self._quoted, values)) + self._newline
+        return csv_record(map(self._plain, values), self._delimiter) + self._newline
 
     def _extended(self, records: Records, added: Added) -> bytes:
         codes: list[NDArray[Any]] = []
@@ -378,23 +389,17 @@ class CsvWriter:
         for column in added.values():
             if isinstance(column, Categorical):
                 codes.append(column.codes + len(cells))
-                cells += map(self._quoted, column.values)
+                cells += (csv_cell(self._plain(value), self._delimiter) for value in column.values)
             else:
                 codes.append(column)
         return records.extended(codes, cells, self._newline)
 
-    def _quoted(self, value: object) -> str:
-        """Return a value as a cell, in quotes where it must be.
-
-        Not by the csv module: some of its versions leave a lone carriage return bare, and others end the
-        row there.
-        """
-        cell = "" if value is None else str(plain_cell(value))
-        if self._is_safe and cell.startswith(_FORMULA_STARTS) and not _NUMBER.fullmatch(cell):
-            cell = "'" + cell
-        if self._delimiter in cell or _MARKS.search(cell):
-            cell = '"' + cell.replace('"', '""') + '"'
-        return cell
+    def _plain(self, value: object) -> object:
+        """Return a value as it is written, guarded against spreadsheets that would run it if that is asked for."""
+        plain = plain_cell(value)
+        if self._is_safe and isinstance(plain, str) and plain.startswith(_FORMULA_STARTS):
+            return plain if _NUMBER.fullmatch(plain) else f"'{plain}"
+        return plain
 
 
 class TsvWriter(CsvWriter):
@@ -403,7 +408,6 @@ class TsvWriter(CsvWriter):
     _delimiter_of_format = "\t"
 
 
-_MARKS = re.compile('["\r\n]')
 #: What a cell begins with that a spreadsheet may take for a formula: the full-width signs in East Asian Excel.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 #: A number, which runs nothing.

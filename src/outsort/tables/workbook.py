@@ -76,8 +76,18 @@ class Workbook:
         return added
 
     def close(self) -> None:
-        """Write the workbook."""
-        self.book.close()
+        """Write the workbook.
+
+        Raises:
+            OSError: the stream or the disk is full, or fails otherwise.
+        """
+        from xlsxwriter.exceptions import FileCreateError
+
+        try:
+            self.book.close()
+        except FileCreateError as error:
+            # What it wraps says why.
+            raise error.args[0] from None
 
     def __del__(self) -> None:
         """Remove what XlsxWriter leaves in the temporary folder of a workbook that was given up."""
