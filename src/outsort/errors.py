@@ -52,7 +52,7 @@ def raised_as(kind: type[OutsortError], message: str, hint: str, *foreign: type[
     """
     try:
         yield
-    except OutsortError:
+    except (OutsortError, MemoryError):
         raise
     except foreign as error:
         raise kind(f"{message} ({first_line(error)}). {hint}") from error

@@ -7,13 +7,11 @@ import json
 import re
 import shutil
 import tempfile
-import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
 from typing import IO, TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
@@ -22,18 +20,16 @@ from fastapi.responses import Response, StreamingResponse
 from starlette.datastructures import UploadFile
 
 from outsort.errors import DataError, OutputError
-from outsort.scoring import files, scorer
+from outsort.scoring import files
 from outsort.scoring.corrections import Correction
+from outsort.scoring.scorer import Scorer
 from outsort.service import corrections
-from outsort.service.guard import too_slow
 from outsort.tables.columns import NoColumnError
 from outsort.tables.formats import FORMATS, PACKINGS, Format, format_of, packed_suffix
 from outsort.tables.packing import unpacked
 
 if TYPE_CHECKING:
     from fastapi import Request
-
-    from outsort.service.guard import ServiceSettings
 
 #: Media types of tables and of packings, with the names of these.
 MEDIA_TYPES = {kind: style.name for style in FORMATS.values() for kind in style.media_types}
@@ -133,43 +129,34 @@ def _copy(source: IO[bytes], path: Path) -> None:
         shutil.copyfileobj(source, stored)
 
 
-def score(
-    file: Upload, options: files.Options, scorers: SimpleQueue[scorer.Scorer], settings: ServiceSettings
-) -> tuple[Path, files.Layout]:
-    """Score a file within the limits of size and time.
+def score(file: Upload, options: files.Options, max_unpacked: int, scorer: Scorer) -> tuple[Path, files.Layout]:
+    """Score a file, in a process that can be ended.
 
     Returns:
         The path of the output, and the columns of the file.
 
     Raises:
         UnusableFileError: the file cannot be read.
-        HTTPException: 413 if it unpacks to too many bytes or takes too long.
+        HTTPException: 413 if it unpacks to too many bytes.
     """
-    end = time.monotonic() + settings.answer_seconds
-
-    def check_time(*_done: float) -> None:
-        if time.monotonic() > end:
-            raise too_slow(settings.answer_seconds)
-
-    scorer = scorers.get()
+    # What the libraries leave there when the process is ended goes with the folder.
+    tempfile.tempdir = str(file.path.parent)
     try:
-        source = _unpacked(file, settings.max_unpacked, check_time)
+        source = _unpacked(file, max_unpacked)
         style, packing = (options.write_as, "") if options.write_as else (file.style.name, file.packing)
         output = file.path.with_name(f"scored.{style}{packed_suffix(packing)}")
         layout = files.layout(source, options)
-        files.score_file(source, output, scorer, options=options, progress=check_time)
+        files.score_file(source, output, scorer, options=options)
     except UnicodeError:
         raise UnusableFileError(f"{file.name}: is not valid {options.encoding}.") from None
     except (DataError, OutputError) as error:
         message = re.sub(rf"{re.escape(str(file.path.parent))}/[\w.]+", lambda _: file.name, str(error))
         columns = error.columns if isinstance(error, NoColumnError) else None
         raise UnusableFileError(_of_http(message), columns) from None
-    finally:
-        scorers.put(scorer)
     return output, layout
 
 
-def _unpacked(file: Upload, limit: int, check_time: Callable[[], None]) -> Path:
+def _unpacked(file: Upload, limit: int) -> Path:
     """Return the path of the unpacked file, within `limit`: a small file can unpack to a huge one."""
     if file.style.name == "xlsx":
         # If it is not an archive, the reader will say so.
@@ -186,7 +173,6 @@ def _unpacked(file: Upload, limit: int, check_time: Callable[[], None]) -> Path:
             size += len(chunk)
             if size > limit:
                 raise _unpacks_to_more(limit)
-            check_time()
             stored.write(chunk)
     return target
 

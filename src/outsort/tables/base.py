@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     #: Appended columns by name: shares from 0 to 1 of six decimals, float64 (n_rows,), or `Categorical`.
     Added = dict[str, NDArray[np.float64] | "Categorical"]
 
-#: Rows in a batch.
-BATCH_ROWS = 8192
+#: Rows in a batch; fewer where they hold more than so many bytes.
+BATCH_ROWS, BATCH_BYTES = 8192, 1 << 24
 #: Most characters in one cell or line; more means an open quote, or a bomb.
 MAX_CELL = 1 << 25
 #: How the fault of a row of a workbook begins that holds data without a name.

@@ -7,16 +7,21 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from outsort.errors import COPY_AGAIN, DataError, raised_as
-from outsort.tables.base import BATCH_ROWS, SURPLUS, Dialect, Rows, beyond_header, rows_of, warn
+from outsort.tables.base import BATCH_BYTES, BATCH_ROWS, SURPLUS, Dialect, Rows, beyond_header, rows_of, warn
 from outsort.tables.packing import check_growth
-from outsort.tables.workbook import Workbook, number_format_of
+from outsort.tables.workbook import MAX_ROWS, Workbook, number_format_of
 
 if TYPE_CHECKING:
     from outsort.tables.base import Added, Batch, ReadOptions
+
+#: The last column of a sheet of Excel, and the tags in a workbook's styles: it has 65,490 formats at most.
+MAX_COLUMNS, MAX_STYLE_TAGS = 16_384, 4 * 65_490
+#: Bytes of a cell in memory, apart from its text.
+_CELL_BYTES = 64
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,7 @@ class ExcelReader:
 
         _check_workbook(source, stream)
         with _naming_damage(source):
+            _check_styles(source, stream)
             book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
             names = book.sheetnames
             if options.sheet is not None and options.sheet not in names:
@@ -51,7 +57,7 @@ class ExcelReader:
             page = book[options.sheet or names[0]]
             # Rows are as long as what they hold: a sheet may claim to be larger than memory.
             page.reset_dimensions()
-            self._rows = page.iter_rows()
+            self._rows = _bounded(source, page.iter_rows())
             header = next(self._rows, ())
             lost = _lost_by_rewriting(stream, len(names))
             lacks_results = "formulas" in lost and _lacks_results(stream, page._worksheet_path)
@@ -68,9 +74,17 @@ class ExcelReader:
 
     def __iter__(self) -> Iterator[SheetRows]:
         """Yield the rows; blank ones after the last are left out."""
-        numbered = enumerate(self._filled_rows(), 2)
-        while rows := list(islice(numbered, BATCH_ROWS)):
-            yield self._batch([number for number, _ in rows], [row for _, row in rows])
+        rows: list[Sequence[Any]] = []
+        first, n_bytes = 2, 0
+        for row in self._filled_rows():
+            rows.append(row)
+            n_bytes += _CELL_BYTES * max(len(row), len(self.columns))
+            n_bytes += sum(len(cell.value) for cell in row if isinstance(cell.value, str))
+            if len(rows) == BATCH_ROWS or n_bytes >= BATCH_BYTES:
+                yield self._batch(list(range(first, first + len(rows))), rows)
+                first, n_bytes, rows = first + len(rows), 0, []
+        if rows:
+            yield self._batch(list(range(first, first + len(rows))), rows)
 
     def close(self) -> None:
         """Nothing is held."""
@@ -124,8 +138,19 @@ def _naming_damage(source: str) -> AbstractContextManager[None]:
     return raised_as(DataError, f"{source}: is damaged, or not a workbook", COPY_AGAIN, Exception)
 
 
+def _bounded(source: str, rows: Iterator[Sequence[Any]]) -> Iterator[Sequence[Any]]:
+    """Yield rows as far as Excel has any: a few bytes can claim a row or a column far beyond."""
+    for n, cells in enumerate(rows, 1):
+        if n > MAX_ROWS or len(cells) > MAX_COLUMNS:
+            raise DataError(
+                f"{source}: has cells beyond row {MAX_ROWS:,} or column {MAX_COLUMNS:,} (XFD), where a sheet of "
+                f"Excel ends. Save it with Excel or LibreOffice."
+            )
+        yield cells
+
+
 def _check_workbook(source: str, stream: IO[bytes]) -> None:
-    """Refuse a file that is not a workbook, is locked, holds macros, or unpacks to an unreasonable size."""
+    """Refuse a file that is not a workbook, is locked, holds macros, or an unreasonable amount."""
     head = stream.read(8)
     stream.seek(0)
     if head.startswith(b"\xd0\xcf\x11\xe0"):
@@ -137,6 +162,19 @@ def _check_workbook(source: str, stream: IO[bytes]) -> None:
         raise DataError(f"{source}: {MACROS}")
     size, packed = sum(m.file_size for m in members), sum(m.compress_size for m in members)
     check_growth(source, size, packed)
+
+
+def _check_styles(source: str, stream: IO[bytes]) -> None:
+    """Refuse more formats than Excel has: openpyxl makes several objects of each."""
+    name = "xl/styles.xml"
+    with zipfile.ZipFile(stream) as archive:
+        if name not in archive.namelist():
+            return
+        with archive.open(name) as content:
+            n_tags = sum(chunk.count(b"<") for chunk in iter(partial(content.read, 1 << 20), b""))
+    stream.seek(0)
+    if n_tags > MAX_STYLE_TAGS:
+        raise DataError(f"{source}: has more cell formats than Excel allows. Save it as CSV, or without formats.")
 
 
 def _lost_by_rewriting(stream: IO[bytes], n_sheets: int) -> str:

@@ -8,13 +8,16 @@ from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
 from outsort.errors import COPY_AGAIN, DataError, first_line, raised_as
-from outsort.tables.base import BATCH_ROWS, Dialect, check_distinct, joined, plain_cell
+from outsort.tables.base import BATCH_BYTES, BATCH_ROWS, Dialect, check_distinct, joined, plain_cell
 from outsort.tables.packing import need_arrow
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from outsort.tables.base import Added, Batch, ReadOptions
+
+#: Rows that are decoded before their size is known: a few bytes can hold the same long text in every row.
+_DECODED_ROWS = 512
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,7 @@ class ParquetReader:
     def __init__(self, source: str, stream: IO[bytes], options: ReadOptions) -> None:  # noqa: ARG002
         """Read the schema."""
         arrow = need_arrow(source)
-        self.source, self._errors = source, (arrow.ArrowException, OSError, ValueError)
+        self.source, self._arrow, self._errors = source, arrow, (arrow.ArrowException, OSError, ValueError)
         with raised_as(DataError, f"{source}: cannot be read as Parquet", COPY_AGAIN, *self._errors):
             self._file = arrow.parquet.ParquetFile(stream)
             schema = self._file.schema_arrow
@@ -142,11 +145,26 @@ class ParquetReader:
         """Yield the rows."""
         number = 2
         with raised_as(DataError, f"{self.source}: is damaged", COPY_AGAIN, *self._errors):
-            for content in self._file.iter_batches(BATCH_ROWS):
+            for content in self._batches():
                 # Bytes that are not UTF-8 must not reach compiled code.
                 content.validate(full=True)
                 yield ArrowBatch(content, range(number, number + content.num_rows))
                 number += content.num_rows
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        parts: list[pa.RecordBatch] = []
+        for part in self._file.iter_batches(_DECODED_ROWS):
+            parts.append(part)
+            if sum(len(p) for p in parts) >= BATCH_ROWS or sum(p.nbytes for p in parts) >= BATCH_BYTES:
+                yield from self._joined(parts)
+                parts = []
+        yield from self._joined(parts)
+
+    def _joined(self, parts: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
+        if not parts:
+            return []
+        table = self._arrow.Table.from_batches(parts).combine_chunks()
+        return list(table.to_batches())
 
     def close(self) -> None:
         """Nothing is held."""
