@@ -171,8 +171,8 @@ class TestStandardStreams:
 
     @pytest.mark.parametrize(
         "environment",
-        [{"PYTHONIOENCODING": "cp1252"}, {"PYTHONIOENCODING": "utf-16"}, {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}],
-        ids=str,
+        [{"PYTHONIOENCODING": "cp1252"}, {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}],
+        ids=["cp1252", "C"],
     )
     @pytest.mark.parametrize("command", ["predict -f json", "predict -f jsonl", "score - -o - --to jsonl"])
     def test_data_go_out_as_utf_8(self, folder, command, environment):

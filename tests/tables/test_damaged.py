@@ -22,6 +22,7 @@ import pytest
 from outsort.errors import DataError, DataWarning, OutputError
 from outsort.scoring.files import Options, score_file
 from outsort.scoring.scorer import Scorer
+from workbooks import workbook
 
 OUTPUTS = ["csv", "tsv", "jsonl", "parquet", "xlsx", "csv.gz", "jsonl.zst"]
 INPUTS = ["csv", "tsv", "jsonl", "parquet", "xlsx", "csv.gz", "csv.zst", "jsonl.gz", "jsonl.zst"]
@@ -403,6 +404,12 @@ REFUSED = {
         parquet_of(text=pa.array([b"caf\xe9"]).view(pa.string())),
         "csv",
         f"in.parquet: is damaged (… {AGAIN}",
+    ),
+    "style": (
+        "in.xlsx",
+        workbook(b'<row r="2"><c r="A2" s="99"><v>1</v></c></row>'),
+        "csv",
+        f"in.xlsx: is damaged, or not a workbook (… {AGAIN}",
     ),
     "no workbook": ("in.xlsx", b"PK\x03\x04", "csv", f"in.xlsx: is damaged, or not a workbook (… {AGAIN}"),
     "other format": (
