@@ -147,8 +147,6 @@ def score(file: Upload, options: files.Options, max_unpacked: int, scorer: Score
         output = file.path.with_name(f"scored.{style}{packed_suffix(packing)}")
         layout = files.layout(source, options)
         files.score_file(source, output, scorer, options=options)
-    except UnicodeError:
-        raise UnusableFileError(f"{file.name}: is not valid {options.encoding}.") from None
     except (DataError, OutputError) as error:
         message = re.sub(rf"{re.escape(str(file.path.parent))}/[\w.]+", lambda _: file.name, str(error))
         columns = error.columns if isinstance(error, NoColumnError) else None
