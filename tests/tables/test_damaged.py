@@ -416,7 +416,7 @@ REFUSED = {
         "in.csv",
         parquet_of(text=["a"]),
         "csv",
-        "in.csv: is a workbook or an archive, not CSV… or name its --from.",
+        "in.csv: is a workbook or an archive, not CSV. … (UTF-8).",
     ),
 }
 
