@@ -54,6 +54,16 @@ def test_an_error_between_two_hands_on_the_stream_is_the_one_that_is_raised():
     reader.close()
 
 
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("encoding", ["utf-8", "UTF8", "utf-8-sig"])
+def test_the_encoding_that_is_named_need_not_say_whether_there_is_a_mark(encoding, mark):
+    # A mark that was skipped where there is none took three bytes of the first row.
+    reader = CsvReader("in.csv", io.BytesIO(mark + b"text,n\nkey invoices,1\n"), ReadOptions(encoding=encoding))
+    assert reader.columns == ["text", "n"]
+    assert [row for batch in reader for row in batch.values(reader.columns)] == [["key invoices", "1"]]
+    reader.close()
+
+
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_a_mark_before_json_lines_is_no_part_of_them(newline):
     # Editors on Windows write one. U+FEFF further on is a character of the text.
