@@ -1,4 +1,5 @@
 import errno
+import io
 import os
 import resource
 import stat
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from outsort.errors import DataError, OutputError
-from outsort.files import decode, locked, sweep, written_whole
+from outsort.files import decode, locked, sniff_encoding, sweep, written_whole
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
@@ -25,6 +26,31 @@ def test_utf_16_without_a_mark_and_without_western_letters_is_not_guessed():
     # It cannot be told from cp1252; the reader gets an error or the right text, never a NUL.
     with pytest.raises(DataError, match=r"f\.csv: line 1 is not valid utf-8 or cp1252\."):
         decode(b"a,b\x81\x8d", "f.csv")
+
+
+@pytest.mark.parametrize("at", [0, 1000, 70_000])
+def test_a_bad_byte_does_not_make_a_file_of_utf_8_another(at):
+    # Further on, and far beyond what a guess from the head would see, are the characters that tell.
+    content = b"n,text\n".ljust(at, b"x") + b"\xff" + b"key invoices\n" * 100_000 + "Büro für 翻訳\n".encode()
+    assert sniff_encoding(io.BytesIO(content)) == "utf-8"
+
+
+def test_letters_of_cp1252_that_look_like_utf_8_do_not_make_it_so():
+    # Ã¼ is the two bytes that are ü in UTF-8.
+    content = "Größe;Maß\nBüro;Straße\nkaputtes Ã¼;x\n".encode("cp1252")
+    assert sniff_encoding(io.BytesIO(content)) == "cp1252"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_mark_is_found_in_either_byte_order(encoding):
+    stream = io.BytesIO("text,label\nÜbersetzung,BPO\n".encode(encoding))
+    assert sniff_encoding(stream) == encoding
+    assert stream.tell() == 0
+
+
+def test_a_file_that_ends_within_a_character_is_what_the_rest_of_it_is():
+    assert sniff_encoding(io.BytesIO("Büro für ü".encode()[:-1])) == "utf-8"
+    assert sniff_encoding(io.BytesIO("Caf\xe9".encode("cp1252"))) == "cp1252"
 
 
 def test_a_file_is_written_atomically(tmp_path):
@@ -230,31 +256,36 @@ def test_a_folder_that_can_hold_no_lock_is_told(tmp_path, monkeypatch):
         pass
 
 
-@pytest.fixture
-def small_disk():
-    """A system that lets no file grow beyond 100 bytes: a write fails half way, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+def on_a_small_disk(*arguments):
+    """Run the command where no file can grow beyond 100 bytes: a write fails half way, as on a full disk."""
+    return subprocess.run(
+        [sys.executable, "-m", "outsort", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)),
+    )
 
 
 FORMATS = ["csv", "tsv", "jsonl", "parquet", "xlsx", "csv.gz", "csv.zst", "jsonl.gz", "jsonl.zst"]
 
 
-@pytest.mark.usefixtures("small_disk")
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_a_disk_that_fills_is_one_message_in_every_format(outsort, tmp_path, suffix):
+def test_a_disk_that_fills_is_one_message_in_every_format(tmp_path, suffix):
     (tmp_path / "in.csv").write_text("task\nkey\n")
-    done = outsort("score", tmp_path / "in.csv", "-o", tmp_path / f"out.{suffix}")
-    assert (done.code, done.err) == (1, f"outsort: {tmp_path}/out.{suffix}: cannot be written (File too large).\n")
+    done = on_a_small_disk("score", tmp_path / "in.csv", "-o", tmp_path / f"out.{suffix}")
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"outsort: {tmp_path}/out.{suffix}: cannot be written (File too large).\n",
+    )
     assert [p.name for p in tmp_path.iterdir()] == ["in.csv"]
 
 
-@pytest.mark.usefixtures("small_disk")
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["queue.csv", "queue.xlsx"])
-def test_a_disk_that_fills_is_one_message_for_a_queue(outsort, tmp_path, name):
+def test_a_disk_that_fills_is_one_message_for_a_queue(tmp_path, name):
     (tmp_path / "in.csv").write_text("task\nkey invoices\n")
-    done = outsort("review", tmp_path / "in.csv", "-o", tmp_path / name)
-    assert (done.code, done.err) == (1, f"outsort: {tmp_path}/{name}: cannot be written (File too large).\n")
+    done = on_a_small_disk("review", tmp_path / "in.csv", "-o", tmp_path / name)
+    assert (done.returncode, done.stderr) == (1, f"outsort: {tmp_path}/{name}: cannot be written (File too large).\n")
     assert [p.name for p in tmp_path.iterdir()] == ["in.csv"]

@@ -1,4 +1,6 @@
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 
 import outsort
@@ -67,9 +69,35 @@ def test_answers_come_one_by_one(model):
     assert next(predictions(endless(), model)).label == "BPO"
 
 
-def test_what_is_no_text_is_refused(model):
-    with pytest.raises(TypeError, match="text 0 is None, a NoneType, not a string"):
-        predict([None], model)
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([None], "text 0 is None, a NoneType, not a string: turn it into one, or leave it out"),
+        (pd.Series(["key invoices", float("nan")]), "text 1 is nan, a float, not a string: turn it into one"),
+        (
+            pd.DataFrame({"text": ["key invoices"]}),
+            r"got a DataFrame: pass its column .* or the whole to outsort.score",
+        ),
+        (pa.table({"text": ["key invoices"]}), r"got a Table: pass its column of texts, such as table\['text'\]"),
+        ({"a": "key invoices"}, r"got a dict: pass its texts, as in list\(texts.values\(\)\)"),
+        ({"key invoices", "draft a contract"}, r"got a set, which has no order: pass sorted\(texts\)"),
+        (b"key invoices", r"got bytes: decode them, as in texts.decode\(\)"),
+        (None, "expected a list of texts, got None, a NoneType"),
+        (5, "expected a list of texts, got 5, a int"),
+    ],
+)
+def test_what_is_no_text_is_refused_with_the_way_out(model, given, message):
+    # A frame, a dict or a set would answer its names, or answer in any order.
+    for ask in (lambda texts: predict(texts, model), model.predict, model.predict_proba):
+        with pytest.raises(TypeError, match=message):
+            ask(given)
+
+
+def test_texts_may_come_as_any_ordered_values(model):
+    expected = predict(["key invoices", "draft a contract"], model)
+    texts = [answer.text for answer in expected]
+    for given in (tuple(texts), np.array(texts), pd.Series(texts), dict.fromkeys(texts).keys(), iter(texts)):
+        assert predict(given, model) == expected
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -87,15 +87,38 @@ def _of_arrow(array: pa.Array | pa.ChunkedArray) -> Utf8Column:
     return Utf8Column(data, offsets)
 
 
-def checked(texts: Iterable[str]) -> Iterable[str]:
-    """Yield texts one by one, checking that each is a string.
+def checked(texts: Iterable[str]) -> Iterator[str]:
+    """Return an iterator over texts that checks that each is a string.
 
     Raises:
-        TypeError: `texts` is one string, or contains something that is not a string.
+        TypeError: `texts` is no iterable of texts in an order, or contains something that is not a string.
     """
+    wrong = _wrong(texts)
+    if wrong:
+        raise TypeError(f"expected a list of texts, got {wrong}")
+    return _strings(texts)
+
+
+def _wrong(texts: object) -> str:
+    """Return what is given in the place of texts, and the way out; "" for an iterable in which to look for them."""
+    kind = type(texts).__name__
     if isinstance(texts, str):
-        raise TypeError("expected a list of texts, got one string: put it in a list")
+        return "one string: put it in a list"
+    if isinstance(texts, (bytes, bytearray)):
+        return f"{kind}: decode them, as in texts.decode()"
+    if hasattr(texts, "columns"):
+        return f"a {kind}: pass its column of texts, such as table['text'], or the whole to outsort.score"
+    if isinstance(texts, Mapping):
+        return f"a {kind}: pass its texts, as in list(texts.values())"
+    if isinstance(texts, (set, frozenset)):
+        return f"a {kind}, which has no order: pass sorted(texts)"
+    return "" if isinstance(texts, Iterable) else f"{texts!r}, a {kind}"
+
+
+def _strings(texts: Iterable[str]) -> Iterator[str]:
     for i, item in enumerate(texts):
         if not isinstance(item, str):
-            raise TypeError(f"text {i} is {item!r}, a {type(item).__name__}, not a string")
+            raise TypeError(
+                f"text {i} is {item!r}, a {type(item).__name__}, not a string: turn it into one, or leave it out"
+            )
         yield item

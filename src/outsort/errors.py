@@ -1,5 +1,11 @@
 """Errors, with messages for the person who has to fix them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+#: What to do about a file that is damaged.
+COPY_AGAIN = "Copy it again, or save it anew."
+
 
 class OutsortError(Exception):
     """Base class of the errors this package raises on purpose.
@@ -26,6 +32,30 @@ class ServiceError(OutsortError, OSError):
 
 class ClusterError(OutsortError, RuntimeError):
     """A cluster that cannot be reached, or lacks something the work needs."""
+
+
+class DataWarning(UserWarning):
+    """A guess about the data, or a cell that an output can only hold in another form."""
+
+
+@contextmanager
+def raised_as(kind: type[OutsortError], message: str, hint: str, *foreign: type[Exception]) -> Iterator[None]:
+    """Raise what a library raises about data as an error of ours, with a message.
+
+    Only calls of the library belong in the block: a mistake of ours must not pass for a damaged file.
+
+    Args:
+        kind: the error to raise.
+        message: what is wrong, and where; what the library says follows in brackets.
+        hint: what to do, as a sentence.
+        foreign: the errors of the library.
+    """
+    try:
+        yield
+    except (OutsortError, MemoryError):
+        raise
+    except foreign as error:
+        raise kind(f"{message} ({first_line(error)}). {hint}") from error
 
 
 def first_line(error: BaseException) -> str:

@@ -15,6 +15,8 @@ from outsort.errors import DataError, OutputError, first_line
 _DELIMITERS = (",", ";", "\t", "|")
 #: Seconds to wait for another writer of the same file: a merge of a large table takes a few.
 _PATIENCE = 60.0
+#: What stands in a string for what is not text: halves of pairs in JSON, and bytes that decoding escaped.
+NOT_TEXT = re.compile("[\ud800-\udfff]")
 
 
 def open_binary(path: Path, *, hint: str) -> IO[bytes]:
@@ -30,9 +32,8 @@ def open_binary(path: Path, *, hint: str) -> IO[bytes]:
     try:
         file = path.open("rb")
         try:
-            # Some files can be opened but not read.
-            file.read(1)
-            file.seek(0)
+            # Some files can be opened but not read, and a pipe can be read only once.
+            file.peek(1)
         except BaseException:
             file.close()
             raise
@@ -72,10 +73,24 @@ def decode(raw: bytes, source: str) -> tuple[str, str]:
     raise DataError(f"{source}: line {where} is not valid {wanted}. Save the file as UTF-8.")
 
 
+def is_encoding(name: str) -> bool:
+    """Return whether Python knows a text encoding of that name.
+
+    >>> is_encoding("cp1252"), is_encoding("klingon"), is_encoding("rot13")
+    (True, False, False)
+    """
+    try:
+        "".encode(name)
+    except (LookupError, ValueError):
+        return False
+    return True
+
+
 def sniff_encoding(stream: IO[bytes]) -> str:
     """Detect the encoding of a stream by reading all of it, then rewind.
 
-    Invalid UTF-8 after valid non-ASCII UTF-8 is an error in its row; without any, the stream is cp1252.
+    A few bytes that are not UTF-8 among more characters that are: errors in their rows. The other way
+    round, the stream is cp1252, in which some pairs of letters look like UTF-8.
 
     >>> sniff_encoding(io.BytesIO("Büro".encode("cp1252")))
     'cp1252'
@@ -88,22 +103,31 @@ def sniff_encoding(stream: IO[bytes]) -> str:
         encoding = "utf-16"
     elif _every_other_nul(head):
         encoding = "utf-16-le"
+    elif _every_other_nul(head[1:]):
+        encoding = "utf-16-be"
     else:
+        stream.seek(0)
         decoder = codecs.getincrementaldecoder("utf-8")()
-        is_ascii = True
-        while head:
-            try:
-                is_ascii &= decoder.decode(head).isascii()
-            except UnicodeDecodeError as error:
-                is_ascii &= head[: error.start].isascii()
-                encoding = "cp1252" if is_ascii else "utf-8"
-                break
-            head = stream.read(1 << 20)
-        else:
-            # The file may end in the middle of a character.
-            encoding = "cp1252" if is_ascii and decoder.getstate()[0] else "utf-8"
+        try:
+            while chunk := stream.read(1 << 20):
+                decoder.decode(chunk)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            encoding = "utf-8" if _is_mostly_utf8(stream) else "cp1252"
     stream.seek(0)
     return encoding
+
+
+def _is_mostly_utf8(stream: IO[bytes]) -> bool:
+    """Return whether a stream holds at least as many characters beyond ASCII in UTF-8 as bytes that are not UTF-8."""
+    stream.seek(0)
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    n_others = n_invalid = 0
+    while chunk := stream.read(1 << 20):
+        text = decoder.decode(chunk)
+        n_others += len(text) - len(text.encode("ascii", "ignore"))
+        n_invalid += len(NOT_TEXT.findall(text))
+    return n_others >= 2 * n_invalid + len(decoder.getstate()[0])
 
 
 def delimiter_of(text: str) -> str:

@@ -76,7 +76,8 @@ def predict(
         A prediction for one text; a list of n_texts predictions, in the same order, for several.
 
     Raises:
-        TypeError: something in `texts` is not a string.
+        TypeError: `texts` is a table, a set or the like, or something in it is not a string; the message names the
+            way out.
         ModelError: the default model cannot be loaded.
     """
     if isinstance(texts, str):

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from contextlib import nullcontext
 from itertools import islice
 
 import openpyxl
@@ -21,7 +22,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import outsort as package
-from outsort.errors import DataError, OutputError
+from outsort.errors import DataError, DataWarning, OutputError
 from outsort.prediction import predict
 from outsort.scoring.files import Layout, Options, layout, score_file
 from outsort.scoring.frames import score
@@ -146,18 +147,18 @@ def test_types_of_a_parquet_file_without_rows_stay(tmp_path, model):
     assert types[1].equals(types[0])
 
 
-def test_cells_beyond_a_sheets_header_are_not_written_over(tmp_path, model):
+def test_cells_beyond_a_sheets_header_are_kept_in_the_reason(tmp_path, model):
     book = openpyxl.Workbook()
     for row in [["task", "n"], ["key invoices", 1, None, "surplus"], ["draft a contract", 2]]:
         book.active.append(row)
     book.save(tmp_path / "in.xlsx")
     assert score_file(tmp_path / "in.xlsx", tmp_path / "out.xlsx", model) == 2
     header, odd, plain = openpyxl.load_workbook(tmp_path / "out.xlsx").active.iter_rows(values_only=True)
-    place = header.index("label")
-    assert plain[place] == "KPO"
-    assert odd[:4] == ("key invoices", 1, None, "surplus")
-    assert odd[4 + place - 2] == "BPO"
-    assert "has cells beyond the header" in odd
+    assert header[:2] == ("task", "n")
+    assert plain[header.index("label")] == "KPO"
+    assert odd[:2] == ("key invoices", 1)
+    assert odd[header.index("label")] == "BPO"
+    assert odd[header.index("reason")] == 'has cells beyond the header: ["surplus"]'
 
 
 def test_a_json_line_goes_out_as_it_came(tmp_path):
@@ -252,7 +253,9 @@ def test_a_limit_takes_the_first_rows(csv_path, tmp_path):
 def test_dialects_stay_and_encodings_become_one_that_excel_opens(tmp_path, encoding, delimiter):
     raw = f"id{delimiter}task\r\n007{delimiter}Übersetzung\r\n"
     (tmp_path / "in.csv").write_bytes(raw.encode(encoding))
-    score_file(tmp_path / "in.csv", tmp_path / "out.csv")
+    told = pytest.warns(DataWarning, match=r"in\.csv: read as cp1252") if encoding == "cp1252" else nullcontext()
+    with told:
+        score_file(tmp_path / "in.csv", tmp_path / "out.csv")
     out = (tmp_path / "out.csv").read_bytes()
     assert out.startswith(b"\xef\xbb\xbfid" + delimiter.encode())
     assert f"007{delimiter}Übersetzung{delimiter}".encode() in out
@@ -269,8 +272,30 @@ def test_frames_and_arrow_tables_and_iterators_of_them(table):
     assert arrow["label"].to_pylist() == scored["label"].tolist()
     parts = list(score(iter([table.iloc[:3], table.iloc[3:]])))
     pd.testing.assert_frame_equal(pd.concat(parts), scored)
-    with pytest.raises(TypeError, match="expected a table"):
-        score("tasks.csv")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("tasks.csv", "got a str: outsort.predict takes texts, and outsort.score_file takes files"),
+        (["key invoices"], "got a str: outsort.predict takes texts"),
+        (pd.Series(["key invoices"]), r"got a Series: pass series.to_frame\('text'\)"),
+        ({"text": ["key invoices"]}, r"got a dict: make one of it, as in pandas.DataFrame"),
+        ([{"text": "key invoices"}], r"got a dict: make one of it, as in pandas.DataFrame"),
+        (None, "expected a table of pandas or Arrow, or an iterable of tables, got a NoneType"),
+    ],
+)
+def test_what_is_no_table_is_refused_with_the_way_out(model, given, message):
+    with pytest.raises(TypeError, match=message):
+        score(given, model)
+
+
+def test_a_frame_without_names_of_columns(model):
+    assert score(pd.DataFrame(["key invoices", "draft a contract"]), model)["label"].tolist() == ["BPO", "KPO"]
+    frame = pd.DataFrame([[7, "key invoices"]])
+    with pytest.raises(DataError, match=r"no column 'text'; it has '0', '1'. Name one with text_column."):
+        score(frame, model)
+    assert score(frame, model, text_column="1")["label"].tolist() == ["BPO"]
 
 
 def test_a_lone_carriage_return_does_not_end_a_row(tmp_path):
@@ -313,7 +338,8 @@ class TestBadInput:
         ("content", "row", "why"),
         [
             (b"id,text\n1,a\n2,b,c\n3,d\n", 3, "has 3 cells where the header has 2"),
-            (b"id,text\n1,a\n2\n3,d\n", 3, "has 1 cells where the header has 2"),
+            (b"id,text\n1,a\n2\n3,d\n", 3, "has 1 cell where the header has 2"),
+            (b"id,text,n\n1,a,\n2,b\n3,d,1\n", 3, "has 2 cells where the header has 3"),
             (b'id,text\n1,a\n2,"b\n3,d\n', 3, "cannot be read as CSV"),
             (b'id,text\n1,a\n2,"b"x\n3,d\n', 3, "cannot be read as CSV"),
             (b"id,text\n1,a\n2,b\x00\n3,d\n", 3, "holds a NUL byte"),

@@ -1,10 +1,12 @@
 """The service: answers, errors, limits and overload."""
 
+import csv
 import gzip
 import io
 import json
 import logging
 import os
+import pickle
 import re
 import signal
 import socket
@@ -14,6 +16,7 @@ import tempfile
 import threading
 import time
 import zipfile
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import httpx
@@ -24,12 +27,14 @@ from outsort import model_file
 from outsort.data.identity import key_of
 from outsort.prediction import explanation_record, record
 from outsort.scoring import files, scorer
-from outsort.service import app, schemas
-from outsort.service.guard import HEADERS, ServiceSettings
+from outsort.service import app, schemas, server, workers
+from outsort.service.guard import HEADERS, described
 from outsort.service.protocol import Protocol
 from outsort.service.schemas import MAX_CHARACTERS, MAX_TEXTS
+from outsort.service.settings import ServiceSettings
 from outsort.tables.formats import FORMATS
 from serving import serving
+from workbooks import wide_rows, workbook
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 TEXTS = ["Draft a contract", "key invoices, façade 👷 ﬁles", "", "=HYPERLINK(1)", "<script>alert(1)</script>"]
@@ -162,9 +167,9 @@ def test_a_file_without_a_column_of_texts_is_refused_with_its_columns(client):
 def test_a_row_that_cannot_be_read_is_named_or_kept(client):
     content = b"id,text\n1,data entry\n2\n"
     response = client.post("/score", params={"filename": "t.csv"}, content=content)
-    assert_problem(response, 422, "t.csv, row 3 has 1 cells where the header has 2. Fix it, or pass on_error=keep")
+    assert_problem(response, 422, "t.csv, row 3 has 1 cell where the header has 2. Fix it, or pass on_error=keep")
     response = client.post("/score", params={"filename": "t.csv", "on_error": "keep"}, content=content)
-    assert "has 1 cells where the header has 2" in response.text
+    assert "has 1 cell where the header has 2" in response.text
 
 
 @pytest.mark.parametrize(
@@ -175,7 +180,7 @@ def test_a_row_that_cannot_be_read_is_named_or_kept(client):
         ({"filename": "t.csv"}, {"content-encoding": "gzip"}, 415, "Content-Encoding"),
         ({"filename": "t.csv", "to": "pdf"}, {}, 422, "query.to"),
         ({"filename": "t.csv", "encoding": "zip"}, {}, 422, "query.encoding"),
-        ({"filename": "t.csv", "encoding": "utf-16"}, {}, 422, "t.csv: is not valid utf-16."),
+        ({"filename": "t.csv", "encoding": "utf-16"}, {}, 422, "t.csv: the header is not valid utf-16 ("),
         ({"filename": "t.csv.gz"}, {}, 422, "t.csv.gz: is damaged"),
         ({"filename": "t.xlsx"}, {}, 422, "t.xlsx: is damaged, or not a workbook"),
         ({"filename": "t.parquet"}, {}, 422, "t.parquet: cannot be read as Parquet"),
@@ -192,6 +197,36 @@ def test_a_form_without_a_file_is_refused(client):
     assert_problem(client.post("/score", files={"other": b"x"}), 422, "in the field 'file'")
     for kind in ("multipart/form-data", "multipart/form-data; boundary=x"):
         assert_problem(client.post("/score", content=b"--y", headers={"content-type": kind}), 400, "")
+
+
+def corrected(client, corrections):
+    file = ("t.csv", b"text\nkey invoices\nzzz\n")
+    return client.post("/score", files={"file": file, "corrections": ("c.json", corrections)})
+
+
+def test_corrections_sent_with_a_file_are_in_the_answer(client):
+    decided = {"rows": [1], "label": "NEITHER", "reviewer": "می‌ترا", "decided_at": "2026-12-01"}
+    response = corrected(client, json.dumps([decided]))
+    rows = list(csv.DictReader(io.StringIO(response.text)))
+    names = ("label", "model_label", "reviewer", "decided_at")
+    assert [rows[0][name] for name in names] == ["BPO", "", "", ""]
+    assert [rows[1][name] for name in names] == ["NEITHER", "BPO", "می‌ترا", "2026-12-01"]
+
+
+@pytest.mark.parametrize(
+    ("corrections", "status", "words"),
+    [
+        ("{", 422, "corrections: Invalid JSON"),
+        ('[{"rows": [0]}]', 422, "corrections.0.label: Field required"),
+        ('[{"rows": [-1], "label": "BPO"}]', 422, "corrections.0.rows.0: Input should be greater than or equal to 0"),
+        ('[{"rows": [0], "label": "bpo"}]', 422, "corrections.0.label: Input should be 'BPO', 'KPO' or 'NEITHER'"),
+        ('[{"rows": [0], "label": "BPO", "reviewer": "A\\u0000"}]', 422, "must be one line without control characters"),
+        ('[{"rows": [2], "label": "BPO"}]', 422, "t.csv: has 2 rows; the correction of row 2 (from 0)"),
+        (" " * (4 << 20) + "[]", 413, "The corrections are larger than 4,194,304 bytes."),
+    ],
+)
+def test_corrections_that_cannot_be_used_are_refused_in_words(client, corrections, status, words):
+    assert_problem(corrected(client, corrections), status, words)
 
 
 @pytest.mark.parametrize(
@@ -296,10 +331,41 @@ def test_a_small_file_that_unpacks_to_a_huge_one_is_refused(model):
 
 
 def test_what_takes_too_long_is_refused(model):
-    with serving(model, ServiceSettings(answer_seconds=0)) as client:
-        assert_problem(ask(client, ["data entry"]), 413, "longer than 0 seconds")
+    with serving(model, ServiceSettings(answer_seconds=0.001)) as client:
+        assert_problem(ask(client, ["data entry"] * 1000), 413, "longer than 0.001 seconds")
         response = client.post("/score", params={"filename": "t.csv"}, content=b"text\ndata entry\n")
-        assert_problem(response, 413, "longer than 0 seconds")
+        assert_problem(response, 413, "longer than 0.001 seconds")
+
+
+@pytest.mark.slow
+def test_a_file_that_takes_too_long_is_given_up_and_the_next_is_scored(model):
+    settings = ServiceSettings(answer_seconds=5, workers=1)
+    with serving(model, settings) as client:
+        query = {"filename": "t.xlsx", "to": "csv"}
+        response = client.post("/score", params=query, content=workbook(wide_rows(8000)))
+        assert_problem(response, 413, "Answering takes longer than 5 seconds")
+        response = client.post("/score", params={"filename": "t.csv"}, content=b"text\ndata entry\n")
+        assert response.status_code == 200
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit of memory is kept by Linux")
+def test_a_file_that_takes_too_much_memory_is_given_up_and_the_next_is_scored(model):
+    # Each line has a key of its own, so that a table of all keys has billions of cells.
+    content = b'{"text": ""}\n' + b"".join(b'{"%d": 1}\n' % i for i in range(40_000))
+    with serving(model, ServiceSettings(workers=1)) as client:
+        response = client.post("/score", params={"filename": "t.jsonl", "to": "csv"}, content=content)
+        assert_problem(response, 413, "takes more than 805,306,368 bytes of memory")
+        response = client.post("/score", params={"filename": "t.csv"}, content=b"text\ndata entry\n")
+        assert response.status_code == 200
+
+
+def test_an_error_in_another_process_comes_without_its_message():
+    def task(_scorer):
+        raise ValueError("zebracrossing")
+
+    error = pickle.loads(pickle.dumps(workers._outcome(task, None)))
+    assert re.fullmatch(r"ValueError at .*test_app\.py:\d+", described(error))
 
 
 # --- clients that are slow, many or gone ---------------------------------------------------------------
@@ -368,6 +434,44 @@ def test_a_client_that_disconnects_leaves_no_files(client, monkeypatch, tmp_path
     wait_for(lambda: not list(tmp_path.iterdir()))
 
 
+def open_slow(client, stack, n, body=b"{", path=b"/predict"):
+    """Open n connections that send the head of a request and a part of its body."""
+    head = HEAD.replace(b" 100\r", b" 1000\r") % path
+    connections = [stack.enter_context(connect(client)) for _ in range(n)]
+    for connection in connections:
+        connection.sendall(head + body)
+    return connections
+
+
+def test_slow_clients_take_no_place_of_others(model):
+    with serving(model, ServiceSettings(max_requests=2)) as client, ExitStack() as stack:
+        open_slow(client, stack, 20)
+        wait_for(lambda: len(client.server.server_state.tasks) >= 20)
+        assert ask(client, ["data entry"]).status_code == 200
+
+
+def test_where_there_are_too_many_clients_the_one_that_has_been_sending_for_longest_goes(model, monkeypatch):
+    monkeypatch.setattr(Protocol, "limit", 3)
+    with serving(model) as client, ExitStack() as stack:
+        first, *others = open_slow(client, stack, 3)
+        assert ask(client, ["data entry"]).status_code == 200
+        with suppress(ConnectionResetError):
+            assert first.recv(1) == b""
+        for connection in others:
+            connection.settimeout(0)
+            with pytest.raises(BlockingIOError):
+                connection.recv(1)
+
+
+def test_where_slow_clients_hold_too_much_only_those_that_hold_most_are_refused(model):
+    limits = ServiceSettings(max_requests=1, max_body=1000, max_file=1000)  # 2000 bytes together
+    with serving(model, limits) as client, ExitStack() as stack:
+        *_others, last = open_slow(client, stack, 3, body=b" " * 900)
+        said = last.recv(1 << 16)
+        assert said.startswith(b"HTTP/1.1 503 ")
+        assert ask(client, ["data entry"]).status_code == 200
+
+
 class Gate:
     """A way to answer that waits until it is let go."""
 
@@ -423,6 +527,61 @@ def test_no_answer_waits_until_its_head_is_acknowledged(client):
 # --- who may ask ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_the_name_of_the_scheme_is_the_same_in_any_case(model, scheme):  # RFC 9110, 11.1
+    with serving(model, ServiceSettings(token="s" * 16)) as client:
+        assert client.get("/model", headers={"authorization": f"{scheme} {'s' * 16}"}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/page.js", "/health", "/model", "/openapi.json"])
+def test_head_has_the_headers_of_get_without_the_body(client, path):
+    head, get = client.head(path), client.get(path)
+    assert (head.status_code, head.content) == (200, b"")
+    del head.headers["date"], get.headers["date"]
+    assert head.headers == get.headers
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "status"),
+    [
+        ("http://localhost:8000", "localhost:8000", 200),
+        ("HTTP://LocalHost:8000", "localhost:8000", 200),
+        ("https://localhost", "localhost", 200),
+        ("http://localhost:9000", "localhost:8000", 403),
+        ("http://evil.example", "localhost:8000", 403),
+        ("http://localhost.evil.example", "localhost", 403),
+        ("null", "localhost", 403),
+    ],
+)
+def test_the_origin_is_checked_where_the_browser_does_not_say_the_site(client, origin, host, status):
+    headers = {"origin": origin, "host": host}
+    assert client.post("/predict", json={"texts": []}, headers=headers).status_code == status
+    # What the browser says of the site is more exact: a proxy may have changed the Host.
+    headers["sec-fetch-site"] = "same-origin"
+    assert client.post("/predict", json={"texts": []}, headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"GET / HTTP/1.1\r\nhost localhost\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: localhost\r\nx: " + b"x" * 100_000,
+        b"POST /predict HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\nno length\r\n",
+    ],
+)
+def test_what_is_not_http_is_answered_like_any_other_mistake(client, said):
+    with connect(client) as connection:
+        connection.sendall(said)
+        head, _, body = read_all(connection).decode().partition("\r\n\r\n")
+    assert head.startswith("HTTP/1.1 400 ")
+    headers = dict(line.lower().split(": ", 1) for line in head.splitlines()[1:])
+    assert headers["content-type"] == "application/problem+json"
+    assert {name: headers[name] for name in HEADERS} == HEADERS
+    assert json.loads(body)["detail"] == "Invalid HTTP request received."
+
+
 def test_a_token_is_asked_for_where_there_is_one(model):
     with serving(model, ServiceSettings(token="s" * 16)) as client:
         for headers in ({}, {"authorization": "Bearer " + "x" * 16}, {"authorization": "s" * 16}):
@@ -447,6 +606,7 @@ def test_who_calls_this_machine_by_another_name_is_refused(client, host):
     [
         *("evil-localhost", "evil-localhost:8000", "notlocalhost", "localhost-evil", "localhost.evil"),
         *("127.0.0.1.evil.example", "evil-127.0.0.1", "localhost@evil.example", "[::2]"),
+        *("evil.example@127.0.0.1", "localhost/evil.example", "localhost?evil", "localhost:80:80", "::1"),
     ],
 )
 def test_a_name_that_only_looks_like_this_machine_is_refused(client, host):
@@ -494,14 +654,9 @@ def test_every_answer_forbids_what_the_page_does_not_need(client):
 
 def test_the_page_comes_from_the_package_alone_and_puts_no_text_in_as_markup(client):
     folder = Path(outsort.__file__).parent / "service" / "page"
-    for name, path in {
-        "index.html": "/",
-        "page.css": "/page.css",
-        "page.js": "/page.js",
-        "icon.svg": "/icon.svg",
-    }.items():
-        content = (folder / name).read_text(encoding="utf-8")
-        assert client.get(path).text == content
+    for path in folder.iterdir():
+        content = path.read_text(encoding="utf-8")
+        assert client.get("/" if path.name == "index.html" else f"/{path.name}").text == content
         assert "http" not in content.replace("http://www.w3.org/2000/svg", "")
         markup = ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(")
         assert [word for word in markup if word in content] == []
@@ -510,7 +665,7 @@ def test_the_page_comes_from_the_package_alone_and_puts_no_text_in_as_markup(cli
 # --- what is logged ------------------------------------------------------------------------------------
 
 
-def test_texts_are_never_logged(model, caplog):
+def test_texts_are_never_logged(model, caplog, capfd):
     caplog.set_level(logging.DEBUG)
     word = "zebracrossing"
 
@@ -523,6 +678,10 @@ def test_texts_are_never_logged(model, caplog):
         client.get(f"/{word}?q={word}")
         client.post("/score", params={"filename": f"{word}.csv", "text_column": word}, content=word.encode())
         client.post("/score", params={"filename": "t.csv"}, content=f"text\n{word}\n".encode())
+        # The reader warns of a formula without a result.
+        book = workbook(f"<row><c><v>{word}</v></c><c><f>1</f></c></row>".encode())
+        client.post("/score", params={"filename": "t.xlsx"}, content=book)
+    assert capfd.readouterr().err == ""
     ours = [record for record in caplog.records if not record.name.startswith("http")]  # the client's own
     logged = [record.getMessage() + str(record.exc_info) for record in ours]
     assert not [line for line in logged if word in line]
@@ -541,13 +700,14 @@ def command(model, tmp_path):
     model_file.save(model, path)
     started = []
 
-    def start(*arguments, token=None):
-        environment = {name: value for name, value in os.environ.items() if name != app.TOKEN_NAME}
+    def start(*arguments, token=None, **variables):
+        environment = {name: value for name, value in os.environ.items() if name != app.TOKEN_NAME} | variables
         process = subprocess.Popen(
             [sys.executable, "-m", "outsort", "serve", "--model", path, *arguments],
             stderr=subprocess.PIPE,
             text=True,
             env=environment | ({app.TOKEN_NAME: token} if token else {}),
+            start_new_session=True,
         )
         started.append(process)
         return process
@@ -577,6 +737,57 @@ def test_what_is_being_asked_is_answered_before_it_stops(command):
     assert answer.startswith("HTTP/1.1 200 ")
     assert "\nkey invoices,BPO," in answer
     assert process.wait(20) == 143
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="signals and process groups")
+def test_when_the_grace_period_is_over_it_ends_and_leaves_nothing(command, tmp_path):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    process = command("--port", "0", TMPDIR=str(temporary), OUTSORT_GRACE_SECONDS="1")
+    port, body = port_of(process), workbook(wide_rows(8000))
+    head = b"POST /score?filename=t.xlsx&to=csv HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n" % len(body)
+    with ExitStack() as stack:
+        for _ in range(6):
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+            connection.sendall(head + body)
+        wait_for(lambda: len(list(temporary.rglob("table.xlsx"))) == 6)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 143
+    said = [line[24:] for line in process.stderr.read().splitlines()]
+    assert said[0] == "ended with 6 requests in progress"
+    assert [line for line in said[1:] if not line.startswith("POST /score 503")] == []
+    wait_for(lambda: not is_running(process.pid))
+    assert list(temporary.iterdir()) == []
+
+
+def is_running(group):
+    """Whether a process of a group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere they are left to the system")
+def test_what_killed_services_left_is_removed_but_nothing_of_others(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    killed, other, linked = (tmp_path / f"outsort-serve-{name}" for name in ("killed", "other", "linked"))
+    elsewhere = tmp_path / "elsewhere"
+    for folder in (killed, other, elsewhere):
+        folder.mkdir()
+        (folder / "file").touch()
+    (killed / "lock").touch()
+    (elsewhere / "lock").touch()
+    linked.symlink_to(elsewhere)
+    with server.temporary_folder() as running:
+        assert Path(tempfile.gettempdir()) == running
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        with server.temporary_folder() as second:
+            assert set(tmp_path.iterdir()) == {running, second, other, elsewhere, linked}
+    assert set(tmp_path.iterdir()) == {other, elsewhere, linked}
+    assert len(list(elsewhere.iterdir())) == 2
 
 
 def refused(port):
@@ -616,13 +827,53 @@ def test_what_cannot_be_served_is_refused_at_once(command, arguments, token, sai
 
 def test_without_its_packages_it_says_what_to_install(outsort, monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
-    for name in ("app", "guard", "protocol"):
+    for name in ("app", "guard", "protocol", "server", "workers"):
         monkeypatch.delitem(sys.modules, f"outsort.service.{name}")
     monkeypatch.delattr("outsort.service.app")
     run = outsort("serve")
     assert run.code == 1
     assert "serve needs uvicorn" in run.err
     assert "pip install 'outsort[serve]'" in run.err
+
+
+# --- settings ------------------------------------------------------------------------------------------
+
+
+def test_environment_variables_set_the_limits(monkeypatch):
+    variables = {"TOKEN": "s" * 16, "MAX_FILE": "64MiB", "MAX_BODY": "1000", "WORKERS": "4", "GRACE_SECONDS": "2.5"}
+    for name, value in variables.items():
+        monkeypatch.setenv(f"OUTSORT_{name}", value)
+    given = {"token": "s" * 16, "max_file": 64 << 20, "max_body": 1000, "workers": 4, "grace_seconds": 2.5}
+    assert ServiceSettings.from_environment().model_dump() == ServiceSettings().model_dump() | given
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("OUTSORT_WORKERS", "0", "OUTSORT_WORKERS: '0' is not valid. Input should be greater than or equal to 1."),
+        ("OUTSORT_WORKERS", "many", "OUTSORT_WORKERS: 'many' is not valid. Input should be a valid integer"),
+        ("OUTSORT_MAX_FILE", "big", "OUTSORT_MAX_FILE: 'big' is not valid. could not parse value and unit"),
+        ("OUTSORT_MEMORY", "1MB", "OUTSORT_MEMORY: '1MB' is not valid. Input should be greater than"),
+        ("OUTSORT_ANSWER_SECONDS", "inf", "OUTSORT_ANSWER_SECONDS: 'inf' is not valid. Input should be less than"),
+        ("OUTSORT_ANSWER_SECONDS", "nan", "OUTSORT_ANSWER_SECONDS: 'nan' is not valid."),
+        ("OUTSORT_MAX_FILES", "1", "OUTSORT_MAX_FILES: is not a setting. Known are OUTSORT_TOKEN, OUTSORT_MAX_BODY, "),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_refused_by_name(outsort, monkeypatch, name, value, said):
+    monkeypatch.setenv(name, value)
+    run = outsort("serve")
+    assert run.code == 1
+    assert run.err.startswith(f"outsort: {said}")
+    assert run.err.count("\n") == 1
+
+
+def test_the_documents_list_each_setting_with_its_default():
+    text = (Path(__file__).parents[2] / "docs" / "serving.md").read_text(encoding="utf-8")
+    listed = dict(re.findall(r"^\| `(OUTSORT_\w+)` \| ([\w.]+) \|", text, re.MULTILINE))
+    assert listed.pop("OUTSORT_TOKEN") == "none"
+    given = ServiceSettings.model_validate({name.removeprefix("OUTSORT_").lower(): v for name, v in listed.items()})
+    assert given == ServiceSettings()
+    assert len(listed) + 1 == len(ServiceSettings.model_fields)
 
 
 # --- the description -----------------------------------------------------------------------------------

@@ -1,15 +1,18 @@
 """The page in a real browser: paste, drop, review, correct, download."""
 
 import csv
+import gzip
 import io
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import outsort
 from outsort import model_file
 from outsort.scoring import files
+from outsort.scoring.corrections import CORRECTED
 from outsort.service.app import key_of
 from outsort.service.guard import ServiceSettings
 from serving import serving
@@ -29,25 +32,32 @@ ODD = [
 
 @pytest.fixture
 def page(browser, client):
-    """A page that fails the test if it logs to the console or sends a request elsewhere."""
+    """A page that fails the test if it, or another tab, logs to the console or sends a request elsewhere."""
     yield from opened(browser, client)
 
 
-def opened(browser, client, **options):
+def opened(browser, client, script="", **options):
+    """Open the page in a browser of its own, after running a script in it."""
     context = browser.new_context(accept_downloads=True, **options)
-    page = context.new_page()
-    page.set_default_timeout(15_000)
+    context.set_default_timeout(15_000)
+    context.add_init_script(script)
     messages, requests = [], []
-    page.on("console", lambda message: messages.append(message.text) if message.type != "verbose" else None)
-    page.on("pageerror", lambda error: messages.append(str(error)))
-    page.on("request", lambda request: requests.append(request.url))
-    page.goto(str(client.base_url))
-    expect(page.locator("#model")).to_contain_text("Model")
+    context.on("console", lambda message: messages.append(message.text) if message.type != "verbose" else None)
+    context.on("weberror", lambda error: messages.append(str(error.error)))
+    context.on("request", lambda request: requests.append(request.url))
+    page = tab(context, client)
     page.messages = messages
     yield page
     context.close()
     assert messages == []
     assert [url for url in requests if not url.startswith((str(client.base_url), "blob:"))] == []
+
+
+def tab(context, client):
+    page = context.new_page()
+    page.goto(str(client.base_url))
+    expect(page.locator("#model")).to_contain_text("Model")
+    return page
 
 
 def paste(page, texts):
@@ -68,6 +78,18 @@ def drop(page, name, content):
         }""",
         [name, list(content)],
     )
+
+
+def sorted_file(page, name, texts):
+    """Drop a table of texts, and wait until it is sorted."""
+    drop(page, name, table(texts))
+    expect(page.locator("#source")).to_have_text(name)
+    expect(page.locator("#status")).to_contain_text("sorted")
+
+
+def state(page, place):
+    """Return what is said of the state of a row, to be expected."""
+    return expect(row(page, place).locator(".state"))
 
 
 def row(page, place):
@@ -101,6 +123,11 @@ def downloaded(page, button):
 def corrections(page):
     name, content = downloaded(page, "#save")
     assert name == "corrections.csv"
+    return records(content)
+
+
+def records(content):
+    """Return the rows of a CSV file by name."""
     return list(csv.DictReader(io.StringIO(content.decode(), newline="")))
 
 
@@ -215,11 +242,57 @@ def test_a_spreadsheet_is_dropped_reviewed_and_downloaded(page, model, tmp_path)
     assert list(rows[0]) == ["key", "text", "model_label", "label", "service_line", "reviewer", "decided_at"]
     assert all(row["decided_at"].endswith("Z") for row in rows)
 
-    files.score_file(tmp_path / "t.csv", tmp_path / "scored.csv", model)
-    assert downloaded(page, "#download") == ("tenders-scored.csv", (tmp_path / "scored.csv").read_bytes())
-    page.select_option("#format", "xlsx")
-    name, workbook = downloaded(page, "#download")
-    assert (name, workbook[:2]) == ("tenders-scored.xlsx", b"PK")
+    name, scored = downloaded(page, "#download")
+    assert name == "tenders-scored.csv"
+    files.score_file(tmp_path / "t.csv", tmp_path / "plain.csv", model)
+    expected = records((tmp_path / "plain.csv").read_bytes())
+    for answer in expected:
+        answer |= dict.fromkeys(CORRECTED, "")
+        for made in rows:
+            if made["text"] == answer["description"]:
+                answer |= {name: made[name] for name in ("label", "service_line", *CORRECTED)}
+    assert records(scored) == expected
+
+
+def test_a_file_without_corrections_is_downloaded_as_score_makes_it(page, model, tmp_path):
+    (tmp_path / "t.csv").write_bytes(table(ODD))
+    sorted_file(page, "t.csv", ODD)
+    files.score_file(tmp_path / "t.csv", tmp_path / "t-scored.csv", model)
+    assert downloaded(page, "#download") == ("t-scored.csv", (tmp_path / "t-scored.csv").read_bytes())
+
+
+READERS = {
+    "csv.gz": lambda raw: pd.read_csv(raw, compression="gzip"),
+    "csv": pd.read_csv,
+    "xlsx": pd.read_excel,
+    "jsonl": lambda raw: pd.read_json(raw, lines=True),
+    "parquet": pd.read_parquet,
+}
+
+
+def test_the_corrections_are_in_the_download_of_every_format(page):
+    # Of a table with columns of the same names as ours, packed, as users have them.
+    content = b"label,text,reviewer\nx,key invoices,Bob\ny,zzz,Eve\nz,key invoices,Joe\n"
+    drop(page, "t.csv.gz", gzip.compress(content))
+    expect(page.locator("#source")).to_have_text("t.csv.gz")
+    page.fill("#reviewer", "Ada")
+    page.focus("#list")
+    page.keyboard.press("k")
+    state(page, 0).to_have_text("corrected")
+    for style, read in READERS.items():
+        page.select_option("#format", "" if style == "csv.gz" else style)
+        name, raw = downloaded(page, "#download")
+        assert name == f"t-scored.{style}"
+        rows = read(io.BytesIO(raw)).astype(object)
+        rows = rows.where(rows.notna(), None)
+        assert rows[["label", "text", "reviewer"]].to_numpy().tolist() == [
+            ["x", "key invoices", "Bob"],
+            ["y", "zzz", "Eve"],
+            ["z", "key invoices", "Joe"],
+        ]
+        ours = rows[["outsort_label", "outsort_model_label", "outsort_reviewer"]].to_numpy().tolist()
+        assert ours == [["KPO", "BPO", "Ada"], ["BPO", None, None], ["KPO", "BPO", "Ada"]]
+        assert rows["outsort_decided_at"].notna().tolist() == [True, False, True]
 
 
 def test_what_was_corrected_on_the_page_teaches_the_next_model(page, browser, model, csv_file, outsort, tmp_path):
@@ -250,18 +323,293 @@ def test_what_was_corrected_on_the_page_teaches_the_next_model(page, browser, mo
             assert [shown(taught, place)[1] for place in range(2)] == list(unseen.values())
 
 
-def test_a_correction_can_be_undone(page):
-    paste(page, ["key invoices into sap", "zzz"])
-    before = row(page, 0).locator(".state").text_content()
+# --- undo -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", ["u", "Control+z", "Meta+z", "Backspace"])
+def test_each_key_takes_the_last_decision_back_and_goes_to_its_row(page, key):
+    paste(page, ["key invoices into sap", "zzz", "contract"])
+    before = [row(page, place).locator(".state").text_content() for place in range(3)]
     page.keyboard.press("k")
-    expect(page.locator("#row-0 .state")).to_have_text("corrected")
+    page.keyboard.press("k")
     page.keyboard.press("ArrowUp")
-    page.keyboard.press("b")
-    expect(page.locator("#row-0 .state")).to_have_text("confirmed")
-    page.keyboard.press("ArrowUp")
-    page.keyboard.press("u")
-    expect(page.locator("#row-0 .state")).to_have_text(before)
+    page.keyboard.press("n")  # the second row once more
+    state(page, 1).to_have_text("corrected")
+    expect(row(page, 2)).to_have_attribute("aria-selected", "true")
+
+    page.keyboard.press(key)
+    expect(row(page, 1)).to_have_attribute("aria-selected", "true")
+    expect(page.locator("#status")).to_contain_text("Undone: KPO")
+    page.keyboard.press(key)
+    expect(row(page, 1).locator(".state")).to_have_text(before[1])
+    page.keyboard.press(key)
+    expect(row(page, 0)).to_have_attribute("aria-selected", "true")
+    assert [row(page, place).locator(".state").text_content() for place in range(3)] == before
     expect(page.locator("#save")).to_be_disabled()
+    page.keyboard.press(key)
+    expect(page.locator("#status")).to_have_text("Nothing to undo.")
+
+
+def test_undo_shows_a_row_that_the_filter_hides(page):
+    paste(page, ["key invoices into sap", "zzz", "contract"])
+    page.get_by_role("radio", name="Review").check()
+    page.focus("#list")
+    page.keyboard.press("k")
+    page.get_by_role("radio", name="Review").focus()
+    page.fill("#find", "contract")
+    page.get_by_role("radio", name="All").check()
+    expect(page.locator("#list [role=option]:visible")).to_have_count(1)
+    page.keyboard.press("u")  # on a radio button
+    expect(page.locator("#find")).to_have_value("")
+    expect(row(page, 1)).to_have_attribute("aria-selected", "true")
+    state(page, 1).to_contain_text("review")
+
+
+@pytest.mark.parametrize("field", ["#find", "#reviewer"])
+def test_keys_edit_the_text_in_a_field_and_undo_no_decision(page, field):
+    paste(page, ["key invoices"])
+    page.keyboard.press("k")
+    page.click(field)
+    page.keyboard.type("up")
+    page.keyboard.press("Backspace")
+    expect(page.locator(field)).to_have_value("u")
+    page.keyboard.press("Control+z")
+    expect(page.locator("#corrected")).to_have_text("1")
+
+
+def test_a_correction_is_taken_away_by_the_same_label_and_that_can_be_undone(page):
+    paste(page, ["key invoices"])
+    page.click("#decide [value=KPO]")
+    page.select_option("#line", "legal_services")
+    page.click("#decide [value=KPO]")
+    state(page, 0).to_have_text("accepted")
+    for line, label in (("legal_services", "KPO"), ("", "KPO")):
+        page.click("#undo")
+        state(page, 0).to_have_text("corrected")
+        expect(page.locator("#line")).to_have_value(line)
+        expect(page.locator(f"#decide [value={label}]")).to_have_attribute("aria-pressed", "true")
+    page.click("#undo")
+    state(page, 0).to_have_text("accepted")
+    expect(page.locator("#undo")).to_be_disabled()
+
+
+def test_the_same_label_once_more_is_no_decision(page):
+    paste(page, ["key invoices", "zzz"])
+    page.click("#decide [value=KPO]")
+    page.select_option("#line", "legal_services")
+    page.focus("#list")
+    page.keyboard.press("k")
+    page.keyboard.press("ArrowUp")
+    expect(page.locator("#line")).to_have_value("legal_services")
+    page.keyboard.press("u")
+    expect(page.locator("#line")).to_have_value("")
+    page.keyboard.press("u")
+    state(page, 0).to_have_text("accepted")
+
+
+# --- what the browser keeps ---------------------------------------------------------------------------------
+
+TEXTS = ["key invoices into sap", "zzz", "contract"]
+
+
+def test_a_reload_keeps_file_answers_corrections_and_undo(page):
+    sorted_file(page, "tenders.csv", TEXTS)
+    answers = [shown(page, place) for place in range(3)]
+    page.fill("#reviewer", "Ada")
+    page.focus("#list")
+    page.keyboard.press("k")
+    page.keyboard.press("n")
+    expect(page.locator("#keeping")).to_have_text("Kept in this browser.")
+    before = downloaded(page, "#download"), corrections(page)
+
+    page.reload()
+    expect(page.locator("#source")).to_have_text("tenders.csv")
+    expect(page.locator("#corrected")).to_have_text("2")
+    expect(page.locator("#reviewer")).to_have_value("Ada")
+    assert (downloaded(page, "#download"), corrections(page)) == before
+    for last in (1, 0):
+        page.keyboard.press("u")
+        expect(row(page, last)).to_have_attribute("aria-selected", "true")
+    assert [shown(page, place) for place in range(3)] == answers
+
+
+def test_a_decision_is_kept_even_if_the_page_is_left_at_once(page):
+    paste(page, [f"zzz {i}" for i in range(10)])
+    page.on("dialog", lambda dialog: dialog.accept())
+    for n in range(10):
+        page.evaluate(f"document.querySelector('#row-{n} [value=KPO]').click(); location.reload()")
+        expect(page.locator("#status")).to_contain_text("sorted")
+        expect(page.locator("#corrected")).to_have_text(str(n + 1))
+
+
+def test_corrections_belong_to_the_content_of_a_file_and_not_to_its_name(page):
+    sorted_file(page, "tenders.csv", TEXTS)
+    page.keyboard.press("k")
+    sorted_file(page, "other.csv", [TEXTS[0], "yyy"])  # a text of both
+    expect(page.locator("#corrected")).to_have_text("0")
+    assert b"model_label" not in downloaded(page, "#download")[1]
+    page.focus("#list")
+    page.keyboard.press("n")
+    (made,) = corrections(page)
+    assert (made["text"], made["label"]) == (TEXTS[0], "NEITHER")
+
+    sorted_file(page, "renamed.csv", TEXTS)
+    (made,) = corrections(page)
+    assert (made["text"], made["label"]) == (TEXTS[0], "KPO")
+    drop(page, "renamed.csv", table([*TEXTS, "more"]))
+    expect(row(page, 3)).to_be_visible()
+    expect(page.locator("#corrected")).to_have_text("0")
+
+
+@pytest.mark.parametrize("way", ["list", "back", "reload"])
+def test_new_texts_can_be_undone(page, way):
+    sorted_file(page, "tenders.csv", TEXTS)
+    page.keyboard.press("k")
+    page.click("#again")
+    expect(page.locator("#results")).to_be_hidden()
+    if way == "reload":
+        page.reload()
+        expect(page.locator("#texts")).to_be_visible()
+    expect(page.locator("#kept li")).to_contain_text("1 correction")
+    if way == "back":
+        page.go_back()
+    else:
+        page.click("text=tenders.csv")
+    expect(page.locator("#source")).to_have_text("tenders.csv")
+    state(page, 0).to_have_text("corrected")
+    for _ in range(3):  # a hidden list has no height to divide by
+        page.click("#again")
+        page.set_viewport_size({"width": 900, "height": 700})
+        page.go_back()
+        expect(row(page, 0)).to_be_visible()
+
+
+def test_what_is_forgotten_is_gone(page):
+    sorted_file(page, "tenders.csv", TEXTS)
+    page.keyboard.press("k")
+    asked = []
+    for answer in ("dismiss", "accept"):
+        page.once("dialog", lambda dialog, answer=answer: (asked.append(dialog.message), getattr(dialog, answer)()))
+        expect(page.locator("#results")).to_be_visible()
+        page.click("#forget")
+    assert asked == ["Forget tenders.csv and 1 correction? This cannot be undone."] * 2
+    expect(page.locator("#texts")).to_be_visible()
+    expect(page.locator("#kept")).to_be_hidden()
+    page.reload()
+    expect(page.locator("#model")).to_contain_text("Model")
+    expect(page.locator("#kept")).to_be_hidden()
+    assert page.evaluate(STORED) == {"reviews": 0, "log": 0}
+    sorted_file(page, "tenders.csv", TEXTS)
+    expect(page.locator("#corrected")).to_have_text("0")
+
+
+def test_all_files_can_be_forgotten_at_once(page):
+    for name in ("one.csv", "two.csv"):
+        sorted_file(page, name, [name])
+        page.keyboard.press("k")
+    page.click("#again")
+    asked = []
+    page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.accept()))
+    page.click("#forget-all")
+    expect(page.locator("#kept")).to_be_hidden()
+    assert asked == ["Forget 2 files and 2 corrections? This cannot be undone."]
+    page.go_back()
+    expect(page.locator("#texts")).to_be_visible()
+
+
+#: How many items each object store has.
+STORED = """() => new Promise((resolve) => {
+    indexedDB.open("outsort").onsuccess = ({target: {result: database}}) => {
+        const stores = [...database.objectStoreNames], found = {}, transaction = database.transaction(stores);
+        for (const name of stores)
+            transaction.objectStore(name).count().onsuccess = ({target}) => { found[name] = target.result; };
+        transaction.oncomplete = () => resolve(found);
+    };
+})"""
+
+FAILURES = {
+    "blocked": "IDBFactory.prototype.open = () => { throw new DOMException('', 'SecurityError'); };"
+    "Object.defineProperty(window, 'sessionStorage', {get() { throw new DOMException('', 'SecurityError'); }});",
+    "private": "IDBFactory.prototype.open = function () { const request = {}; setTimeout(() => request.onerror()); "
+    "return request; };",
+    "file too large": "IDBObjectStore.prototype.put = () => { throw new DOMException('', 'QuotaExceededError'); };",
+    "full": "const add = IDBObjectStore.prototype.add; IDBObjectStore.prototype.add = function (value) "
+    "{ this.transaction.abort(); return add.call(this, value); };",
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_where_nothing_can_be_kept_nothing_is_lost_and_it_is_said_once(browser, client, failure):
+    for page in opened(browser, client, script=FAILURES[failure]):
+        sorted_file(page, "tenders.csv", TEXTS)
+        page.keyboard.press("k")
+        expect(page.get_by_role("alert")).to_contain_text("This browser does not keep the file and its corrections.")
+        expect(page.locator("#keeping")).to_have_text("Not kept in this browser.")
+        sorted_file(page, "other.csv", ["zzz"])
+        page.keyboard.press("k")
+        expect(page.locator("#corrected")).to_have_text("1")
+        expect(page.get_by_role("alert")).to_be_hidden()
+
+        # It goes on in this tab, and the browser asks before it is closed.
+        page.click("#again")
+        page.click("text=tenders.csv")
+        state(page, 0).to_have_text("corrected")
+        asked = []
+        page.once("dialog", lambda dialog, asked=asked: (asked.append(dialog.type), dialog.dismiss()))
+        page.evaluate("setTimeout(() => location.reload())")
+        page.wait_for_timeout(300)
+        assert asked == ["beforeunload"]
+        (made,) = corrections(page)
+        assert made["label"] == "KPO"
+
+
+def test_two_tabs_share_the_corrections_of_a_file(page, client):
+    sorted_file(page, "tenders.csv", TEXTS)
+    page.keyboard.press("k")
+    other = tab(page.context, client)
+    other.click("text=tenders.csv")
+    state(other, 0).to_have_text("corrected")
+    other.focus("#list")
+    other.keyboard.press("End")
+    other.keyboard.press("n")
+    state(page, 2).to_have_text("corrected")
+    page.keyboard.press("u")  # the last decision, whichever tab it is from
+    state(other, 2).not_to_have_text("corrected")
+    expect(other.locator("#corrected")).to_have_text("1")
+
+    # A file of this tab is offered in the other, until one forgets it.
+    sorted_file(page, "other.csv", ["zzz"])
+    other.click("#again")
+    expect(other.locator("#kept")).to_contain_text("other.csv")
+    other.get_by_role("button", name="Forget other.csv").click()
+    expect(page.locator("#texts")).to_be_visible()
+
+
+def test_what_one_tab_could_not_keep_stays_there_when_another_adds_to_it(page, client):
+    sorted_file(page, "tenders.csv", TEXTS)
+    other = tab(page.context, client)
+    other.click("text=tenders.csv")
+    expect(row(other, 2)).to_be_visible()
+    page.evaluate(f"() => {{ {FAILURES['full']} }}")
+    page.keyboard.press("k")
+    expect(page.get_by_role("alert")).to_contain_text("does not keep")
+    other.focus("#list")
+    other.keyboard.press("End")
+    other.keyboard.press("n")
+    state(page, 2).to_have_text("corrected")
+    assert [made["label"] for made in corrections(page)] == ["KPO", "NEITHER"]
+
+
+def test_a_file_that_changes_on_the_disk_is_downloaded_as_it_was_sorted(page, tmp_path):
+    path = tmp_path / "tenders.csv"
+    path.write_bytes(table(TEXTS))
+    page.set_input_files("#file", path)
+    expect(page.locator("#source")).to_have_text("tenders.csv")
+    path.unlink()
+    assert b"key invoices into sap" in downloaded(page, "#download")[1]
+
+
+# --- files and keys -----------------------------------------------------------------------------------------
 
 
 def test_a_file_without_a_usual_column_asks_which_it_is(page):

@@ -71,7 +71,7 @@ def score(
     output: Annotated[str, typer.Option("--output", "-o", help="File to write, - for stdout, or a folder.")],
     model: opt.ModelFile = None,
     text_column: opt.TextColumns = None,
-    prefix: Annotated[str | None, typer.Option(help="Prefix for added columns.")] = None,
+    prefix: opt.Prefix = None,
     read_as: opt.ReadAs = None,
     write_as: Annotated[
         str | None, typer.Option("--to", metavar=opt.FORMATS, help="Output format; default: by file name.")
@@ -82,6 +82,7 @@ def score(
     on_error: Annotated[
         opt.OnError, typer.Option(help="For rows that cannot be read: stop, or keep them with the reason.")
     ] = opt.OnError.STOP,
+    safe_for_excel: opt.SafeForExcel = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Read only the first N rows of each input.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Number of threads; default: one per core.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite existing outputs.")] = False,
@@ -110,6 +111,7 @@ def score(
         write_as=write_as,
         encoding=encoding,
         sheet=sheet,
+        safe_for_excel=safe_for_excel,
     )
     into_folder = len(inputs) > 1 or Path(output).is_dir() or output.endswith("/") or folder.is_pattern(inputs[0])
     if not into_folder:

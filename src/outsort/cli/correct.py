@@ -20,6 +20,7 @@ def review(
     read_as: opt.ReadAs = None,
     encoding: opt.Encoding = None,
     sheet: opt.Sheet = None,
+    safe_for_excel: opt.SafeForExcel = False,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the queue if it exists.")] = False,
 ) -> None:
@@ -44,6 +45,7 @@ def review(
         text_columns=text_column or (),
         weight_column=weight_column,
         options=ReadOptions(read_as=read_as, encoding=encoding, sheet=sheet),
+        safe_for_excel=safe_for_excel,
         seed=seed,
         force=force,
     )
@@ -57,7 +59,7 @@ def review(
 def merge(
     queues: Annotated[list[Path], typer.Argument(help="Queues with labels filled in.")],
     into: Annotated[Path, typer.Option(help="Table of labelled texts; created if missing.")],
-    reviewer: Annotated[str, typer.Option(help="Reviewer, where a queue does not name one.")] = "",
+    reviewer: opt.Reviewer = "",
     model: opt.ModelFile = None,
     text_column: opt.TextColumn = None,
     label_column: opt.LabelColumn = None,

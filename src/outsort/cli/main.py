@@ -6,17 +6,17 @@
 from __future__ import annotations
 
 import gc
-import os
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING, Annotated
+import warnings
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
 from outsort._version import __version__
-from outsort.cli import ask, correct, measure, serve, teach
-from outsort.errors import OutsortError
+from outsort.cli import ask, correct, measure, serve, streams, teach
+from outsort.errors import DataWarning, OutsortError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,17 +67,12 @@ for command in (
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; an error of ours becomes one message and exit code 1.
+    """Run the command line; an error of ours or of the system becomes one message and exit code 1.
 
     Args:
         arguments: the arguments after the program's name; None for those of the process.
     """
-    # A text may hold characters that the terminal's encoding lacks; that must not lose its row.
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            # Windows writes files in a code page that holds a few hundred letters; ours read back as UTF-8.
-            encoding = "utf-8" if os.name == "nt" and not stream.isatty() else None
-            stream.reconfigure(encoding=encoding, errors="backslashreplace")
+    streams.prepare()
     # Unwinding removes every half-written output before the process ends.
     for number in (signal.SIGINT, signal.SIGTERM):
         if threading.current_thread() is threading.main_thread():
@@ -85,14 +80,47 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Loading a model and its libraries makes many objects that live on: collecting garbage among them
     # again and again, and once more at the end, takes a fifth of a second.
     gc.set_threshold(100_000, 50, 50)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", DataWarning)
+        warnings.showwarning = _show_warning
+        _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> None:
     try:
-        # On Windows, Typer would take a text like "*.docx" or "$USER" for a pattern or a variable.
-        app(args=arguments, windows_expand_args=False)
+        try:
+            # On Windows, Typer would take a text like "*.docx" or "$USER" for a pattern or a variable.
+            app(args=arguments, windows_expand_args=False)
+        finally:
+            # Now, because an error at the end of the process could not be told.
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the output has enough.
+        sys.exit(1)
     except OutsortError as error:
         typer.echo(f"outsort: {error}", err=True)
         sys.exit(1)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        typer.echo(f"outsort: {where}{error.strerror or error}.", err=True)
+        sys.exit(1)
     finally:
         gc.freeze()
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Show a warning about the data as one line on stderr, and others as Python does."""
+    if issubclass(category, DataWarning):
+        typer.echo(str(message), err=True)
+    else:
+        (file or sys.stderr).write(warnings.formatwarning(message, category, filename, lineno, line))
 
 
 def _stopped(number: int, frame: FrameType | None) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from outsort.errors import DataError, raised_as
 from outsort.reporting.styles import AnswerFormat
 from outsort.tables import formats
 
@@ -60,7 +61,36 @@ TextColumns = Annotated[
     list[str] | None, typer.Option(help="Text column; repeat it to join several. Detected by its usual names.")
 ]
 ReadAs = Annotated[str | None, typer.Option("--from", metavar=FORMATS, help="Input format; default: by file name.")]
-Encoding = Annotated[str | None, typer.Option(help="Encoding of CSV input; detected by default.")]
+SafeForExcel = Annotated[
+    bool,
+    typer.Option(
+        "--safe-for-excel", help="In CSV and TSV, put an apostrophe before cells that spreadsheets take for formulas."
+    ),
+]
+
+
+def _known_encoding(name: str | None) -> str | None:
+    from outsort.files import is_encoding
+
+    if name is not None and not is_encoding(name):
+        raise typer.BadParameter(f"there is no encoding {name!r}: name one such as utf-8 or cp1252")
+    return name
+
+
+def _text(given: str | None) -> str | None:
+    # A shell hands over any bytes, which no output could hold.
+    try:
+        (given or "").encode()
+    except UnicodeEncodeError:
+        raise typer.BadParameter("is not valid UTF-8") from None
+    return given
+
+
+Prefix = Annotated[str | None, typer.Option(callback=_text, help="Prefix for added columns.")]
+Reviewer = Annotated[str, typer.Option(callback=_text, help="Reviewer, where a queue does not name one.")]
+Encoding = Annotated[
+    str | None, typer.Option(callback=_known_encoding, help="Encoding of CSV input; detected by default.")
+]
 Sheet = Annotated[str | None, typer.Option(help="Sheet of a workbook; default: the first.")]
 
 
@@ -116,7 +146,9 @@ def format_chosen(given: AnswerFormat | None) -> AnswerFormat:
 def _lines_of_stdin() -> list[str]:
     from outsort.files import decode
 
-    text, encoding = decode(sys.stdin.buffer.read(), "standard input")
+    with raised_as(DataError, "standard input: cannot be read", "Pass texts, or send some.", OSError):
+        raw = sys.stdin.buffer.read()
+    text, encoding = decode(raw, "standard input")
     _tell_encoding("standard input", encoding)
     lines = text.split("\n")
     # What follows the last line break is a line only if there is something there.

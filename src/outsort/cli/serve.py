@@ -16,14 +16,13 @@ def serve(
     """Serve an HTTP API and a page to classify, review and correct texts in a browser.
 
     If the environment variable OUTSORT_TOKEN is set, every client must send that token; otherwise the
-    service binds to this machine only.
+    service binds to this machine only. Other variables set limits: see docs/serving.md.
     """
-    import os
-
     from outsort.model_file import load
 
     try:
-        from outsort.service import app
+        from outsort.service import app, settings
     except ModuleNotFoundError as error:
         raise OutsortError(f"serve needs {error.name}; install it with pip install 'outsort[serve]'.") from None
-    app.serve(load(model), host, port, os.environ.get(app.TOKEN_NAME))
+    limits = settings.ServiceSettings.from_environment()
+    app.serve(load(model), host, port, limits)

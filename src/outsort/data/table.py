@@ -9,7 +9,7 @@ import pandas as pd
 from outsort.data.problems import listed
 from outsort.errors import DataError, OutputError
 from outsort.files import replacing
-from outsort.tables.base import SURPLUS, Dialect, ReadOptions, Rows
+from outsort.tables.base import SURPLUS, Dialect, ReadOptions, Rows, warn
 from outsort.tables.editing import EDITORS, Edits
 from outsort.tables.formats import format_of
 from outsort.tables.packing import packed_output, unpacked
@@ -63,7 +63,7 @@ def read_table(data: Path | str | pd.DataFrame, *, drop_surplus: bool = False) -
             problems += (
                 f"row {batch.numbers[place]} {why}"
                 for place, why in batch.faults.items()
-                if not (drop_surplus and why == SURPLUS)
+                if not (drop_surplus and why.startswith(SURPLUS))
             )
             cells += (row[: len(columns)] for row in batch.values(columns))
             numbers += batch.numbers
@@ -106,6 +106,8 @@ def write_edits(table: Table, path: Path, edits: Edits, before: bytes) -> None:
             writer = style.open_writer(stream, columns, {}, table.dialect)
             writer.write(Rows(columns, cells, range(2, len(cells) + 2), {}), {})
             writer.close()
+            for change in writer.changes:
+                warn(f"{path}: {change}")
 
 
 def _edited(frame: pd.DataFrame, edits: Edits) -> pd.DataFrame:

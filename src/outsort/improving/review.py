@@ -78,6 +78,7 @@ def review(
     text_columns: Sequence[str] = (),
     weight_column: str | None = None,
     options: ReadOptions | None = None,
+    safe_for_excel: bool = False,
     seed: int = 0,
     force: bool = False,
 ) -> Review:
@@ -92,6 +93,8 @@ def review(
         text_columns: the text columns, joined by a space; detected by their usual names when empty.
         weight_column: column to weight rows by.
         options: how to read the table, `ReadOptions()` when None.
+        safe_for_excel: put an apostrophe before cells of CSV that spreadsheets take for formulas; `merge`
+            knows the texts all the same.
         seed: random seed.
         force: overwrite the queue if it exists.
 
@@ -104,7 +107,7 @@ def review(
     candidates = read_candidates(scored, model, text_columns=text_columns, weight_column=weight_column, options=options)
     weights = None if weight_column is None else candidates.weights
     chosen = choose(model, candidates.texts, n, strategy, weights=weights, seed=seed)
-    n_too_long = write_queue(output, model, candidates, chosen, force=force)
+    n_too_long = write_queue(output, model, candidates, chosen, safe_for_excel=safe_for_excel, force=force)
     return Review(len(chosen) - n_too_long, len(candidates.texts), candidates.n_seen, n_too_long)
 
 
@@ -182,7 +185,15 @@ def _shown(text: str) -> str:
     return for_workbook(text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
-def write_queue(path: Path, model: Model, candidates: Candidates, chosen: NDArray[np.intp], *, force: bool) -> int:
+def write_queue(
+    path: Path,
+    model: Model,
+    candidates: Candidates,
+    chosen: NDArray[np.intp],
+    *,
+    safe_for_excel: bool = False,
+    force: bool,
+) -> int:
     """Write the chosen texts for a person to label; return how many were too long for a workbook.
 
     Raises:
@@ -190,7 +201,7 @@ def write_queue(path: Path, model: Model, candidates: Candidates, chosen: NDArra
     """
     is_workbook = check_queue(path, force=force)
     shown = [_shown(candidates.texts[i]) for i in chosen.tolist()]
-    fits = [k for k, text in enumerate(shown) if not is_workbook or len(text) <= workbook.MAX_CELL]
+    fits = [k for k, text in enumerate(shown) if not is_workbook or workbook.length(text) <= workbook.MAX_CELL]
     answers = predictions([shown[k] for k in fits], model)
     rows = [
         _row(p, int(candidates.n_rows[i]), float(candidates.weights[i]))
@@ -201,7 +212,7 @@ def write_queue(path: Path, model: Model, candidates: Candidates, chosen: NDArra
             _write_workbook(file, model, rows)
         else:
             # With the mark Excel takes it for UTF-8.
-            dialect = Dialect(newline="\r\n", encoding="utf-8-sig")
+            dialect = Dialect(newline="\r\n", encoding="utf-8-sig", safe_for_excel=safe_for_excel)
             writer = FORMATS["csv"].open_writer(file, COLUMNS, {}, dialect)
             writer.write(Rows(COLUMNS, rows, range(2, len(rows) + 2), {}), {})
             writer.close()
@@ -217,7 +228,7 @@ def _row(p: Prediction, n_rows: int, weight: float) -> list[Any]:
 
 
 def _write_workbook(file: IO[bytes], model: Model, rows: Sequence[Sequence[Any]]) -> None:
-    queue = workbook.Workbook(file, row_by_row=False)
+    queue = workbook.Workbook(file)
     wrapped = queue.book.add_format({"text_wrap": True, "valign": "top"})
     ask = queue.book.add_format({"bg_color": "#FFF7D6", "valign": "top", "border": 1, "border_color": "#D9C66B"})
     quiet = queue.book.add_format({"font_color": "#777777", "valign": "top"})

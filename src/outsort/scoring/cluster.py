@@ -25,6 +25,7 @@ from outsort.model_file import load, pack, unpack
 from outsort.scoring import files, folder, frames
 from outsort.scoring.folder import MANIFEST, batch_run
 from outsort.scoring.scorer import Scorer
+from outsort.tables.base import warn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -237,7 +238,9 @@ def score_files(
                 pure=False,
             )
             n_total = 0
-            for n_done, (job, n_rows) in enumerate(_results(client, run.missing, tasks), 1):
+            for n_done, (job, (n_rows, told)) in enumerate(_results(client, run.missing, tasks), 1):
+                for message in told:
+                    warn(message)
                 run.finish(job, n_rows)
                 n_total += n_rows
                 if progress:
@@ -250,10 +253,11 @@ def _absolute(path: Path | str) -> str:
     return os.path.abspath(path)  # noqa: PTH100 - keep links as given
 
 
-def _score_job(source: str, target: str, *, packed: bytes, version: str, options: Options) -> int:
+def _score_job(source: str, target: str, *, packed: bytes, version: str, options: Options) -> tuple[int, list[str]]:
     scorer = _scorer(packed, explain=options.explain, version=version)
     # `force`, because another worker may have written the output and been lost before it could report it.
-    return files.score_file(source, target, scorer, options=options, force=True)
+    told: list[str] = []
+    return files.score_file(source, target, scorer, options=options, force=True, tell=told.append), told
 
 
 def _schema(source: str, *, options: Options) -> list[tuple[str, str]]:

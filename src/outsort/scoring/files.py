@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from outsort.errors import OutputError
+from outsort.errors import DataError, OutputError
 from outsort.files import check_output, written_whole
 from outsort.model import Model
+from outsort.scoring.corrections import CORRECTED, Correction, corrected
 from outsort.scoring.scorer import Scorer, added_prefix, renamed, scorer_of
-from outsort.tables.base import Batch, Reader, ReadOptions
+from outsort.tables.base import Batch, Reader, ReadOptions, warn
 from outsort.tables.columns import find_text_columns
 from outsort.tables.formats import format_of
 from outsort.tables.packing import packed_output
@@ -38,6 +39,9 @@ class Options(ReadOptions):
         limit: read only this many rows of each file; None for all.
         workers: number of threads; None for one per core.
         write_as: name of the output format; None to use the output's suffix, or else the input's format.
+        safe_for_excel: put an apostrophe before cells of CSV and TSV that spreadsheets take for formulas.
+        corrections: what a person decided, by the place of the row, the first being 0; if there are any, the
+            columns `CORRECTED` are added as well.
     """
 
     text_columns: Sequence[str] = ()
@@ -46,6 +50,8 @@ class Options(ReadOptions):
     limit: int | None = None
     workers: int | None = None
     write_as: str | None = None
+    safe_for_excel: bool = False
+    corrections: Mapping[int, Correction] = field(default_factory=dict)
 
 
 def score_file(
@@ -56,6 +62,7 @@ def score_file(
     options: Options | None = None,
     force: bool = False,
     progress: Callable[[int, float], None] | None = None,
+    tell: Callable[[str], None] = warn,
 ) -> int:
     """Score every row of a file.
 
@@ -67,17 +74,20 @@ def score_file(
         options: how to read and score; `Options()` if None.
         force: replace the output if it exists.
         progress: called after each batch with the rows done and the fraction of the input read, 0 to 1.
+        tell: called with what was guessed, and with each kind of cell that was kept as text; a `DataWarning`
+            by default.
 
     Returns:
         The number of rows.
 
     Raises:
-        DataError: the input cannot be read; the message gives the row, if any. Nothing is written.
+        DataError: the input cannot be read, or the output's format cannot hold it; the message gives the row,
+            if any. Nothing is written.
         OutputError: the output exists (and not `force`), is the input, or cannot be written.
     """
     options = options or Options()
     scorer = scorer_of(model, workers=options.workers, explain=options.explain)
-    return score_one(scorer, str(source), str(output), options, force=force, progress=progress)
+    return score_one(scorer, str(source), str(output), options, force=force, progress=progress, tell=tell)
 
 
 def schema_of(source: str, options: Options) -> list[tuple[str, str]]:
@@ -117,6 +127,7 @@ def layout(source: Path | str, options: Options, added: Iterable[str]) -> Layout
     with opened(str(source), options) as table:
         columns = table.reader.head_columns
     names = find_text_columns(str(source), columns, options.text_columns)
+    added = [*added, *(CORRECTED if options.corrections else ())]
     return Layout(columns, names, added_prefix(columns, added, options.prefix))
 
 
@@ -128,12 +139,14 @@ def score_one(
     *,
     force: bool,
     progress: Callable[[int, float], None] | None,
+    tell: Callable[[str], None] = warn,
 ) -> int:
     """Score one file with an existing scorer; see `score_file`."""
     if output != "-":
         if source != "-" and Path(output).exists() and Path(output).samefile(source):
             raise OutputError(f"{output}: is the input. Name another output.")
         check_output(Path(output), force=force)
+    table, target = ("standard input" if source == "-" else source), ("stdout" if output == "-" else output)
     as_it_came = output == "-" and not options.write_as
     write_as, write_packing = (None, "") if as_it_came else format_of(output, options.write_as)
     with ExitStack() as stack:
@@ -143,27 +156,62 @@ def score_one(
         # JSON lines are passed through as they are; any other output format needs all keys up front.
         columns = [] if style.name == write_as.name == "jsonl" else reader.columns
         names = find_text_columns(source, reader.head_columns, options.text_columns)
-        prefix = added_prefix(reader.head_columns, scorer.added, options.prefix)
-        added = {prefix + name: kind for name, kind in scorer.added.items()}
+        kinds = scorer.added | (CORRECTED if options.corrections else {})
+        prefix = added_prefix(reader.head_columns, kinds, options.prefix)
+        # A key that comes late may be the name of an answer.
+        added_prefix(columns, kinds, prefix)
+        added = {prefix + name: kind for name, kind in kinds.items()}
         file = stack.enter_context(_output(output, force=force))
         packed = stack.enter_context(packed_output(file, write_packing, output))
-        writer = write_as.open_writer(packed, columns, added, reader.dialect)
+        dialect = replace(reader.dialect, safe_for_excel=options.safe_for_excel)
+        with _named(target):
+            writer = write_as.open_writer(packed, columns, added, dialect)
         n_rows = 0
-        for batch, new in _answered(scorer, _limited(reader, options.limit), names):
-            writer.write(batch, renamed(new, prefix))
+        for batch, new in _answered(scorer, _limited(reader, options.limit), names, table):
+            if options.corrections:
+                new = corrected(new, options.corrections, n_rows)
+            with _named(target):
+                writer.write(batch, renamed(new, prefix))
             n_rows += len(batch)
             if progress:
                 progress(n_rows, min(1.0, raw.tell() / size) if size else 1.0)
-        writer.close()
+        with _named(target):
+            writer.close()
+        _check_places(source, options.corrections, n_rows)
+    if reader.encoding == "cp1252" and not options.encoding:
+        tell(f"{table}: read as cp1252, because it is not UTF-8")
+    for change in writer.changes:
+        tell(f"{target}: {change}")
     return n_rows
 
 
-def _answered(scorer: Scorer, batches: Iterable[Batch], names: Sequence[str]) -> Iterator[tuple[Batch, Added]]:
+def _check_places(source: str, corrections: Mapping[int, Correction], n_rows: int) -> None:
+    beyond = max(corrections, default=0)
+    if corrections and beyond >= n_rows:
+        raise DataError(
+            f"{source}: has {n_rows:,} rows; the correction of row {beyond:,} (from 0) is for another file."
+        )
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Put the name of a file before what is wrong with its cells."""
+    try:
+        yield
+    except (DataError, OutputError) as error:
+        raise type(error)(f"{name}: {error}") from None
+
+
+def _answered(
+    scorer: Scorer, batches: Iterable[Batch], names: Sequence[str], source: str
+) -> Iterator[tuple[Batch, Added]]:
     """Score batches in order, reading ahead while the kernel runs without the GIL."""
     with ThreadPoolExecutor(1) as pool:
         waiting: deque[tuple[Batch, Any]] = deque()
         for batch in batches:
-            waiting.append((batch, pool.submit(scorer.columns, batch.texts(names), batch.faults)))
+            with _named(source):
+                texts = batch.texts(names)
+            waiting.append((batch, pool.submit(scorer.columns, texts, batch.faults)))
             if len(waiting) > 2:
                 scored, future = waiting.popleft()
                 yield scored, future.result()

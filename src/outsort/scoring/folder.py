@@ -171,6 +171,7 @@ def batch_run(
         "explain": options.explain,
         "limit": options.limit,
         "sheet": options.sheet,
+        "safe_for_excel": options.safe_for_excel,
     }
     run = Run(folder, _jobs(sources, folder, options), settings)
     if resume:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from outsort.model import Model
 from outsort.scoring.scorer import Scorer, added_prefix, renamed, scorer_of
 from outsort.tables.base import joined
-from outsort.tables.columns import find_text_columns
+from outsort.tables.columns import NoColumnError, find_text_columns
 from outsort.tables.parquet import arrow_texts
 
 if TYPE_CHECKING:
@@ -42,15 +43,19 @@ def score(
 
     Raises:
         DataError: there is no text column.
-        TypeError: `data` is not a table.
+        TypeError: `data` is not a table, and nothing that tables come from; the message names the way out.
     """
     scorer = scorer_of(model, workers=workers, explain=explain)
     names = [text_column] if isinstance(text_column, str) else list(text_column or ())
 
     def scored(table: Any) -> Any:  # noqa: ANN401
+        _check_table(table)
         columns = [str(c) for c in (table.column_names if hasattr(table, "column_names") else table.columns)]
-        chosen = find_text_columns("the table", columns, names)
-        texts = _texts(table, chosen)
+        try:
+            chosen = find_text_columns("the table", columns, names)
+        except NoColumnError as error:
+            raise NoColumnError(str(error).replace("--text-column", "text_column"), error.columns) from None
+        texts = _texts(table, columns, chosen)
         prefixed = renamed(scorer.columns(texts), added_prefix(columns, scorer.added, prefix))
         added = {name: values.tolist() for name, values in prefixed.items()}
         if hasattr(table, "assign"):
@@ -62,11 +67,29 @@ def score(
             table = table.append_column(name, column)
         return table
 
-    if hasattr(data, "columns"):
+    is_one = hasattr(data, "columns") or hasattr(data, "to_frame") or isinstance(data, (str, bytes, Mapping))
+    if is_one or not isinstance(data, Iterable):
         return scored(data)
-    if isinstance(data, (str, bytes)) or not hasattr(data, "__iter__"):
-        raise TypeError(f"expected a table or an iterable of tables, got {type(data).__name__}")
+    if isinstance(data, (list, tuple)):
+        for table in data:
+            _check_table(table)
     return map(scored, data)
+
+
+def _check_table(data: object) -> None:
+    """Raise TypeError, with the way out, unless this is a table of pandas or Arrow."""
+    if hasattr(data, "assign") or hasattr(data, "append_column"):
+        return
+    if hasattr(data, "to_frame"):
+        way = "pass series.to_frame('text'), or its texts to outsort.predict"
+    elif hasattr(data, "to_arrow"):
+        way = "pass table.to_arrow()"
+    elif isinstance(data, (str, bytes, Path)):
+        way = "outsort.predict takes texts, and outsort.score_file takes files"
+    else:
+        way = "make one of it, as in pandas.DataFrame({'text': texts})"
+    kind = type(data).__name__
+    raise TypeError(f"expected a table of pandas or Arrow, or an iterable of tables, got a {kind}: {way}")
 
 
 def _appended(frame: pd.DataFrame, types: Mapping[str, type], added: Mapping[str, list[Any]]) -> pd.DataFrame:
@@ -81,12 +104,11 @@ def _appended(frame: pd.DataFrame, types: Mapping[str, type], added: Mapping[str
     return pd.concat([frame, pd.DataFrame(new, index=frame.index)], axis=1)
 
 
-def _texts(table: Any, names: Sequence[str]) -> list[str] | pa.Array:  # noqa: ANN401
-    """Return the texts of a frame or an Arrow table, joined from the named columns."""
+def _texts(table: Any, columns: Sequence[str], names: Sequence[str]) -> list[str] | pa.Array:  # noqa: ANN401
+    """Return the texts of a frame or an Arrow table, joined from the named ones of its columns."""
     if not hasattr(table, "assign"):
         return arrow_texts(table, names)
-    columns = [
-        [None if missing else value for value, missing in zip(table[name], table[name].isna(), strict=True)]
-        for name in names
-    ]
-    return [joined(values) for values in zip(*columns, strict=True)]
+    # By place: what a frame calls a column need not be a string.
+    chosen = [table.iloc[:, columns.index(name)] for name in names]
+    values = [[None if missing else v for v, missing in zip(column, column.isna(), strict=True)] for column in chosen]
+    return [joined(row) for row in zip(*values, strict=True)]

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import json
 import logging
 import re
-import socket
+import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from queue import SimpleQueue
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import uvicorn
 from fastapi import Depends, FastAPI, Query, Request, Security
@@ -32,9 +31,8 @@ from outsort.labels import LABELS
 from outsort.model import Model
 from outsort.prediction import explanation_record, predict_explained, record
 from outsort.scoring import files as scoring_files
-from outsort.scoring import scorer
 from outsort.service import uploads
-from outsort.service.guard import Guard, ServiceSettings, busy, is_local, log, problem, too_slow
+from outsort.service.guard import SCRIPTS, Guard, busy, is_local, problem, too_slow
 from outsort.service.protocol import Protocol
 from outsort.service.schemas import (
     EXAMPLES,
@@ -54,10 +52,9 @@ from outsort.service.schemas import (
     T,
     problems,
 )
-
-if TYPE_CHECKING:
-    from starlette.types import Lifespan
-
+from outsort.service.server import Server, listen, temporary_folder
+from outsort.service.settings import ServiceSettings
+from outsort.service.workers import Workers
 
 #: Number of service lines listed in an explained answer, most probable first.
 N_LINES = 10
@@ -66,7 +63,7 @@ TOKEN_NAME, MIN_TOKEN = "OUTSORT_TOKEN", 16
 _PAGE = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
-    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    **{f"/{name}": (name, "text/javascript; charset=utf-8") for name in SCRIPTS},
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 
@@ -122,17 +119,19 @@ def create_app(
     settings = settings or ServiceSettings()
     texts_pool = Pool(settings.workers, settings.max_waiting)
     files_pool = Pool(settings.workers, settings.max_waiting // 4)
-    # Scorers are not thread-safe: each thread takes one from the queue.
-    scorers: SimpleQueue[scorer.Scorer] = SimpleQueue()
-    for _ in range(settings.workers):
-        scorers.put(_warm(scorer.Scorer(model, workers=1)))
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        with closing(texts_pool), closing(files_pool), closing(Workers(model, settings)) as app.state.workers:
+            yield
+
     app = FastAPI(
         title="outsort",
         version=__version__,
         summary="Classify descriptions of work as BPO (procedure, volume) or KPO (expertise, judgement).",
         docs_url=None,
         redoc_url=None,
-        lifespan=_closing(texts_pool, files_pool),
+        lifespan=lifespan,
         exception_handlers={AnyHTTPException: _http_error, RequestValidationError: _invalid},
     )
     # For OpenAPI only: the guard checks the token, before the body is read.
@@ -180,7 +179,8 @@ def create_app(
         """Score every row of a CSV, TSV, JSON lines, Parquet or Excel file, optionally .gz or .zst.
 
         Send the file as the body, or in the field `file` of a form. All columns are kept as they are; new
-        columns are appended.
+        columns are appended. A form may also hold `corrections`, a JSON file: a corrected row gets the
+        person's label and service line, and `model_label`, `reviewer` and `decided_at`, blank in all others.
         """
         file = await uploads.receive(request, folder, filename, read_as)
         options = scoring_files.Options(
@@ -191,8 +191,10 @@ def create_app(
             write_as=write_as,
             encoding=encoding,
             sheet=sheet,
+            corrections=file.corrections,
         )
-        output, layout = await files_pool.run(uploads.score, file, options, scorers, settings)
+        task = partial(uploads.score, file, options, settings.max_unpacked)
+        output, layout = await files_pool.run(request.app.state.workers.run, task)
         return uploads.stream(output, file, layout)
 
     @app.get("/model", dependencies=secured, responses=problems(401, 403, 421, 503), summary="Describe the model")
@@ -232,84 +234,57 @@ def create_app(
     return app
 
 
-def serve(model: Model, host: str = "127.0.0.1", port: int = 8000, token: str | None = None) -> None:
+def serve(model: Model, host: str = "127.0.0.1", port: int = 8000, settings: ServiceSettings | None = None) -> None:
     """Serve until stopped, then finish the requests in progress.
 
     Args:
         model: the model.
         host: the host name or address to bind.
         port: the port; 0 for any free port.
-        token: the token that clients must send, `MIN_TOKEN` or more characters; None, on a local address, for
-            no authentication.
+        settings: limits and access; `ServiceSettings()` if None. Its token, which an address that is not local
+            needs, has `MIN_TOKEN` or more characters.
 
     Raises:
         ServiceError: a token is needed or not valid, or the port is in use.
     """
-    if token is None and not is_local(host):
+    settings = settings or ServiceSettings()
+    if settings.token is None and not is_local(host):
         raise ServiceError(
             f"{host}: other machines can reach this address. Set a token in the environment variable {TOKEN_NAME}."
         )
-    if token is not None and not re.fullmatch(rf"[!-~]{{{MIN_TOKEN},}}", token):
+    if settings.token is not None and not re.fullmatch(rf"[!-~]{{{MIN_TOKEN},}}", settings.token):
         raise ServiceError(
             f"{TOKEN_NAME}: is not a valid token. Use {MIN_TOKEN} or more letters, digits and symbols, no spaces."
         )
-    settings = ServiceSettings(token=token)
-    with closing(listen(host, port)) as listener:
-        server = server_of(create_app(model, settings), settings)
+    with closing(listen(host, port)) as listener, temporary_folder() as folder:
+        server = server_of(create_app(model, settings), settings, folder)
         logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
         logging.getLogger("uvicorn").setLevel(logging.WARNING)
         # Its warnings quote the request.
         logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
         shown = f"[{host}]" if ":" in host else host
-        log.info("serving on http://%s:%d with model %s", shown, listener.getsockname()[1], model.fingerprint)
+        server.ready = f"serving on http://{shown}:{listener.getsockname()[1]} with model {model.fingerprint}"
         server.run(sockets=[listener])
 
 
-def server_of(app: FastAPI, settings: ServiceSettings) -> uvicorn.Server:
-    """Return a server for the service; pass its `run` the sockets to listen on."""
-    return uvicorn.Server(
-        uvicorn.Config(
-            app,
-            http=Protocol,
-            ws="none",
-            access_log=False,
-            log_config=None,
-            proxy_headers=False,
-            server_header=False,
-            limit_concurrency=4 * settings.max_requests,
-            timeout_graceful_shutdown=int(settings.upload_seconds + settings.answer_seconds),
-        )
-    )
+def server_of(app: FastAPI, settings: ServiceSettings, folder: Path | None = None) -> Server:
+    """Return a server for the service; pass its `run` the sockets to listen on.
 
-
-def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket.
-
-    Raises:
-        ServiceError: the port is in use, or the address cannot be bound.
+    Args:
+        app: the service.
+        settings: its settings.
+        folder: a folder to remove when the process is ended after the grace period.
     """
-    try:
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise ServiceError(f"{host}, port {port}: is already in use. Name another with --port.") from None
-        raise ServiceError(f"{host}, port {port}: cannot bind ({error.strerror}).") from None
 
+    def clean_up() -> None:
+        app.state.workers.close()
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
 
-def _warm(scorer: scorer.Scorer) -> scorer.Scorer:
-    """Compile the kernel before the first request needs it."""
-    scorer.columns(["data entry"])
-    return scorer
-
-
-def _closing(*pools: Pool) -> Lifespan[FastAPI]:
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        yield
-        for pool in pools:
-            pool.close()
-
-    return lifespan
+    config = uvicorn.Config(
+        app, http=Protocol, ws="none", access_log=False, log_config=None, proxy_headers=False, server_header=False
+    )
+    return Server(config, settings.grace_seconds, clean_up)
 
 
 def _static(content: bytes, media_type: str) -> Callable[[], Awaitable[Response]]:

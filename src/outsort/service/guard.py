@@ -6,24 +6,26 @@ import asyncio
 import hmac
 import json
 import logging
+import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from fastapi import HTTPException
 from fastapi.responses import Response
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 
+from outsort.service.settings import ServiceSettings
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 #: Paths that need no token: the page and its parts, which contain no secrets.
-OPEN = frozenset({"/", "/page.css", "/page.js", "/icon.svg", "/health", "/openapi.json"})
+SCRIPTS = ("page.js", "dom.js", "downloads.js", "list.js", "review.js", "service.js", "store.js")
+OPEN = frozenset({"/", "/page.css", "/icon.svg", "/health", "/openapi.json", *(f"/{name}" for name in SCRIPTS)})
 #: Seconds to go on reading from a client that sends too much, so that it gets to read the response.
 DRAIN_SECONDS = 5
 #: Headers of every response. The page loads nothing from other origins and cannot be embedded in them.
@@ -35,36 +37,9 @@ HEADERS = {
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }
+#: A Host header: a name or an address, and a port; group 1 is the name, group 2 an IPv6 address.
+_HOST = re.compile(r"(?:([\w.-]+)|\[([0-9a-fA-F:.]+)\])(?::\d*)?", re.ASCII)
 log = logging.getLogger("outsort.service")
-
-
-@dataclass(frozen=True)
-class ServiceSettings:
-    """Limits and access settings of the service.
-
-    Attributes:
-        token: bearer token that clients must send; None for no authentication.
-        local_only: without a token, answer only requests with a local Host header, to prevent DNS rebinding.
-        max_body: size limit of a request, in bytes, except for files.
-        max_file: size limit of a file, in bytes.
-        max_unpacked: size limit of a compressed file or a workbook once decompressed, in bytes.
-        max_requests: limit of concurrent requests; others get status 503.
-        workers: threads that answer texts, and as many again that score files.
-        max_waiting: limit of requests waiting for a thread; a quarter of it for files.
-        upload_seconds: time limit for receiving a request.
-        answer_seconds: time limit for computing an answer.
-    """
-
-    token: str | None = None
-    local_only: bool = True
-    max_body: int = 4 << 20
-    max_file: int = 32 << 20
-    max_unpacked: int = 128 << 20
-    max_requests: int = 64
-    workers: int = 2
-    max_waiting: int = 32
-    upload_seconds: float = 60
-    answer_seconds: float = 60
 
 
 def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, **members: object) -> Response:
@@ -92,7 +67,7 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: ServiceSettings) -> None:
         """Wrap `app`."""
         self._app, self._settings = app, settings
-        self._n_requests = 0
+        self._intake = _Intake(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
@@ -101,6 +76,10 @@ class Guard:
             return
         start = time.monotonic()
         status = 0
+        # The server leaves out the body of the response to a HEAD request.
+        method = scope["method"]
+        scope = {**scope, "method": "GET"} if method == "HEAD" else scope
+        body = self._body_of(scope, receive)
 
         async def send_noted(message: Message) -> None:
             nonlocal status
@@ -112,57 +91,53 @@ class Guard:
                 headers.setdefault("cache-control", "no-store")
             await send(message)
 
-        self._n_requests += 1
         try:
-            await self._answer(scope, receive, send_noted)
+            await self._answer(scope, body, send_noted)
         except ClientDisconnect:
             status = status or 499
         except Exception as error:  # noqa: BLE001 - its message may contain a text, so it must not get out
-            where = error.__traceback__
-            while where and where.tb_next:
-                where = where.tb_next
-            place = f"{where.tb_frame.f_code.co_filename}:{where.tb_lineno}" if where else "?"
-            log.error("%s at %s", type(error).__name__, place)
+            log.error("%s", described(error))
             if status:
                 raise _BrokenResponseError from None
             await problem(500, "Internal error; see the log of the service.")(scope, receive, send_noted)
         finally:
-            self._n_requests -= 1
+            self._intake.leave(body)
             # An unknown path could contain a text.
             path = getattr(scope.get("route"), "path", "(unknown)")
-            log.info("%s %s %d %.0f ms", scope["method"], path, status, 1000 * (time.monotonic() - start))
+            log.info("%s %s %d %.0f ms", method, path, status, 1000 * (time.monotonic() - start))
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _body_of(self, scope: Scope, receive: Receive) -> _Body:
+        settings = self._settings
+        limit = settings.max_file if scope["path"] == "/score" else settings.max_body
+        return _Body(receive, limit, settings.upload_seconds, self._intake)
+
+    async def _answer(self, scope: Scope, body: _Body, send: Send) -> None:
         headers = Headers(scope=scope)
-        limit = self._settings.max_file if scope["path"] == "/score" else self._settings.max_body
-        bounded = _BoundedBody(receive, limit, self._settings.upload_seconds)
         refusal = self._refusal(scope["path"], headers)
         length = headers.get("content-length", "0")[:20]
-        if refusal is None and length.isdecimal() and int(length) > limit:
-            refusal = too_large(limit)
+        if refusal is None and length.isdecimal() and int(length) > body.limit:
+            refusal = too_large(body.limit)
         if refusal is None:
-            await self._app(scope, bounded, send)
+            await self._app(scope, body, send)
             return
         if headers.get("expect", "").lower() != "100-continue":
-            await bounded.drain()
+            await body.drain()
         answer = problem(refusal.status_code, refusal.detail, refusal.headers)
-        await answer(scope, receive, send)
+        await answer(scope, body, send)
 
     def _refusal(self, path: str, headers: Headers) -> HTTPException | None:
-        settings = self._settings
-        if settings.local_only and not settings.token and not is_local(_host(headers.get("host", ""))):
+        token, host = self._settings.token, headers.get("host", "")
+        if not token and not is_local(_name(host)):
             detail = "Address this service as localhost or 127.0.0.1, or start it with a token."
             return HTTPException(421, detail, {"connection": "close"})
         if path in OPEN:
             return None
-        if headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+        if _is_of_another_page(headers, host):
             # Another site's page could not read the response, but could make a browser send many requests.
             detail = "Browsers may send requests from this service's own page only."
             return HTTPException(403, detail, {"connection": "close"})
-        if self._n_requests > settings.max_requests:
-            return busy()
-        given = headers.get("authorization", "").encode()
-        if settings.token and not hmac.compare_digest(given, f"Bearer {settings.token}".encode()):
+        scheme, _, given = headers.get("authorization", "").partition(" ")
+        if token and not (scheme.lower() == "bearer" and hmac.compare_digest(given.encode(), token.encode())):
             detail = "Send this service's token in the Authorization header, as 'Bearer TOKEN'."
             return HTTPException(401, detail, {"www-authenticate": "Bearer", "connection": "close"})
         return None
@@ -172,18 +147,62 @@ class _BrokenResponseError(Exception):
     """A response failed half-way; raised so that the server closes the connection."""
 
 
-class _BoundedBody:
-    """The body of a request; reading it raises an error if it is too large or too slow."""
+class _Intake:
+    """The bodies that are arriving, and the requests whose body has arrived."""
 
-    def __init__(self, receive: Receive, limit: int, seconds: float) -> None:
-        self._receive, self._limit = receive, limit
-        self._size = 0
+    def __init__(self, settings: ServiceSettings) -> None:
+        self._max_requests = settings.max_requests
+        #: Bytes that are kept for requests of which not all has arrived.
+        self._room = max(settings.max_requests * settings.max_body, 2 * settings.max_file)
+        self._arriving: dict[_Body, int] = {}
+        self._n_whole = 0
+
+    def note(self, body: _Body) -> None:
+        """Note that more of a body has arrived.
+
+        Slow clients take no place among the requests that are worked on. Nor can they take all the room:
+        when it is used up, those that hold more than the others get no more.
+
+        Raises:
+            HTTPException: there are too many requests, or too much of them.
+        """
+        if body.is_whole:
+            self._arriving.pop(body, None)
+            if self._n_whole >= self._max_requests:
+                raise busy()
+            self._n_whole += 1
+            body.is_counted = True
+            return
+        self._arriving[body] = body.size
+        total = sum(self._arriving.values())
+        if total > self._room and body.size * len(self._arriving) >= total:
+            raise busy()
+
+    def leave(self, body: _Body) -> None:
+        """Note that a request has been answered."""
+        self._arriving.pop(body, None)
+        self._n_whole -= body.is_counted
+
+
+class _Body:
+    """The body of a request; reading it raises an error if it is too large or too slow, or the service busy.
+
+    Attributes:
+        limit: its limit in bytes.
+        size: bytes that have arrived.
+        is_whole: whether all has arrived.
+        is_counted: whether it is one of the requests that are worked on.
+    """
+
+    def __init__(self, receive: Receive, limit: int, seconds: float, intake: _Intake) -> None:
+        self._receive, self.limit, self._intake = receive, limit, intake
+        self.size = 0
+        self.is_whole = self.is_counted = False
         self._seconds = seconds
         self._end = asyncio.get_running_loop().time() + seconds
-        self._whole = False
 
     async def __call__(self) -> Message:
-        if self._whole:
+        if self.is_whole:
             return await self._receive()
         try:
             async with asyncio.timeout_at(self._end):
@@ -192,23 +211,24 @@ class _BoundedBody:
             detail = f"The request did not arrive within {self._seconds:g} seconds. Send less, or faster."
             raise HTTPException(408, detail, {"connection": "close"}) from None
         self._note(message)
-        if self._size > self._limit:
+        if self.size > self.limit:
             await self.drain()
-            raise too_large(self._limit)
+            raise too_large(self.limit)
+        self._intake.note(self)
         return message
 
     async def drain(self) -> None:
         """Read the rest for a while: a client that is cut off while sending would not read the response."""
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
-                while not self._whole:
+                while not self.is_whole:
                     self._note(await self._receive())
         except TimeoutError:
             pass
 
     def _note(self, message: Message) -> None:
-        self._size += len(message.get("body", b""))
-        self._whole = message["type"] == "http.disconnect" or not message.get("more_body", False)
+        self.size += len(message.get("body", b""))
+        self.is_whole = message["type"] == "http.disconnect" or not message.get("more_body", False)
 
 
 def too_large(limit: int) -> HTTPException:
@@ -227,8 +247,31 @@ def busy() -> HTTPException:
     return HTTPException(503, "The service is busy. Try again in a second.", {"retry-after": "1"})
 
 
-def _host(header: str) -> str:
-    try:
-        return urlsplit(f"//{header}").hostname or ""
-    except ValueError:
-        return ""
+def described(error: BaseException) -> str:
+    """Return what an error is and where it was raised, without its message, which may contain a text."""
+    if isinstance(error, TaskError):
+        return str(error)
+    where = error.__traceback__
+    while where and where.tb_next:
+        where = where.tb_next
+    place = f"{where.tb_frame.f_code.co_filename}:{where.tb_lineno}" if where else "?"
+    return f"{type(error).__name__} at {place}"
+
+
+class TaskError(Exception):
+    """An error in another process, as `described` there."""
+
+
+def _name(host: str) -> str:
+    """Return the name or address in a Host header, "" if it is no such header."""
+    found = _HOST.fullmatch(host)
+    return (found[1] or found[2]) if found else ""
+
+
+def _is_of_another_page(headers: Headers, host: str) -> bool:
+    """Return whether a browser says that a page of another origin made it send the request."""
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site is None and origin is not None:
+        # Browsers send the former to HTTPS and to this machine only.
+        return origin.lower() not in (f"http://{host.lower()}", f"https://{host.lower()}")
+    return site in ("cross-site", "same-site")

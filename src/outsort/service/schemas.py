@@ -131,6 +131,10 @@ SENT_TYPES = (
 )
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _TABLE = f"lot,description\n007,{EXAMPLES[0]}\n008,{EXAMPLES[1]}\n"
+CORRECTIONS = (
+    "JSON: a list of objects with `rows` (places in the file, from 0), `label`, and optionally `service_line`, "
+    "`reviewer` and `decided_at`."
+)
 FILE_REQUEST = {
     "required": True,
     "content": {
@@ -140,7 +144,10 @@ FILE_REQUEST = {
             "schema": {
                 "type": "object",
                 "required": ["file"],
-                "properties": {"file": {"type": "string", "format": "binary"}},
+                "properties": {
+                    "file": {"type": "string", "format": "binary"},
+                    "corrections": {"type": "string", "format": "binary", "description": CORRECTIONS},
+                },
             }
         },
     },

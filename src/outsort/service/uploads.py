@@ -7,13 +7,11 @@ import json
 import re
 import shutil
 import tempfile
-import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
 from typing import IO, TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
@@ -22,16 +20,16 @@ from fastapi.responses import Response, StreamingResponse
 from starlette.datastructures import UploadFile
 
 from outsort.errors import DataError, OutputError
-from outsort.scoring import files, scorer
-from outsort.service.guard import too_slow
+from outsort.scoring import files
+from outsort.scoring.corrections import Correction
+from outsort.scoring.scorer import Scorer
+from outsort.service import corrections
 from outsort.tables.columns import NoColumnError
 from outsort.tables.formats import FORMATS, PACKINGS, Format, format_of, packed_suffix
 from outsort.tables.packing import unpacked
 
 if TYPE_CHECKING:
     from fastapi import Request
-
-    from outsort.service.guard import ServiceSettings
 
 #: Media types of tables and of packings, with the names of these.
 MEDIA_TYPES = {kind: style.name for style in FORMATS.values() for kind in style.media_types}
@@ -63,16 +61,18 @@ class Upload(NamedTuple):
         name: its name at the client, sanitised.
         style: its format.
         packing: "", gzip or zstd.
+        corrections: what a person decided about its rows, by place.
     """
 
     path: Path
     name: str
     style: Format
     packing: str
+    corrections: Mapping[int, Correction] = {}
 
 
 async def receive(request: Request, folder: Path, filename: str, read_as: str | None) -> Upload:
-    """Store the file of a request, from the body or the field `file` of a form.
+    """Store the file of a request, from the body or the field `file` of a form with `corrections`, if any.
 
     Args:
         request: the request.
@@ -87,13 +87,14 @@ async def receive(request: Request, folder: Path, filename: str, read_as: str | 
         raise HTTPException(415, "Content-Encoding is not supported. Send a compressed file as it is, as in x.csv.gz.")
     media_type = _plain_type(request.headers.get("content-type", ""))
     if media_type == "multipart/form-data":
-        async with request.form(max_files=1, max_fields=1) as form:
+        async with request.form(max_files=2, max_fields=1) as form:
             part = form.get("file")
             if not isinstance(part, UploadFile):
                 raise HTTPException(422, "The form has no file. Send it in the field 'file'.")
             file = _upload(folder, filename or part.filename or "", read_as, part.content_type or "")
             await asyncio.to_thread(_copy, part.file, file.path)
-        return file
+            decided = await corrections.receive(form.get("corrections"))
+        return file._replace(corrections=decided)
     file = _upload(folder, filename, read_as, media_type)
     with file.path.open("wb") as stored:
         async for chunk in request.stream():
@@ -128,43 +129,32 @@ def _copy(source: IO[bytes], path: Path) -> None:
         shutil.copyfileobj(source, stored)
 
 
-def score(
-    file: Upload, options: files.Options, scorers: SimpleQueue[scorer.Scorer], settings: ServiceSettings
-) -> tuple[Path, files.Layout]:
-    """Score a file within the limits of size and time.
+def score(file: Upload, options: files.Options, max_unpacked: int, scorer: Scorer) -> tuple[Path, files.Layout]:
+    """Score a file, in a process that can be ended.
 
     Returns:
         The path of the output, and the columns of the file.
 
     Raises:
         UnusableFileError: the file cannot be read.
-        HTTPException: 413 if it unpacks to too many bytes or takes too long.
+        HTTPException: 413 if it unpacks to too many bytes.
     """
-    end = time.monotonic() + settings.answer_seconds
-
-    def check_time(*_done: float) -> None:
-        if time.monotonic() > end:
-            raise too_slow(settings.answer_seconds)
-
-    scorer = scorers.get()
+    # What the libraries leave there when the process is ended goes with the folder.
+    tempfile.tempdir = str(file.path.parent)
     try:
-        source = _unpacked(file, settings.max_unpacked, check_time)
+        source = _unpacked(file, max_unpacked)
         style, packing = (options.write_as, "") if options.write_as else (file.style.name, file.packing)
         output = file.path.with_name(f"scored.{style}{packed_suffix(packing)}")
-        layout = files.layout(source, options)
-        files.score_file(source, output, scorer, options=options, progress=check_time)
-    except UnicodeError:
-        raise UnusableFileError(f"{file.name}: is not valid {options.encoding}.") from None
+        layout = files.layout(source, options, scorer.added)
+        files.score_file(source, output, scorer, options=options)
     except (DataError, OutputError) as error:
         message = re.sub(rf"{re.escape(str(file.path.parent))}/[\w.]+", lambda _: file.name, str(error))
         columns = error.columns if isinstance(error, NoColumnError) else None
         raise UnusableFileError(_of_http(message), columns) from None
-    finally:
-        scorers.put(scorer)
     return output, layout
 
 
-def _unpacked(file: Upload, limit: int, check_time: Callable[[], None]) -> Path:
+def _unpacked(file: Upload, limit: int) -> Path:
     """Return the path of the unpacked file, within `limit`: a small file can unpack to a huge one."""
     if file.style.name == "xlsx":
         # If it is not an archive, the reader will say so.
@@ -181,7 +171,6 @@ def _unpacked(file: Upload, limit: int, check_time: Callable[[], None]) -> Path:
             size += len(chunk)
             if size > limit:
                 raise _unpacks_to_more(limit)
-            check_time()
             stored.write(chunk)
     return target
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import datetime
 import json
-import re
+import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self, TypeAlias
@@ -17,6 +18,8 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self,
 from numpy.typing import NDArray
 
 from outsort.buffers import Utf8Column
+from outsort.errors import DataError, DataWarning
+from outsort.files import NOT_TEXT
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,14 +30,12 @@ if TYPE_CHECKING:
     #: Appended columns by name: shares from 0 to 1 of six decimals, float64 (n_rows,), or `Categorical`.
     Added = dict[str, NDArray[np.float64] | "Categorical"]
 
-#: Rows in a batch.
-BATCH_ROWS = 8192
+#: Rows in a batch; fewer where they hold more than so many bytes.
+BATCH_ROWS, BATCH_BYTES = 8192, 1 << 24
 #: Most characters in one cell or line; more means an open quote, or a bomb.
 MAX_CELL = 1 << 25
-#: The fault of a row of a workbook that holds data without a name.
+#: How the fault of a row of a workbook begins that holds data without a name.
 SURPLUS = "has cells beyond the header"
-#: What the error handler surrogateescape makes of bytes that are not text.
-NOT_TEXT = re.compile("[\udc80-\udcff]")
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Dialect:
             Excel takes UTF-8 without a mark for something else.
         sheet: the name of a workbook's sheet.
         schema: the Arrow schema of a Parquet file, or None.
+        safe_for_excel: put an apostrophe before cells of CSV and TSV that spreadsheets take for formulas.
         lost: what writing the table as it was read would lose, in words; "" for nothing.
     """
 
@@ -73,6 +75,7 @@ class Dialect:
     encoding: str = "utf-8"
     sheet: str = "outsort"
     schema: pa.Schema | None = None
+    safe_for_excel: bool = False
     lost: str = ""
 
 
@@ -80,7 +83,8 @@ class Batch(Protocol):
     """Some rows of a table.
 
     Attributes:
-        faults: place of each row that could not be read, and why; the row holds what there is of it.
+        faults: place of each row that could not be read, and why; the row holds what there is of it. Cells
+            beyond the header, which have no column, are told in the fault.
         numbers: n_rows row numbers as a spreadsheet shows them: the header is row 1, in every format.
     """
 
@@ -96,10 +100,7 @@ class Batch(Protocol):
         """Return the first n rows."""
 
     def values(self, columns: Sequence[str]) -> Iterable[list[Any]]:
-        """Return the rows as lists of values, in the order of all the reader's `columns`.
-
-        A row with more cells than the header keeps them.
-        """
+        """Return the rows as lists of values, one for each of all the reader's `columns`."""
 
     def texts(self, columns: Sequence[str]) -> BatchTexts:
         """Return the text of each row: the values of some columns, joined by a space."""
@@ -193,8 +194,15 @@ class Writer(Protocol):
     """A table being written to a binary stream that its owner closes.
 
     A class of this kind is made from the stream, the names of the columns that batches bring, the names
-    and Python types of the columns to append, and the `Dialect`.
+    and Python types of the columns to append, and the `Dialect`. Cells that the format cannot hold are
+    refused with a `DataError` or an `OutputError`, or kept as text.
+
+    Attributes:
+        changes: the cells kept as text, in words, when it is closed.
     """
+
+    @property
+    def changes(self) -> Sequence[str]: ...  # noqa: D102
 
     def write(self, batch: Batch, added: Added) -> None:
         """Write the rows of a batch with the appended columns, each as long as the batch."""
@@ -226,15 +234,48 @@ def joined(values: Iterable[Any]) -> str:
     return " ".join(v if isinstance(v, str) else str(v) for v in values if v is not None)
 
 
+def in_hexadecimal(text: str) -> str:
+    r"""Return a text with what is not text in hexadecimal, which every format can hold.
+
+    >>> print(in_hexadecimal(b"caf\xe9".decode("utf-8", "surrogateescape")))
+    caf\xe9
+    """
+    return NOT_TEXT.sub(lambda found: f"\\x{ord(found[0]) & 0xFF:02x}", text)
+
+
 def rows_of(added: Added) -> Iterator[tuple[Any, ...]]:
     """Yield the values of the appended columns row by row."""
     return zip(*(column.tolist() for column in added.values()), strict=True)
 
 
+def check_distinct(names: Sequence[str], format_name: str) -> None:
+    """Refuse columns of one name for a format that finds columns by name.
+
+    Raises:
+        DataError: two columns have the same name.
+    """
+    twice = [name for name, n in Counter(names).items() if n > 1]
+    if twice:
+        raise DataError(
+            f"the header has {', '.join(map(repr, twice))} more than once, and {format_name} would keep one column "
+            "of that name. Rename the others, or write CSV."
+        )
+
+
+def warn(message: str) -> None:
+    """Issue a `DataWarning`."""
+    warnings.warn(message, DataWarning, stacklevel=3)
+
+
+def beyond_header(cells: Sequence[object]) -> str:
+    """Return the cells beyond the header as part of the fault of their row."""
+    return str(plain_cell(cells)).encode("utf-8", "backslashreplace").decode()
+
+
 def plain_cell(value: object) -> object:
     """Return a value as a cell of text shows it: dates in ISO form, lists and objects as JSON."""
     if isinstance(value, (dict, list, tuple)):
-        return json.dumps(value, ensure_ascii=False, default=str)
+        return json.dumps(value, ensure_ascii=False, default=lambda inner: str(plain_cell(inner)))
     if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
         return value.isoformat()
     return value

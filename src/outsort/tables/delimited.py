@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,9 +16,20 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from outsort.errors import DataError
-from outsort.files import csv_cell, csv_record, delimiter_of, sniff_encoding
-from outsort.tables.base import BATCH_ROWS, MAX_CELL, NOT_TEXT, Categorical, Dialect, Rows, joined, plain_cell, rows_of
+from outsort.errors import DataError, raised_as
+from outsort.files import NOT_TEXT, csv_cell, csv_record, delimiter_of, is_encoding, sniff_encoding
+from outsort.tables.base import (
+    BATCH_ROWS,
+    MAX_CELL,
+    Categorical,
+    Dialect,
+    Rows,
+    beyond_header,
+    in_hexadecimal,
+    joined,
+    plain_cell,
+    rows_of,
+)
 from outsort.tables.records import Records, parse_prefix
 
 if TYPE_CHECKING:
@@ -91,12 +103,14 @@ class CsvReader:
     def __init__(self, source: str, stream: IO[bytes], options: ReadOptions) -> None:
         """Read the header."""
         self.source, self._keep = source, options.keep
-        self.encoding = options.encoding or sniff_encoding(stream)
         head = stream.read(1 << 16)
         stream.seek(0)
-        if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        if head.startswith(_OTHER_FORMATS):
             raise DataError(f"{source}: is a workbook or an archive, not CSV. Save it as CSV (UTF-8).")
-        start = head.decode(self.encoding, "replace")
+        self.encoding = _encoding_of(source, stream, head, options.encoding)
+        not_text = f"{source}: the header is not valid {self.encoding}"
+        with raised_as(DataError, not_text, _NAME_IT, UnicodeError):
+            start = head.decode(self.encoding, "replace")
         if not start.strip("\ufeff\0 \r\n\t"):
             raise DataError(f"{source}: is empty. It needs a header and rows.")
         self.delimiter = self._delimiter or delimiter_of(start.removeprefix("\ufeff"))
@@ -110,10 +124,11 @@ class CsvReader:
         self._stream = stream
         self._read_text(self.encoding)
         try:
-            self.columns: list[str] = next(self._reader, [])
-        except csv.Error as error:
-            self.close()
-            raise DataError(f"{source}: the header cannot be read as CSV ({error}).") from None
+            not_csv, hint = f"{source}: the header cannot be read as CSV", "Is a quote left open?"
+            with raised_as(DataError, not_text, _NAME_IT, UnicodeError), raised_as(DataError, not_csv, hint, csv.Error):
+                self.columns: list[str] = next(self._reader, [])
+            if NOT_TEXT.search("".join(self.columns)):
+                raise DataError(f"{not_text}. {_NAME_IT}")
         except BaseException:
             self.close()
             raise
@@ -123,8 +138,7 @@ class CsvReader:
 
     def _read_text(self, encoding: str) -> None:
         """Read the stream as text from its current position."""
-        # Bytes that are no text come through as lone surrogates, by which their row is found.
-        self._text = io.TextIOWrapper(self._stream, encoding, errors="surrogateescape", newline="")
+        self._text = io.TextIOWrapper(self._stream, encoding, errors=_ESCAPE, newline="")
         self._parse_lines(())
 
     def _parse_lines(self, before: Sequence[str]) -> None:
@@ -171,7 +185,8 @@ class CsvReader:
         self, records: list[list[str]], faults: dict[int, str], numbers: Sequence[int], lines: list[str] | None
     ) -> Rows:
         for place in faults:
-            records[place] += [""] * (len(self.columns) - len(records[place]))
+            cells = list(map(in_hexadecimal, records[place]))
+            records[place] = cells + [""] * (len(self.columns) - len(cells))
         if lines is None:
             return Rows(self.columns, records, numbers, faults)
         return LineRows(self.columns, records, numbers, faults, lines, self.delimiter)
@@ -217,10 +232,16 @@ class CsvReader:
                 self._raise(number + len(records) + 1, why)
                 faults[len(records)] = why
                 records.append([self._lines.first_of_broken_record().rstrip("\r\n")])
+            except UnicodeError as error:
+                why = f"is not valid {self.encoding} ({error})"
+                raise DataError(f"{self.source}, row {number + len(records) + 1} {why}. {_NAME_IT}") from None
         return records, faults
 
-    def _odd_rows(self, records: Sequence[Sequence[str]], number: int) -> dict[int, str]:
-        """Return the places of rows with too many or too few cells, NUL bytes, or bytes that are no text."""
+    def _odd_rows(self, records: Sequence[list[str]], number: int) -> dict[int, str]:
+        """Return the places of rows with too many or too few cells, NUL bytes, or bytes that are no text.
+
+        Cells beyond the header go from the row to what is said of it.
+        """
         n_cells = len(self.columns)
         odd_length = {len(cells) for cells in records} - {0, n_cells}
         together = "".join(chain.from_iterable(records))
@@ -230,19 +251,52 @@ class CsvReader:
             for place, cells in enumerate(records):
                 why = ""
                 if cells and len(cells) != n_cells:
-                    why = f"has {len(cells)} cells where the header has {n_cells}"
+                    why = f"has {len(cells)} cell{'s' * (len(cells) != 1)} where the header has {n_cells}"
                 elif odd_text and any("\0" in cell for cell in cells):
                     why = "holds a NUL byte"
                 elif odd_text and any(NOT_TEXT.search(cell) for cell in cells):
                     why = f"is not valid {self.encoding}"
                 if why:
                     self._raise(number + place + 1, why)
-                    faults[place] = why
+                    surplus = f": {beyond_header(cells[n_cells:])}" if len(cells) > n_cells else ""
+                    faults[place] = why + surplus
+                    del cells[n_cells:]
         return faults
 
     def _raise(self, row: int, why: str) -> None:
         if not self._keep:
             raise DataError(f"{self.source}, row {row} {why}. Fix it, or pass --on-error keep.")
+
+
+def _encoding_of(source: str, stream: IO[bytes], head: bytes, given: str | None) -> str:
+    """Return the encoding of a stream: the one given, where there is one."""
+    if given is None:
+        return sniff_encoding(stream)
+    if not is_encoding(given):
+        raise DataError(f"{source}: there is no encoding {given!r}. Name one such as utf-8 or cp1252, or none.")
+    if codecs.lookup(given).name in ("utf-8", "utf-8-sig"):
+        # The mark is no part of the first name, and is skipped only where there is one.
+        return "utf-8-sig" if head.startswith(codecs.BOM_UTF8) else "utf-8"
+    return given
+
+
+#: What files of other formats begin with: workbooks, archives, compressed files, Parquet.
+_OTHER_FORMATS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd", b"PAR1")
+_NAME_IT = "Name its --encoding."
+_ESCAPE = "outsort.escape"
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    """Decode bytes that are no text as lone surrogates, by which their row is found.
+
+    As surrogateescape does, which leaves out bytes that UTF-16 may have and UTF-8 may not.
+    """
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "".join(chr(0xDC00 + byte) for byte in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error(_ESCAPE, _escape)
 
 
 class TsvReader(CsvReader):
@@ -292,6 +346,7 @@ def records_as_written(text: str, delimiter: str) -> Iterator[tuple[str, list[st
 class CsvWriter:
     """CSV in the delimiter, line ends and encoding of its dialect."""
 
+    changes = ()
     #: None for that of the dialect.
     _delimiter_of_format: str | None = None
 
@@ -300,6 +355,7 @@ class CsvWriter:
         self._stream, self._columns = stream, columns
         self._delimiter = self._delimiter_of_format or dialect.delimiter
         self._newline = dialect.newline
+        self._is_safe = dialect.safe_for_excel
         self._is_utf8 = dialect.encoding in ("utf-8", "utf-8-sig")
         # Incremental: the mark comes once.
         self._encoder = codecs.getincrementalencoder(dialect.encoding)("surrogateescape")
@@ -307,7 +363,7 @@ class CsvWriter:
 
     def write(self, batch: Batch, added: Added) -> None:
         """Write rows; one that came as a line goes out as that line with the new cells appended."""
-        if isinstance(batch, (PlainBatch, LineRows)) and added and self._is_utf8:
+        if isinstance(batch, (PlainBatch, LineRows)) and added and self._is_utf8 and not self._is_safe:
             records = batch.records
             if records.delimiter == self._delimiter:
                 self._stream.write(self._extended(records, added))
@@ -323,7 +379,7 @@ class CsvWriter:
         self._stream.write(self._encoder.encode(text))
 
     def _line(self, values: Sequence[object]) -> str:
-        return csv_record(map(plain_cell, values), self._delimiter) + self._newline
+        return csv_record(map(self._plain, values), self._delimiter) + self._newline
 
     def _extended(self, records: Records, added: Added) -> bytes:
         codes: list[NDArray[Any]] = []
@@ -331,13 +387,26 @@ class CsvWriter:
         for column in added.values():
             if isinstance(column, Categorical):
                 codes.append(column.codes + len(cells))
-                cells += (csv_cell(value, self._delimiter) for value in column.values)
+                cells += (csv_cell(self._plain(value), self._delimiter) for value in column.values)
             else:
                 codes.append(column)
         return records.extended(codes, cells, self._newline)
+
+    def _plain(self, value: object) -> object:
+        """Return a value as it is written, guarded against spreadsheets that would run it if that is asked for."""
+        plain = plain_cell(value)
+        if self._is_safe and isinstance(plain, str) and plain.startswith(_FORMULA_STARTS):
+            return plain if _NUMBER.fullmatch(plain) else f"'{plain}"
+        return plain
 
 
 class TsvWriter(CsvWriter):
     """Tab-separated values."""
 
     _delimiter_of_format = "\t"
+
+
+#: What a cell begins with that a spreadsheet may take for a formula: the full-width signs in East Asian Excel.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+#: A number, which runs nothing.
+_NUMBER = re.compile(r"[+-]?[\d.,]*\d([eE][+-]?\d+)?%?", re.ASCII)

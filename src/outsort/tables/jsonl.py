@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import json
+import math
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from functools import cached_property, partial
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from outsort.errors import DataError
-from outsort.tables.base import BATCH_ROWS, MAX_CELL, NOT_TEXT, Dialect, Rows, joined, rows_of
+from outsort.files import NOT_TEXT
+from outsort.tables.base import (
+    BATCH_ROWS,
+    MAX_CELL,
+    Dialect,
+    Rows,
+    check_distinct,
+    in_hexadecimal,
+    joined,
+    plain_cell,
+    rows_of,
+)
 
 if TYPE_CHECKING:
     from outsort.tables.base import Added, Batch, ReadOptions
@@ -74,7 +89,7 @@ class JsonlReader:
                     if not self._keep:
                         raise DataError(f"{self.source}, line {number} {why}. Fix it, or pass --on-error keep.")
                     faults[len(lines)] = why
-                lines.append(json.dumps(content) if why else line)
+                lines.append(_json(content) if why else line)
                 objects.append(content)
                 numbers.append(number + 1)
                 if len(lines) == BATCH_ROWS:
@@ -97,13 +112,49 @@ def _keys(batches: Iterable[JsonlRows]) -> list[str]:
 
 def _parsed(line: str) -> tuple[str, dict[str, Any]]:
     """Return what is wrong with a line, "" for nothing, and its object, or one that holds the line."""
+    why = ""
     try:
-        content = json.loads(line)
+        content = _decode(line)
+        if not isinstance(content, dict):
+            why = "is not a JSON object"
+        elif NOT_TEXT.search(line):
+            why = "is not valid UTF-8"
+        elif _SURROGATE.search(line) and NOT_TEXT.search(json.dumps(content, ensure_ascii=False, default=str)):
+            why = "holds half of a surrogate pair, which is no text"
     except (ValueError, RecursionError) as error:
-        return f"is not valid JSON ({error})", {"line": line}
-    if not isinstance(content, dict):
-        return "is not a JSON object", {"line": line}
-    return ("is not valid UTF-8", {"line": line}) if NOT_TEXT.search(line) else ("", content)
+        why = f"is not valid JSON ({error})"
+    return why, {"line": in_hexadecimal(line)} if why else content
+
+
+#: The escape of a surrogate, which is mostly one of a pair.
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        twice = next(name for name, n in Counter(name for name, _ in pairs).items() if n > 1)
+        raise ValueError(f"the key {twice!r} comes twice")
+    return content
+
+
+def _number(digits: str) -> float | Decimal:
+    """Return a number as a float, if it is one.
+
+    Raises:
+        ValueError: its exponent has some twenty digits.
+    """
+    number = float(digits)
+    if repr(number) == digits:
+        return number
+    try:
+        exact = Decimal(digits)
+    except InvalidOperation:
+        raise ValueError(f"the number {digits} cannot be read") from None
+    return number if Decimal(repr(number)) == exact else exact
+
+
+_decode = json.JSONDecoder(object_pairs_hook=_distinct, parse_float=_number).decode
 
 
 class JsonlWriter:
@@ -113,31 +164,61 @@ class JsonlWriter:
         self,
         stream: IO[bytes],
         columns: Sequence[str],
-        added: Mapping[str, type],  # noqa: ARG002 - each row names its own
+        added: Mapping[str, type],
         dialect: Dialect,  # noqa: ARG002 - there is only one
     ) -> None:
         """Write nothing yet: there is no header."""
+        check_distinct([*columns, *added], "JSON Lines")
         self._stream, self._columns = stream, columns
+        self._n_not_finite = 0
+
+    @property
+    def changes(self) -> Sequence[str]:
+        """See `base.Writer`."""
+        n = self._n_not_finite
+        return [f"{n:,} rows with NaN or infinite numbers, which JSON lacks, kept as text"] if n else []
 
     def write(self, batch: Batch, added: Added) -> None:
         """Write rows."""
         new = (dict(zip(added, values, strict=True)) for values in rows_of(added)) if added else None
         if isinstance(batch, JsonlRows):
-            rows = zip(batch.lines, batch.cells, new or [{}] * len(batch), strict=True)
-            lines = [_spliced(line, content, more) for line, content, more in rows]
+            rows = zip(batch.lines, batch.cells, batch.numbers, new or [{}] * len(batch), strict=True)
+            lines = [_spliced(*row) for row in rows]
         else:
             values = zip(batch.values(self._columns), new or [{}] * len(batch), strict=True)
-            lines = [_json(dict(zip(self._columns, row, strict=False)) | more) for row, more in values]
-        self._stream.write("".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
+            lines = [self._line(dict(zip(self._columns, row, strict=True)) | more) for row, more in values]
+        self._stream.write("".join(f"{line}\n" for line in lines).encode())
 
     def close(self) -> None:
         """Nothing is left."""
 
+    def _line(self, content: Mapping[str, object]) -> str:
+        try:
+            return _json(content)
+        except ValueError:
+            self._n_not_finite += 1
+            return _json(_finite(content))
+
 
 def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, default=lambda inner: str(plain_cell(inner)))
 
 
-def _spliced(line: str, content: Mapping[str, Any], more: Mapping[str, Any]) -> str:
+def _finite(value: object) -> object:
+    """Return a value with each number that JSON lacks as text."""
+    if isinstance(value, dict):
+        return {name: _finite(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(inner) for inner in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _spliced(line: str, content: Mapping[str, Any], number: int, more: Mapping[str, Any]) -> str:
+    if not content.keys().isdisjoint(more):
+        taken = min(content.keys() & more.keys())
+        raise DataError(
+            f"line {number - 1} of the input has the key {taken!r}, which the first lines lack. "
+            "Name a --prefix for new columns."
+        )
     head = line.rstrip().removesuffix("}").rstrip()
     return f"{head}{', ' if content and more else ''}{_json(more)[1:]}"

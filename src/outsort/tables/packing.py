@@ -2,11 +2,12 @@
 
 import gzip
 import io
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
-from outsort.errors import DataError, first_line
+from outsort.errors import COPY_AGAIN, DataError, raised_as
 
 #: How many times its size a packed file may unpack to; below so many bytes it does not matter.
 _MAX_GROWTH, _GROWTH_ASKED = 300, 1 << 28
@@ -38,10 +39,9 @@ class _Bounded(io.RawIOBase):
         return self._unpacked.seek(offset, whence)
 
     def readinto(self, buffer: Any) -> int:  # noqa: ANN401
-        try:
+        damaged = f"{self._source}: is damaged, or not compressed"
+        with raised_as(DataError, damaged, COPY_AGAIN, OSError, EOFError, ValueError, zlib.error):
             content = self._unpacked.read(len(buffer))
-        except (OSError, EOFError, ValueError) as error:
-            raise DataError(f"{self._source}: is damaged ({first_line(error)}).") from None
         buffer[: len(content)] = content
         self._size += len(content)
         check_growth(self._source, self._size, self._packed.tell())

@@ -6,13 +6,14 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
+from outsort.errors import DataError, raised_as
 from outsort.files import open_binary
 from outsort.tables.base import ReadOptions
-from outsort.tables.formats import FORMATS, Format, format_of
+from outsort.tables.formats import Format, format_of
 from outsort.tables.packing import unpacked
 
 if TYPE_CHECKING:
@@ -38,18 +39,16 @@ def opened(source: str, options: ReadOptions) -> Iterator[Opened]:
     """Open a table to be read as the options say, for as long as the block lasts.
 
     Args:
-        source: the file; - for standard input, which is CSV unless the options say otherwise.
+        source: the file; - for standard input. What comes through a pipe is CSV unless its name or the options
+            say otherwise.
         options: how to read it.
 
     Raises:
         DataError: it cannot be read, with the row where there is one; also while iterating.
     """
-    is_stdin = source == "-"
-    name = "standard input" if is_stdin else source
-    with _stream(source) as raw:
-        style, packing = (
-            (FORMATS["csv"], "") if is_stdin and not options.read_as else format_of(source, options.read_as)
-        )
+    name = "standard input" if source == "-" else source
+    with _stream(source, name) as raw:
+        style, packing = format_of(source, options.read_as or ("csv" if _is_nameless(source) else None))
         stream = unpacked(name, raw, packing) if packing else raw
         with closing(style.open_reader(name, stream, options)) as reader:
             yield Opened(raw, reader, style)
@@ -66,14 +65,30 @@ def count_rows(path: Path) -> int:
 
 
 @contextmanager
-def _stream(source: str) -> Iterator[IO[bytes]]:
-    """Open a file, or standard input on disk, because some formats must be read twice."""
+def _stream(source: str, name: str) -> Iterator[IO[bytes]]:
+    """Open a file, or keep on disk what comes through a pipe, because some formats must be read twice."""
     if source == "-":
-        with tempfile.TemporaryFile() as spool:
-            shutil.copyfileobj(sys.stdin.buffer, spool)
-            spool.seek(0)
+        with _spooled(sys.stdin.buffer, name) as spool:
             yield spool
         return
     hint = "Name a table with a text column, or files by a pattern such as 'folder/*.csv'."
-    with open_binary(Path(source), hint=hint) as file:
-        yield file
+    with (
+        open_binary(Path(source), hint=hint) as file,
+        nullcontext(file) if file.seekable() else _spooled(file, name) as raw,
+    ):
+        yield raw
+
+
+@contextmanager
+def _spooled(stream: IO[bytes], name: str) -> Iterator[IO[bytes]]:
+    with tempfile.TemporaryFile() as spool:
+        with raised_as(DataError, f"{name}: cannot be read", "Name a file, or send one.", OSError):
+            shutil.copyfileobj(stream, spool)
+        spool.seek(0)
+        yield spool
+
+
+def _is_nameless(source: str) -> bool:
+    """Return whether a source has no name that could tell its format, as <(...) of a shell has none."""
+    path = Path(source)
+    return not path.suffix and (source == "-" or path.parts[:2] == ("/", "dev") or not path.is_file())

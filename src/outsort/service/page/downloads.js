@@ -1,0 +1,49 @@
+// What can be downloaded of a review.
+
+import { $, element, setStatus, showError } from "./dom.js";
+import { MAX_EXPLAINED, explain, explained, score } from "./service.js";
+
+/** Download what `make` makes of a review: the content, and the name of the file. */
+export async function download(from, make) {
+  const { decisions } = from;
+  $("alert").hidden = true;
+  try {
+    const [blob, name] = await make(from, $("reviewer").value.trim());
+    const link = element("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    if (from.decisions === decisions) from.hasUnsaved = false;
+    setStatus(`${name} downloaded.`);
+  } catch (error) {
+    setStatus("");
+    showError(error.message);
+  }
+}
+
+/** The file, with the answers and the corrections. */
+export async function scoredFile(from, reviewer) {
+  setStatus("Preparing the file …", true);
+  const corrections = from.corrected().map(({ rows, label, line, at }) => {
+    return { rows, label, service_line: line, reviewer, decided_at: at };
+  });
+  const response = await score(from, $("format").value || (from.pasted ? "csv" : ""), corrections);
+  const name = /filename\*=utf-8''(\S+)/.exec(response.headers.get("content-disposition"))[1];
+  return [await response.blob(), decodeURIComponent(name)];
+}
+
+/** The corrections alone, for `outsort merge`, which matches rows by the key and by the unchanged text. */
+export async function correctionsFile(from, reviewer) {
+  const corrections = from.corrected();
+  const texts = corrections.map(({ text }) => text);
+  for (let i = 0; i < texts.length; i += MAX_EXPLAINED) await explain(texts.slice(i, i + MAX_EXPLAINED));
+  const cells = [["key", "text", "model_label", "label", "service_line", "reviewer", "decided_at"]];
+  for (const { text, modelLabel, label, line, at } of corrections) {
+    cells.push([explained.get(text).key, text, modelLabel, label, line, reviewer, at]);
+  }
+  const csv = cells.map((row) => row.map(quoted).join(",")).join("\r\n") + "\r\n";
+  return [new Blob([csv], { type: "text/csv" }), "corrections.csv"];
+}
+
+const quoted = (cell) => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);

@@ -1,0 +1,318 @@
+// The rows of a review: the list, and the details of the selected one.
+//
+// Texts are inserted as text nodes, never as markup. The list is virtualised: only the visible rows are in the
+// document, and their explanations are fetched when they become visible.
+
+import { $, count, element, lineName, percent, setStatus } from "./dom.js";
+import { Review } from "./review.js";
+import { MAX_EXPLAINED, explain, explained, info } from "./service.js";
+
+/** Least log-odds of a word for a weak, medium and strong tint. */
+const TINTED_FROM = [0.1, 0.5, 1.5];
+/** Limit of characters per text in the list. */
+const MAX_SHOWN = 300;
+/** Extra rows in the document above and below the visible ones. */
+const SPARE = 6;
+
+export let review = new Review({}); // what is shown
+let view = []; // indices in its rows of the rows in the list
+let active = -1; // index in `view` of the selected row
+
+/** Show another review, or the same one with other rows. */
+export function present(shown) {
+  review = shown;
+  nodes.forEach(outdate);
+  showAll();
+}
+
+/** Return the index in the rows of the selected one; undefined if there is none. */
+export const selected = () => view[active];
+
+/** Select a row, also one that the filter hides. */
+export function select(row) {
+  if (!view.includes(row)) showAll();
+  activate(view.indexOf(row));
+}
+
+/** Select the row that many steps down the list, or the last or first. */
+export const move = (steps) => activate(Math.min(view.length - 1, Math.max(0, active + steps)));
+
+/** Return how many rows fit in the list. */
+export const pageSize = () => Math.max(1, Math.floor($("list").clientHeight / height) - 1);
+
+/** Show what changed in the review. */
+export function update() {
+  redraw();
+  tally();
+}
+
+const KINDS = {
+  all: () => true,
+  review: (row) => row.decision === "review" && !correctionOf(row),
+  BPO: (row) => row.label === "BPO",
+  KPO: (row) => row.label === "KPO",
+  corrected: (row) => Boolean(correctionOf(row)),
+};
+
+export const correctionOf = (row) => review.corrections.get(row.text);
+
+export function counts() {
+  const found = Object.fromEntries(Object.keys(KINDS).map((kind) => [kind, 0]));
+  for (const row of review.rows) for (const kind in KINDS) if (KINDS[kind](row)) found[kind]++;
+  return found;
+}
+
+/** Select the rows for the list; a row that is corrected stays until the next call. */
+function applyFilter() {
+  const kind = KINDS[document.querySelector("[name=show]:checked").value];
+  const wanted = $("find").value.trim().toLowerCase();
+  view = [];
+  review.rows.forEach((row, i) => {
+    if (kind(row) && (!wanted || row.text.toLowerCase().includes(wanted))) view.push(i);
+  });
+  $("empty").hidden = view.length > 0;
+  $("list").scrollTop = 0;
+  activate(view.length ? 0 : -1);
+}
+
+/** Show all rows in the list. */
+function showAll() {
+  document.querySelector("[name=show][value=all]").checked = true;
+  $("find").value = "";
+  applyFilter();
+}
+
+const nodes = [];
+const outdate = (node) => (node.dataset.state = "");
+let height = 0;
+
+function nodeOfRow() {
+  const node = element("div", "row");
+  node.setAttribute("role", "option");
+  const quick = element("span", "quick");
+  quick.setAttribute("aria-hidden", "true"); // mouse shortcuts; the same is possible by keyboard and in the details
+  for (const [label, shown] of [["BPO", "B"], ["KPO", "K"], ["NEITHER", "N"]]) {
+    const button = element("button", "", shown);
+    button.type = "button";
+    button.tabIndex = -1;
+    button.value = label;
+    button.title = label === "NEITHER" ? "Neither" : label;
+    quick.append(button);
+  }
+  node.append(element("span", "words"), element("span", "prediction"), element("span", "more"), quick);
+  return node;
+}
+
+function draw() {
+  if ($("results").hidden) return; // nothing can be measured
+  if (!height) {
+    const node = nodeOfRow();
+    $("canvas").append(node);
+    height = node.offsetHeight;
+    node.remove();
+  }
+  $("canvas").style.height = `${view.length * height}px`;
+  const first = Math.max(0, Math.floor($("list").scrollTop / height) - SPARE);
+  const n = Math.ceil($("list").clientHeight / height) + 2 * SPARE;
+  while (nodes.length < n) {
+    nodes.push(nodeOfRow());
+    $("canvas").append(nodes.at(-1));
+  }
+  // A row always gets the same node for its position, so that scrolling only fills new rows.
+  nodes.forEach((node, i) => {
+    const index = first + ((((i - first) % nodes.length) + nodes.length) % nodes.length);
+    node.hidden = index >= view.length || index >= first + n;
+    if (!node.hidden) fill(node, index);
+  });
+  explainSoon();
+}
+
+function fill(node, index) {
+  const row = review.rows[view[index]];
+  const correction = correctionOf(row);
+  const known = explained.get(row.text);
+  node.setAttribute("aria-selected", index === active);
+  const state = [view[index], index, correction?.label, correction?.line, Boolean(known)].join();
+  if (node.dataset.state === state) return;
+  node.dataset.state = state;
+  node.id = `row-${index}`;
+  node.dataset.index = index;
+  node.setAttribute("aria-posinset", index + 1);
+  node.setAttribute("aria-setsize", view.length);
+  node.setAttribute("aria-label", `${spoken(row)}. ${row.text.slice(0, MAX_SHOWN) || "empty"}`);
+  node.style.transform = `translateY(${index * height}px)`;
+  const [words, prediction, more, quick] = node.children;
+  words.replaceChildren(...tinted(row.text, known?.words, MAX_SHOWN));
+  prediction.replaceChildren(...answerOf(row));
+  const [name, word, reason] = stateOf(row);
+  const shown = element("span", `state ${name}`, word);
+  if (reason) shown.append(element("span", "wide-only", `: ${reason}`));
+  more.replaceChildren(element("span", "line", lineOf(row)), shown);
+  for (const button of quick.children) button.classList.toggle("on", button.value === correction?.label);
+}
+
+function answerOf(row) {
+  const label = correctionOf(row)?.label;
+  const badge = (name) => element("span", `badge ${name.toLowerCase()}`, name === "NEITHER" ? "Neither" : name);
+  const figure = element("data", "", percent(row.p));
+  figure.value = row.p;
+  if (!label || label === row.label) return [badge(row.label), figure];
+  return [badge(label), element("span", "was soft", row.label)];
+}
+
+/** Return the state of a row: CSS class, text, and the reason for review. */
+function stateOf(row) {
+  const correction = correctionOf(row);
+  if (correction) return ["corrected", correction.label === row.label ? "confirmed" : "corrected", ""];
+  return row.decision === "review" ? ["review", "review", row.reason] : ["accept", "accepted", ""];
+}
+
+function lineOf(row) {
+  const correction = correctionOf(row);
+  return correction ? lineName(correction.line, "no line chosen") : lineName(row.line);
+}
+
+export function spoken(row) {
+  const correction = correctionOf(row);
+  const [, word, reason] = stateOf(row);
+  if (correction) return `${correction.label}, ${word}`;
+  return `${row.label}, ${percent(row.p)}, ${lineName(row.line)}, ${word} ${reason}`.trim();
+}
+
+/** Split a text into nodes, with words tinted by their log-odds. Positions are in code points, as in Python. */
+function tinted(text, words, limit = Infinity) {
+  if (!text.trim()) return [element("i", "soft", "empty")];
+  if (!words) return [text.length > limit ? `${text.slice(0, limit)}…` : text];
+  const characters = Array.from(limit < Infinity ? text.slice(0, 2 * limit) : text);
+  const end = Math.min(characters.length, limit);
+  const parts = [];
+  let at = 0;
+  for (const word of words) {
+    const strength = TINTED_FROM.filter((least) => Math.abs(word.log_odds) >= least).length;
+    if (word.start < at || word.end > end || !strength) continue;
+    if (word.start > at) parts.push(characters.slice(at, word.start).join(""));
+    const name = `t ${word.log_odds > 0 ? "kpo" : "bpo"} s${strength}`;
+    parts.push(element("span", name, characters.slice(word.start, word.end).join("")));
+    at = word.end;
+  }
+  parts.push(characters.slice(at, end).join("") + (end < characters.length ? "…" : ""));
+  return parts;
+}
+
+let soon = 0, explaining = false;
+
+function explainSoon() {
+  clearTimeout(soon);
+  soon = setTimeout(async () => {
+    if (explaining) return;
+    const shown = nodes.filter((node) => !node.hidden).map((node) => review.rows[view[node.dataset.index]]?.text);
+    const texts = shown.filter((text) => text?.trim() && !explained.has(text)).slice(0, MAX_EXPLAINED);
+    if (!texts.length) return;
+    explaining = true;
+    // Tints are optional: do not show an error if they cannot be fetched.
+    const done = await explain(texts).then(() => true, () => false);
+    explaining = false;
+    if (done && texts.some((text) => explained.has(text))) redraw();
+  }, 60);
+}
+
+function redraw() {
+  draw();
+  detail();
+}
+
+/** Select a row and scroll it into view. */
+export function activate(index) {
+  active = index;
+  const list = $("list");
+  if (index >= 0 && height) {
+    const top = index * height;
+    if (top < list.scrollTop) list.scrollTop = top;
+    if (top + height > list.scrollTop + list.clientHeight) list.scrollTop = top + height - list.clientHeight;
+  }
+  redraw();
+  tally();
+  if (index >= 0) list.setAttribute("aria-activedescendant", `row-${index}`);
+  else list.removeAttribute("aria-activedescendant");
+}
+
+function tally() {
+  const found = counts();
+  for (const input of document.querySelectorAll("[name=show]")) {
+    input.nextElementSibling.querySelector("b").textContent = count(found[input.value]);
+  }
+  $("corrected").textContent = count(review.corrections.size);
+  $("save").disabled = review.corrections.size === 0;
+  $("undo").disabled = review.decisions.length === 0;
+  for (const label of ["BPO", "KPO"]) {
+    document.querySelector(`.bar .${label.toLowerCase()}`).style.flexGrow = found[label];
+  }
+}
+
+// --- the details -----------------------------------------------------------------------------------
+
+function detail() {
+  const row = review.rows[view[active]];
+  $("detail").hidden = !row;
+  if (!row) return;
+  const known = explained.get(row.text);
+  const correction = correctionOf(row);
+  const label = correction?.label ?? row.label;
+  $("answer").replaceChildren(...answerOf(row), element("span", "", lineOf(row)));
+  const [name, word, reason] = stateOf(row);
+  $("answer").append(element("span", `state ${name}`, reason ? `to ${word}: ${reason}` : word));
+  $("full").replaceChildren(...tinted(row.text, known?.words));
+  for (const button of $("decide").querySelectorAll("[value]")) {
+    button.setAttribute("aria-pressed", button.value === correction?.label);
+  }
+  fillLines(label, known, correction);
+  const facts = [];
+  if (row.neither != null) facts.push(["Probability of neither", percent(row.neither)]);
+  if (known) {
+    const other = row.label === "BPO" ? "KPO" : "BPO";
+    facts.push([`Terms for ${row.label}`, known.for.map((item) => item.term).join(", ") || "none"]);
+    facts.push([`Terms for ${other}`, known.against.map((item) => item.term).join(", ") || "none"]);
+  }
+  $("why").replaceChildren(...facts.flatMap(([term, fact]) => [element("dt", "", term), element("dd", "", fact)]));
+}
+
+/** List the service lines of a label, the most probable ones first. */
+function fillLines(label, known, correction) {
+  const lines = info.service_lines[label] ?? [];
+  $("of-line").hidden = !correction || !lines.length;
+  if ($("of-line").hidden) return;
+  const likely = (known?.service_lines ?? []).map((item) => item.service_line).filter((l) => lines.includes(l));
+  const options = [...likely, ...lines.filter((line) => !likely.includes(line))];
+  $("line").replaceChildren(new Option("not chosen", ""), ...options.map((line) => new Option(lineName(line), line)));
+  $("line").value = correction.line;
+}
+
+/** Select the next row to review, wrapping around at the end. */
+export function nextToReview() {
+  for (let step = 1; step <= view.length; step++) {
+    const index = (active + step) % view.length;
+    if (KINDS.review(review.rows[view[index]])) return activate(index);
+  }
+  setStatus("Nothing left to review.");
+}
+
+$("filter").addEventListener("change", applyFilter);
+let typing = 0;
+$("find").addEventListener("input", () => {
+  clearTimeout(typing);
+  typing = setTimeout(applyFilter, 120);
+});
+
+let drawing = 0;
+$("list").addEventListener("scroll", () => {
+  drawing ||= requestAnimationFrame(() => {
+    drawing = 0;
+    draw();
+  });
+});
+
+new ResizeObserver(() => {
+  height = 0;
+  nodes.forEach(outdate);
+  draw();
+}).observe($("list"));

@@ -1,0 +1,169 @@
+"""Processes that score files, and are ended when they take too long or too much memory."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, cast
+
+from fastapi import HTTPException
+
+from outsort.model import Model
+from outsort.scoring.scorer import Scorer
+from outsort.service.guard import TaskError, described, log, too_slow
+from outsort.service.schemas import T
+from outsort.service.settings import ServiceSettings
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import SpawnProcess
+
+#: Started anew, as on every system: a fork would copy what the threads of the service have locked.
+_CONTEXT = multiprocessing.get_context("spawn")
+
+
+class Workers:
+    """Processes that each run one task at a time with a scorer; any that has to be ended is replaced."""
+
+    def __init__(self, model: Model, settings: ServiceSettings) -> None:
+        """Start the processes, without waiting for them."""
+        self._seconds = settings.answer_seconds
+        self._workers = [_Worker(model, settings.memory) for _ in range(settings.workers)]
+        self._idle: SimpleQueue[_Worker] = SimpleQueue()
+        for worker in self._workers:
+            threading.Thread(target=self._enlist, args=[worker], daemon=True).start()
+
+    def _enlist(self, worker: _Worker) -> None:
+        try:
+            worker.start()
+        finally:
+            self._idle.put(worker)
+
+    def run(self, task: Callable[[Scorer], T]) -> T:
+        """Run a task, which can be pickled, as can its result, and return this.
+
+        Raises:
+            HTTPException: it takes too much time or memory, or raised this itself.
+            TaskError: it raised anything else.
+        """
+        worker = self._idle.get()
+        try:
+            worker.start()
+            return worker.run(task, self._seconds)
+        finally:
+            self._enlist(worker)
+
+    def close(self) -> None:
+        """End all processes, whatever they do."""
+        for worker in self._workers:
+            worker.close()
+
+
+class _Worker:
+    def __init__(self, model: Model, memory: int) -> None:
+        self._model, self._memory = model, memory
+        self._lock, self._closed = threading.Lock(), False
+        self._process: SpawnProcess | None = None
+
+    def start(self) -> None:
+        """Start the process, unless it is running or there are to be no more."""
+        with self._lock:
+            if self._process or self._closed:
+                return
+            self._connection, theirs = _CONTEXT.Pipe()
+            with theirs:
+                process = _CONTEXT.Process(target=_work, args=(theirs, self._model, self._memory))
+                process.start()
+            self._process = process
+
+    def run(self, task: Callable[[Scorer], T], seconds: float) -> T:
+        """Run a task; see `Workers.run`. Afterwards, the process may have to be started again."""
+        try:
+            self._connection.send(task)
+            if not self._connection.poll(seconds):
+                self._end()
+                raise too_slow(seconds)
+            result = self._connection.recv()
+        except (EOFError, OSError):
+            self._end()
+            raise _stopping() if self._closed else _too_big(self._memory) from None
+        if isinstance(result, Exception):
+            raise result
+        return cast("T", result)
+
+    def close(self) -> None:
+        """End the process for good."""
+        self._closed = True
+        self._end()
+
+    def _end(self) -> None:
+        with self._lock:
+            if not self._process:
+                return
+            self._process.kill()
+            self._process.join()
+            if not self._closed:
+                log.warning("ended a process that scored a file; its exit code was %s", self._process.exitcode)
+            self._process = None
+            self._connection.close()
+
+
+def _stopping() -> HTTPException:
+    return HTTPException(503, "The service is stopping. Try again later.")
+
+
+def _too_big(memory: int) -> HTTPException:
+    return HTTPException(413, f"Scoring the file takes more than {memory:,} bytes of memory. Send it in parts.")
+
+
+def _work(connection: Connection, model: Model, memory: int) -> None:
+    """Run the tasks that arrive, until there are no more."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # A terminal and a service manager send these to all processes: the service itself decides when to end.
+        signal.signal(number, signal.SIG_IGN)
+    # They tell of a file's content, which nobody may log.
+    warnings.simplefilter("ignore")
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _limit_memory(memory)
+    scorer = Scorer(model, workers=1)
+    # Compiled code is loaded when it is first called.
+    scorer.columns(["data entry"])
+    while True:
+        try:
+            task = connection.recv()
+        except EOFError:
+            return
+        connection.send(_outcome(task, scorer))
+
+
+def _outcome(task: Callable[[Scorer], object], scorer: Scorer) -> object:
+    try:
+        return task(scorer)
+    except HTTPException as error:
+        return error
+    except MemoryError:
+        # What else is broken is not known.
+        os._exit(1)
+    except Exception as error:  # noqa: BLE001 - the service logs it
+        return TaskError(described(error))
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()
+        os._exit(1)
+
+
+def _limit_memory(memory: int) -> None:
+    # Elsewhere such a limit does not exist, or is not kept.
+    if sys.platform == "linux":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))

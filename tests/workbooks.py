@@ -1,0 +1,27 @@
+"""Workbooks that hold what no program writes."""
+
+import io
+import re
+import zipfile
+
+import openpyxl
+
+
+def workbook(rows, formats=b""):
+    """Return a workbook of a column `text`, these rows of XML, and these cell formats."""
+    plain, changed = io.BytesIO(), io.BytesIO()
+    book = openpyxl.Workbook()
+    book.active.append(["text"])
+    book.save(plain)
+    with zipfile.ZipFile(plain) as old, zipfile.ZipFile(changed, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            content = old.read(name).replace(b"</sheetData>", rows + b"</sheetData>")
+            if formats:
+                content = re.sub(b"(?<=<cellXfs).*(?=</cellXfs>)", b">" + formats, content)
+            new.writestr(name, content)
+    return changed.getvalue()
+
+
+def wide_rows(n):
+    """Return n rows of XML, each with a cell in the last column of Excel: they take long to read."""
+    return b"".join(b'<row><c r="XFD%d"><v>%d</v></c></row>' % (i, i) for i in range(2, n + 2))
