@@ -266,7 +266,7 @@ class Model:
     def best_line(self, reading: Reading, answer: int) -> str:
         """Return the most probable service line of a text among those of a label, given by its index."""
         lines = self.lines_of(self.labels[answer])
-        return self.lines[lines[(reading.shares @ reading.scores[:, lines]).argmax()]]
+        return str(self.lines[lines[(reading.shares @ reading.scores[:, lines]).argmax()]])
 
     def roll_up(self, scores: Floats) -> Floats:
         """Return the score of each label for each clause: (n_clauses, n_lines) to (n_clauses, n_labels)."""
@@ -297,7 +297,7 @@ class Model:
 
     def predict(self, texts: Iterable[str]) -> NDArray[np.str_]:
         """Return the most probable label of each text: str (n_texts,); the first of a tie."""
-        return self.classes_[self.predict_log_proba(texts).argmax(axis=1)]
+        return np.asarray(self.classes_[self.predict_log_proba(texts).argmax(axis=1)])
 
 
 def log_proba(label_scores: Floats, calibration: Floats, n_in_scope: int) -> Floats:

@@ -182,11 +182,9 @@ def _check_plain(content: dict[str, Any], budget: int) -> None:
         TypeError: labels or lines are not strings, the threshold is not a number, or `about` is not plain data.
         ValueError: written out, the content is larger than `budget`.
     """
-    for key in ("lines", "line_labels"):
-        if not (isinstance(content[key], list) and all(isinstance(name, str) for name in content[key])):
-            raise TypeError(f"{key} are not strings")
-    if not isinstance(content["out_of_scope"], str):
-        raise TypeError("out_of_scope is not a string")
+    names = [*content["lines"], *content["line_labels"], content["out_of_scope"]]
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError("a label or a service line is not a string")
     if not (isinstance(content["threshold"], float) and isinstance(content["about"], dict)):
         raise TypeError("threshold is not a number, or about is not a dict")
     left: list[object] = [content]

@@ -109,11 +109,12 @@ def compare(
         n_flips: changed rows to list.
 
     Raises:
-        DataError: the models have different labels; no row has one of them; there is no such column; a weight is not a number of 0 or
-            above.
+        DataError: the models have different labels; no row has one of them; there is no such
+            column; a weight is not a number of 0 or above.
     """
     if old.labels != new.labels:
-        raise DataError(f"The old model answers {', '.join(old.labels)}, the new one {', '.join(new.labels)}.")
+        answers = (", ".join(model.labels) for model in (old, new))
+        raise DataError("The old model answers {}, the new one {}.".format(*answers))
     labels = np.array(dataset.labels)
     decided = np.isin(labels, new.labels)
     weights = weights_of(dataset, weight_column)

@@ -56,7 +56,7 @@ class Answers:
     @property
     def predicted(self) -> NDArray[np.str_]:
         """The most probable label of each row; the first of a tie."""
-        return np.array(self.names)[self.proba.argmax(axis=1)]
+        return np.asarray(np.array(self.names)[self.proba.argmax(axis=1)])
 
     @property
     def probability(self) -> Floats:

@@ -145,7 +145,7 @@ def _parts(texts: Utf8Column) -> list[tuple[int, int]]:
 
 
 def _in_words(texts: Utf8Column) -> tuple[Utf8Column, NDArray[np.bool_]]:
-    """Return the texts as `_answer` reads them: ASCII unchanged, others as their clauses' words; and which those are."""
+    """Return the texts as `_answer` reads them: ASCII as they are, others as their clauses' words; and which."""
     data, offsets = texts
     others = np.zeros(texts.n_texts, dtype=np.bool_)
     if data[offsets[0] : offsets[-1]].max(initial=0) < 128:
@@ -717,10 +717,7 @@ def _ends_sentence(data, first, start, stop, end):  # type: ignore[no-untyped-de
         return True
     if n_chars == 1 or (n_chars == 2 and n_letters == 0):
         return False
-    for known in _ABBREVIATIONS:
-        if packed == known:
-            return False
-    return True
+    return not (packed == _ABBREVIATIONS).any()
 
 
 #: Allow reordering of sums, so that loops over lines are vectorised.

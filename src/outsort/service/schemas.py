@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal, ParamSpec, TypeVar
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from outsort.labels import Label
 from outsort.tables.formats import FORMATS, PACKINGS
 
 #: Limits of the texts in a request, and of the characters in each.
@@ -66,7 +65,7 @@ class TextPrediction(BaseModel):
 
     key: str = Field(description="Identifies the text in a file of corrections.", pattern="^k[0-9a-f]{16}$")
     text: str
-    label: Label
+    label: str
     probability: float = Field(description="Of the label, given that the work is BPO or KPO.")
     neither: float | None = Field(description="Probability that the work is neither; null if the model does not know.")
     service_line: str | None

@@ -19,7 +19,6 @@ from outsort.model import Model
 from outsort.numeric import Floats
 from outsort.training.fitting import Counted, Settings, fit, is_known, read_counted, roll_up
 
-
 #: The schemes of cross-validation, by their names in `Model.about`.
 STRATIFIED = "random folds"
 LINES_OUT = "unseen service lines"
@@ -78,7 +77,9 @@ def folds(dataset: Dataset, checks: Checks, seed: int) -> dict[str, Splits]:
     n = min(2 * checks.folds, *(n_lines[label] for label in several), len(several) and 2 * checks.folds)
     if dataset.lines is not None and several >= set(in_scope) and n >= 2:
         # Of a label with a single line, rows are held out instead: without it nothing would teach the label.
-        groups = [line if label in several else f"row {i}" for i, (line, label) in enumerate(zip(lines, labels))]
+        groups = [
+            line if label in several else f"row {i}" for i, (line, label) in enumerate(zip(lines, labels, strict=True))
+        ]
         splits = _grouped(labels if fewest(labels) >= n else labels == in_scope[0], np.array(groups), n, seed)
         if is_teachable(labels, splits):
             schemes[LINES_OUT] = splits
