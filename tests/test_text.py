@@ -1,6 +1,7 @@
 import itertools
 import unicodedata
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -83,3 +84,100 @@ def test_every_word_is_found_where_it_stands(any_text):
 
 def test_a_long_run_of_marks_is_placed_in_time():
     assert text.spans("e" + "\u0301" * 100_000 + " x")[-1] == (100_002, 100_003)
+
+
+#: What clauses are made of and end with.
+parts_of_clauses = st.one_of(
+    st.sampled_from([*".!?\"')([*-•·", "\n", "\r\n", "\u2028", "\x1c", " ", ". ", " - ", "\n\n", "e.g.", "1.", "Co.", "A"]),
+    st.sampled_from(["key invoices", "Draft a contract", "翻訳", "naïve"]),
+    st.text(max_size=4),
+)
+long_texts = st.lists(parts_of_clauses, max_size=40).map("".join)
+
+
+def clauses_of(any_text):
+    return [any_text[start:end] for start, end in text.clauses(any_text)]
+
+
+@given(st.one_of(st.text(), long_texts))
+def test_clauses_cover_the_text_and_each_of_several_holds_a_word(any_text):
+    found = clauses_of(any_text)
+    assert "".join(found) == any_text
+    assert len(found) == 1 or all(any(c.isalnum() or c == "_" for c in clause) for clause in found)
+
+
+@given(st.text(st.characters(max_codepoint=127)) | st.lists(st.sampled_from(["a. B", "x" * 70, "\n", " "])).map("".join))
+def test_the_words_of_the_clauses_are_those_of_the_text(any_text):
+    assert [word for clause in clauses_of(any_text) for word in text.words(clause)] == text.words(any_text)
+
+
+@given(long_texts)
+def test_no_clause_has_more_words_than_it_may(any_text):
+    # Words in the text as it stands: normalisation can make two of one.
+    assert all(len(text._WORD.findall(clause)) <= text.MAX_WORDS for clause in clauses_of(any_text))
+
+
+def test_a_line_ends_where_python_says_that_it_does():
+    for code in range(0x3000):
+        line = f"a{chr(code)}b"
+        assert len(clauses_of(line)) == len(line.splitlines()), hex(code)
+
+
+@pytest.mark.parametrize(
+    "clauses",
+    [
+        ["Key the invoices.", " Audit the ledger!", " Is it right?", " yes"],
+        ["Key the invoices.\n", "Audit the ledger\r\n", "\n Draft it"],
+        ["He said (in short.)", " Draft it"],
+        ['"Draft it."', " Sign it"],
+        ["Wait...", " Then draft it"],
+        ["We need:", "\n- a nurse", "\n- a cleaner", "\n* a cook"],
+        ["We need •", " a nurse •", " a cook"],
+    ],
+)
+def test_sentences_lines_and_items_are_clauses(clauses):
+    whole = "".join(clauses)
+    assert [clause.strip("\n\r •") for clause in clauses_of(whole)] == [c.strip("\n\r •") for c in clauses]
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        "Approx. 500 invoices a day",
+        "Work for Acme Co. London, Mr. Smith",
+        "J. Smith and A. B. Jones",
+        "12. Key the invoices",
+        "in 3.5 days at example.com by e.g. Friday",
+        "the end. of a sentence begins with a capital",
+        "data-entry - a list - of parts",
+        "Yes!No?Maybe.So",
+        "... !!! Draft it",
+        "Draft it. !!! ...",
+        "\n\nDraft it\n\n",
+        "",
+        " \n. \n",
+    ],
+)
+def test_what_ends_no_sentence_is_one_clause(one):
+    assert clauses_of(one) == [one]
+
+
+def test_a_text_without_ends_is_cut_by_words():
+    found = clauses_of("word " * 50)
+    assert [len(text.words(clause)) for clause in found] == [20, 20, 10]
+
+
+def test_the_clauses_of_a_text_are_bounded_and_the_last_has_the_rest():
+    lines = [f"line {i}" for i in range(5_000)]
+    found = clauses_of("\n".join(lines))
+    assert len(found) == text.MAX_CLAUSES
+    assert found[-1].split("\n") == lines[text.MAX_CLAUSES - 1 :]
+
+
+@pytest.mark.parametrize(
+    "part", [".", ". ", "a. ", "A. ", "\n", "a\n", " ", "a.  ", "•", " • ", "\"')", "x", "_ ", "1. ", "e\u0301.", ".a A"]
+)
+def test_hostile_texts_are_cut_in_time(part):
+    # A search that began again at each mark would take hours.
+    whole = "First. " + part * 100_000 + " Last"
+    assert "".join(clauses_of(whole)) == whole
