@@ -784,7 +784,9 @@ def _answer(data, offsets, is_cut, layout, memory, answers):  # type: ignore[no-
         is_blank = True
         k, end = nb.uint64(offsets[row]), nb.uint64(offsets[row + 1])
         while k < end:
-            stop, has_word = (end, True) if rank == _MAX_CLAUSES - 1 else _clause_end(data, k, end, is_cut[row])
+            stop, has_word = _clause_end(data, k, end, is_cut[row])
+            if rank == _MAX_CLAUSES - 1:
+                stop = end
             more_words, more_known, n_touched, only_space = _sum_clause(data, k, stop, layout, memory)
             k = stop
             is_blank &= only_space
