@@ -11,16 +11,28 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from models import WORDS, random_model
+from outsort import text as text_module
 from outsort.prediction import default_model, predict
 from outsort.scoring.kernel import Kernel
 
-known = st.sampled_from(["data", "entry", "Contract", "DESIGN", "review", "translate", "logo", "500", "naïve"])
+known = st.sampled_from(["data", "entry", "Contract", "DESIGN", "review", "translate", "logo", "500", *WORDS])
 texts = st.one_of(
     st.text(),
     st.lists(st.one_of(known, st.text(max_size=6)), max_size=15).map(" ".join),
     st.text(st.characters(max_codepoint=127)),
     st.text(st.characters(min_codepoint=0x300, max_codepoint=0x370), max_size=5),
 )
+#: What clauses end with, or seem to.
+marks = st.one_of(
+    st.sampled_from([*"\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029", "\r\n", "\n- ", " * ", " • ", "... ", " 1. ", "1) "]),
+    st.text("""\t .!?"')([*-_""", min_size=1, max_size=4),
+)
+#: Clauses of known words, many of them short, some run on.
+long_texts = st.lists(
+    st.one_of(known, known.map(str.title), marks, st.just(" "), st.just(". "), st.text(max_size=3)), max_size=120
+).map("".join)
+run_on_texts = st.lists(known, min_size=15, max_size=70).map(" ".join)
 
 
 @pytest.fixture(scope="module")
@@ -29,26 +41,53 @@ def kernel():
 
 
 def agrees(kernel, batch):
+    """Compare the kernel's answers with those of the model, text by text."""
     model = kernel.model
     answers = kernel.answer(batch)
-    log_odds = model.decision_function(batch)
-    np.testing.assert_allclose(answers.log_odds, log_odds, rtol=0, atol=1e-5)
-    np.testing.assert_array_equal(answers.log_odds > 0, log_odds > 0)
-    np.testing.assert_allclose(answers.neither, model.neither_proba(batch), rtol=0, atol=1e-5)
-    for i, answer in enumerate(predict(batch, model)):
-        assert answers.blank[i] == (not batch[i].strip())
-        if answer.service_line is not None:
-            scores = model.line_scores([batch[i]])[0]
-            assert scores[answers.line[i]] >= scores[model.lines.index(answer.service_line)] - 1e-4
+    proba = model.predict_proba(batch)
+    np.testing.assert_allclose(answers.proba, proba, rtol=0, atol=1e-5)
+    np.testing.assert_array_equal(answers.proba.argmax(axis=1), proba.argmax(axis=1))
+    for i, text in enumerate(batch):
+        assert answers.blank[i] == (not text.strip())
+        reading = model.read(text)
+        assert answers.n_terms[i] == sum(len(vector.ids) for vector in reading.vectors)
+        scores = reading.shares @ reading.scores
+        of_label = model.lines_of(model.labels[proba[i].argmax()])
+        assert answers.line[i] in of_label
+        assert scores[answers.line[i]] >= scores[of_label].max() - 1e-4
 
 
-@given(batch=st.lists(texts, max_size=6))
+@given(batch=st.lists(texts | long_texts | run_on_texts, max_size=6))
 @settings(deadline=None, max_examples=200)
 @example(batch=["İstanbul ŞİRKETİ", "ﬁle ﬁle", "ｄａｔａ ｅｎｔｒｙ", "a\u0301b", "\x1c", "\u3000", "€", "．", "_"])
 @example(batch=["x" * 64 + "y" * 70, "é" * 64 + "ü" * 3, "word" * 40])
 @example(batch=["\ud800 data entry \udfff", "data\x00entry", "٣٤٥ ١", "½ ²"])
 def test_the_kernel_answers_as_the_model_on_any_text(kernel, batch):
     agrees(kernel, batch)
+
+
+@pytest.fixture(scope="module", params=[(2, False), (2, True), (3, True), (5, False), (20, True)])
+def kernel_of_any(request):
+    """A kernel of some labels, with or without one for what is out of scope."""
+    n_labels, with_out_of_scope = request.param
+    return Kernel(random_model(n_labels, with_out_of_scope=with_out_of_scope), 1)
+
+
+@given(batch=st.lists(texts | long_texts | run_on_texts, max_size=6))
+@settings(deadline=None)
+@example(batch=["Key invoices. " * 3_000, "entry\n" * 1_001 + "audit " * 90, "naïve draft\u2028" * 1_500])
+@example(batch=["clean " * 20, "clean " * 21, "clean " * 40 + "éclair", "clean floor " * 400, "a" * 64 * 25])
+@example(batch=["Draft No. 5. Draft J. Audit co. Floor", "key.\x1cKey", "key!\"') audit", "key. \x1f Key", "e.g. A key"])
+def test_the_kernel_reads_clauses_as_the_model_whatever_the_labels(kernel_of_any, batch):
+    agrees(kernel_of_any, batch)
+
+
+@pytest.mark.parametrize("n_clauses", [999, 1_000, 1_001, 1_500])
+@pytest.mark.parametrize("word", ["audit", "naïve"])
+def test_more_clauses_than_are_told_apart_agree(kernel_of_any, n_clauses, word):
+    batch = [f"{word}. Key" + "\nclean floor" * (n_clauses - 2) + end for end in ("", "\n", "\ndraft", "\n\n.")]
+    assert max(len(text_module.clauses(text)) for text in batch) == min(n_clauses + 1, text_module.MAX_CLAUSES)
+    agrees(kernel_of_any, batch)
 
 
 def test_an_underscore_joins_words_for_the_kernel_as_for_the_model(kernel):
@@ -77,22 +116,18 @@ def test_more_words_than_are_remembered_agree(monkeypatch):
 
 def test_a_text_in_two_batches_gets_one_answer(kernel):
     first, second = (kernel.answer(["Key invoices into SAP", other]) for other in ("", "Prior art search"))
-    assert first.log_odds[0] == second.log_odds[0]
+    np.testing.assert_array_equal(first.proba[0], second.proba[0])
 
 
-def test_a_tie_is_bpo_as_in_the_model():
-    even = dataclasses.replace(
-        default_model(),
-        weights=np.zeros_like(default_model().weights),
-        bias=np.array([0.0 if x != "NEITHER" else -9 for x in default_model().line_labels], np.float32),
-    )
+def test_a_tie_is_the_first_label_as_in_the_model(model):
+    even = dataclasses.replace(model, weights=np.zeros_like(model.weights), bias=np.zeros_like(model.bias))
     answers = Kernel(even).answer(["anything", ""])
-    np.testing.assert_array_equal(answers.log_odds > 0, even.decision_function(["anything", ""]) > 0)
+    assert [even.labels[i] for i in answers.proba.argmax(axis=1)] == even.predict(["anything", ""]).tolist()
 
 
 def test_arrow_arrays_of_every_kind_agree_with_lists(kernel):
     plain = ["key invoices", "Übersetzung", "", "draft a lease", "logo"]
-    expected = kernel.answer(plain).log_odds
+    expected = kernel.answer(plain).proba
     for array in (
         pa.array(plain),
         pa.array(plain, pa.large_string()),
@@ -101,9 +136,9 @@ def test_arrow_arrays_of_every_kind_agree_with_lists(kernel):
         pa.array(["key invoices", "Übersetzung", None, "draft a lease", "logo"]),
         pa.array(plain).dictionary_encode(),
     ):
-        np.testing.assert_array_equal(kernel.answer(array).log_odds, expected)
-    assert len(kernel.answer(pa.array([], pa.string())).log_odds) == 0
-    assert len(kernel.answer([]).log_odds) == 0
+        np.testing.assert_array_equal(kernel.answer(array).proba, expected)
+    assert kernel.answer(pa.array([], pa.string())).proba.shape == (0, 3)
+    assert kernel.answer([]).proba.shape == (0, 3)
 
 
 def test_threads_give_what_one_thread_gives():
@@ -113,17 +148,14 @@ def test_threads_give_what_one_thread_gives():
         np.testing.assert_allclose(first, second, rtol=0, atol=1e-6)
 
 
-def test_models_without_lines_or_neither_are_served(two_class_model):
-    answers = Kernel(two_class_model).answer(["key invoices", "draft a contract"])
-    np.testing.assert_allclose(
-        answers.log_odds, two_class_model.decision_function(["key invoices", "draft a contract"]), atol=1e-5
-    )
-    assert np.isnan(answers.neither).all()
+def test_models_without_lines_are_served(two_class_model):
+    agrees(Kernel(two_class_model), ["key invoices", "draft a contract", ""])
 
 
 @pytest.mark.slow
-def test_ten_megabytes_as_one_text_agree(kernel):
-    agrees(kernel, ["Type the invoices of each supplier into the ledger. " * 200_000])
+@pytest.mark.parametrize("part", ["Type the invoices of each supplier into the ledger. ", "type invoices ", "x", "¡é "])
+def test_ten_megabytes_as_one_text_agree(kernel, part):
+    agrees(kernel, [part * (10_000_000 // len(part.encode()))])
 
 
 def test_what_is_no_text_is_refused(kernel):
@@ -135,12 +167,12 @@ def test_what_is_no_text_is_refused(kernel):
 def test_threads_may_share_a_kernel(model, n_workers):
     # Eight threads on one kernel, each with texts of its own, against one thread alone.
     texts = [[f"{word} {number} invoices and contracts" for number in range(400)] for word in ("key", "draft") * 4]
-    alone = [Kernel(model).answer(part).log_odds for part in texts]
+    alone = [Kernel(model).answer(part).proba for part in texts]
     shared = Kernel(model, n_workers)
     with ThreadPoolExecutor(8) as pool:
         for _ in range(10):
             for expected, found in zip(alone, pool.map(shared.answer, texts), strict=True):
-                np.testing.assert_array_equal(found.log_odds, expected)
+                np.testing.assert_array_equal(found.proba, expected)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -148,10 +180,10 @@ def test_threads_may_share_a_kernel(model, n_workers):
 def test_a_kernel_made_before_a_fork_answers_in_the_child(model):
     # As in a server that loads its model and then forks its workers: their threads are gone in the child.
     kernel = Kernel(model, 2)
-    expected = kernel.answer(["key invoices", "draft a contract"]).log_odds
+    expected = kernel.answer(["key invoices", "draft a contract"]).proba
     child = os.fork()
     if not child:
         signal.alarm(20)
-        found = kernel.answer(["key invoices", "draft a contract"]).log_odds
+        found = kernel.answer(["key invoices", "draft a contract"]).proba
         os._exit(0 if (found == expected).all() else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
