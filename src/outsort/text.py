@@ -9,6 +9,7 @@ as ``<word>``. A pair contains a space; a piece begins with ``~``.
 import itertools
 import re
 import unicodedata
+from array import array
 from collections.abc import Iterator
 
 #: Incremented when the terms of a text change, so that a model is never used with the wrong ones.
@@ -39,15 +40,16 @@ def spans(text: str) -> list[tuple[int, int]]:
     [(0, 2), (3, 6), (7, 10)]
     """
     normal = unicodedata.normalize("NFKC", text).lower()
-    # Start and end in `text` of what each character of `normal` came from.
-    origins: list[tuple[int, int]] = []
+    # Start and end in `text` of what each character of `normal` came from; in arrays, for texts of megabytes.
+    starts, ends = array("q"), array("q")
     for start, end in _clusters(text):
         length = len(unicodedata.normalize("NFKC", text[start:end]).lower())
-        origins += [(start, end)] * length
-    if len(origins) != len(normal):
+        starts.extend([start] * length)
+        ends.extend([end] * length)
+    if len(starts) != len(normal):
         # Normalisation crossed a cluster border: give every word the whole text.
-        origins = [(0, len(text))] * len(normal)
-    return [(origins[m.start()][0], origins[m.end() - 1][1]) for m in _WORD.finditer(normal)]
+        starts, ends = array("q", [0]) * len(normal), array("q", [len(text)]) * len(normal)
+    return [(starts[m.start()], ends[m.end() - 1]) for m in _WORD.finditer(normal)]
 
 
 def _clusters(text: str) -> Iterator[tuple[int, int]]:
