@@ -6,31 +6,83 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models import WORDS, random_model
 from outsort.data.dataset import read
 from outsort.explanation import explain, find_precedents, top_terms
-from outsort.prediction import default_model
+from outsort.model import uncalibrated
 from outsort.text import pairs, terms, words
 
-known = st.sampled_from(
-    ["data", "entry", "contract", "design", "review", "translate", "logo", "excel", "翻訳", "the", "of"]
-)
-any_texts = st.one_of(st.text(), st.lists(known, max_size=10).map(" ".join))
+known = st.sampled_from([*WORDS, "data", "review", "translate", "excel", "翻訳", "the", "\n", ". Draft"])
+any_texts = st.one_of(st.text(), st.lists(known, max_size=20).map(" ".join))
+
+
+@pytest.fixture(scope="module", params=[(2, False), (2, True), (3, True), (5, False), (20, True)])
+def any_model(request):
+    """A model of some labels, with or without one for what is out of scope."""
+    n_labels, with_out_of_scope = request.param
+    return random_model(n_labels, with_out_of_scope=with_out_of_scope)
 
 
 @given(any_text=any_texts)
 @settings(deadline=None)
-def test_contributions_bias_and_spread_add_up_to_the_log_odds(any_text):
-    explanation = explain(default_model(), any_text)
-    total = sum(explanation.contributions.values()) + explanation.bias + explanation.spread
-    assert total == pytest.approx(default_model().decision_function([any_text])[0], abs=1e-9)
+def test_contributions_bias_and_spread_add_up_to_the_log_odds_of_any_label(any_model, any_text):
+    # The oracle: the probabilities of the model.
+    for label, log_p in zip(any_model.labels, any_model.predict_log_proba([any_text])[0], strict=True):
+        explanation = explain(any_model, any_text, label)
+        assert explanation.label == label
+        total = sum(explanation.contributions.values()) + explanation.bias + explanation.spread
+        assert total == pytest.approx(explanation.log_odds, abs=1e-9)
+        assert explanation.log_odds == pytest.approx(log_p - np.log(-np.expm1(log_p)), abs=1e-6)
+        by_clause = [sum(clause.contributions.values()) for clause in explanation.clauses]
+        assert sum(by_clause) == pytest.approx(sum(explanation.contributions.values()), abs=1e-9)
+        by_word = sum(word.log_odds for word in explanation.words)
+        assert by_word == pytest.approx(sum(by_clause), abs=1e-6)
+        assert [(clause.start, clause.end) for clause in explanation.clauses] == any_model.read(any_text).spans
+        assert sum(clause.share for clause in explanation.clauses) == pytest.approx(1)
+
+
+def test_contributions_are_slopes_of_the_log_odds(any_model):
+    # The oracle: differences of the model's own answers when weights grow a little, while each clause
+    # counts as much as before.
+    text = "Key invoices. Draft contract\nclean floor, audit contract"
+    n_says = len(any_model.lines) + len(any_model.labels)
+    term_of = np.repeat(np.arange(len(any_model.terms)), np.diff(any_model.indptr))
+
+    def log_odds(label, terms_to_scale, factor):
+        scaled = np.isin(term_of, terms_to_scale) & (any_model.indices != n_says)
+        weights = np.where(scaled, any_model.weights * np.float32(factor), any_model.weights)
+        log_p = replace(any_model, weights=weights).predict_log_proba([text])[0, any_model.labels.index(label)]
+        return log_p - np.log(-np.expm1(log_p))
+
+    def slope(label, terms_to_scale):
+        return (log_odds(label, terms_to_scale, 1.004) - log_odds(label, terms_to_scale, 0.996)) / 0.008
+
+    for label in any_model.labels[-3:]:
+        found = explain(any_model, text, label).contributions
+        everything = slope(label, np.arange(len(any_model.terms)))
+        assert sum(found.values()) == pytest.approx(everything, rel=2e-3, abs=2e-3)
+        for pair in ("key invoices", "draft contract", "clean floor"):
+            expected = slope(label, [any_model.vocabulary[pair]])
+            assert found.get(pair, 0.0) == pytest.approx(expected, rel=2e-3, abs=2e-3)
+
+
+def test_a_label_that_the_model_does_not_know_is_refused(model):
+    with pytest.raises(ValueError, match="the model has no label 'XPO', only BPO, KPO, NEITHER"):
+        explain(model, "key invoices", "XPO")
+
+
+def test_without_a_label_the_most_probable_one_is_explained(model):
+    for text in ("key invoices", "draft a contract", "clean the office. Mop the floors"):
+        assert explain(model, text).label == model.predict([text])[0]
 
 
 @given(any_text=any_texts)
 @settings(deadline=None)
-def test_without_lines_the_score_is_linear_and_has_no_spread(two_class_model, any_text):
-    explanation = explain(two_class_model, any_text)
-    assert explanation.spread == pytest.approx(0, abs=1e-12)
-    assert explanation.bias == pytest.approx(two_class_model.decision_function([""])[0], abs=1e-9)
+def test_of_two_labels_without_lines_the_score_is_linear_and_has_no_spread(two_class_model, any_text):
+    for label, log_p in zip(two_class_model.labels, two_class_model.predict_log_proba([""])[0], strict=True):
+        explanation = explain(two_class_model, any_text, label)
+        assert explanation.spread == pytest.approx(0, abs=1e-12)
+        assert explanation.bias == pytest.approx(log_p - np.log(-np.expm1(log_p)), abs=1e-9)
 
 
 def test_reasons_are_words_and_pairs_of_the_text(model):
@@ -41,11 +93,11 @@ def test_reasons_are_words_and_pairs_of_the_text(model):
 
 def test_a_word_unknown_as_a_whole_gets_what_its_pieces_say(model):
     assert "translator" not in model.vocabulary
-    assert explain(model, "translator").contributions["translator"] < 0
+    assert explain(model, "translator", "KPO").contributions["translator"] < 0
 
 
 def test_a_word_speaks_for_the_label_of_its_rows(model):
-    explanation = explain(model, "translate model")
+    explanation = explain(model, "translate model", "KPO")
     assert explanation.contributions["model"] > 0 > explanation.contributions["translate"]
 
 
@@ -54,14 +106,6 @@ def test_a_text_without_known_terms_is_its_bias_and_spread(model):
     assert explanation.contributions == {}
     assert explanation.log_odds == pytest.approx(explanation.bias + explanation.spread)
     assert np.isfinite(explanation.log_odds)
-
-
-@given(any_text=any_texts)
-@settings(deadline=None)
-def test_shares_of_words_bias_and_spread_add_up_to_the_log_odds(any_text):
-    explanation = explain(default_model(), any_text)
-    total = sum(word.log_odds for word in explanation.words) + explanation.bias + explanation.spread
-    assert total == pytest.approx(explanation.log_odds, abs=1e-6)
 
 
 def test_a_word_holds_half_of_each_pair_it_stands_in(model):
@@ -84,9 +128,7 @@ def test_lines_share_the_probabilities_of_their_labels(model):
     figures = dict(explanation.lines)
     labels = dict(zip(model.lines, model.line_labels, strict=True))
     of_label = {label: sum(p for line, p in figures.items() if labels[line] == label) for label in set(labels.values())}
-    p_neither, p_kpo = model.neither_proba([text])[0], model.predict_proba([text])[0, 1]
-    assert of_label["NEITHER"] == pytest.approx(p_neither)
-    assert of_label["KPO"] == pytest.approx((1 - p_neither) * p_kpo)
+    assert of_label == pytest.approx(dict(zip(model.labels, model.predict_proba([text])[0], strict=True)))
     assert sum(figures.values()) == pytest.approx(1)
     assert list(figures.values()) == sorted(figures.values(), reverse=True)
 
@@ -136,8 +178,8 @@ def test_top_terms_add_what_a_text_of_the_term_alone_has_more(model, two_class_m
 
 def against(model, label, text):
     """Return the log-odds of a label against all others, before calibration."""
-    p = model.line_proba([text])[0]
-    inside = p[model.lines_of(label)].sum()
+    plain = replace(model, calibration=uncalibrated(len(model.labels)))
+    inside = plain.predict_proba([text])[0, model.labels.index(label)]
     return np.log(inside / (1 - inside))
 
 

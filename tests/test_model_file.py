@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import os
 import pickle
@@ -8,6 +9,7 @@ import joblib
 import numpy as np
 import pytest
 
+from models import random_model
 from outsort import model_file
 from outsort.errors import ModelError, OutputError
 from outsort.training import fitting, folds, train
@@ -26,13 +28,38 @@ def test_a_model_comes_back_as_it_was_saved(frame, tmp_path):
     again = model_file.load(tmp_path / "m.joblib")
     assert list(again.terms) == list(model.terms)
     assert (again.lines, again.line_labels) == (model.lines, model.line_labels)
-    for name in ("idf", "indptr", "indices", "weights", "bias"):
+    assert (again.labels, again.out_of_scope) == (("BPO", "KPO", "NEITHER"), "NEITHER")
+    for name in ("idf", "indptr", "indices", "weights", "bias", "seen"):
         array = getattr(again, name)
         np.testing.assert_array_equal(array, getattr(model, name))
         assert array.dtype == getattr(model, name).dtype
     assert again.about == model.about
     assert again.about["settings"]["C"] == 2.5
     assert again.about["scores"]
+
+
+@pytest.mark.parametrize("with_out_of_scope", [False, True])
+def test_clauses_calibration_and_role_come_back(tmp_path, with_out_of_scope):
+    model = dataclasses.replace(random_model(5, with_out_of_scope=with_out_of_scope), threshold=0.8)
+    model_file.save(model, tmp_path / "m.joblib")
+    again = model_file.load(tmp_path / "m.joblib")
+    for name in ("position", "later", "calibration"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(model, name))
+    assert (again.out_of_scope, again.labels) == (model.out_of_scope, model.labels)
+    assert (again.threshold, again.fingerprint) == (0.8, model.fingerprint)
+    texts = ["Key invoices. Draft a contract", ""]
+    np.testing.assert_array_equal(again.predict_proba(texts), model.predict_proba(texts))
+
+
+def test_everything_that_answers_depend_on_changes_the_fingerprint(model):
+    changes = [
+        {"position": model.position + 1},
+        {"later": model.later + 1},
+        {"calibration": model.calibration + 1},
+        {"out_of_scope": ""},
+        {"threshold": 0.5},
+    ]
+    assert len({dataclasses.replace(model, **change).fingerprint for change in [{}, *changes]}) == 6
 
 
 def test_the_same_data_and_seed_give_the_same_file_to_the_last_byte(frame, tmp_path):
@@ -193,10 +220,12 @@ def test_no_bit_can_flip_unnoticed(model, tmp_path):
 
 
 def test_an_older_file_says_to_train_again(tmp_path):
-    # Files of version 2 held NumPy's own arrays.
-    joblib.dump({"format": "outsort model", "format_version": 2, "idf": np.zeros(9)}, tmp_path / "old.joblib")
-    with pytest.raises(ModelError, match=r"its format version is 2 and this outsort reads 3\. Train it again"):
-        model_file.load(tmp_path / "old.joblib")
+    # Files of version 2 held NumPy's own arrays; those of version 3 knew two labels and no clauses.
+    for version, arrays in ((2, {"idf": np.zeros(9)}), (3, {"knows_neither": True, "calibration": bytes(32)})):
+        joblib.dump({"format": "outsort model", "format_version": version} | arrays, tmp_path / "old.joblib")
+        message = rf"its format version is {version} and this outsort reads 4\. Train it again with 'outsort train'"
+        with pytest.raises(ModelError, match=message):
+            model_file.load(tmp_path / "old.joblib")
 
 
 @pytest.mark.parametrize(
@@ -210,15 +239,17 @@ def test_an_array_is_of_a_known_type_and_fits_its_shape(dtype, shape):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format_version": 99}, "its format version is 99 and this outsort reads up to 3. Upgrade outsort"),
-        ({"format_version": 0}, "is 0 and this outsort reads 3. Train it again with 'outsort train'"),
+        ({"format_version": 99}, "its format version is 99 and this outsort reads up to 4. Upgrade outsort"),
+        ({"format_version": 0}, "is 0 and this outsort reads 4. Train it again with 'outsort train'"),
         ({"terms_version": 99}, "its terms version is 99"),
         ({"format_version": "1"}, "its format_version is missing"),
         ({"format": "other"}, "it is not a model made by 'outsort train'"),
         ({"format_version": 10**500}, "a number too large to be one"),
         ({"format_version": 10**4000}, "it is damaged, or not a model file"),
         ({"lines": None}, "its content is inconsistent"),
-        ({"lines": [1]}, "lines are not strings"),
+        ({"format_version": 3}, "is 3 and this outsort reads 4. Train it again with 'outsort train'"),
+        ({"lines": [1]}, "a label or a service line is not a string"),
+        ({"out_of_scope": None}, "a label or a service line is not a string"),
         ({"threshold": "0.9"}, "threshold is not a number"),
         ({"about": []}, "about is not a dict"),
         ({"bias": ("<f4", (1,), bytes(4))}, "its content is not what was saved"),
