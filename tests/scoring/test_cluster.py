@@ -20,7 +20,7 @@ from outsort import save_model
 from outsort.errors import ClusterError, DataError, OutputError
 from outsort.scoring import cluster, folder
 from outsort.scoring.files import Options
-from outsort.scoring.scorer import ADDED
+from outsort.scoring.scorer import added_columns
 
 pytest.importorskip("distributed", reason="needs pip install 'outsort[cluster]'")
 
@@ -417,7 +417,7 @@ class TestScoreDask:
         data = dd.from_pandas(frame, npartitions=n_partitions)
         scored = package.score_dask(data, model)
         assert scored.divisions == data.divisions
-        assert list(scored.columns) == [*frame.columns, *ADDED]
+        assert list(scored.columns) == [*frame.columns, *added_columns(model)]
         result = scored.compute(scheduler="threads")
         pd.testing.assert_frame_equal(result, package.score(data.compute(), model))
 

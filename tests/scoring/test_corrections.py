@@ -8,7 +8,7 @@ import pytest
 from outsort.errors import DataError
 from outsort.scoring import files
 from outsort.scoring.corrections import CORRECTED, Correction
-from outsort.scoring.scorer import ADDED
+from outsort.scoring.scorer import added_columns
 from outsort.tables.base import BATCH_ROWS
 from outsort.tables.formats import FORMATS
 
@@ -42,7 +42,7 @@ def test_a_correction_replaces_the_answer_of_its_row_alone_and_keeps_the_model_s
         expected.loc[row, "model_label"] = plain.loc[row, "label"]
         for name, value in dataclasses.asdict(correction).items():
             expected.loc[row, name] = value or None
-    assert list(ours) == ["id", "text", *ADDED, *CORRECTED]
+    assert list(ours) == ["id", "text", *added_columns(model), *CORRECTED]
     pd.testing.assert_frame_equal(ours, expected)
 
 

@@ -15,6 +15,7 @@ import zipfile
 from contextlib import nullcontext
 from itertools import islice
 
+import numpy as np
 import openpyxl
 import pandas as pd
 import pyarrow as pa
@@ -22,15 +23,16 @@ import pyarrow.parquet as pq
 import pytest
 
 import outsort as package
+from models import random_model
 from outsort.errors import DataError, DataWarning, OutputError
 from outsort.prediction import predict
 from outsort.scoring.files import Layout, Options, layout, score_file
 from outsort.scoring.frames import score
-from outsort.scoring.scorer import ADDED, Scorer
+from outsort.scoring.scorer import Scorer
 from outsort.tables.formats import format_of
 
 TEXTS = ["Key invoices into SAP", 'Say "yes", twice', "Übersetzung, 翻訳", "", "500", "=SUM(A1)", "multi\nline"]
-NEW = list(ADDED)
+NEW = ["label", "probability", "p_BPO", "p_KPO", "p_NEITHER", "service_line", "decision", "reason", "model"]
 
 
 @pytest.fixture
@@ -57,7 +59,10 @@ def rows_of(path):
 
 
 def answers():
-    return [(a.label, round(a.probability, 6), a.service_line or "", a.decision, a.reason) for a in predict(TEXTS)]
+    return [
+        (a.label, round(a.probability, 6), a.probabilities, a.service_line or "", a.decision, a.reason)
+        for a in predict(TEXTS)
+    ]
 
 
 def read_back(path):
@@ -88,13 +93,15 @@ def test_every_format_holds_the_cells_as_they_were_and_the_answers_of_predict(cs
     assert score_file(csv_path, out) == len(TEXTS)
     rows = read_back(out)
     assert list(rows[0]) == [*table.columns, *NEW]
-    for row, cells, (label, probability, line, decision, reason) in zip(
+    for row, cells, (label, probability, probabilities, line, decision, reason) in zip(
         rows, table.to_dict("records"), answers(), strict=True
     ):
         for name in table.columns:
             assert (row[name] or "") == cells[name]
         assert row["label"] == label
         assert float(row["probability"]) == pytest.approx(probability, abs=1e-5)
+        assert row["probability"] == row[f"p_{label}"]
+        assert {name: float(row[f"p_{name}"]) for name in probabilities} == pytest.approx(probabilities, abs=1e-5)
         assert (row["service_line"] or "") == line
         assert (row["decision"], row["reason"] or "") == (decision, reason)
 
@@ -466,11 +473,22 @@ class TestBadInput:
             assert sorted(p.name for p in tmp_path.iterdir()) == ["in.csv", "out.csv"]
 
 
+def test_any_labels_have_a_column_each_in_the_order_of_the_model():
+    odd = random_model(5, with_out_of_scope=True, lines_per_label=1)
+    texts = ["key invoices. Draft contract", "", "zzz"]
+    scored = score(pd.DataFrame({"text": texts}), odd)
+    names = [f"p_{label}" for label in odd.labels]
+    assert list(scored.columns) == ["text", "label", "probability", *names, *NEW[-4:]]
+    np.testing.assert_allclose(scored[names], odd.predict_proba(texts), atol=1e-5)
+    assert scored["label"].tolist() == odd.predict(texts).tolist()
+    assert scored["service_line"].isna().all()
+
+
 def test_a_frame_without_rows_or_without_lines_has_the_types_of_any(model, two_class_model):
     frame = pd.DataFrame({"task": ["key invoices", "draft a contract"]})
     types = score(frame, model).dtypes
     assert score(frame.iloc[:0], model).dtypes.equals(types)
-    assert score(frame, two_class_model).dtypes.equals(types)
+    assert score(frame, two_class_model).dtypes.equals(types.drop("p_NEITHER"))
     assert types["probability"] == "float64"
 
 

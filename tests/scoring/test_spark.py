@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 import outsort
-from outsort.scoring.scorer import ADDED
+from outsort.scoring.scorer import added_columns
 
 if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
     pytest.skip("Spark needs Java, which is not here", allow_module_level=True)
@@ -46,7 +46,7 @@ def test_the_recipe_answers_like_one_machine_and_keeps_types(spark, model):
     names = {"tasks": frame, "spark": spark}
     exec(recipe, names)
     scored = names["scored"]
-    assert scored.columns == [*table.column_names, *ADDED]
+    assert scored.columns == [*table.column_names, *added_columns(model)]
     assert scored.schema[:2] == frame.schema
     rows = sorted((row.asDict() for row in scored.collect()), key=lambda row: row["id"])
     assert rows == outsort.score(table, model).to_pylist()
