@@ -50,7 +50,7 @@ def test_the_columns_of_corrections_never_take_the_name_of_one_in_the_file(model
     (tmp_path / "t.csv").write_text("text,reviewer\nkey invoices,Bob\n", encoding="utf-8")
     table = scored(tmp_path / "t.csv", tmp_path / "scored.csv", model, corrections={0: BY_ADA})
     assert table.loc[0, ["reviewer", "outsort_reviewer", "outsort_label"]].tolist() == ["Bob", "Ada, =A1", "NEITHER"]
-    layout = files.layout(tmp_path / "t.csv", files.Options(corrections={0: BY_ADA}))
+    layout = files.layout(tmp_path / "t.csv", files.Options(corrections={0: BY_ADA}), added_columns(model))
     assert layout.prefix == "outsort_"
 
 

@@ -195,11 +195,11 @@ def test_a_workbook_looks_as_a_person_would_have_made_it(tmp_path):
     score_file(tmp_path / "in.xlsx", tmp_path / "out.xlsx")
     out = openpyxl.load_workbook(tmp_path / "out.xlsx").active
     assert out.freeze_panes == "A2"
-    assert out.auto_filter.ref == "A1:K3"
+    assert out.auto_filter.ref == "A1:M3"
     assert (out["A2"].value, out["B2"].value, out["B2"].data_type) == ("007", "=zzqx|qqz", "s")
     assert out["C2"].value == datetime.datetime(2026, 5, 1)
     assert (out["D2"].value, out["D2"].number_format) == (1234.5, "#,##0.00 €")
-    decisions = {out[f"I{row}"].value: out[f"I{row}"].fill.fgColor.rgb for row in (2, 3)}
+    decisions = {out[f"K{row}"].value: out[f"K{row}"].fill.fgColor.rgb for row in (2, 3)}
     assert len(decisions) == len(set(decisions.values())) == 2
     assert out.column_dimensions["B"].width > out.column_dimensions["A"].width
 
@@ -219,10 +219,10 @@ def test_a_sheet_that_claims_to_be_huge_takes_what_it_holds(tmp_path):
 
 
 def test_the_layout_of_a_file_is_told_before_it_is_scored(csv_path, tmp_path):
-    assert layout(csv_path, Options()) == Layout(["id", "description", "day"], ["description"], "")
+    assert layout(csv_path, Options(), NEW) == Layout(["id", "description", "day"], ["description"], "")
     score_file(csv_path, tmp_path / "once.jsonl")
     columns = ["id", "description", "day", *NEW]
-    assert layout(tmp_path / "once.jsonl", Options()) == Layout(columns, ["description"], "outsort_")
+    assert layout(tmp_path / "once.jsonl", Options(), NEW) == Layout(columns, ["description"], "outsort_")
 
 
 def test_a_scorer_made_once_scores_many_files(csv_path, tmp_path, model):
