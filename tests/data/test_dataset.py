@@ -55,6 +55,60 @@ def test_labels_are_taken_whatever_their_case_and_space(written):
     assert read(written(GOOD.replace("BPO", " bpo "))).labels[:2] == ["BPO", "BPO"]
 
 
+ODD = "text,label\na,Billing\nb,billing\nc,Billing\nd,Straße\ne,STRASSE\nf,Straße\n"
+
+
+def test_labels_that_differ_only_in_case_are_one_and_it_is_told(written):
+    data = read(written(ODD))
+    assert data.labels == ["Billing", "Billing", "Billing", "Straße", "Straße", "Straße"]
+    assert data.merged == {"billing": "Billing", "STRASSE": "Straße"}
+    assert read(written(GOOD)).merged == {}
+
+
+def test_the_most_frequent_spelling_wins_but_for_those_that_are_known(written):
+    assert set(read(written(ODD.replace("a,Billing", "a,billing"))).labels[:3]) == {"billing"}
+    path = written(ODD)
+    data = read(path, known_labels=["BILLING", "strasse"], for_training=False)
+    assert data.labels == ["BILLING"] * 3 + ["strasse"] * 3
+    assert set(data.merged.values()) == {"BILLING", "strasse"}
+
+
+def test_numbers_are_labels_like_any_others(written):
+    expected = ["1", "1", "2", "2"]
+    assert read(written(GOOD.replace("BPO", "1").replace("KPO", "2"))).labels == expected
+    assert read(pd.DataFrame({"text": list("abcd"), "label": [1, 1, 2, 2]})).labels == expected
+
+
+def test_labels_that_a_model_does_not_know_are_named_when_it_is_measured(written):
+    message = refusal(written(GOOD + "x,XPO\ny,UNCLEAR\n"), known_labels=["BPO", "KPO"], for_training=False)
+    assert message == "{}, row 6: label 'XPO' is not one of BPO, KPO. Fix it and try again.".format(
+        message.partition(",")[0]
+    )
+
+
+@pytest.mark.parametrize(
+    ("labels", "wanted", "expected"),
+    [
+        ("BPO,NEITHER", None, "NEITHER"),
+        ("Billing,none of these", None, "none of these"),
+        ("Billing,Other", None, ""),
+        ("none,neither", None, ""),
+        ("Billing,Other", "other", "Other"),
+        ("BPO,NEITHER", "", ""),
+        ("none,neither", "none", "none"),
+    ],
+)
+def test_the_label_out_of_scope_is_found_or_named(labels, wanted, expected):
+    frame = pd.DataFrame({"text": list("abcd"), "label": labels.split(",") * 2})
+    assert read(frame, out_of_scope=wanted).out_of_scope == expected
+
+
+def test_a_label_out_of_scope_that_no_row_has_is_refused(written):
+    assert "no row is labelled 'Other', the label for what is out of scope." in refusal(
+        written(GOOD), out_of_scope="Other"
+    )
+
+
 def test_a_text_of_more_than_the_csv_modules_limit_is_read(written):
     assert len(read(written(GOOD + "x" * 500_000 + ",BPO\n")).texts[-1]) == 500_000
 
@@ -90,14 +144,14 @@ def test_a_frame_with_missing_cells_is_refused_like_a_file_with_blank_ones(frame
         ("Aufgabe,label\nx,BPO\n", "t.csv: no column 'text'; it has 'Aufgabe', 'label'. Name one with --text-column."),
         ("text,Art\nx,BPO\n", "t.csv: no column 'label'; it has 'text', 'Art'. Name one with --label-column."),
         ("text,text,label\nx,y,BPO\n", "t.csv: 2 columns 'text'; it has 'text', 'text', 'label'."),
-        (GOOD + "x,XPO\n", "t.csv, row 6: label 'XPO' is not one of BPO, KPO, NEITHER. Fix it and try again."),
-        (GOOD + "x,\n", "t.csv, row 6: label '' is not one of BPO, KPO, NEITHER."),
-        (GOOD + "x,UNCLEAR\n", "t.csv, row 6: label 'UNCLEAR' is not one of BPO, KPO, NEITHER."),
+        (GOOD + "x,\n", "t.csv, row 6: the label is empty. Fix it and try again."),
+        (GOOD + "x, \n", "t.csv, row 6: the label is empty."),
+        (GOOD + "x,UNCLEAR\n", "t.csv, row 6: UNCLEAR is for evaluation only; nothing can be learnt from it."),
         (GOOD + '" ",BPO\n', "t.csv, row 6: the text is empty."),
         (GOOD + "KEY forms,KPO\n", "t.csv, row 6: text 'key forms' has label 'KPO', but 'BPO' in row 2."),
         (GOOD + "x,BPO,y\n", 't.csv, row 6 has 3 cells where the header has 2: ["y"].'),
         (GOOD + '"x,BPO\n', "t.csv, row 6 cannot be read as CSV"),
-        ("text,label\na,BPO\nb,BPO\n", "t.csv: no rows labelled KPO. Training needs at least 2 rows"),
+        ("text,label\na,BPO\nb,BPO\n", "t.csv: has only the label 'BPO'. Training needs at least 2 rows of each of 2"),
         ("text,label\na,BPO\nb,BPO\nc,KPO\n", "t.csv: 1 row labelled KPO. Training needs at least 2 rows"),
         (b"PK\x03\x04rest", "t.csv: is a workbook or an archive, not CSV. Save it as CSV (UTF-8)"),
         (b"text,label\nx\x81\xff,BPO\n", "t.csv, row 2 is not valid cp1252. "),
@@ -119,10 +173,10 @@ def test_a_row_without_its_line_is_named(written):
 
 
 def test_of_many_problems_ten_are_shown_and_the_rest_counted(written):
-    message = refusal(written(GOOD + "".join(f"x{i},XPO\n" for i in range(13))))
+    message = refusal(written(GOOD + "".join(f"x{i},\n" for i in range(13))))
     assert "13 problems to fix first:" in message
     assert message.count("\n  row ") == 10
-    assert "row 15: label" in message
+    assert "row 15: the label is empty" in message
     assert message.endswith("\n  and 3 more")
 
 
