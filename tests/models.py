@@ -5,7 +5,10 @@ import numpy as np
 from outsort.model import Model
 from outsort.text import pairs, terms
 
-WORDS = "key invoices draft contract audit clean floor data entry nurse design etc co no approx naïve e g".split()
+WORDS = [
+    *("key", "invoices", "draft", "contract", "audit", "clean", "floor", "data", "entry", "nurse", "design"),
+    *("etc", "co", "no", "approx", "naïve", "e", "g"),
+]
 
 
 def random_model(n_labels, *, with_out_of_scope, lines_per_label=3, seed=0):

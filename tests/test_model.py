@@ -134,15 +134,15 @@ def test_a_text_is_the_weighted_mean_of_what_scikit_learn_says_of_its_clauses(un
 def test_what_a_clause_says_of_the_work_is_how_much_it_counts():
     # The oracle: the sums of the weights in the last column, term by term.
     model = random_model(3, with_out_of_scope=True)
-    says = dict.fromkeys(range(len(model.terms)), 0.0)
+    says = np.zeros(len(model.terms))
     for term, (start, stop) in enumerate(itertools.pairwise(model.indptr)):
-        says |= {term: w for w, c in zip(model.weights[start:stop], model.indices[start:stop], strict=True) if c == 12}
+        says[term] = model.weights[start:stop][model.indices[start:stop] == len(model.lines) + 3].sum()
     text = "Key the invoices.\nClean floor\nAudit data entry"
     logits = []
     for rank, clause in enumerate(text.splitlines(), 1):
         ids = sorted({model.vocabulary[term] for term in terms(clause) if term in model.vocabulary})
         values = model.idf[ids] / np.linalg.norm(model.idf[ids])
-        logits.append(0.5 - 0.7 * np.log(rank) + values @ [says[i] for i in ids])
+        logits.append(0.5 - 0.7 * np.log(rank) + values @ says[ids])
     weights = 1 / (1 + np.exp(-np.array(logits)))
     np.testing.assert_allclose(model.read(text).shares, weights / weights.sum(), rtol=1e-5)
 

@@ -88,7 +88,9 @@ def test_a_long_run_of_marks_is_placed_in_time():
 
 #: What clauses are made of and end with.
 parts_of_clauses = st.one_of(
-    st.sampled_from([*".!?\"')([*-•·", "\n", "\r\n", "\u2028", "\x1c", " ", ". ", " - ", "\n\n", "e.g.", "1.", "Co.", "A"]),
+    st.sampled_from(
+        [*".!?\"')([*-•·", "\n", "\r\n", "\u2028", "\x1c", " ", ". ", " - ", "\n\n", "e.g.", "1.", "Co.", "A"]
+    ),
     st.sampled_from(["key invoices", "Draft a contract", "翻訳", "naïve"]),
     st.text(max_size=4),
 )
@@ -106,7 +108,9 @@ def test_clauses_cover_the_text_and_each_of_several_holds_a_word(any_text):
     assert len(found) == 1 or all(any(c.isalnum() or c == "_" for c in clause) for clause in found)
 
 
-@given(st.text(st.characters(max_codepoint=127)) | st.lists(st.sampled_from(["a. B", "x" * 70, "\n", " "])).map("".join))
+@given(
+    st.text(st.characters(max_codepoint=127)) | st.lists(st.sampled_from(["a. B", "x" * 70, "\n", " "])).map("".join)
+)
 def test_the_words_of_the_clauses_are_those_of_the_text(any_text):
     assert [word for clause in clauses_of(any_text) for word in text.words(clause)] == text.words(any_text)
 
@@ -175,7 +179,8 @@ def test_the_clauses_of_a_text_are_bounded_and_the_last_has_the_rest():
 
 
 @pytest.mark.parametrize(
-    "part", [".", ". ", "a. ", "A. ", "\n", "a\n", " ", "a.  ", "•", " • ", "\"')", "x", "_ ", "1. ", "e\u0301.", ".a A"]
+    "part",
+    [".", ". ", "a. ", "A. ", "\n", "a\n", " ", "a.  ", "•", " • ", "\"')", "x", "_ ", "1. ", "e\u0301.", ".a A"],
 )
 def test_hostile_texts_are_cut_in_time(part):
     # A search that began again at each mark would take hours.

@@ -50,7 +50,9 @@ def test_marks_that_fit_no_text_are_named_with_their_row(marked, rows, message):
 
 
 def test_a_missing_column_is_named(marked):
-    with pytest.raises(DataError, match="has no column 'says_the_work'. Marked clauses have row, clause, says_the_work"):
+    with pytest.raises(
+        DataError, match=r"has no column 'says_the_work'\. Marked clauses have row, clause, says_the_work"
+    ):
         marked([f"{KEY},About us"], header="row,clause")
 
 

@@ -77,7 +77,9 @@ def kernel_of_any(request):
 @settings(deadline=None)
 @example(batch=["Key invoices. " * 3_000, "entry\n" * 1_001 + "audit " * 90, "naïve draft\u2028" * 1_500])
 @example(batch=["clean " * 20, "clean " * 21, "clean " * 40 + "éclair", "clean floor " * 400, "a" * 64 * 25])
-@example(batch=["Draft No. 5. Draft J. Audit co. Floor", "key.\x1cKey", "key!\"') audit", "key. \x1f Key", "e.g. A key"])
+@example(
+    batch=["Draft No. 5. Draft J. Audit co. Floor", "key.\x1cKey", "key!\"') audit", "key. \x1f Key", "e.g. A key"]
+)
 def test_the_kernel_reads_clauses_as_the_model_whatever_the_labels(kernel_of_any, batch):
     agrees(kernel_of_any, batch)
 

@@ -5,10 +5,14 @@ import scipy.sparse
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.naive_bayes import MultinomialNB
 
+import outsort
 from outsort import text
 from outsort.data.dataset import read
+from outsort.data.identity import key_of
 from outsort.errors import DataError
+from outsort.explanation import explain
 from outsort.metrics import score
+from outsort.model import POSITION
 from outsort.training import fitting, folds, train, validation
 
 
@@ -110,17 +114,73 @@ def test_terms_of_too_few_texts_are_dropped(frame):
 def test_from_ten_thousand_texts_on_a_term_must_stand_in_three(n_texts, min_df):
     # The oracle: scikit-learn's own limit on the number of documents.
     texts = [f"w{i % 4_000}" for i in range(n_texts)]
-    terms, counts = fitting.count_terms(texts)
+    counted = fitting.count(texts, ["BPO", "KPO"] * (n_texts // 2) + ["BPO"] * (n_texts % 2), None)
     expected = CountVectorizer(analyzer=text.terms, min_df=min_df).fit(texts).get_feature_names_out()
-    assert terms[fitting.is_frequent(counts, fitting.Settings())].tolist() == expected.tolist()
+    assert counted.terms[fitting.is_known(counted, fitting.Settings())].tolist() == expected.tolist()
 
 
-def test_texts_already_counted_score_as_the_texts_do(model):
-    texts = ["translate a vision of scanned invoices", "mop, mop and MOP again", "zzz", ""]
-    known = CountVectorizer(analyzer=text.terms, vocabulary=model.terms, binary=True)
-    np.testing.assert_allclose(
-        fitting.line_scores(model, known.transform(texts)), model.line_scores(texts), rtol=0, atol=1e-12
-    )
+def test_texts_already_counted_read_as_the_texts_do(frame):
+    # The oracle: the model itself, reading the texts.
+    texts = ["Translate a vision. Key scanned invoices\nwash", "mop, mop and MOP again", "zzz", "draft\na\ncontract"]
+    frame = pd.concat([frame, pd.DataFrame({"text": texts, "label": "KPO", "service_line": "legal_services"})])
+    counted = fitting.count(frame["text"].tolist(), frame["label"].tolist(), frame["service_line"].tolist())
+    model = fitting.fit(counted, fitting.Settings())
+    found = fitting.read_counted(model, counted, fitting.is_known(counted, fitting.Settings()))
+    readings = [model.read(text) for text in frame["text"]]
+    np.testing.assert_allclose(found[:, :-1], [model.label_scores(reading) for reading in readings], atol=1e-5)
+    np.testing.assert_allclose(found[:, -1], [1 - reading.shares[0] for reading in readings], atol=1e-6)
+    part = np.array([17, 3, 15])
+    of_part = fitting.read_counted(model, counted.part(part), fitting.is_known(counted, fitting.Settings()))
+    np.testing.assert_allclose(of_part, found[part])
+
+
+@pytest.mark.parametrize("by", ["words", "place"])
+def test_marked_clauses_teach_how_much_clauses_count(frame, by):
+    # Boilerplate is told by its words, in any place, or by its place, whatever its words.
+    rng = np.random.default_rng(0)
+    work, boilerplate = frame["text"].tolist(), ["apply now", "our firm is great", "apply to our firm"]
+    texts, marks = [], {}
+    for i in range(60):
+        parts = rng.permutation([*rng.choice(work, 2, replace=False), *rng.choice(boilerplate, 2, replace=False)])
+        texts.append("\n".join([*parts, f"number {i}"]))
+        marks[key_of(texts[-1])] = [
+            (str(part), part in work if by == "words" else place < 2) for place, part in enumerate(parts)
+        ]
+    labels = ["BPO", "KPO"] * 30
+    model = fitting.fit(fitting.count(texts, labels, None, marks=marks), fitting.Settings())
+    if by == "words":
+        shares = model.read("apply to our firm\nkey invoices into sap").shares
+        assert shares[1] > 4 * shares[0]
+    else:
+        assert model.position[1] > 1
+        assert (np.diff(model.read("key invoices\n" * 5).shares) < 0).all()
+    few = dict(list(marks.items())[:10])
+    unmarked = fitting.fit(fitting.count(texts, labels, None, marks=few), fitting.Settings())
+    np.testing.assert_array_equal(unmarked.position, POSITION)
+    assert (unmarked.indices != len(unmarked.lines) + len(unmarked.labels)).all()
+
+
+@pytest.mark.slow
+def test_two_hundred_labels_train_answer_and_score(tmp_path):
+    # The oracle: each label has a word of its own, so every text is right.
+    rng = np.random.default_rng(0)
+    common = [f"common{i}" for i in range(50)]
+    labels = [f"{i}" for i in range(199)] + ["none"]
+    rows = [(" ".join([f"word{label}", *rng.choice(common, 4)]), label) for label in labels * 5]
+    frame = pd.DataFrame(rows, columns=["text", "label"])
+    model = train.train(frame, checks=folds.Checks(folds=2))
+    assert len(model.labels) == 200
+    assert model.labels[-1] == model.out_of_scope == "none"
+    asked = pd.DataFrame({"text": [f"word{label}" for label in labels]})
+    scored = outsort.score(asked, model)
+    assert (scored["label"] == labels).mean() > 0.98
+    proba = scored[[f"p_{label}" for label in model.labels]].to_numpy()
+    np.testing.assert_allclose(proba, model.predict_proba(asked["text"]), atol=2e-5)
+    assert explain(model, "word7", "7").contributions["word7"] > 0
+    outsort.save_model(model, tmp_path / "m.joblib")
+    assert outsort.load_model(tmp_path / "m.joblib").fingerprint == model.fingerprint
+    # No more than a weight of 6 bytes for each term and label, and the terms.
+    assert (tmp_path / "m.joblib").stat().st_size < len(model.terms) * (6 * 400 + 100)
 
 
 def test_every_row_is_held_out_once_in_each_scheme(frame):
@@ -135,17 +195,26 @@ def test_a_service_line_is_held_out_whole(frame):
     data = read(frame)
     lines = np.array(data.lines)
     splits = folds.folds(data, folds.Checks(folds=3), 0)[folds.LINES_OUT]
-    assert all(not set(lines[rows]) & set(lines[out]) for rows, out in splits)
+    of_several = {line for line in lines if line != "cleaning"}
+    assert all(not set(lines[rows]) & set(lines[out]) & of_several for rows, out in splits)
+    # Without its only line nothing would teach NEITHER, so its rows are held out one by one.
+    assert all("cleaning" in lines[rows] for rows, _ in splits)
 
 
 def test_data_without_lines_have_random_folds_only(frame):
     assert list(folds.folds(read(frame.drop(columns="service_line")), folds.Checks(folds=3), 0)) == [folds.STRATIFIED]
 
 
-def test_a_single_row_of_neither_stops_nothing(frame):
-    model = train.train(frame.iloc[:13], checks=folds.Checks(folds=3))
+def test_two_rows_of_neither_stop_nothing(frame):
+    model = train.train(frame.iloc[:14], checks=folds.Checks(folds=3))
     assert set(model.about["scores"]) == {folds.STRATIFIED, folds.LINES_OUT}
-    assert model.knows_neither
+    assert model.out_of_scope == "NEITHER"
+
+
+def test_the_role_of_a_label_can_be_given_and_taken(frame):
+    for wanted, labels in (("bpo", ("KPO", "NEITHER", "BPO")), ("", ("BPO", "KPO", "NEITHER"))):
+        model = train.train(frame, out_of_scope=wanted, checks=folds.Checks(folds=2))
+        assert (model.labels, model.out_of_scope) == (labels, wanted.upper())
 
 
 def test_labels_that_mean_nothing_score_like_a_coin():
@@ -163,7 +232,7 @@ def test_the_model_tells_where_it_came_from(csv_file):
     assert about["data"]["rows_by_label"] == {"BPO": 6, "KPO": 6, "NEITHER": 3}
     assert about["settings"]["seed"] == 5
     assert set(about["scores"]) == {folds.STRATIFIED, folds.LINES_OUT}
-    assert about["scores"][folds.STRATIFIED]["n"] == 12
+    assert about["scores"][folds.STRATIFIED]["n"] == 15
 
 
 def test_texts_without_a_letter_or_a_shared_word_teach_nothing():
@@ -205,9 +274,9 @@ def test_later_rows_are_answered_by_models_of_the_rows_before(frame):
     ("columns", "checks", "message"),
     [
         ({"g": ["x"] * 15}, {"group_column": "g"}, "column 'g' has only one value"),
-        ({"g": ["x"] * 6 + ["y"] * 9}, {"group_column": "g"}, "no BPO or no KPO row is left"),
+        ({"g": ["x"] * 6 + ["y"] * 9}, {"group_column": "g"}, "no row of some label is left"),
         ({"t": ["2026-01-01"] * 15}, {"time_column": "t"}, "column 't' has only one time"),
-        ({"t": ["2026-01-01"] * 6 + ["2026-02-01"] * 9}, {"time_column": "t"}, "no rows of both BPO and KPO"),
+        ({"t": ["2026-01-01"] * 6 + ["2026-02-01"] * 9}, {"time_column": "t"}, "no rows of every label"),
         ({}, {"group_column": "g"}, "no column 'g'; it has 'text', 'label', 'service_line'"),
     ],
 )
@@ -237,8 +306,7 @@ def test_calibration_lowers_log_loss_and_the_model_keeps_it(noisy):
     assert scores.log_loss < scores.uncalibrated.log_loss
     np.testing.assert_array_equal(model.calibration, validation.calibration)
     assert model.calibration[0, 1] != 1
-    # Without rows of NEITHER there is nothing to calibrate its log-odds by.
-    np.testing.assert_array_equal(model.calibration[1], [0, 1])
+    np.testing.assert_array_equal(model.later, validation.later)
 
 
 def test_the_threshold_is_the_one_that_held_out_rows_certify(noisy):
@@ -246,8 +314,8 @@ def test_the_threshold_is_the_one_that_held_out_rows_certify(noisy):
     settings, checks = fitting.Settings(bayes_share=0), folds.Checks(target_precision=0.7)
     model, validation = train.train_validated(noisy, settings, checks)
     held_out = validation.held_out[validation.scheme]
-    accepted = np.maximum(1 / (1 + np.exp(-held_out.log_odds)), 1 / (1 + np.exp(held_out.log_odds)))
-    right = (held_out.log_odds > 0) == (np.array(noisy.labels) == "KPO")
+    accepted = held_out.proba.max(axis=1)
+    right = model.classes_[held_out.proba.argmax(axis=1)] == np.array(noisy.labels)
     assert validation.certificate.precision == right[accepted >= model.threshold].mean() > 0.7
     assert model.about["decision"]["threshold"] == model.threshold
 
@@ -263,8 +331,7 @@ def test_weights_count_as_rows_would(noisy):
     _, weighted = train.train_validated(noisy, checks=folds.Checks(weight_column="spend"))
     held_out = weighted.held_out[folds.STRATIFIED]
     times = noisy.frame["spend"].to_numpy().astype(int)
-    p_kpo = np.repeat(1 / (1 + np.exp(-held_out.log_odds)), times)
-    expected = score(np.repeat(noisy.labels, times), p_kpo, np.full(len(p_kpo), np.nan))
+    expected = score(np.repeat(noisy.labels, times), np.repeat(held_out.proba, times, axis=0), ("BPO", "KPO"), "")
     for name in ("accuracy", "macro_f1", "auc", "log_loss", "brier"):
         found = getattr(weighted.scores[folds.STRATIFIED], name)
         assert found == pytest.approx(getattr(expected, name))
@@ -281,6 +348,11 @@ def exaggerated(share, n, seed):
     return log_odds, np.where(rng.random(n) < 1 / (1 + np.exp(-share * log_odds)), "KPO", "BPO")
 
 
+def raw_of(log_odds):
+    """Return the held-out scores of BPO and KPO, in texts of one clause, that have these log-odds."""
+    return np.column_stack([np.zeros(len(log_odds)), log_odds, np.zeros(len(log_odds))])
+
+
 @pytest.fixture(scope="module")
 def exaggerating():
     """Data, splits and made-up held-out answers for each scheme, as `validate` takes them."""
@@ -294,7 +366,7 @@ def exaggerating():
         answers = np.empty(n)
         for label in ("BPO", "KPO"):
             answers[labels == label] = log_odds[drawn == label][: (labels == label).sum()]
-        raw[scheme] = (answers, np.full(n, np.nan))
+        raw[scheme] = raw_of(answers)
     held_out = np.array_split(rng.permutation(n), 5)
     splits = [(np.setdiff1d(np.arange(n), out), out) for out in held_out]
     data = read(pd.DataFrame({"text": [f"t{i}" for i in range(n)], "label": labels}))
@@ -319,9 +391,10 @@ def test_calibration_and_threshold_hold_on_work_as_hard_as_the_hardest_scheme(ex
         data, dict.fromkeys(schemes, splits), {scheme: raw[scheme] for scheme in schemes}, checks, np.ones(6_000), 0
     )
     assert found.scheme == hardest
-    np.testing.assert_allclose(found.calibration[0], [0, TRUE_SHARE[hardest]], atol=0.1)
+    np.testing.assert_allclose(found.calibration[:, 1], TRUE_SHARE[hardest], atol=0.1)
+    np.testing.assert_allclose(found.calibration[:, 0], 0, atol=0.1)
     log_odds, labels = exaggerated(TRUE_SHARE[hardest], 100_000, 2)
-    calibrated = found.calibration[0, 0] + found.calibration[0, 1] * log_odds
+    calibrated = found.calibration[1, 0] - found.calibration[0, 0] + found.calibration[1, 1] * log_odds
     accepted = 1 / (1 + np.exp(-np.abs(calibrated))) >= found.certificate.threshold
     precision = ((calibrated > 0) == (labels == "KPO"))[accepted].mean()
     assert 0.89 < precision < 0.93
@@ -343,11 +416,41 @@ def test_no_fold_is_calibrated_by_its_own_rows():
     found = validation.validate(
         data,
         {folds.STRATIFIED: [(halves[1], halves[0]), (halves[0], halves[1])]},
-        {folds.STRATIFIED: (log_odds, np.full(6_000, np.nan))},
+        {folds.STRATIFIED: raw_of(log_odds)},
         folds.Checks(),
         np.ones(6_000),
         0,
     )
-    calibrated = found.held_out[folds.STRATIFIED].log_odds
+    log_proba = np.log(found.held_out[folds.STRATIFIED].proba)
+    calibrated = log_proba[:, 1] - log_proba[:, 0]
     slopes = [np.polyfit(log_odds[half], calibrated[half], 1)[0] for half in halves]
     np.testing.assert_allclose(slopes, [1.0, 0.5], atol=0.1)
+
+
+@pytest.mark.slow
+def test_the_promise_is_kept_when_the_ranking_comes_from_calibration():
+    # Twenty labels; an answer is right in 84 of 100 rows whatever its score, so any threshold breaks the promise
+    # of 85. Calibration finds labels that were lucky: judged by rows that it was fitted to, they would pass.
+    rng = np.random.default_rng(0)
+    n, n_labels, n_draws = 1_200, 20, 100
+    names = np.array([f"label {i:02}" for i in range(n_labels)])
+    texts = [f"t{i}" for i in range(n)]
+    certified = 0
+    for _ in range(n_draws):
+        answers = np.repeat(np.arange(n_labels), n // n_labels)
+        is_right = rng.random(n) < 0.84
+        labels = np.where(is_right, answers, (answers + rng.integers(1, n_labels, n)) % n_labels)
+        raw = np.column_stack([3 * np.eye(n_labels)[answers], np.zeros(n)])
+        frame = pd.DataFrame({"text": texts, "label": names[labels]})
+        out = np.array_split(rng.permutation(n), 5)
+        splits = [(np.setdiff1d(np.arange(n), part), part) for part in out]
+        found = validation.validate(
+            read(frame),
+            {folds.STRATIFIED: splits},
+            {folds.STRATIFIED: raw},
+            folds.Checks(target_precision=0.85),
+            np.ones(n),
+            0,
+        )
+        certified += found.certificate.coverage > 0
+    assert certified <= 0.1 * n_draws
