@@ -33,6 +33,12 @@ OutOfScope = Annotated[
 Clauses = Annotated[
     Path | None, typer.Option(help="Table of marked clauses of the texts, to learn how much a clause counts.")
 ]
+Later = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="LABEL=LOG-ODDS", help="How far clauses after the first are known to lean to a label; repeatable."
+    ),
+]
 LineColumn = Annotated[str | None, typer.Option(help="Service-line column, if there is one.")]
 WeightColumn = Annotated[str | None, typer.Option(help="Column to weight rows by, such as spend or headcount.")]
 GroupColumn = Annotated[str | None, typer.Option(help="Also score on unseen groups, such as suppliers.")]
@@ -177,6 +183,20 @@ def check_report(path: Path, *, force: bool) -> None:
     from outsort.reporting.report import check
 
     check(path, force=force)
+
+
+def later_of(given: list[str] | None, dataset: Dataset) -> dict[str, float]:
+    """Return the values of --later by label."""
+    result = {}
+    for item in given or ():
+        label, _, figure = item.rpartition("=")
+        if label not in dataset.labels:
+            raise typer.BadParameter(f"no row is labelled {label!r}.", param_hint="--later")
+        try:
+            result[label] = float(figure)
+        except ValueError:
+            raise typer.BadParameter(f"{figure!r} is not a number.", param_hint="--later") from None
+    return result
 
 
 def tell_reading(dataset: Dataset) -> None:

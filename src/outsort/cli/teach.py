@@ -25,6 +25,7 @@ def train(
     line_column: opt.LineColumn = None,
     out_of_scope: opt.OutOfScope = None,
     clauses: opt.Clauses = None,
+    later: opt.Later = None,
     folds: Annotated[int, typer.Option(min=0, help="Folds of cross-validation; 0 for none.")] = 5,
     target_precision: Annotated[
         float | None,
@@ -86,7 +87,7 @@ def train(
         weight_column=weight_column,
     )
     with opt.work_on(cluster):
-        model, validation = train_validated(dataset, Settings(seed=seed), checks)
+        model, validation = train_validated(dataset, Settings(seed=seed, later=opt.later_of(later, dataset)), checks)
     seconds = time.perf_counter() - start
     size = save(model, output, force=force)
     summary = summarize(model)
@@ -143,6 +144,7 @@ def retrain(
     line_column: opt.LineColumn = None,
     out_of_scope: opt.OutOfScope = None,
     clauses: opt.Clauses = None,
+    later: opt.Later = None,
     folds: Annotated[int, typer.Option(min=2, help="Folds of cross-validation.")] = 5,
     group_column: opt.GroupColumn = None,
     weight_column: opt.WeightColumn = None,
@@ -182,7 +184,7 @@ def retrain(
     model, result = train_again(
         dataset,
         old,
-        settings=Settings(seed=seed),
+        settings=Settings(seed=seed, later=opt.later_of(later, dataset)),
         checks=Checks(folds=folds, group_column=group_column, weight_column=weight_column),
         test=measure,
     )

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import scipy.sparse
@@ -46,6 +46,8 @@ class Settings:
         ratio_power: in the model of the labels, terms are scaled by their `log_count_ratios` to this power;
             0 for no scaling.
         bayes_share: weight of naive Bayes added to each logistic regression: see `fit`.
+        later: log-odds by which clauses after the first are known to lean to some labels, by label; learnt from
+            the rows if empty.
         seed: random seed of the solver and the folds.
     """
 
@@ -57,6 +59,7 @@ class Settings:
     piece_share: float = 0.5
     ratio_power: float = 1.0
     bayes_share: float = 0.75
+    later: dict[str, float] = field(default_factory=dict)
     seed: int = 0
 
 
@@ -100,6 +103,16 @@ class Counted:
             says_the_work=self.says_the_work[at],
             lines=[self.lines[i] for i in rows],
         )
+
+    def lessons(self) -> tuple[scipy.sparse.csr_matrix, Sequence[str]]:
+        """Return the counts to learn labels from, and the service line of each.
+
+        Of a text with clauses that are marked to say the work, each of them is a lesson; of another, the text.
+        """
+        clauses = np.flatnonzero(self.says_the_work == 1)
+        whole = np.setdiff1d(np.arange(self.counts.shape[0]), self.owner[clauses])
+        counts = scipy.sparse.vstack([self.counts[whole], self.clauses[clauses]]).tocsr()
+        return counts, [self.lines[i] for i in [*whole, *self.owner[clauses]]]
 
     def clauses_of(self, rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return the clauses of some texts, text by text, and the place in `rows` of the text of each."""
@@ -193,12 +206,9 @@ def fit(counted: Counted, settings: Settings) -> Model:
         DataError: no term is in enough texts; see `is_known`.
     """
     known = is_known(counted, settings)
-    terms, counts, lines, line_labels = (
-        counted.terms[known],
-        counted.counts[:, known],
-        counted.lines,
-        counted.line_labels,
-    )
+    terms, line_labels = counted.terms[known], counted.line_labels
+    counts, lines = counted.lessons()
+    counts = counts[:, known]
     is_piece = np.array([text_module.is_piece(term) for term in terms])
     idf = TfidfTransformer().fit(counts).idf_ * np.where(is_piece, settings.piece_share, 1.0)
     vectors = normalize(counts.multiply(idf).tocsr()).astype(np.float32)

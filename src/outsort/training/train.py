@@ -113,7 +113,7 @@ def train_prepared(prepared: Prepared) -> tuple[Model, Validation | None]:
     model, raw = fit_with_folds(prepared.counted, schemes, settings)
     validation = None
     if schemes:
-        validation = validate(dataset, schemes, raw, prepared.checks, prepared.weights, settings.seed)
+        validation = validate(dataset, schemes, raw, prepared.checks, prepared.weights, settings)
         model = replace(
             model,
             calibration=validation.calibration,

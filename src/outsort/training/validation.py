@@ -13,6 +13,7 @@ from outsort.model import log_proba, uncalibrated
 from outsort.numeric import Floats
 from outsort.results import Result
 from outsort.training.calibration import calibrate
+from outsort.training.fitting import Settings
 from outsort.training.folds import LINES_OUT, STRATIFIED, UNSEEN, Checks, Splits
 from outsort.training.threshold import Certificate, certify
 
@@ -72,7 +73,7 @@ def validate(
     raw: Mapping[str, Floats],
     checks: Checks,
     weights: Floats,
-    seed: int,
+    settings: Settings,
 ) -> Validation:
     """Calibrate, certify and score held-out answers.
 
@@ -89,7 +90,7 @@ def validate(
         raw: the result of `held_out_scores` for each scheme.
         checks: the columns and the target.
         weights: float64 (n_texts,), the weight of each row.
-        seed: random seed of the certificate.
+        settings: the seed of the certificate, and what is known of later clauses.
     """
     labels = np.array(dataset.labels)
     of_model = in_order(dataset.labels, dataset.out_of_scope)
@@ -100,7 +101,10 @@ def validate(
 
     def fitted_to(rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
         of_scheme = raw[scheme][rows]
-        return calibrate(codes[rows], of_scheme[:, :-1], of_scheme[:, -1], weights[rows], n_in_scope)
+        found, later = calibrate(codes[rows], of_scheme[:, :-1], of_scheme[:, -1], weights[rows], n_in_scope)
+        if settings.later:
+            later = np.array([settings.later.get(label, 0.0) for label in of_model]) / found[:, 1]
+        return found, later
 
     calibration, later = fitted_to(np.arange(len(labels)))
     held_out, scores = {}, {}
@@ -125,7 +129,7 @@ def validate(
         checks.target_precision,
         checks.level,
         weights[chosen.rows],
-        seed,
+        settings.seed,
     )
     return Validation(scores, held_out, scheme, calibration, later, certificate)
 
