@@ -256,31 +256,36 @@ def test_a_folder_that_can_hold_no_lock_is_told(tmp_path, monkeypatch):
         pass
 
 
-@pytest.fixture
-def small_disk():
-    """A system that lets no file grow beyond 100 bytes: a write fails half way, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+def on_a_small_disk(*arguments):
+    """Run the command where no file can grow beyond 100 bytes: a write fails half way, as on a full disk."""
+    return subprocess.run(
+        [sys.executable, "-m", "outsort", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)),
+    )
 
 
 FORMATS = ["csv", "tsv", "jsonl", "parquet", "xlsx", "csv.gz", "csv.zst", "jsonl.gz", "jsonl.zst"]
 
 
-@pytest.mark.usefixtures("small_disk")
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_a_disk_that_fills_is_one_message_in_every_format(outsort, tmp_path, suffix):
+def test_a_disk_that_fills_is_one_message_in_every_format(tmp_path, suffix):
     (tmp_path / "in.csv").write_text("task\nkey\n")
-    done = outsort("score", tmp_path / "in.csv", "-o", tmp_path / f"out.{suffix}")
-    assert (done.code, done.err) == (1, f"outsort: {tmp_path}/out.{suffix}: cannot be written (File too large).\n")
+    done = on_a_small_disk("score", tmp_path / "in.csv", "-o", tmp_path / f"out.{suffix}")
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"outsort: {tmp_path}/out.{suffix}: cannot be written (File too large).\n",
+    )
     assert [p.name for p in tmp_path.iterdir()] == ["in.csv"]
 
 
-@pytest.mark.usefixtures("small_disk")
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["queue.csv", "queue.xlsx"])
-def test_a_disk_that_fills_is_one_message_for_a_queue(outsort, tmp_path, name):
+def test_a_disk_that_fills_is_one_message_for_a_queue(tmp_path, name):
     (tmp_path / "in.csv").write_text("task\nkey invoices\n")
-    done = outsort("review", tmp_path / "in.csv", "-o", tmp_path / name)
-    assert (done.code, done.err) == (1, f"outsort: {tmp_path}/{name}: cannot be written (File too large).\n")
+    done = on_a_small_disk("review", tmp_path / "in.csv", "-o", tmp_path / name)
+    assert (done.returncode, done.stderr) == (1, f"outsort: {tmp_path}/{name}: cannot be written (File too large).\n")
     assert [p.name for p in tmp_path.iterdir()] == ["in.csv"]

@@ -99,7 +99,7 @@ def test_a_frame_with_missing_cells_is_refused_like_a_file_with_blank_ones(frame
         (GOOD + '"x,BPO\n', "t.csv, row 6 cannot be read as CSV"),
         ("text,label\na,BPO\nb,BPO\n", "t.csv: no rows labelled KPO. Training needs at least 2 rows"),
         ("text,label\na,BPO\nb,BPO\nc,KPO\n", "t.csv: 1 row labelled KPO. Training needs at least 2 rows"),
-        (b"PK\x03\x04rest", "t.csv: is a workbook or an archive, not CSV. Save it as CSV (UTF-8)."),
+        (b"PK\x03\x04rest", "t.csv: is a workbook or an archive, not CSV. Save it as CSV (UTF-8)"),
         (b"text,label\nx\x81\xff,BPO\n", "t.csv, row 2 is not valid cp1252. "),
     ],
 )

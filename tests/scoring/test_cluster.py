@@ -348,7 +348,7 @@ class TestBadInput:
         (tmp_path / "in").mkdir()
         for i in range(6):
             (tmp_path / "in" / f"{i}.csv").write_text("id,task\n1,key invoices\n" + "2\n" * (i == 5))
-        with pytest.raises(DataError, match=r"in/5\.csv, row 3 has 1 cells"):
+        with pytest.raises(DataError, match=r"in/5\.csv, row 3 has 1 cell "):
             cluster.score_files([f"{tmp_path}/in/*.csv"], tmp_path / "out", model, cluster=address)
         manifest = json.loads((tmp_path / "out" / "_outsort-run.json").read_text())
         finished = [name for name, part in manifest["jobs"].items() if part["rows"] is not None]

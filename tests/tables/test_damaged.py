@@ -22,6 +22,7 @@ import pytest
 from outsort.errors import DataError, DataWarning, OutputError
 from outsort.scoring.files import Options, score_file
 from outsort.scoring.scorer import Scorer
+from workbooks import workbook
 
 OUTPUTS = ["csv", "tsv", "jsonl", "parquet", "xlsx", "csv.gz", "jsonl.zst"]
 INPUTS = ["csv", "tsv", "jsonl", "parquet", "xlsx", "csv.gz", "csv.zst", "jsonl.gz", "jsonl.zst"]
@@ -286,7 +287,9 @@ def score_spoilt(seed, folder, scorer):
     raw, names, intact = spoilt_table(rng, style)
     source, target = folder / f"in.{style}", folder / f"out.{output}"
     source.write_bytes(raw)
-    options = Options(keep=keep, encoding=rng.choice([None] * 15 + ["utf-8", "utf-16", "utf-7", "cp1252", "klingon"]))
+    options = Options(
+        keep=keep, encoding=rng.choice([None] * 15 + ["utf-8", "utf-8-sig", "utf-16", "utf-7", "cp932", "klingon"])
+    )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DataWarning)
@@ -402,12 +405,18 @@ REFUSED = {
         "csv",
         f"in.parquet: is damaged (… {AGAIN}",
     ),
+    "style": (
+        "in.xlsx",
+        workbook(b'<row r="2"><c r="A2" s="99"><v>1</v></c></row>'),
+        "csv",
+        f"in.xlsx: is damaged, or not a workbook (… {AGAIN}",
+    ),
     "no workbook": ("in.xlsx", b"PK\x03\x04", "csv", f"in.xlsx: is damaged, or not a workbook (… {AGAIN}"),
     "other format": (
         "in.csv",
         parquet_of(text=["a"]),
         "csv",
-        "in.csv: is a workbook or an archive, not CSV… or name its --from.",
+        "in.csv: is a workbook or an archive, not CSV. … (UTF-8).",
     ),
 }
 

@@ -365,6 +365,28 @@ class TestWorkbooks:
         assert [(row["id"], row["at"]) for row in read(out)] == [(str(10**15), None), (str(10**16), "1900-02-28")]
 
     @pytest.mark.parametrize(
+        ("value", "what", "text"),
+        [
+            (-(10**15), "numbers of more than 15 digits", "-1000000000000000"),
+            (Decimal("1234567890123.456"), "numbers of more than 15 digits", "1234567890123.456"),
+            (math.nan, "NaN, infinite or extreme numbers", "nan"),
+            (-math.inf, "NaN, infinite or extreme numbers", "-inf"),
+            (5e-324, "NaN, infinite or extreme numbers", "5e-324"),
+            (datetime.datetime(1900, 2, 28, 23), "dates before 1900-03-01", "1900-02-28T23:00:00"),
+            (datetime.datetime(2026, 5, 1, tzinfo=datetime.UTC), "times with a time zone", "2026-05-01T00:00:00+00:00"),
+            (datetime.datetime(2026, 5, 1, 0, 0, 0, 1), "times finer than a millisecond", "2026-05-01T00:00:00.000001"),
+            (datetime.time(9, 30, 0, 1), "times finer than a millisecond", "09:30:00.000001"),
+            (datetime.timedelta(0, 0, 1), "times finer than a millisecond", "0:00:00.000001"),
+            (datetime.timedelta(-1), "negative durations", "-1 day, 0:00:00"),
+        ],
+    )
+    def test_what_excel_would_change_is_text_and_told(self, value, what, text, tmp_path, scorer):
+        pq.write_table(pa.table({"text": ["key invoices"], "n": [value]}), tmp_path / "in.parquet")
+        said = told_of(tmp_path / "in.parquet", tmp_path / "out.xlsx", scorer)
+        assert said == f"{tmp_path}/out.xlsx: {what}, kept as text (1, first in row 2, column 'n')"
+        assert read(tmp_path / "out.xlsx")[0]["n"] == text
+
+    @pytest.mark.parametrize(
         ("written", "meant"),
         [
             ("a_x000D__x000a_b", "a\r\nb"),
@@ -417,6 +439,11 @@ class TestJson:
         (folder / "in.jsonl").write_text(f'{{"text": "key invoices", "n": {digits}}}\n')
         told_of(folder / "in.jsonl", folder / "out.csv", scorer)
         assert Decimal(read(folder / "out.csv")[0]["n"]) == Decimal(digits)
+
+    def test_an_exponent_beyond_all_range_is_a_fault_of_its_line(self, tmp_path, scorer):
+        (tmp_path / "in.jsonl").write_text('{"text": "key invoices", "n": 1e99999999999999999999}')
+        said = refusal_of(tmp_path / "in.jsonl", tmp_path / "out.csv", scorer)
+        assert "line 1 is not valid JSON (the number 1e99999999999999999999 cannot be read)" in said
 
     @pytest.mark.parametrize("value", [math.nan, -math.inf, [math.inf]])
     def test_numbers_that_json_lacks_are_text_and_told(self, value, tmp_path, scorer):
@@ -503,10 +530,11 @@ class TestSafeForExcel:
         write_delimited(tmp_path / "in.csv", [{"text": cell, "=n": "1"} for cell in cells])
         outsort("score", tmp_path / "in.csv", "-o", tmp_path / "as-is.csv")
         assert [row["text"] for row in read(tmp_path / "as-is.csv")] == cells
-        outsort("score", tmp_path / "in.csv", "-o", tmp_path / "safe.tsv", "--safe-for-excel")
-        safe = read(tmp_path / "safe.tsv")
-        assert list(safe[0])[:2] == ["text", "'=n"]
-        assert [row["text"] for row in safe] == [f"'{cell}" for cell in cells[:4]] + cells[4:]
+        for style in ("csv", "tsv"):
+            outsort("score", tmp_path / "in.csv", "-o", tmp_path / f"safe.{style}", "--safe-for-excel")
+            safe = read(tmp_path / f"safe.{style}")
+            assert list(safe[0])[:2] == ["text", "'=n"]
+            assert [row["text"] for row in safe] == [f"'{cell}" for cell in cells[:4]] + cells[4:]
 
 
 def is_number(text):

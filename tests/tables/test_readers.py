@@ -54,6 +54,16 @@ def test_an_error_between_two_hands_on_the_stream_is_the_one_that_is_raised():
     reader.close()
 
 
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("encoding", ["utf-8", "UTF8", "utf-8-sig"])
+def test_the_encoding_that_is_named_need_not_say_whether_there_is_a_mark(encoding, mark):
+    # A mark that was skipped where there is none took three bytes of the first row.
+    reader = CsvReader("in.csv", io.BytesIO(mark + b"text,n\nkey invoices,1\n"), ReadOptions(encoding=encoding))
+    assert reader.columns == ["text", "n"]
+    assert [row for batch in reader for row in batch.values(reader.columns)] == [["key invoices", "1"]]
+    reader.close()
+
+
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_a_mark_before_json_lines_is_no_part_of_them(newline):
     # Editors on Windows write one. U+FEFF further on is a character of the text.
@@ -75,7 +85,7 @@ def test_cells_beyond_the_header_of_a_sheet_are_told_in_the_fault_of_their_row()
     (batch,) = reader
     assert reader.columns == ["text", "n"]
     assert batch.values(reader.columns) == [rows[0], rows[1][:2], ["a logo", None], [None, None]]
-    assert batch.faults == {1: 'has cells beyond the header: [null, "surplus"]', 3: "has cells beyond the header: [7]"}
+    assert batch.faults == {1: 'has cells beyond the header: ["surplus"]', 3: "has cells beyond the header: [7]"}
 
 
 @pytest.mark.parametrize(
@@ -112,8 +122,8 @@ def test_a_batch_of_a_wide_sheet_has_fewer_rows():
     reader = ExcelReader("in.xlsx", io.BytesIO(workbook(wide_rows(40))), ReadOptions())
     batches = list(reader)
     assert [number for batch in batches for number in batch.numbers] == list(range(2, 42))
-    last = [re.search(r"(\d+)\]$", why)[1] for batch in batches for why in batch.faults.values()]
-    assert last == [str(number) for number in range(2, 42)]
+    reasons = [batch.faults[place] for batch in batches for place in range(len(batch))]
+    assert reasons == [f"has cells beyond the header: [{number}]" for number in range(2, 42)]
     assert max(len(batch) for batch in batches) * 16_384 * 64 < 2 * BATCH_BYTES
 
 

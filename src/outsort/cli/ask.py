@@ -71,7 +71,7 @@ def score(
     output: Annotated[str, typer.Option("--output", "-o", help="File to write, - for stdout, or a folder.")],
     model: opt.ModelFile = None,
     text_column: opt.TextColumns = None,
-    prefix: Annotated[str | None, typer.Option(help="Prefix for added columns.")] = None,
+    prefix: opt.Prefix = None,
     read_as: opt.ReadAs = None,
     write_as: Annotated[
         str | None, typer.Option("--to", metavar=opt.FORMATS, help="Output format; default: by file name.")

@@ -59,7 +59,7 @@ def review(
 def merge(
     queues: Annotated[list[Path], typer.Argument(help="Queues with labels filled in.")],
     into: Annotated[Path, typer.Option(help="Table of labelled texts; created if missing.")],
-    reviewer: Annotated[str, typer.Option(help="Reviewer, where a queue does not name one.")] = "",
+    reviewer: opt.Reviewer = "",
     model: opt.ModelFile = None,
     text_column: opt.TextColumn = None,
     label_column: opt.LabelColumn = None,

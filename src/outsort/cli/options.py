@@ -70,6 +70,17 @@ def _known_encoding(name: str | None) -> str | None:
     return name
 
 
+def _text(given: str | None) -> str | None:
+    # A shell hands over any bytes, which no output could hold.
+    try:
+        (given or "").encode()
+    except UnicodeEncodeError:
+        raise typer.BadParameter("is not valid UTF-8") from None
+    return given
+
+
+Prefix = Annotated[str | None, typer.Option(callback=_text, help="Prefix for added columns.")]
+Reviewer = Annotated[str, typer.Option(callback=_text, help="Reviewer, where a queue does not name one.")]
 Encoding = Annotated[
     str | None, typer.Option(callback=_known_encoding, help="Encoding of CSV input; detected by default.")
 ]

@@ -106,9 +106,7 @@ class CsvReader:
         head = stream.read(1 << 16)
         stream.seek(0)
         if head.startswith(_OTHER_FORMATS):
-            raise DataError(
-                f"{source}: is a workbook or an archive, not CSV. Save it as CSV (UTF-8), or name its --from."
-            )
+            raise DataError(f"{source}: is a workbook or an archive, not CSV. Save it as CSV (UTF-8).")
         self.encoding = _encoding_of(source, stream, head, options.encoding)
         not_text = f"{source}: the header is not valid {self.encoding}"
         with raised_as(DataError, not_text, _NAME_IT, UnicodeError):

@@ -103,16 +103,18 @@ class ExcelReader:
 
     def _batch(self, numbers: list[int], rows: list[Sequence[Any]]) -> SheetRows:
         n = len(self.columns)
-        cells, formats, faults = [], [], {}
+        cells, faults = [], {}
+        with _naming_damage(self.source):
+            # A cell looks up its style now, which need not exist.
+            given = [[getattr(cell, "number_format", "General") for cell in row[:n]] for row in rows]
+        formats = [found + ["General"] * (n - len(found)) for found in given]
         for place, row in enumerate(rows):
             width = max((i + 1 for i, cell in enumerate(row) if cell.value is not None), default=0)
             values = [_unescaped(cell.value) for cell in row[: max(n, width)]]
             if width > n:
-                # They are data without a name: the row says what they are.
-                faults[place] = f"{SURPLUS}: {beyond_header(values[n:])}"
-            row, blank = row[:n], max(0, n - len(row))
-            cells.append(values[:n] + [None] * blank)
-            formats.append([getattr(cell, "number_format", "General") for cell in row] + ["General"] * blank)
+                # They are data without a name: the row says what they are, however far away.
+                faults[place] = f"{SURPLUS}: {beyond_header([value for value in values[n:] if value is not None])}"
+            cells.append(values[:n] + [None] * max(0, n - len(row)))
         return SheetRows(self.columns, cells, numbers, faults, formats)
 
 

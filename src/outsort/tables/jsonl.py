@@ -139,13 +139,13 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _number(digits: str) -> float | Decimal:
-    """Return a number as a float, if it is one; of 15 digits or fewer each is.
+    """Return a number as a float, if it is one.
 
     Raises:
         ValueError: its exponent has some twenty digits.
     """
     number = float(digits)
-    if len(digits) <= _SURE_DIGITS and "e" not in digits.lower():
+    if repr(number) == digits:
         return number
     try:
         exact = Decimal(digits)
@@ -154,7 +154,6 @@ def _number(digits: str) -> float | Decimal:
     return number if Decimal(repr(number)) == exact else exact
 
 
-_SURE_DIGITS = 15
 _decode = json.JSONDecoder(object_pairs_hook=_distinct, parse_float=_number).decode
 
 
@@ -215,10 +214,10 @@ def _finite(value: object) -> object:
 
 
 def _spliced(line: str, content: Mapping[str, Any], number: int, more: Mapping[str, Any]) -> str:
-    taken = content.keys() & more.keys()
-    if taken:
+    if not content.keys().isdisjoint(more):
+        taken = min(content.keys() & more.keys())
         raise DataError(
-            f"line {number - 1} of the input has the key {min(taken)!r}, which the first lines lack. "
+            f"line {number - 1} of the input has the key {taken!r}, which the first lines lack. "
             "Name a --prefix for new columns."
         )
     head = line.rstrip().removesuffix("}").rstrip()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any
@@ -92,7 +93,9 @@ class Workbook:
     def __del__(self) -> None:
         """Remove what XlsxWriter leaves in the temporary folder of a workbook that was given up."""
         for sheet in self.book.worksheets():
-            sheet.row_data_fh.close()
+            # What is still to be written fails again where the disk is full.
+            with suppress(OSError):
+                sheet.row_data_fh.close()
             Path(sheet.row_data_filename).unlink(missing_ok=True)
 
 
