@@ -5,7 +5,7 @@ from outsort.decision import REASONS, reasons
 
 
 def reason(**changes):
-    answer = {"blank": False, "confidence": 0.99, "neither": 0.01, "n_words": 4, "n_known": 4, "n_terms": 30}
+    answer = {"blank": False, "probability": 0.99, "n_words": 4, "n_known": 4, "n_terms": 30}
     columns = {name: np.array([value]) for name, value in (answer | changes).items()}
     return REASONS[reasons(**columns, threshold=0.7)[0]]
 
@@ -14,15 +14,14 @@ def reason(**changes):
     ("changes", "expected"),
     [
         ({}, ""),
-        ({"neither": np.nan}, ""),
         ({"blank": True, "n_words": 0, "n_known": 0, "n_terms": 0}, "empty"),
         ({"n_words": 0, "n_known": 0, "n_terms": 3}, "no words"),
         ({"n_known": 0, "n_terms": 0}, "no known term"),
         ({"n_words": 9, "n_known": 2}, "too little known text"),
         ({"n_words": 8, "n_known": 2}, ""),
-        ({"neither": 0.51}, "looks like neither"),
-        ({"confidence": 0.69}, "low confidence"),
-        ({"confidence": 0.69, "neither": 0.6}, "looks like neither"),
+        ({"probability": 0.7}, ""),
+        ({"probability": 0.69}, "low confidence"),
+        ({"probability": 0.69, "n_words": 9, "n_known": 2}, "too little known text"),
     ],
 )
 def test_the_first_reason_that_holds_is_given(changes, expected):

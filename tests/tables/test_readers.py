@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import re
 
 import openpyxl
 import pyarrow as pa
