@@ -157,7 +157,6 @@ assert sum(answer.probabilities.values()) > 0.999
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
-    print(part, int(done.stdout) / 1024)
     assert int(done.stdout) < 1 << 20
 
 
