@@ -181,6 +181,31 @@ def test_a_hostile_file_is_refused_before_memory_is_taken(tmp_path, what):
     assert peak < 10_000_000
 
 
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (b"\x80\x04](" + b"]" * 2_000_000 + b"e.", "a model has fewer objects"),
+        (b"\x80\x04](" + b"\x8c\x02ab" * 2_000_000 + b"e.", "a model has fewer objects"),
+        (b"\x80\x04C\x00." + b"a" * (65 << 20), "it is larger than 64 MB"),
+    ],
+    ids=["empty lists", "short strings", "65 MB"],
+)
+def test_no_file_has_more_or_larger_objects_than_a_model(tmp_path, raw, why):
+    # Seven million empty lists take 7 MB in a file and 500 MB in memory.
+    (tmp_path / "m.joblib").write_bytes(raw)
+    with pytest.raises(ModelError, match=why):
+        model_file.load(tmp_path / "m.joblib")
+
+
+def test_no_file_has_more_terms_than_a_model(model, tmp_path, monkeypatch):
+    model_file.save(model, tmp_path / "m.joblib")
+    monkeypatch.setattr(model_file, "_MAX_TERMS", len(model.terms) - 1)
+    with pytest.raises(ModelError, match="it has more terms than any model"):
+        model_file.load(tmp_path / "m.joblib")
+    with pytest.raises(ModelError, match=r"n\.joblib: not written, it is larger"):
+        model_file.save(model, tmp_path / "n.joblib")
+
+
 def test_a_memo_of_any_size_is_not_asked_for(tmp_path):
     # The unpickler's memo is as long as the largest index that a file names.
     (tmp_path / "m.joblib").write_bytes(HOSTILE["a memo of 16 GB"])

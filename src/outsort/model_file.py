@@ -18,7 +18,9 @@ import struct
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.resources import files
+from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -28,7 +30,7 @@ from numpy.typing import NDArray
 
 from outsort import text as text_module
 from outsort.errors import ModelError
-from outsort.files import read_bytes, written_whole
+from outsort.files import open_binary, written_whole
 from outsort.model import Model
 
 FORMAT = "outsort model"
@@ -44,6 +46,10 @@ _OPCODES = """
 """.split()  # noqa: SIM905 - a list of quoted names is harder to read
 #: How many times its size a file's content may be, written out: what is there once can be named many times.
 _MAX_EXPANSION = 10
+#: Limits of a file's size, of the objects that it is made of, and of its terms, so that no file takes 600 MB. Of
+#: each the default model has a tenth or less.
+_MAX_BYTES, _MAX_OBJECTS, _MAX_TERMS = 64 << 20, 1 << 20, 1 << 20
+_TOO_LARGE = f"it is larger than {_MAX_BYTES >> 20} MB or has more than {_MAX_TERMS:,} terms"
 #: The version in the first bytes of a file, which older files have in the same place.
 _VERSION_MARK = re.compile(rb"format_version\x94?K(.)", re.DOTALL)
 _ARRAYS = ("idf", "indptr", "indices", "weights", "bias", "position", "later", "calibration", "seen")
@@ -54,8 +60,11 @@ def save(model: Model, path: Path | str, *, force: bool = False) -> int:
 
     Raises:
         OutputError: `path` exists (and not `force`) or cannot be written.
+        ModelError: the model is larger than any that is read.
     """
     raw = pack(model)
+    if len(raw) > _MAX_BYTES or len(model.terms) > _MAX_TERMS:
+        raise ModelError(f"{path}: not written, {_TOO_LARGE}. Train on fewer rows, or with a larger min_texts.")
     with written_whole(Path(path), force=force) as file:
         file.write(raw)
     return len(raw)
@@ -113,7 +122,9 @@ def load(path: Path | str | None = None) -> Model:
     """
     path = default_path() if path is None else Path(path)
     try:
-        raw = read_bytes(path, hint="Name a model file made by 'outsort train'.")
+        with open_binary(path, hint="Name a model file made by 'outsort train'.") as file:
+            # In parts: asked for all at once, that much memory would be taken for any file.
+            raw = b"".join(islice(iter(partial(file.read, 1 << 20), b""), (_MAX_BYTES >> 20) + 1))
     except ValueError as error:
         raise ModelError(str(error)) from None
     return unpack(raw, path)
@@ -129,6 +140,8 @@ def unpack(raw: bytes, path: Path | str) -> Model:
     Raises:
         ModelError: it is damaged, of a newer format, or contains anything but data.
     """
+    if len(raw) > _MAX_BYTES:
+        _refuse(path, _TOO_LARGE)
     mark = _VERSION_MARK.search(raw[:100])
     _check_version(path, "format_version", mark[1][0] if mark else FORMAT_VERSION, FORMAT_VERSION)
     content = _unpickle(raw, path)
@@ -142,6 +155,8 @@ def unpack(raw: bytes, path: Path | str) -> Model:
     if not is_intact:
         _refuse(path, "it is damaged: its content is not what was saved")
     with _refusing_inconsistent(path):
+        if content["terms"].count("\n") >= _MAX_TERMS:
+            raise ValueError("it has more terms than any model")
         arrays = {name: _array(*content[name]) for name in _ARRAYS}
         if arrays["weights"].dtype == np.float16:
             arrays["weights"] = arrays["weights"].astype(np.float32)
@@ -241,7 +256,9 @@ def _unpickle(raw: bytes, path: Path | str) -> Any:  # noqa: ANN401
         # Read through first: the unpickler takes memory for whatever length it is told.
         names: list[object] = ["?", "?"]
         end = 0
-        for opcode, argument, place in pickletools.genops(raw):
+        for n_objects, (opcode, argument, place) in enumerate(pickletools.genops(raw)):
+            if n_objects > _MAX_OBJECTS:
+                raise ValueError("a model has fewer objects")
             if "GLOBAL" in opcode.name:
                 raise _NotDataError(argument or ".".join(map(str, names[-2:])))
             if opcode.name not in _OPCODES:

@@ -172,7 +172,7 @@ def test_threads_may_share_a_kernel(model, n_workers):
     alone = [Kernel(model).answer(part).proba for part in texts]
     shared = Kernel(model, n_workers)
     with ThreadPoolExecutor(8) as pool:
-        for _ in range(10):
+        for _ in range(50):
             for expected, found in zip(alone, pool.map(shared.answer, texts), strict=True):
                 np.testing.assert_array_equal(found.proba, expected)
 

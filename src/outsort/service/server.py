@@ -95,7 +95,7 @@ def _remove_abandoned() -> None:
         return
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         try:
-            if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+            if folder.lstat().st_uid != os.getuid():
                 continue
             with (folder / _LOCK).open("rb") as lock:
                 _lock(lock)
