@@ -167,7 +167,8 @@ def style_test(texts: Sequence[str], labels: Sequence[str], limit: float = Limit
     """Measure style leakage: how well style alone predicts the label of a row in scope.
 
     A gradient-boosted classifier sees length, punctuation, capitals, digits and function words, but no
-    content words; its accuracy is the mean recall of the labels over five folds, so chance is 0.5 for two.
+    content words; its accuracy is the mean recall of the labels over five folds, so chance is 0.5 for two. The
+    limit is that of two labels: of more, it is the accuracy as far from chance to 1.
 
     Raises:
         DataError: there are too few rows of a label for five folds.
@@ -191,7 +192,10 @@ def style_test(texts: Sequence[str], labels: Sequence[str], limit: float = Limit
     with ThreadPoolExecutor(min(_N_FOLDS, joblib.cpu_count())) as threads:
         list(threads.map(answer_held_out, splits))
     accuracy = float(np.mean([np.mean(answers[codes == label] == label) for label in set(codes)]))
-    return Style(accuracy, len(codes), limit, n_failing=int(accuracy > limit))
+    chance = 1 / len(set(codes))
+    # By 2 * limit - 1 of the way from chance to 1: for two labels, exactly the limit.
+    highest = limit if chance == 1 / 2 else chance + (1 - chance) * (2 * limit - 1)
+    return Style(accuracy, len(codes), chance, highest, n_failing=int(accuracy > highest))
 
 
 def label_errors(
