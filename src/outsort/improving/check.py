@@ -46,6 +46,8 @@ FUNCTION_WORDS = """
 """.split()  # noqa: SIM905 - a list of a hundred quoted words is harder to read
 _MARKS = ".,;:!?-–—()[]/\\&'\"$€£%#@+*=|’“”"
 _N_FOLDS = 5
+#: Labels that a message names.
+_MAX_NAMED = 5
 #: Near duplicates after which the search stops: such data cannot be fixed pair by pair.
 _MAX_PAIRS = 100_000
 #: Examples of each problem that are listed.
@@ -305,10 +307,14 @@ def _usable(
     sheet: _Sheet, labels: Sequence[str], limits: Limits, rng: np.random.Generator, left_out: list[str]
 ) -> NDArray[np.intp]:
     """Return positions of distinct texts with a label that models can use, sampled if there are too many."""
-    n_rows = Counter(labels)
-    usable = np.array(
-        [i for i in sheet.distinct if labels[i] not in (UNCLEAR, "") and n_rows[labels[i]] > 1], dtype=np.intp
-    )
+    n_rows = Counter(labels[i] for i in sheet.distinct)
+    rare = sorted(label for label, n in n_rows.items() if label not in (UNCLEAR, "") and n < _N_FOLDS)
+    left_aside = {UNCLEAR, "", *rare}
+    usable = np.array([i for i in sheet.distinct if labels[i] not in left_aside], dtype=np.intp)
+    # Where nothing is left, the checks say what they need.
+    if rare and len(usable):
+        names = ", ".join(rare[:_MAX_NAMED]) + (", …" if len(rare) > _MAX_NAMED else "")
+        left_out.append(f"style and label errors: without the labels of fewer than {_N_FOLDS} rows: {names}")
     places = _sampled(usable, limits.max_modelled, rng)
     if len(places) < len(usable):
         left_out.append(f"style and label errors: judged on a random sample of {len(places):,} rows")
