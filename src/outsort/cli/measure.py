@@ -73,6 +73,8 @@ def compare(
     from outsort.reporting.terminal import comparison_tables
 
     before, after = load(old), load(new)
+    # Before the data, whose labels one of the two may not know.
+    compare.require_same_labels(before.labels, after.labels)
     dataset = read(
         data, text_column=text_column, label_column=label_column, known_labels=after.labels, for_training=False
     )
