@@ -71,6 +71,29 @@ def two_class_model():
     return train.train(read(pd.DataFrame(rows, columns=["text", "label"])), checks=folds.Checks(folds=0))
 
 
+#: Tickets of labels of the user's own, one of them out of scope.
+TICKETS = {
+    "Billing": ["refund a double charge", "send the invoice again", "wrong amount on the invoice"],
+    "Network": ["wifi drops in the lobby", "vpn does not connect", "no network at the desk"],
+    "Hardware": ["laptop screen is cracked", "replace the broken keyboard", "printer jams on paper"],
+    "None of these": ["happy birthday", "lunch on friday", "thanks and goodbye"],
+}
+
+
+@pytest.fixture
+def tickets():
+    """Twelve tickets without service lines, to be changed at will."""
+    rows = [(text, label) for label, texts in TICKETS.items() for text in texts]
+    return pd.DataFrame(rows, columns=["text", "label"])
+
+
+@pytest.fixture(scope="session")
+def ticket_model():
+    """A model of the twelve tickets."""
+    rows = [(text, label) for label, texts in TICKETS.items() for text in texts]
+    return train.train(pd.DataFrame(rows, columns=["text", "label"]), checks=folds.Checks(folds=0))
+
+
 class Outcome:
     """What a command left: its exit code and what it wrote."""
 

@@ -49,7 +49,7 @@ class Figures(Result):
 
     Attributes:
         accuracy: share of right answers.
-        macro_f1: mean F1 of the labels.
+        macro_f1: mean F1 of the labels that are actual or predicted.
         auc: area under the ROC curve of two labels; None for more.
         log_loss: in nats.
         brier: mean over the rows of the sum over the labels of squared errors (Brier, 1950).
@@ -74,7 +74,7 @@ class Scores(Figures, Counts):
         labels: the labels, in the order of `confusion`.
         per_class: one label against the rest.
         in_scope: scores of the rows in scope, by the probabilities of the labels in scope alone, whatever the
-            answer: BPO against KPO. None if no label is out of scope, or no row is in scope.
+            answer: BPO against KPO. None if no label is out of scope, a single one is in scope, or no row is.
         out_of_scope_auc: area under the ROC curve of the probability of being out of scope, for telling rows
             in scope from all others.
     """
@@ -213,9 +213,9 @@ def intervals(
     """
     weights = np.ones(len(labels)) if weights is None else weights
     parts = {"": (np.isin(labels, names), list(names), proba)}
-    if out_of_scope:
-        inside = [name for name in names if name != out_of_scope]
-        parts["in_scope."] = (np.isin(labels, inside), inside, _among(proba, names, inside))
+    in_scope = [name for name in names if name != out_of_scope]
+    if len(in_scope) in range(2, len(names)):
+        parts["in_scope."] = (np.isin(labels, in_scope), in_scope, _among(proba, names, in_scope))
     statistics = {prefix: _per_row(labels, *part) for prefix, part in parts.items()}
     rng = np.random.default_rng(seed)
     draws: dict[str, list[Floats]] = {}
@@ -229,16 +229,17 @@ def intervals(
             for prefix, (rows, inside, p) in parts.items():
                 right, loss, brier, total, *of_labels = (drawn @ statistics[prefix]).T
                 hits, actual, predicted = np.reshape(of_labels, (3, len(inside), size))
-                f1 = np.nan_to_num(2 * hits / (actual + predicted))
+                f1 = 2 * hits / (actual + predicted)
+                is_there = actual + predicted > 0
                 found[f"{prefix}accuracy"] = right / total
-                found[f"{prefix}macro_f1"] = f1.mean(axis=0)
+                found[f"{prefix}macro_f1"] = np.where(is_there, f1, 0).sum(axis=0) / is_there.sum(axis=0)
                 found[f"{prefix}log_loss"], found[f"{prefix}brier"] = loss / total, brier / total
                 if len(inside) == 2:
                     is_second = labels[rows] == inside[1]
                     found[f"{prefix}auc"] = _resampled_auc(drawn[:, rows], is_second, p[rows, 1])
             if out_of_scope:
                 p_out = proba[:, list(names).index(out_of_scope)]
-                found["out_of_scope_auc"] = _resampled_auc(drawn, ~parts["in_scope."][0], p_out)
+                found["out_of_scope_auc"] = _resampled_auc(drawn, ~np.isin(labels, in_scope), p_out)
         for name, values in found.items():
             draws.setdefault(name, []).append(values)
     tails = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
@@ -326,7 +327,7 @@ def score(
     if out_of_scope:
         inside = [name for name in names if name != out_of_scope]
         rows = np.isin(labels, inside)
-        if weights[rows].any():
+        if len(inside) > 1 and weights[rows].any():
             in_scope = _figures(labels[rows], _among(proba[rows], names, inside), inside, weights[rows])
         out_auc = _auc(~rows, proba[:, names.index(out_of_scope)], weights)
     return Scores(
@@ -349,7 +350,8 @@ def _figures(labels: NDArray[np.str_], proba: Floats, names: Sequence[str], weig
     predicted = np.array(names)[proba.argmax(axis=1)]
     actual = labels[:, None] == np.array(names)
     p_right = np.clip(proba[actual], np.finfo(np.float64).eps, 1)
-    present = sorted(set(labels) | set(predicted))
+    counted = weights > 0
+    present = sorted({*labels[counted], *predicted[counted]})
     return Figures(
         accuracy=float(metrics.accuracy_score(labels, predicted, sample_weight=weights)),
         macro_f1=float(

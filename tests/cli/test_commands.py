@@ -10,12 +10,14 @@ import sys
 import time
 
 import joblib
+import numpy as np
 import pandas as pd
 import pytest
 
 import outsort as package
 from outsort import load_model, save_model
 from outsort.cli.main import _stopped
+from outsort.explanation import explain
 from outsort.model_file import FORMAT_VERSION
 from outsort.reporting.card import card
 
@@ -49,11 +51,20 @@ class TestPredict:
         done = outsort("predict", "draft a contract", "-m", model_file)
         (row,) = csv.DictReader(io.StringIO(done.out))
         assert list(row) == [
-            *("text", "label", "probability", "neither", "service_line"),
+            *("text", "label", "probability", "probabilities", "service_line"),
             *("decision", "reason", "for", "against"),
         ]
         assert (row["text"], row["label"], row["service_line"]) == ("draft a contract", "KPO", "legal_services")
         assert (done.code, done.err) == (0, "")
+
+    def test_what_is_out_of_scope_is_answered_like_any_label(self, outsort, model_file):
+        (found,) = json.loads(outsort("predict", "mop the office floors", "-m", model_file, "-f", "json").out)
+        assert (found["label"], found["service_line"]) == ("NEITHER", "cleaning")
+        assert found["probability"] == max(found["probabilities"].values())
+        shown = outsort("predict", "mop the office floors", "-m", model_file, "-f", "table").out
+        others = sorted(((p, label) for label, p in found["probabilities"].items() if label != "NEITHER"), reverse=True)
+        assert f"NEITHER {found['probability']:13.2f}".split() == shown.split("floors")[1].split()[:2]
+        assert ", ".join(f"{label} {p:.2f}" for p, label in others) in shown
 
     def test_every_format_holds_the_same_answers(self, outsort, model_file):
         def written(style):
@@ -134,7 +145,21 @@ class TestExplain:
         total = sum(word["log_odds"] for word in found["words"]) + found["bias"] + found["spread"]
         assert total == pytest.approx(found["log_odds"], abs=1e-6)
         assert [word["word"] for word in found["words"]] == ["Key", "the", "contract"]
-        assert found["label"] == ("KPO" if found["log_odds"] > 0 else "BPO")
+        odds = found["probability"] / (1 - found["probability"])
+        assert found["log_odds"] == pytest.approx(np.log(odds), abs=1e-4)
+
+    def test_clauses_are_shown_with_what_each_counts_where_there_are_several(self, outsort, model, model_file):
+        text = "Key the invoices. Equal opportunities for all.\n- Excel needed"
+        shown = outsort("explain", text, "-m", model_file, "-f", "table").out
+        shares = [f"{clause.share:.0%}" for clause in explain(model, text).clauses]
+        lines = shown[shown.index("clause") :].splitlines()[2:5]
+        assert [line.split()[-1] for line in lines] == shares
+        assert [line.split()[0] for line in lines] == ["Key", "Equal", "-"]
+        assert "clause" not in outsort("explain", "Key the invoices", "-m", model_file, "-f", "table").out
+
+    def test_of_many_clauses_those_that_count_most_are_shown(self, outsort, model_file):
+        shown = outsort("explain", "Key the invoices.\n" * 40, "-m", model_file, "-f", "table").out
+        assert "clause (without 28 that count less)" in shown
 
     def test_csv_has_a_row_for_the_bias_and_for_each_word(self, outsort, model_file):
         rows = list(csv.DictReader(outsort("explain", "Key forms", "-m", model_file).out.splitlines()))
@@ -174,7 +199,7 @@ class TestTrain:
         done = outsort("train", csv_file, "-o", tmp_path / "m.joblib", "--folds", 3)
         assert done.code == 0
         assert "15 rows used (6 BPO, 6 KPO, 3 NEITHER, 5 service lines)" in done.out
-        for word in ("accuracy", "macro F1", "AUC", "log loss", "random folds", "unseen service lines"):
+        for word in ("accuracy", "macro F1", "in-scope AUC", "log loss", "random folds", "unseen service lines"):
             assert word in done.out
         assert "terms, 0.0 MB, in" in done.out
         assert outsort("predict", "key forms", "-m", tmp_path / "m.joblib").code == 0
@@ -229,11 +254,11 @@ class TestTrain:
             ("", "is empty"),
             ("text,label\n", "has a header but no rows"),
             ("a,b\n1,2\n", "no column 'text'; it has 'a', 'b'. Name one with --text-column."),
-            ("text,label\na,BPO\nb,XX\n", "row 3: label 'XX' is not one of BPO, KPO, NEITHER"),
+            ("text,label\na,BPO\nb,UNCLEAR\n", "row 3: UNCLEAR is for evaluation only"),
             ("text,label\na,BPO\n,KPO\n", "row 3: the text is empty"),
             ("text,label\na,BPO\nA,KPO\n", "row 3: text 'a' has label 'KPO', but 'BPO' in row 2"),
             ("text,label,line\na,BPO,x\nb,KPO,x\n", "row 3: service line 'x' has label 'KPO'"),
-            ("text,label\na,BPO\nb,BPO\n", "no rows labelled KPO"),
+            ("text,label\na,BPO\nb,BPO\n", "has only the label 'BPO'. Training needs at least 2 rows of each of 2 labels"),
             ("text,label\na,BPO\nb,BPO\nc,KPO\n", "1 row labelled KPO. Training needs at least 2"),
         ],
     )
@@ -270,13 +295,13 @@ class TestTrain:
         assert "needs cross-validation" in done.err
         assert not (tmp_path / "m.joblib").exists()
 
-    def test_weight_on_one_label_alone_has_no_auc_and_is_no_crash(self, outsort, frame, tmp_path):
+    def test_weight_on_one_label_alone_is_no_crash(self, outsort, frame, tmp_path):
         path = tmp_path / "spend.csv"
         frame.assign(spend=(frame["label"] == "BPO").astype(int)).to_csv(path, index=False)
         done = outsort("train", path, "-o", tmp_path / "m.joblib", "--weight-column", "spend")
         assert done.code == 0
         assert "gap between" in done.out
-        assert "AUC" not in done.out.split("gap between")[1]
+        assert "AUC" not in done.out
 
     def test_json_is_all_it_prints_and_holds_what_the_model_says_of_itself(self, outsort, csv_file, tmp_path):
         done = outsort("train", csv_file, "-o", tmp_path / "m", "--folds", 3, "--json")
@@ -303,22 +328,39 @@ class TestEvaluate:
         done = outsort("evaluate", csv_file, "-m", model_file, "--by", "service_line")
         assert done.code == 0
         for word in (
-            *("accuracy", "macro F1", "AUC", "log loss", "Brier", "ECE", "NEITHER AUC"),
+            *("accuracy", "macro F1", "log loss", "Brier", "ECE"),
+            *("in-scope accuracy", "in-scope AUC", "out-of-scope AUC", "predicted NEITHER"),
             *("precision", "recall", "predicted KPO", "worst mistakes", "key scanned invoices", "translation"),
-            "3 rows are neither BPO nor KPO and are not in these scores.",
         ):
             assert word in done.out
+        assert "no label that the model knows" not in done.out
+        csv_file.write_text(csv_file.read_text() + "urgent help,UNCLEAR,none\n")
+        done = outsort("evaluate", csv_file, "-m", model_file)
+        assert "1 rows have no label that the model knows and are not in these scores." in done.out
+
+    def test_many_labels_have_their_largest_errors_beside_them(self, outsort, tmp_path):
+        # The data, each label of which has two of its six rows under the next one.
+        rows = [(f"word{i}x {j}", f"Team {(i + (j < 2)) % 8}") for i in range(8) for j in range(6)]
+        right = [(text, f"Team {text[4]}") for text, _ in rows]
+        for name, of in (("train", right), ("test", rows)):
+            pd.DataFrame(of, columns=["text", "label"]).to_csv(tmp_path / f"{name}.csv", index=False)
+        outsort("train", tmp_path / "train.csv", "-o", tmp_path / "m", "--folds", 0)
+        done = outsort("evaluate", tmp_path / "test.csv", "-m", tmp_path / "m", "--mistakes", 0)
+        assert done.code == 0
+        assert "predicted Team" not in done.out
+        lines = [line.split() for line in done.out.splitlines() if line.strip().startswith("actual")]
+        assert [line[-3:] for line in lines] == [["Team", str((i - 1) % 8), "2"] for i in range(8)]
 
     def test_json_holds_the_same(self, outsort, csv_file, model_file):
         done = outsort("evaluate", csv_file, "-m", model_file, "--by", "label", "--json")
         result = json.loads(done.out)
-        assert result["n"] == 12
-        assert set(result) >= {"accuracy", "per_class", "confusion", "mistakes", "neither_auc", "by"}
+        assert (result["n"], result["in_scope"]["confusion"]) == (15, [[6, 0], [0, 6]])
+        assert set(result) >= {"accuracy", "per_class", "confusion", "mistakes", "out_of_scope_auc", "by"}
         assert set(result["by"]["label"]) == {"BPO", "KPO", "NEITHER"}
 
     def test_rows_that_say_too_little_may_be_measured(self, outsort, csv_file, model_file):
         csv_file.write_text(csv_file.read_text() + "urgent help,UNCLEAR,none\n")
-        assert json.loads(outsort("evaluate", csv_file, "-m", model_file, "--json").out)["n_left_out"] == 4
+        assert json.loads(outsort("evaluate", csv_file, "-m", model_file, "--json").out)["n_left_out"] == 1
 
     def test_an_unknown_column_is_named(self, outsort, csv_file, model_file):
         done = outsort("evaluate", csv_file, "-m", model_file, "--by", "dept")
@@ -331,7 +373,7 @@ class TestEvaluate:
         arguments = ["--by", "label", "--by", "service_line", "--weight-column", "spend", "--json"]
         result = json.loads(outsort("evaluate", path, "-m", model_file, *arguments).out)
         assert set(result["by"]) == {"label", "service_line"}
-        assert sum(map(sum, result["confusion"])) == sum(range(12))
+        assert sum(map(sum, result["confusion"])) == sum(range(15))
 
     @pytest.mark.parametrize(
         ("weights", "message"),
@@ -380,12 +422,15 @@ class TestCompare:
         assert result["difference"] == result["new"]["accuracy"] - result["old"]["accuracy"]
         assert set(result["flips"][0]) == {"row", "text", "label", "old", "new", "weight"}
 
-    def test_models_of_different_labels_are_told(self, outsort, files, two_class_model):
+    def test_models_of_different_labels_are_one_message(self, outsort, files, two_class_model):
         old, new, data = files
         save_model(two_class_model, new, force=True)
         done = outsort("compare", old, new, data)
-        assert done.code == 0
-        assert f"only {old} knows NEITHER: the other model accepts such rows like any other" in done.err
+        assert (done.code, done.out) == (1, "")
+        assert done.err == (
+            "outsort: The old model's labels are BPO, KPO, NEITHER, the new one's BPO, KPO: they answer different "
+            "questions. Evaluate each on data with its own labels.\n"
+        )
 
     def test_data_a_model_was_trained_on_are_said_loudly(self, outsort, files, csv_file):
         old, new, _ = files
@@ -422,7 +467,7 @@ class TestReport:
         scores = about["scores"][about["decision"]["held_out"]]
         html = (tmp_path / "r.html").read_text(encoding="utf-8")
         assert f'data-figure="accuracy" value="{scores["accuracy"]}"' in html
-        assert "12 rows, weighted" in html
+        assert "15 rows, weighted" in html
 
     @pytest.mark.parametrize("command", ["train", "evaluate"])
     def test_an_existing_page_is_kept_unless_forced(self, outsort, csv_file, model_file, tmp_path, command):
@@ -501,7 +546,7 @@ class TestModelFile:
         reasons = {
             "missing": "no such file",
             "folder": "is a directory",
-            "newer": "its format version is 4 and this outsort reads up to 3. Upgrade outsort",
+            "newer": f"its format version is {FORMAT_VERSION + 1} and this outsort reads up to {FORMAT_VERSION}. Upgrade",
             "code": "it contains code or objects (posix.mkdir)",
             "pickle": "it contains code or objects (posix.mkdir)",
         }

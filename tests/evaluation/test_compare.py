@@ -70,16 +70,28 @@ def test_weights_say_how_much_moves_and_which_flip_comes_first(faithful, contrar
     assert result.weight_moved == 1
 
 
-def test_rows_of_neither_flip_but_are_not_scored(faithful, contrary, frame):
+def test_rows_without_a_label_that_the_models_know_flip_but_are_not_scored(faithful, contrary, frame):
     result = compare(faithful, contrary, read(frame, for_training=False))
     assert result.n == 12
     assert result.flipped >= 12
     assert result.share_seen == {"old": pytest.approx(12 / 15), "new": pytest.approx(12 / 15)}
 
 
+def test_all_labels_are_compared(model, frame):
+    data = read(frame, for_training=False)
+    result = compare(model, model, data)
+    assert (result.n, result.new.labels) == (15, ["BPO", "KPO", "NEITHER"])
+
+
+def test_models_of_different_labels_are_one_message(model, two_class_model, frame):
+    message = "The old model's labels are BPO, KPO, NEITHER, the new one's BPO, KPO: they answer different questions."
+    with pytest.raises(DataError, match=message):
+        compare(model, two_class_model, read(frame, for_training=False))
+
+
 def test_data_without_an_answer_cannot_compare(model):
     data = read(pd.DataFrame({"text": ["x"], "label": ["UNCLEAR"]}), for_training=False)
-    with pytest.raises(DataError, match="no row is labelled BPO or KPO, so there is nothing to score"):
+    with pytest.raises(DataError, match="no row is labelled BPO or KPO or NEITHER, so there is nothing to score"):
         compare(model, model, data)
 
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import metrics as sklearn_metrics
 from sklearn.metrics import roc_auc_score
 
 from outsort.data.dataset import read
@@ -9,7 +10,6 @@ from outsort.evaluation.evaluate import evaluate
 from outsort.metrics import (
     CurvePoint,
     Decisions,
-    LabelScores,
     _resampled_auc,
     calibration_error,
     curve,
@@ -19,12 +19,21 @@ from outsort.metrics import (
 )
 from outsort.prediction import predict
 
-NAN = float("nan")
+TICKETS = ["Access", "Billing", "Hardware", "Other"]
 
 
-def scored(labels, p_kpo, p_neither=None):
-    p_neither = [NAN] * len(labels) if p_neither is None else p_neither
-    return score(np.array(labels), np.array(p_kpo, dtype=float), np.array(p_neither))
+def scored(labels, p_kpo):
+    p_kpo = np.array(p_kpo, dtype=float)
+    return score(np.array(labels), np.column_stack([1 - p_kpo, p_kpo]), ["BPO", "KPO"])
+
+
+def drawn(n=400, names=TICKETS, seed=0):
+    """Labels of rows, some unknown to the model, and probabilities that lean towards them, with ties."""
+    rng = np.random.default_rng(seed)
+    labels = np.array([*names, "UNCLEAR"])[rng.choice(len(names) + 1, n, p=[0.9 / len(names)] * len(names) + [0.1])]
+    proba = rng.dirichlet(np.ones(len(names)), n) + 0.4 * (labels[:, None] == names)
+    proba = np.maximum(proba / proba.sum(axis=1, keepdims=True), 0.01).round(2)
+    return labels, proba / proba.sum(axis=1, keepdims=True)
 
 
 def test_fawcetts_twenty_instances():
@@ -39,30 +48,77 @@ def test_fawcetts_twenty_instances():
     assert result.auc == pytest.approx(0.68)
 
 
-def test_scores_worked_out_by_hand():
-    result = scored(["BPO", "BPO", "KPO", "KPO"], [0.1, 0.8, 0.6, 0.9])
-    assert result.n == 4
-    assert result.accuracy == 0.75
-    assert result.auc == 0.75
-    assert result.brier == pytest.approx((0.01 + 0.64 + 0.16 + 0.01) / 4)
-    assert result.log_loss == pytest.approx(-np.log([0.9, 0.2, 0.6, 0.9]).mean())
-    assert result.per_class == {"BPO": LabelScores(1.0, 0.5, 2), "KPO": LabelScores(2 / 3, 1.0, 2)}
-    assert result.macro_f1 == pytest.approx((2 / 3 + 0.8) / 2)
-    assert result.neither_auc is None
+@pytest.mark.parametrize("names", [["BPO", "KPO"], TICKETS, [f"label {i:02d}" for i in range(20)]], ids=len)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_scores_are_those_of_scikit_learn(names, weighted):
+    labels, proba = drawn(names=names)
+    weights = np.random.default_rng(1).integers(0, 4, len(labels)).astype(float) if weighted else np.ones(len(labels))
+    found = score(labels, proba, names, names[-1], weights=weights)
+    rows = labels != "UNCLEAR"
+    actual, p, w = labels[rows], proba[rows], weights[rows]
+    predicted = np.array(names)[p.argmax(axis=1)]
+    assert (found.n, found.n_left_out, found.labels) == (rows.sum(), (~rows).sum(), names)
+    expected = {
+        "accuracy": sklearn_metrics.accuracy_score(actual, predicted, sample_weight=w),
+        "macro_f1": sklearn_metrics.f1_score(actual, predicted, average="macro", sample_weight=w),
+        "log_loss": sklearn_metrics.log_loss(actual, p, labels=names, sample_weight=w),
+        "brier": np.average(((p - (actual[:, None] == names)) ** 2).sum(axis=1), weights=w),
+    }
+    assert {name: getattr(found, name) for name in expected} == pytest.approx(expected)
+    np.testing.assert_array_equal(
+        found.confusion, sklearn_metrics.confusion_matrix(actual, predicted, labels=names, sample_weight=w)
+    )
+    for i, name in enumerate(names):
+        of_label = found.per_class[name]
+        truth, answer = actual == name, predicted == name
+        assert of_label.n == truth.sum()
+        assert of_label.precision == pytest.approx(sklearn_metrics.precision_score(truth, answer, sample_weight=w))
+        assert of_label.recall == pytest.approx(sklearn_metrics.recall_score(truth, answer, sample_weight=w))
+        assert of_label.auc == pytest.approx(roc_auc_score(truth, p[:, i], sample_weight=w))
+    out = ~np.isin(labels, names[:-1])
+    assert found.out_of_scope_auc == pytest.approx(roc_auc_score(out, proba[:, -1], sample_weight=weights))
 
 
-def test_rows_that_are_neither_count_only_for_telling_them_apart():
-    alone = scored(["BPO", "KPO"], [0.2, 0.7])
-    beside = scored(["BPO", "NEITHER", "KPO", "UNCLEAR"], [0.2, 0.9, 0.7, 0.1], [0.1, 0.8, 0.3, 0.2])
-    assert beside.n_left_out == 2
-    assert beside.neither_auc == 0.75
-    for name in ("accuracy", "auc", "log_loss", "brier", "confusion"):
-        assert getattr(beside, name) == getattr(alone, name)
+def test_the_brier_score_of_two_labels_is_twice_the_one_of_their_probability():
+    p = np.array([0.1, 0.8, 0.6, 0.9])
+    expected = 2 * sklearn_metrics.brier_score_loss([0, 0, 1, 1], p)
+    assert scored(["BPO", "BPO", "KPO", "KPO"], p).brier == pytest.approx(expected)
 
 
-def test_what_one_class_cannot_tell_is_none():
+def test_in_scope_are_the_answers_of_a_model_that_knows_only_those_labels():
+    labels, proba = drawn(names=["BPO", "KPO", "NEITHER"])
+    found = score(labels, proba, ["BPO", "KPO", "NEITHER"], "NEITHER")
+    rows = np.isin(labels, ["BPO", "KPO"])
+    within = proba[:, :2] / proba[:, :2].sum(axis=1, keepdims=True)
+    alone = score(labels[rows], within[rows], ["BPO", "KPO"])
+    assert found.in_scope.auc == pytest.approx(roc_auc_score(labels[rows] == "KPO", within[rows, 1]))
+    for name in ("accuracy", "macro_f1", "auc", "log_loss", "brier", "calibration_error", "confusion"):
+        np.testing.assert_allclose(getattr(found.in_scope, name), getattr(alone, name), err_msg=name)
+
+
+def test_without_a_label_out_of_scope_there_is_nothing_to_tell_apart():
+    labels, proba = drawn()
+    found = score(labels, proba, TICKETS)
+    assert (found.in_scope, found.out_of_scope_auc, found.auc) == (None, None, None)
+
+
+def test_a_single_label_in_scope_has_none_to_be_told_from():
+    labels, proba = drawn(names=["Work", "None"])
+    found, ends = (of(labels, proba, ["Work", "None"], "None") for of in (score, intervals))
+    assert found.in_scope is None
+    assert found.out_of_scope_auc == pytest.approx(roc_auc_score(labels != "Work", proba[:, 1]))
+    assert set(ends) == {"accuracy", "macro_f1", "log_loss", "brier", "auc", "out_of_scope_auc"}
+
+
+def test_a_text_surely_out_of_scope_has_an_answer_in_scope():
+    found = score(np.array(["BPO"]), np.array([[0.0, 0.0, 1.0]]), ["BPO", "KPO", "NEITHER"], "NEITHER")
+    assert found.in_scope.log_loss == pytest.approx(np.log(2))
+    assert np.isfinite(found.log_loss)
+
+
+def test_what_one_label_cannot_tell_is_none():
     result = scored(["BPO", "BPO"], [0.2, 0.7])
-    assert result.auc is None
+    assert (result.auc, result.per_class["BPO"].auc) == (None, None)
     assert result.accuracy == 0.5
 
 
@@ -99,12 +155,13 @@ def test_the_worst_mistakes_come_first_and_name_their_row(model):
 def test_groups_are_scored_apart_and_add_up(model, measured):
     groups = evaluate(model, measured, by=["kind"]).by["kind"]
     assert list(groups) == ["new", "old"]
-    assert groups["new"].n + groups["old"].n == evaluate(model, measured).n == 12
+    assert groups["new"].n + groups["old"].n == evaluate(model, measured).n == 15
 
 
-def test_a_group_without_bpo_and_kpo_has_its_counts_only(model, measured):
-    groups = evaluate(model, measured, by=["label"]).to_dict()["by"]["label"]
-    assert groups["NEITHER"] == {"n": 0, "n_left_out": 3}
+def test_a_group_without_a_known_label_has_its_counts_only(model, frame):
+    frame.loc[len(frame)] = ["urgent", "UNCLEAR", "none"]
+    groups = evaluate(model, read(frame, for_training=False), by=["label"]).to_dict()["by"]["label"]
+    assert groups["UNCLEAR"] == {"n": 0, "n_left_out": 1}
 
 
 def test_an_unknown_group_column_names_those_there_are(model, measured):
@@ -112,32 +169,36 @@ def test_an_unknown_group_column_names_those_there_are(model, measured):
         evaluate(model, measured, by=["dept"])
 
 
-def test_data_without_bpo_or_kpo_cannot_be_scored(model):
-    data = read(pd.DataFrame({"text": ["x"], "label": ["NEITHER"]}), for_training=False)
-    with pytest.raises(DataError, match="no row is labelled BPO or KPO"):
+def test_data_without_a_known_label_cannot_be_scored(model):
+    data = read(pd.DataFrame({"text": ["x"], "label": ["UNCLEAR"]}), for_training=False)
+    with pytest.raises(DataError, match="no row is labelled BPO or KPO or NEITHER"):
         evaluate(model, data)
 
 
-def resampled(n=400, seed=0):
-    rng = np.random.default_rng(seed)
-    labels = np.array(["BPO", "KPO", "NEITHER"])[rng.choice(3, n, p=[0.45, 0.45, 0.1])]
-    p_kpo = np.clip((labels == "KPO") * 0.3 + rng.random(n) * 0.7, 0.001, 0.999)
-    return labels, p_kpo.round(2), np.clip((labels == "NEITHER") * 0.4 + rng.random(n) * 0.6, 0, 1)
-
-
 @pytest.mark.slow
-def test_intervals_are_those_of_rows_drawn_again_and_scored():
-    # The oracle: scikit-learn's metrics on rows drawn with replacement, one resample at a time.
-    labels, p_kpo, p_neither = resampled()
+@pytest.mark.parametrize("names", [["BPO", "KPO", "NEITHER"], TICKETS], ids=len)
+def test_intervals_are_those_of_rows_drawn_again_and_scored(names):
+    # The oracle: the scores of rows drawn with replacement, one resample at a time.
+    labels, proba = drawn(200, names)
     rng = np.random.default_rng(1)
-    drawn = [rng.integers(0, len(labels), len(labels)) for _ in range(1000)]
-    scores = [score(labels[i], p_kpo[i], p_neither[i]) for i in drawn]
-    found = intervals(labels, p_kpo, p_neither)
-    assert set(found) == {"accuracy", "macro_f1", "auc", "log_loss", "brier", "neither_auc"}
+    resamples = [rng.integers(0, len(labels), len(labels)) for _ in range(500)]
+    scores = [score(labels[i], proba[i], names, names[-1]) for i in resamples]
+    found = intervals(labels, proba, names, names[-1])
+    of_all = {"accuracy", "macro_f1", "log_loss", "brier"}
+    in_scope = {f"in_scope.{name}" for name in of_all | ({"auc"} if len(names) == 3 else set())}
+    assert set(found) == of_all | in_scope | {"out_of_scope_auc"}
     for name, ends in found.items():
-        expected = np.quantile([getattr(s, name) for s in scores], [0.025, 0.975])
+        part, _, metric = name.rpartition(".")
+        expected = np.quantile([getattr(s.in_scope if part else s, metric) for s in scores], [0.025, 0.975])
         spread = expected[1] - expected[0]
-        np.testing.assert_allclose(ends, expected, atol=0.15 * spread)
+        np.testing.assert_allclose(ends, expected, atol=0.2 * spread, err_msg=name)
+
+
+def test_a_label_that_no_row_has_and_no_answer_gives_is_in_neither_the_score_nor_its_interval():
+    labels = np.array(["BPO", "KPO"] * 50)
+    proba = np.tile([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1]], (50, 1))
+    assert score(labels, proba, ["BPO", "KPO", "NEITHER"], "NEITHER").macro_f1 == 1
+    assert intervals(labels, proba, ["BPO", "KPO", "NEITHER"], "NEITHER")["macro_f1"] == (1, 1)
 
 
 def test_the_area_of_each_resample_counts_a_tie_as_half():
@@ -150,10 +211,10 @@ def test_the_area_of_each_resample_counts_a_tie_as_half():
 
 
 def test_answers_that_are_all_alike_have_an_area_of_one_half_in_every_resample():
-    labels, _, _ = resampled(60)
-    alike = np.full(60, 0.3)
-    found = intervals(labels, alike, alike)
-    assert found["auc"] == found["neither_auc"] == (0.5, 0.5)
+    names = ["BPO", "KPO", "NEITHER"]
+    labels, _ = drawn(60, names)
+    found = intervals(labels, np.tile([0.4, 0.3, 0.3], (60, 1)), names, "NEITHER")
+    assert found["in_scope.auc"] == found["out_of_scope_auc"] == (0.5, 0.5)
 
 
 @pytest.mark.slow
@@ -163,32 +224,33 @@ def test_an_interval_holds_the_truth_as_often_as_it_says():
     holds = 0
     for _ in range(200):
         p = np.where(rng.random(200) < 0.8, 0.9, 0.1)
-        low, high = intervals(np.array(["KPO"] * 200), p, np.full(200, NAN))["accuracy"]
+        low, high = intervals(np.array(["KPO"] * 200), np.column_stack([1 - p, p]), ["BPO", "KPO"])["accuracy"]
         holds += low <= 0.8 <= high
     assert holds >= 182
 
 
 def test_weights_count_in_intervals_as_repeated_rows_do():
-    labels, p_kpo, p_neither = resampled(60)
+    labels, proba = drawn(60)
     weights = np.arange(60) % 3
-    low, high = intervals(labels, p_kpo, p_neither, weights=weights)["accuracy"]
-    assert low < score(labels, p_kpo, p_neither, weights=weights).accuracy < high
-    assert intervals(labels, p_kpo, p_neither, weights=weights * 7.0)["accuracy"] == pytest.approx([low, high])
+    low, high = intervals(labels, proba, TICKETS, weights=weights)["accuracy"]
+    assert low < score(labels, proba, TICKETS, weights=weights).accuracy < high
+    assert intervals(labels, proba, TICKETS, weights=weights * 7.0)["accuracy"] == pytest.approx([low, high])
 
 
-def test_rows_of_one_class_have_no_interval_of_the_area():
-    found = intervals(np.array(["BPO"] * 4), np.array([0.1, 0.2, 0.7, 0.3]), np.full(4, NAN))
-    assert "auc" not in found
-    assert "neither_auc" not in found
+def test_rows_of_one_label_have_no_interval_of_the_area():
+    p = np.array([0.1, 0.2, 0.7, 0.3])
+    found = intervals(np.array(["BPO"] * 4), np.column_stack([1 - p, p]), ["BPO", "KPO"])
+    assert set(found) == {"accuracy", "macro_f1", "log_loss", "brier"}
 
 
 def test_decisions_worked_out_by_hand():
     labels = np.array(["BPO", "KPO", "KPO", "NEITHER", "UNCLEAR"])
-    predicted = np.array(["BPO", "BPO", "KPO", "KPO", "BPO"])
-    accepted = np.array([True, True, False, True, False])
+    predicted = np.array(["BPO", "BPO", "KPO", "NEITHER", "BPO"])
+    accepted = np.array([True, True, False, True, True])
     weights = np.array([1.0, 2.0, 3.0, 4.0, 4.0])
-    assert decisions(labels, predicted, accepted, weights, 0.7) == Decisions(0.7, 1 / 7, 3 / 6, 0.5)
-    nothing = decisions(labels[:3], predicted[:3], np.zeros(3, bool), weights[:3], 0.7)
+    known = ["BPO", "KPO", "NEITHER"]
+    assert decisions(labels, known, predicted, accepted, weights, 0.7) == Decisions(0.7, 5 / 11, 7 / 10, 0.0)
+    nothing = decisions(labels[:3], known, predicted[:3], np.zeros(3, bool), weights[:3], 0.7)
     assert nothing == Decisions(0.7, None, 0.0, None)
 
 
@@ -206,14 +268,13 @@ def test_mistakes_are_the_costliest_by_weight_and_say_why(model):
     assert [m.text for m in result.mistakes] == ["draft a contract", "key invoices into sap"]
     assert result.mistakes[0].weight == 1000
     assert "contract" in result.mistakes[0].for_
-    assert result.confusion == [[0, 1000], [1, 0]]
+    assert result.confusion == [[0, 1000, 0], [1, 0, 0], [0, 0, 0]]
 
 
 def test_the_decision_is_the_models_own(model, measured):
     result = evaluate(model, measured)
     answers = predict(measured.texts, model)
-    decided = [a for a, label in zip(answers, measured.labels, strict=True) if label != "NEITHER"]
-    accepted = [a.decision == "accept" for a in decided]
+    accepted = [a.decision == "accept" for a in answers]
     assert result.decision.coverage == pytest.approx(np.mean(accepted))
     assert result.decision.threshold == 0.7
 

@@ -82,7 +82,7 @@ def test_a_clean_set_passes(clean):
     [
         ([(" ", "BPO")], "empty", {"row": 80}),
         ([("12,5", "BPO")], "not_text", {"row": 80, "why": "no letters"}),
-        ([("odd", "XX")], "unknown_labels", {"row": 80, "label": "XX"}),
+        ([("odd", "XX")], "rare_labels", {"row": 80, "label": "XX"}),
         ([("Tie a Bow", "BPO"), ("tie  a bow", "BPO")], "exact_duplicates", {"row": 81, "other_row": 80}),
         ([("tie a bow", "BPO"), ("tie a bow", "KPO")], "two_labels", {"row": 81, "other_row": 80}),
         (
@@ -146,6 +146,50 @@ def test_style_without_a_signal_is_at_chance_however_uneven_the_labels():
     # Nine BPO rows to one KPO, all in one manner: calling everything BPO, or KPO, is right in 0.9, or 0.1.
     labels = ["BPO"] * 900 + ["KPO"] * 100
     assert style_test(["draft model"] * 1000, labels).accuracy == 0.5
+
+
+@pytest.mark.parametrize(("n_labels", "limit"), [(2, 0.6), (3, 1 / 3 + 0.2 * 2 / 3), (8, 1 / 8 + 0.2 * 7 / 8)])
+def test_the_limit_of_style_is_as_far_from_chance_whatever_the_number_of_labels(n_labels, limit):
+    labels = [f"label {i}" for i in range(n_labels) for _ in range(50)]
+    found = style_test(["draft model"] * len(labels), labels, 0.6)
+    assert (found.accuracy, found.chance) == (pytest.approx(1 / n_labels), 1 / n_labels)
+    assert (found.limit, found.n_failing) == (pytest.approx(limit), 0)
+    # One label is told from all others, which are guessed: recalls of 1 and, in sum, 1.
+    shouted = style_test(["DRAFT" if label == "label 0" else "draft" for label in labels], labels, 0.6)
+    assert (shouted.accuracy, shouted.n_failing) == (pytest.approx(2 / n_labels), n_labels < 8)
+
+
+def test_what_is_out_of_scope_is_no_part_of_the_style_test():
+    labels = ["Access"] * 10 + ["Billing"] * 10 + ["None of these"] * 10
+    texts = ["draft model"] * 20 + ["DRAFT MODEL!"] * 10
+    assert style_test(texts, labels).n == 20
+
+
+@pytest.fixture
+def own():
+    """Ninety tickets of labels of the user's own, one of them misspelled in case."""
+    rng = np.random.default_rng(0)
+    words = {"Billing": WORDS["BPO"], "Network": WORDS["KPO"], "Other": ["party", "lunch", "cheer", "sunny", "happy"]}
+    rows = [(" ".join(rng.choice(words[label], 4)) + f" {i}", label) for label in words for i in range(30)]
+    return pd.DataFrame(rows, columns=["text", "label"])
+
+
+def test_labels_of_ones_own_are_checked_like_any(own):
+    own.loc[0, "label"] = "billing"
+    own.loc[31, "label"] = "Other"
+    result = check(own, limits=Limits(near_duplicate=1, style=1))
+    assert result.by_label == {"Other": 31, "Billing": 30, "Network": 29}
+    assert result.rare_labels.n == 0
+    (suspect,) = result.label_errors.worst
+    assert (suspect.row, suspect.label, suspect.probably) == (31, "Other", "Network")
+    assert result.style.chance == pytest.approx(1 / 3)
+
+
+def test_labels_of_too_few_rows_leave_the_others_to_be_judged(own):
+    few = pd.DataFrame({"text": ["fold a crane", "fold a boat"], "label": "Origami"})
+    result = check(pd.concat([own, few], ignore_index=True), limits=Limits(near_duplicate=1, style=1))
+    assert result.left_out == ["style and label errors: without the labels of fewer than 5 rows: Origami"]
+    assert (result.style.n, result.label_errors.n) == (90, 0)
 
 
 @pytest.mark.slow

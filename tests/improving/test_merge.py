@@ -450,6 +450,49 @@ def test_the_command_tells_and_exits(outsort, data, model, tmp_path):
     assert rows_of(data)[-1]["reviewer"] == "Ann"
 
 
+@pytest.fixture
+def own(tickets, tmp_path):
+    """Labelled data of labels of the user's own, spelled otherwise than the model spells them."""
+    path = tmp_path / "tickets.csv"
+    tickets.assign(label=tickets["label"].str.upper()).to_csv(path, index=False)
+    return path
+
+
+def test_labels_of_ones_own_land_as_the_data_spell_them(own, ticket_model, tmp_path):
+    given = queue(tmp_path / "q.csv", [("pay me back", "billing"), ("no wifi again", "Network"), ("hello", "OTHER")])
+    result = merge([given], own, ticket_model)
+    assert result.added == 2
+    assert [row["label"] for row in rows_of(own)[-2:]] == ["BILLING", "NETWORK"]
+    (problem,) = result.problems
+    assert "row 4: 'OTHER' is not one of BILLING, HARDWARE, NETWORK, NONE OF THESE" in problem
+
+
+def test_a_label_that_only_the_model_knows_lands_as_the_model_spells_it(ticket_model, tmp_path):
+    data = tmp_path / "data.csv"
+    data.write_text("text,label\nno wifi,network\npay me,billing\n", encoding="utf-8")
+    merge([queue(tmp_path / "q.csv", [("toner is empty", "HARDWARE")])], data, ticket_model)
+    assert rows_of(data)[-1]["label"] == "Hardware"
+
+
+def test_a_label_that_only_the_data_know_lands(ticket_model, tmp_path):
+    data = tmp_path / "data.csv"
+    data.write_text("text,label\nno wifi,Network\nfold a crane,Origami\n", encoding="utf-8")
+    assert merge([queue(tmp_path / "q.csv", [("fold a boat", "origami")])], data, ticket_model).problems == []
+    assert rows_of(data)[-1]["label"] == "Origami"
+
+
+@pytest.mark.parametrize("line", ["data_entry", ""])
+def test_a_service_line_of_the_model_fits_a_label_spelled_in_another_case(model, tmp_path, line):
+    data = tmp_path / "data.csv"
+    data.write_text("text,label,service_line\nwrite a poem,kpo,poetry\nfile letters,bpo,filing\n", encoding="utf-8")
+    result = merge([queue(tmp_path / "q.csv", [("key invoices and forms", "BPO", line)])], data, model)
+    assert result.problems == []
+    assert {name: rows_of(data)[-1][name] for name in ("label", "service_line")} == {
+        "label": "bpo",
+        "service_line": "data_entry",
+    }
+
+
 def test_a_verdict_that_contradicts_the_service_line_of_its_row_is_a_problem(data, model, tmp_path):
     # The merged file would hold a line under two labels, which training refuses.
     with data.open("a", encoding="utf-8") as file:

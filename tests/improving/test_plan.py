@@ -120,6 +120,16 @@ def test_more_than_is_shown_where_labels_are_still_worth_it_at_the_end_of_the_fo
     assert f"{beginning} {result.worth:,} more labels are worth making" in " ".join(shown.getvalue().split())
 
 
+def test_labels_of_ones_own_are_planned_like_any():
+    rng = random.Random(0)
+    own = {"Billing": OWN["typing"], "Network": OWN["lawyering"], "Hardware": SHARED, "Software": SHARED}
+    rows = [(" ".join(rng.choices(words, k=4)) + f" {i}", name) for name, words in own.items() for i in range(40)]
+    result = plan(read(pd.DataFrame(rows, columns=["text", "label"])), n_labels=50, n_folds=3)
+    labels = {line.service_line: line.labels for line in result.lines}
+    assert set(labels) == set(own)
+    assert labels["Hardware"] + labels["Software"] >= 45
+
+
 def test_too_few_rows_are_refused(csv_file):
     with pytest.raises(DataError, match="15 rows are too few"):
         plan(read(csv_file))

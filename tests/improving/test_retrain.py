@@ -8,8 +8,8 @@ import pytest
 
 from outsort import model_file
 from outsort.data.dataset import read
+from outsort.errors import DataError
 from outsort.improving.retrain import retrain
-from outsort.labels import ANSWERS
 from outsort.training import folds, train
 from outsort.training.folds import Checks
 
@@ -39,7 +39,7 @@ def test_new_rows_are_answered_by_models_that_were_trained_without_them(base, mo
     held_out = validation.held_out[folds.STRATIFIED]
     new = np.flatnonzero(held_out.rows >= len(more) - len(NEW))
     labels = np.array(dataset.labels)[held_out.rows[new]]
-    right = (np.where(held_out.log_odds[new] > 0, *ANSWERS[::-1]) == labels).astype(int)
+    right = (np.array(model.labels)[held_out.proba[new].argmax(axis=1)] == labels).astype(int)
     right_before = base.predict([dataset.texts[i] for i in held_out.rows[new]]) == labels
     assert result.new_rows == result.on_new_rows.n == len(NEW)
     assert result.on_new_rows.difference == pytest.approx((right - right_before).mean())
@@ -80,6 +80,29 @@ def test_the_lineage_goes_back_to_the_first(base, more):
 def test_without_new_rows_and_test_there_is_nothing_to_judge_by(base, frame):
     _, result = retrain(read(frame), base, checks=Checks(folds=2))
     assert (result.new_rows, result.on_new_rows, result.judged) == (0, None, False)
+
+
+def test_the_labels_keep_the_spelling_of_the_base(ticket_model, tickets):
+    new = pd.DataFrame({"text": ["wifi is slow", "refund the invoice"], "label": ["NETWORK", "billing"]})
+    data = read(pd.concat([tickets.assign(label=tickets["label"].str.lower()), new], ignore_index=True))
+    model, result = retrain(data, ticket_model, checks=Checks(folds=2), test=read(tickets, for_training=False))
+    assert (model.labels, model.out_of_scope) == (ticket_model.labels, "None of these")
+    # Spelled in another case, every answer of the base would count as wrong.
+    right = ticket_model.predict(new["text"]) == ["Network", "Billing"]
+    assert right.any()
+    assert result.on_new_rows.got_wrong + result.on_new_rows.got_right <= 2
+    assert result.on_test.old.accuracy == 1
+
+
+def test_a_new_label_is_learnt_but_has_no_test_in_common(ticket_model, tickets):
+    new = pd.DataFrame({"text": [f"fold a {what}" for what in ("crane", "boat", "hat", "box")], "label": "Origami"})
+    data = read(pd.concat([tickets, new], ignore_index=True))
+    model, result = retrain(data, ticket_model, checks=Checks(folds=2))
+    assert set(model.labels) - set(ticket_model.labels) == {"Origami"}
+    # The base cannot be right where it does not know the label.
+    assert (result.on_new_rows.n, result.on_new_rows.got_wrong) == (4, 0)
+    with pytest.raises(DataError, match="they answer different questions"):
+        retrain(data, ticket_model, checks=Checks(folds=2), test=read(tickets, for_training=False))
 
 
 def test_without_folds_nothing_can_be_compared(base, frame):

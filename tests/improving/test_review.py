@@ -74,11 +74,18 @@ def test_how_many_texts_hold_a_term_is_told_by_its_idf(model, rows_frame):
 
 
 def test_uncertain_takes_the_least_sure_first(model):
-    scores = model.line_scores(TEXTS)
-    p_kpo = 1 / (1 + np.exp(-model.log_odds(scores)))
-    neither = model.neither(scores)
-    proba = np.sort(np.stack([(1 - p_kpo) * (1 - neither), p_kpo * (1 - neither), neither]), axis=0)
-    assert choose(model, TEXTS, 1, Strategy.UNCERTAIN)[0] == np.argmin(proba[-1] - proba[-2])
+    proba = np.sort(model.predict_proba(TEXTS), axis=1)
+    assert choose(model, TEXTS, 1, Strategy.UNCERTAIN)[0] == np.argmin(proba[:, -1] - proba[:, -2])
+
+
+@pytest.mark.parametrize("strategy", Strategy)
+def test_labels_of_ones_own_are_chosen_for_like_any(ticket_model, strategy):
+    texts = ["wifi and invoice", "invoice for a laptop", "lunch", "vpn keyboard", "printer at the desk"]
+    assert sorted(choose(ticket_model, texts, 5, strategy).tolist()) == [0, 1, 2, 3, 4]
+    if strategy is Strategy.UNCERTAIN:
+        proba = np.sort(ticket_model.predict_proba(texts), axis=1)
+        margins = proba[:, -1] - proba[:, -2]
+        assert margins[choose(ticket_model, texts, 1, strategy)[0]] == pytest.approx(margins.min(), abs=1e-6)
 
 
 def test_novel_takes_unknown_words_first(model):
@@ -122,9 +129,21 @@ def test_a_workbook_has_drop_downs_frozen_keys_and_no_formula(model, tmp_path):
     assert sheet.cell(2, 1).value == key_of(texts[1])
     assert sheet.freeze_panes == "C2"
     rules = {str(rule.sqref): rule.formula1 for rule in sheet.data_validations.dataValidation}
-    assert rules["H2:H3"] == f'"{",".join(LABELS)}"'
+    assert rules["H2:H3"] == "'labels'!$A$2:$A$4"
+    assert [row[0].value for row in book["labels"].iter_rows(min_row=2)] == list(LABELS)
     assert rules["I2:I3"] == f"'service lines'!$A$2:$A${len(model.lines) + 1}"
     assert {row[0].value for row in book["service lines"].iter_rows(min_row=2)} == set(model.lines)
+
+
+def test_a_workbook_offers_labels_of_ones_own_without_service_lines(ticket_model, tmp_path):
+    path = tmp_path / "queue.xlsx"
+    write_queue(path, ticket_model, candidates(["no wifi"]), np.array([0]), force=False)
+    book = openpyxl.load_workbook(path)
+    (rule,) = book["review"].data_validations.dataValidation
+    assert (str(rule.sqref), rule.formula1) == ("H2", "'labels'!$A$2:$A$5")
+    offered = [row[0].value for row in book["labels"].iter_rows(min_row=2)]
+    assert offered == ["Billing", "Hardware", "Network", "None of these"]
+    assert book.sheetnames == ["review", "labels"]
 
 
 @pytest.mark.parametrize("name", ["q.xlsx", "q.csv"])

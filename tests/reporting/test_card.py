@@ -17,8 +17,10 @@ def test_it_quotes_every_score_as_the_model_holds_it(made):
     for scheme, scores in made.about["scores"].items():
         (row,) = (line for line in lines if line.startswith(f"| {scheme} |"))
         cells = [cell.strip() for cell in row.strip("|").split("|")]
-        names = ("accuracy", "macro_f1", "auc", "log_loss", "brier", "calibration_error", "neither_auc")
-        assert cells[1:] == [str(scores["n"]), *(figure(scores[name]) for name in names)]
+        names = ("accuracy", "macro_f1", "log_loss", "brier", "calibration_error")
+        in_scope = (scores["in_scope"][name] for name in ("accuracy", "auc"))
+        figures = [*(scores[name] for name in names), *in_scope, scores["out_of_scope_auc"]]
+        assert cells[1:] == [str(scores["n"]), *map(figure, figures)]
         before = scores["uncalibrated"]["log_loss"]
         assert f"{scheme}, log loss {before:.3f}" in card(made)
 

@@ -11,11 +11,10 @@ from outsort.data.dataset import read
 from outsort.errors import OutputError
 from outsort.evaluation import evaluate
 from outsort.evaluation.evaluate import Answers
+from outsort.labels import find_out_of_scope
 from outsort.reporting import report
 from outsort.training import folds, train
 from outsort.training.about import DataIdentity
-
-NAN = float("nan")
 
 
 class Page(HTMLParser):
@@ -111,7 +110,9 @@ def test_every_inner_reference_leads_to_one_place(pages, kind):
 def test_its_figures_are_those_of_json(pages, measured):
     shown, exact = Page(pages["evaluate"]).figures, flat(measured.figures.to_dict())
     assert {path: {exact[path]} for path in shown} == shown
-    for path in ("accuracy", "auc", "intervals/accuracy/0", "decision/coverage", "decision/precision"):
+    for path in ("accuracy", "in_scope/accuracy", "in_scope/auc", "out_of_scope_auc", "per_class/NEITHER/auc"):
+        assert path in shown
+    for path in ("intervals/accuracy/0", "intervals/in_scope.auc/1", "decision/coverage", "decision/precision"):
         assert path in shown
     for group in ("confusion/", "per_class/", "curve/", "by/kind/<i>old</i>/", "mistakes/"):
         assert [path for path in shown if path.startswith(group)]
@@ -120,7 +121,7 @@ def test_its_figures_are_those_of_json(pages, measured):
 def test_its_figures_are_those_the_model_holds(pages, trained):
     shown = Page(pages["train"]).figures
     exact = flat(trained.model.about["scores"][trained.scheme])
-    assert {"n", "accuracy", "auc", "log_loss", "confusion/1/0"} <= set(shown)
+    assert {"n", "accuracy", "in_scope/brier", "log_loss", "confusion/2/0"} <= set(shown)
     for path in shown:
         if not path.startswith(("decision/", "curve/", "mistakes/")):
             assert shown[path] == {exact[path]}, path
@@ -189,19 +190,24 @@ def test_the_users_plotting_style_leaves_no_trace_and_is_left_alone(pages, train
 
 def test_held_out_answers_are_accepted_from_the_threshold_on(trained):
     answers = trained.answers
-    np.testing.assert_array_equal(answers.accepted, answers.confidence >= 0.7)
+    np.testing.assert_array_equal(answers.accepted, answers.probability >= 0.7)
     assert np.isnan(trained.model.threshold)
 
 
-def answers_of(labels, p_kpo, accepted=None, weights=None, lines=None):
+def answers_of(labels, p_kpo, accepted=None, weights=None, lines=None, names=("BPO", "KPO", "NEITHER")):
+    """Answers of `names` with the probabilities of the second, and of the first for what is left."""
     n = len(labels)
+    proba = np.zeros((n, len(names)))
+    proba[:, 1] = p_kpo
+    proba[:, 0] = 1 - proba[:, 1]
     return Answers(
         numbers=list(range(n)),
         texts=[f"key invoices {i}" for i in range(n)],
         labels=np.array(labels),
         lines=None if lines is None else np.array(lines),
-        p_kpo=np.array(p_kpo, dtype=float),
-        p_neither=np.full(n, NAN),
+        proba=proba,
+        names=names,
+        out_of_scope=find_out_of_scope(names),
         accepted=np.ones(n, bool) if accepted is None else np.array(accepted),
         weights=np.ones(n) if weights is None else np.array(weights, dtype=float),
         source="d.csv",
@@ -225,11 +231,10 @@ class TestVerdict:
 
     def test_it_counts_of_a_hundred(self, model):
         answers = answers_of(self.labels, self.p_kpo, accepted=[True] * 5 + [False] * 5)
-        first, second, _ = report.verdict(report_of(model, answers))
-        assert first == "Of 100 BPO and KPO rows in d.csv, 90 are classified correctly."
-        assert second.startswith(
-            "50% of the BPO and KPO rows are accepted without review, and of 100 accepted answers 80 "
-        )
+        first, second, third, _ = report.verdict(report_of(model, answers))
+        assert first == "Of 100 rows in d.csv, 90 are classified correctly."
+        assert second == "Of 100 rows in scope, 90 are right by BPO against KPO, whatever the answer."
+        assert third.startswith("50% of the rows are accepted without review, and of 100 accepted answers 80 ")
 
     def test_intervals_and_texts_seen_are_named_where_they_are_known(self, model):
         sentences = report.verdict(
@@ -251,13 +256,13 @@ class TestVerdict:
     )
     def test_it_promises_what_was_certified(self, model, decision, scheme, sentence):
         sentences = report.verdict(report_of(model, answers_of(self.labels, self.p_kpo), decision, scheme))
-        assert sentence in sentences[2]
+        assert sentence in sentences[3]
 
     def test_where_none_is_accepted_it_says_so(self, model):
         answers = answers_of(self.labels, self.p_kpo, accepted=[False] * 10)
         sentences = report.verdict(report_of(model, answers, CERTIFIED))
-        assert sentences[1] == "No answer is accepted: all go to review."
-        assert "no answer is accepted here" in sentences[2]
+        assert sentences[2] == "No answer is accepted: all go to review."
+        assert "no answer is accepted here" in sentences[3]
 
     @pytest.mark.parametrize(
         ("scheme", "kind"),
@@ -273,11 +278,11 @@ class TestVerdict:
 
     def test_with_weights_it_counts_weight(self, model):
         answers = answers_of(["BPO", "KPO"], [0.1, 0.2], weights=[3, 1])
-        assert "By weight, of 100 BPO and KPO rows in d.csv, 75" in report.verdict(report_of(model, answers))[0]
+        assert "By weight, of 100 rows in d.csv, 75" in report.verdict(report_of(model, answers))[0]
 
 
 def test_service_lines_come_worst_first_with_what_their_rows_allow():
-    labels = ["BPO", "BPO", "KPO", "KPO", "KPO", "NEITHER", "NEITHER"]
+    labels = ["BPO", "BPO", "KPO", "KPO", "KPO", "UNCLEAR", "UNCLEAR"]
     lines = ["typing", "typing", "law", "law", "law", "mopping", "mopping"]
     answers = answers_of(
         labels, [0.1, 0.9, 0.9, 0.9, 0.9, 0.5, 0.5], accepted=[True] * 5 + [True, False], weights=[1, 3, 1, 1, 1, 1, 3]
@@ -285,7 +290,7 @@ def test_service_lines_come_worst_first_with_what_their_rows_allow():
     found = report.by_line(answers, np.array(lines))
     assert [(line.line, line.n, line.label) for line in found] == [
         ("typing", 2, "BPO"),
-        ("mopping", 2, "NEITHER"),
+        ("mopping", 2, "UNCLEAR"),
         ("law", 3, "KPO"),
     ]
     assert [(line.accuracy, line.reviewed) for line in found] == [(0.25, None), (None, 0.75), (1.0, None)]
@@ -312,6 +317,48 @@ def test_few_rows_make_a_report_too(model, answers):
     html = report.render(report_of(replace(model, about={}), answers))
     assert "The data have no service lines." in html
     assert "nan" not in Page(html).text.lower().replace("finance", "")
+
+
+NAMES = [f"Team {i} <b>$x_{i}$</b> & sons" for i in range(20)]
+
+
+@pytest.fixture(scope="module")
+def of_twenty():
+    """A report of twenty labels of the user's own, with names that mean something to HTML and to TeX."""
+    rows = [(f"text of word{i}x {j}", name) for i, name in enumerate(NAMES) for j in range(3)]
+    data = read(pd.DataFrame(rows, columns=["text", "label"]))
+    model = train.train(data, checks=folds.Checks(folds=0))
+    answers = evaluate.answer(model, data)
+    return report.of_evaluation(model, data, answers, evaluate.evaluate_answers(model, answers))
+
+
+def test_twenty_labels_of_any_name_are_shown(of_twenty):
+    html = report.render(of_twenty)
+    page = Page(html)
+    assert "<b>" not in html
+    for name in NAMES:
+        assert name in page.text
+        # In the picture by their beginning, and not as formulas.
+        assert f"{name[:23]}…" in page.text
+    assert [path for path in page.figures if path.startswith("confusion/")] == [
+        f"confusion/{i}/{j}" for i in range(20) for j in range(20)
+    ]
+    exact = flat(of_twenty.figures.to_dict())
+    assert {path: {exact[path]} for path in page.figures} == page.figures
+
+
+def test_labels_of_ones_own_are_told_nothing_of_others(of_twenty):
+    html = report.render(of_twenty)
+    assert not re.search(r"BPO|KPO|NEITHER|[- ]scope\b", Page(html).text)
+
+
+def test_the_verdict_measures_many_labels_in_scope_among_themselves(ticket_model):
+    # Of four rows of Billing three are answered Billing, one of them as the likeliest label in scope only.
+    answers = answers_of(["Billing"] * 4, [0.1, 0.0, 0.7, 0.0], names=ticket_model.labels)
+    answers.proba[3] = [0.3, 0.1, 0.1, 0.5]
+    first, second, *_ = report.verdict(report_of(ticket_model, answers))
+    assert first == "Of 100 rows in d.csv, 50 are classified correctly."
+    assert second == "Of 100 rows in scope, 75 are right by the labels in scope alone, whatever the answer."
 
 
 @pytest.mark.parametrize("name", ["jinja2", "matplotlib"])

@@ -38,11 +38,11 @@ def explain(
     """Show how much each word added to an answer, and the most similar labelled texts.
 
     The words, the bias and the rest (several likely service lines, calibration) add up to the log-odds of the
-    label against all others. Long texts are read clause by clause; JSON has the share of each.
+    label against all others. Longer texts are read clause by clause, each counting for its share.
     """
     from outsort import explanation
     from outsort.model_file import load
-    from outsort.prediction import predict
+    from outsort.prediction import predict_explained
     from outsort.reporting.answers import write_explanations
 
     asked = opt.texts_asked(texts)
@@ -57,8 +57,7 @@ def explain(
             typer.echo(f"{data}: is not the data the model was trained on", err=True)
     results = (
         (
-            predict(text, judge),
-            explanation.explain(judge, text),
+            *predict_explained(judge, text),
             explanation.find_precedents(judge, text, labelled, examples) if labelled else [],
         )
         for text in asked

@@ -25,7 +25,7 @@ def evaluate(
 ) -> None:
     """Score a model on labelled descriptions.
 
-    Scores are over all labels that the model knows, and "in scope" among those in scope, such as BPO against KPO.
+    Scores are over all labels that the model knows; "in scope", among those in scope, such as BPO against KPO.
     Rows labelled UNCLEAR count as wrong if they are accepted.
     """
     from outsort.data.dataset import read
@@ -73,6 +73,8 @@ def compare(
     from outsort.reporting.terminal import comparison_tables
 
     before, after = load(old), load(new)
+    # Before the data, whose labels one of the two may not know.
+    compare.require_same_labels(before.labels, after.labels)
     dataset = read(
         data, text_column=text_column, label_column=label_column, known_labels=after.labels, for_training=False
     )
@@ -92,7 +94,7 @@ def check(
     label_column: opt.LabelColumn = None,
     line_column: opt.LineColumn = None,
     min_rows: Annotated[int, typer.Option(min=0, help="Rows that each service line or label should have.")] = 20,
-    max_style: Annotated[float, typer.Option(min=0.5, max=1, help="Maximum accuracy from style alone.")] = 0.58,
+    max_style: Annotated[float, typer.Option(min=0.5, max=1, help="Maximum accuracy from style alone, of two labels.")] = 0.58,
     similarity: Annotated[float, typer.Option(min=0.2, max=1, help="Jaccard similarity of near duplicates.")] = 0.6,
     show: Annotated[int, typer.Option(min=0, help="Examples of each problem to list.")] = 5,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if a check fails.")] = False,

@@ -112,9 +112,7 @@ def compare(
         DataError: the models have different labels; no row has one of them; there is no such
             column; a weight is not a number of 0 or above.
     """
-    if old.labels != new.labels:
-        answers = (", ".join(model.labels) for model in (old, new))
-        raise DataError("The old model answers {}, the new one {}.".format(*answers))
+    require_same_labels(old.labels, new.labels)
     labels = np.array(dataset.labels)
     decided = np.isin(labels, new.labels)
     weights = weights_of(dataset, weight_column)
@@ -146,6 +144,15 @@ def compare(
         ],
         share_seen={name: float(np.isin(hashes, model.seen).mean()) for name, model in (("old", old), ("new", new))},
     )
+
+
+def require_same_labels(old: Sequence[str], new: Sequence[str]) -> None:
+    """Raise DataError if two models, given their labels, cannot be compared on the same rows."""
+    if set(old) != set(new):
+        raise DataError(
+            f"The old model's labels are {', '.join(old)}, the new one's {', '.join(new)}: they answer different "
+            "questions. Evaluate each on data with its own labels."
+        )
 
 
 def judge(gain: NDArray[np.int64], weights: Floats, groups: NDArray[np.str_] | None = None) -> Judgement:

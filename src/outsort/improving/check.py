@@ -46,6 +46,8 @@ FUNCTION_WORDS = """
 """.split()  # noqa: SIM905 - a list of a hundred quoted words is harder to read
 _MARKS = ".,;:!?-–—()[]/\\&'\"$€£%#@+*=|’“”"
 _N_FOLDS = 5
+#: Labels that a message names.
+_MAX_NAMED = 5
 #: Near duplicates after which the search stops: such data cannot be fixed pair by pair.
 _MAX_PAIRS = 100_000
 #: Examples of each problem that are listed.
@@ -167,7 +169,8 @@ def style_test(texts: Sequence[str], labels: Sequence[str], limit: float = Limit
     """Measure style leakage: how well style alone predicts the label of a row in scope.
 
     A gradient-boosted classifier sees length, punctuation, capitals, digits and function words, but no
-    content words; its accuracy is the mean recall of the labels over five folds, so chance is 0.5 for two.
+    content words; its accuracy is the mean recall of the labels over five folds, so chance is 0.5 for two. The
+    limit is that of two labels: of more, it is the accuracy as far from chance to 1.
 
     Raises:
         DataError: there are too few rows of a label for five folds.
@@ -191,7 +194,10 @@ def style_test(texts: Sequence[str], labels: Sequence[str], limit: float = Limit
     with ThreadPoolExecutor(min(_N_FOLDS, joblib.cpu_count())) as threads:
         list(threads.map(answer_held_out, splits))
     accuracy = float(np.mean([np.mean(answers[codes == label] == label) for label in set(codes)]))
-    return Style(accuracy, len(codes), limit, n_failing=int(accuracy > limit))
+    chance = 1 / len(set(codes))
+    # By 2 * limit - 1 of the way from chance to 1: for two labels, exactly the limit.
+    highest = limit if chance == 1 / 2 else chance + (1 - chance) * (2 * limit - 1)
+    return Style(accuracy, len(codes), chance, highest, n_failing=int(accuracy > highest))
 
 
 def label_errors(
@@ -301,10 +307,14 @@ def _usable(
     sheet: _Sheet, labels: Sequence[str], limits: Limits, rng: np.random.Generator, left_out: list[str]
 ) -> NDArray[np.intp]:
     """Return positions of distinct texts with a label that models can use, sampled if there are too many."""
-    n_rows = Counter(labels)
-    usable = np.array(
-        [i for i in sheet.distinct if labels[i] not in (UNCLEAR, "") and n_rows[labels[i]] > 1], dtype=np.intp
-    )
+    n_rows = Counter(labels[i] for i in sheet.distinct)
+    rare = sorted(label for label, n in n_rows.items() if label not in (UNCLEAR, "") and n < _N_FOLDS)
+    left_aside = {UNCLEAR, "", *rare}
+    usable = np.array([i for i in sheet.distinct if labels[i] not in left_aside], dtype=np.intp)
+    # Where nothing is left, the checks say what they need.
+    if rare and len(usable):
+        names = ", ".join(rare[:_MAX_NAMED]) + (", …" if len(rare) > _MAX_NAMED else "")
+        left_out.append(f"style and label errors: without the labels of fewer than {_N_FOLDS} rows: {names}")
     places = _sampled(usable, limits.max_modelled, rng)
     if len(places) < len(usable):
         left_out.append(f"style and label errors: judged on a random sample of {len(places):,} rows")

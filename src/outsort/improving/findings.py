@@ -11,7 +11,8 @@ class Limits:
 
     Attributes:
         near_duplicate: Jaccard similarity of character 5-grams from which two texts are near duplicates.
-        style: highest accuracy of the style test that passes.
+        style: highest accuracy of the style test that passes, for two labels; of more labels, the accuracy as
+            far from chance to 1.
         min_rows: rows that each service line (or label) should have.
         max_compared: maximum rows compared for near duplicates; of more, a random sample.
         max_modelled: maximum rows for the style test and label errors; of more, a random sample.
@@ -85,10 +86,19 @@ class Finding(_Sparse):
 
 @dataclass(frozen=True)
 class Style(Result):
-    """The result of the style test: see `style_test`."""
+    """The result of the style test: see `style_test`.
+
+    Attributes:
+        accuracy: mean recall of the labels.
+        n: rows tested.
+        chance: the accuracy of guessing: one over the number of labels.
+        limit: highest accuracy that passes.
+        n_failing: 1 if the accuracy is above it, else 0.
+    """
 
     accuracy: float
     n: int
+    chance: float
     limit: float
     n_failing: int
 

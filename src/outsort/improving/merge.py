@@ -131,14 +131,14 @@ class _Target:
         self.numbers = list(table.frame.index)
         self.edits = Edits([column for column in (REVIEWER, DECIDED_AT) if column not in self.frame])
         self.places: dict[str, list[int]] = {}
-        lines = zip(model.lines, model.line_labels, strict=True) if model.has_lines else ()
-        self.labels_of_lines: dict[str, str] = dict(lines)
         for place, text in enumerate(self.frame[self.text]):
             self.places.setdefault(key_of(as_text(text)), []).append(place)
         # The data's own spelling wins; a label of the model that they lack is welcome.
         own = [as_text(cell).strip() for cell in self.frame[self.label]]
         spelled = spellings([label for label in own if label], ())
         self.spelled = {label.casefold(): one for label, one in (spellings(model.labels, ()) | spelled).items()}
+        lines = zip(model.lines, model.line_labels, strict=True) if model.has_lines else ()
+        self.labels_of_lines = {line: self._plain(label) for line, label in lines}
         if self.line:
             for name, of_line in zip(self.frame[self.line], self.frame[self.label], strict=True):
                 if as_text(name).strip() and self._plain(of_line):
@@ -257,8 +257,7 @@ def _line_of(verdict: Verdict, target: _Target, model: Model, result: Merge) -> 
     reading = model.read(verdict.text)
     scores = reading.shares @ reading.scores
     ranked = [model.lines[i] for i in scores.argsort()[::-1]] if model.has_lines else []
-    fits = (line for line in ranked if known[line].casefold() == verdict.label.casefold())
-    line = next(fits, None)
+    line = next((line for line in ranked if known[line] == verdict.label), None)
     if line is None:
         result.problems.append(f"{verdict.where}: {verdict.label} needs a service line, because the data have them")
     return line

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from outsort.data.dataset import Dataset
 from outsort.data.identity import hashes_of
 from outsort.data.values import column_of
-from outsort.evaluation.compare import Comparison, Judgement, compare, judge
+from outsort.evaluation.compare import Comparison, Judgement, compare, judge, require_same_labels
+from outsort.labels import spellings
 from outsort.model import Model
 from outsort.numeric import Floats
 from outsort.results import Result
@@ -60,6 +61,8 @@ def retrain(
     Grouped folds show whether the new rows help with other work. There the base is represented by models of
     the rows that it had, because the base itself has seen the held-out rows.
 
+    Labels that differ from the base's only in case are spelled as there.
+
     Args:
         dataset: the data; the base may have seen part of it.
         base: the current model.
@@ -73,8 +76,12 @@ def retrain(
 
     Raises:
         ValueError: `checks` has no folds.
-        DataError: the data cannot be used.
+        DataError: the data cannot be used, or there is a test but the new model has other labels than the base.
     """
+    dataset = _spelled_as(dataset, base)
+    if test:
+        # Before the long work, not after it.
+        require_same_labels(base.labels, sorted(set(dataset.labels)))
     prepared = prepare(dataset, settings or Settings(), checks or Checks())
     model, validation = train_prepared(prepared)
     if validation is None:
@@ -100,6 +107,15 @@ def retrain(
     }
     lineage = [ancestor, *base.about.get("lineage", [])]
     return replace(model, about=model.about | {"lineage": lineage}), result
+
+
+def _spelled_as(dataset: Dataset, base: Model) -> Dataset:
+    one = spellings(dataset.labels, base.labels)
+    return replace(
+        dataset,
+        labels=[one[label] for label in dataset.labels],
+        out_of_scope=one.get(dataset.out_of_scope, ""),
+    )
 
 
 def _judge_new_rows(

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Terms of an explanation that a table shows.
 N_TERMS_SHOWN = 12
+#: Clauses of an explanation that a table shows, those that count most.
+N_CLAUSES_SHOWN = 12
 #: Labels that a table shows beside the answer.
 N_OTHERS = 2
 
@@ -98,6 +100,8 @@ def explanation_tables(
     )
     ranked = sorted(explanation.contributions.items(), key=lambda item: -abs(item[1]))[:N_TERMS_SHOWN]
     yield from (shown, answer, total)
+    if len(explanation.clauses) > 1:
+        yield _clauses_table(explanation)
     terms = ([visible(term), "for" if f > 0 else "against", f"{f:+.2f}"] for term, f in ranked)
     yield table(["term", "speaks", "log-odds"], terms, right=[2])
     if explanation.lines[:n_lines]:
@@ -107,6 +111,15 @@ def explanation_tables(
         heads = ["most similar texts", "label", "service line", "similarity"]
         cells = ([visible(t), label, line or "", f"{s:.2f}"] for t, label, line, s in precedents)
         yield table(heads, cells, right=[3], wrap=[0])
+
+
+def _clauses_table(explanation: Explanation) -> Table:
+    """Lay out the clauses that count most, in the order of the text, with their shares."""
+    shown = sorted(sorted(explanation.clauses, key=lambda clause: -clause.share)[:N_CLAUSES_SHOWN])
+    n_left_out = len(explanation.clauses) - len(shown)
+    heads = [f"clause (without {n_left_out:,} that count less)" if n_left_out else "clause", "counts"]
+    cells = ([visible(explanation.text[c.start : c.end].strip()), f"{c.share:.0%}"] for c in shown)
+    return table(heads, cells, right=[1], wrap=[0])
 
 
 def _others(prediction: Prediction) -> str:

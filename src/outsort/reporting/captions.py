@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,24 +13,50 @@ if TYPE_CHECKING:
 SCORES = {
     "accuracy": "accuracy",
     "macro_f1": "macro F1",
+    "auc": "AUC",
     "log_loss": "log loss",
     "brier": "Brier",
     "calibration_error": "ECE",
-    "in_scope.accuracy": "in scope",
+    "in_scope.accuracy": "in-scope accuracy",
     "in_scope.auc": "in-scope AUC",
     "out_of_scope_auc": "out-of-scope AUC",
 }
-#: What they mean.
-LEGEND = (
-    "Log loss is in nats. ECE: expected calibration error. In scope: the same answers among the labels in scope "
-    "alone, such as BPO against KPO. AUC: the probability that a row of the second label ranks above one of the "
-    "first, or a row out of scope above one in scope."
-)
+
+
+def legend(labels: Sequence[str], out_of_scope: str) -> str:
+    """Return what the captions mean for these labels, in sentences."""
+    sentences = ["Log loss is in nats. ECE: expected calibration error."]
+    inside = [label for label in labels if label != out_of_scope]
+    first, last = inside[0], inside[-1]
+    if out_of_scope and len(inside) > 1:
+        sentences.append(f"In scope: {among(inside)}, on their rows, whatever the answer.")
+    if len(inside) == 2:
+        sentences.append(f"AUC: the probability that a row of {last} ranks above one of {first}.")
+    if out_of_scope:
+        sentences.append(
+            f"Out-of-scope AUC: the probability that a row of {out_of_scope} or unclear ranks above one in scope."
+        )
+    return " ".join(sentences)
+
+
+def among(inside: Sequence[str]) -> str:
+    """Return what the labels in scope are told from.
+
+    >>> among(["BPO", "KPO"]), among(["Access", "Billing", "Network"])
+    ('BPO against KPO', 'the labels in scope alone')
+    """
+    return " against ".join(inside) if len(inside) == 2 else "the labels in scope alone"
 
 
 def headline(counts: Counts) -> dict[str, float | None]:
     """Return the headline scores; None where the rows do not define one."""
     return {name: _of(counts, name) for name in SCORES}
+
+
+def captions(of: Iterable[Counts]) -> dict[str, str]:
+    """Return the captions of the headline scores that any of these define."""
+    found = [headline(counts) for counts in of]
+    return {name: caption for name, caption in SCORES.items() if any(scores[name] is not None for scores in found)}
 
 
 def _of(scores: object, name: str) -> float | None:

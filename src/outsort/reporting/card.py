@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from outsort.decision import DEFAULT_THRESHOLD
 from outsort.model import Model
-from outsort.reporting.captions import LEGEND, SCORES, figure, headline
+from outsort.reporting.captions import SCORES, captions, figure, headline, legend
 from outsort.training.about import summarize
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def card(model: Model) -> str:
         "## Model",
         _model(model, summary),
         "## Scores",
-        _scores(summary.scores),
+        _scores(model, summary.scores),
         "## Accepted answers",
         _decision(summary.decision),
         "## Intended use",
@@ -81,13 +81,17 @@ def _model(model: Model, summary: Summary) -> str:
     return " ".join(sentences)
 
 
-def _scores(scores: Mapping[str, HeldOutScores]) -> str:
+def _scores(model: Model, scores: Mapping[str, HeldOutScores]) -> str:
     if not scores:
         return "The model was trained without cross-validation, so its quality is unknown."
+    columns = captions(scores.values())
     rows = [
-        ["held out", "rows", *SCORES.values()],
-        ["---"] * (len(SCORES) + 2),
-        *([_plain(scheme), f"{of.n:,}", *map(figure, headline(of).values())] for scheme, of in scores.items()),
+        ["held out", "rows", *columns.values()],
+        ["---"] * (len(columns) + 2),
+        *(
+            [_plain(scheme), f"{of.n:,}", *(figure(value) for name, value in headline(of).items() if name in columns)]
+            for scheme, of in scores.items()
+        ),
     ]
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
     before = "; ".join(
@@ -97,7 +101,7 @@ def _scores(scores: Mapping[str, HeldOutScores]) -> str:
     )
     return (
         f"Cross-validation: every row is answered by a model that was not trained on it. "
-        f"{LEGEND}\n\n{table}\n\nBefore calibration: {before}."
+        f"{_plain(legend(model.labels, model.out_of_scope))}\n\n{table}\n\nBefore calibration: {before}."
     )
 
 

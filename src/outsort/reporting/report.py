@@ -26,7 +26,7 @@ from outsort.explanation import top_terms
 from outsort.files import check_output, written_whole
 from outsort.metrics import LEVEL, curve, weighted_share
 from outsort.model import Model
-from outsort.reporting.captions import LEGEND, SCORES, headline
+from outsort.reporting.captions import SCORES, among, captions, headline, legend
 from outsort.results import plain
 from outsort.training import folds
 from outsort.training.about import DataIdentity, identify, summarize
@@ -47,10 +47,14 @@ N_BINS = 10
 N_DRAWN = 200
 #: Accepted answers from which the curve is plotted: precision of fewer is noise.
 MIN_DRAWN = 20
+#: Labels up to which the confusion matrix has large cells and stands beside the table; characters of a label in it.
+N_LARGE, MAX_TICK = 6, 24
+#: Width of a plot in inches, and the characters that fit along it.
+SIZE, N_LINE = 4.0, 36
 #: Placeholder colours of the plots, and the style sheet variables that replace them, so that plots follow the
 #: page, light or dark.
-_INK, _SOFT, _BPO, _KPO = "#010203", "#010204", "#010205", "#010206"
-_VARIABLES = {_INK: "var(--ink)", _SOFT: "var(--soft)", _BPO: "var(--bpo)", _KPO: "var(--kpo)"}
+_INK, _SOFT, _BLUE, _PINK = "#010203", "#010204", "#010205", "#010206"
+_VARIABLES = {_INK: "var(--ink)", _SOFT: "var(--soft)", _BLUE: "var(--blue)", _PINK: "var(--pink)"}
 #: The rows that a scheme of cross-validation measures.
 _KINDS = {folds.STRATIFIED: "rows like the training rows", folds.LINES_OUT: "rows of unseen service lines"}
 
@@ -129,13 +133,18 @@ def render(report: Report) -> str:
     summary = summarize(report.model)
     of_row = report.answers.lines
     lines = [] if of_row is None else by_line(report.answers, of_row)
+    scores = summary.scores if report.scheme else {}
     return template.render(
         report=report,
         figures=report.figures,
         summary=summary,
-        scores=summary.scores if report.scheme else {},
-        names=SCORES,
-        legend=LEGEND,
+        scores=scores,
+        captions=captions,
+        names=captions([report.figures, *scores.values()]),
+        in_scope={name: caption for name, caption in SCORES.items() if "scope" not in name},
+        among=among([label for label in report.model.labels if label != report.model.out_of_scope]),
+        legend=legend(report.model.labels, report.model.out_of_scope),
+        n_large=N_LARGE,
         verdict=verdict(report),
         plots=_plots(report),
         lines=[line for line in lines if line.accuracy is not None],
@@ -169,6 +178,10 @@ def verdict(report: Report) -> list[str]:
         low, high = figures.intervals["accuracy"]
         first += f" (between {low:.0%} and {high:.0%}, with {LEVEL:.0%} confidence)"
     sentences = [first[0].upper() + first[1:] + "."]
+    if figures.in_scope:
+        inside = [label for label in figures.labels if label != report.model.out_of_scope]
+        right = _of_100(figures.in_scope.accuracy)
+        sentences.append(f"Of 100 rows in scope, {right} are right by {among(inside)}, whatever the answer.")
     if decision.precision is None:
         sentences.append("No answer is accepted: all go to review.")
     else:
@@ -273,23 +286,32 @@ def _plots(report: Report) -> dict[str, str]:
         "reliability": partial(_draw_reliability, answers=answers),
         "curve": partial(_draw_curve, answers=answers, threshold=figures.decision.threshold, target=target),
     }
-    return {name: _svg(name, drawn) for name, drawn in draw.items()}
+    size = max(SIZE, 2 + 0.42 * len(figures.labels)) if len(figures.labels) > N_LARGE else SIZE
+    return {name: _svg(name, drawn, size if name == "confusion" else SIZE) for name, drawn in draw.items()}
 
 
 def _draw_confusion(axes: Axes, confusion: list[list[float]], labels: list[str]) -> str:
     from matplotlib.colors import LinearSegmentedColormap
     from sklearn.metrics import ConfusionMatrixDisplay
 
+    is_large = len(labels) <= N_LARGE
+    shown = [label if len(label) <= MAX_TICK else f"{label[: MAX_TICK - 1]}…" for label in labels]
     # The cells keep their colours on a dark page; black is legible on all of them.
-    ConfusionMatrixDisplay(np.array(confusion), display_labels=labels).plot(
+    ConfusionMatrixDisplay(np.array(confusion), display_labels=shown).plot(
         ax=axes,
         cmap=LinearSegmentedColormap.from_list("", ["#ffffff", "#86b6e8"]),
         values_format=",.0f",
         colorbar=False,
-        text_kw={"color": "#111111", "fontsize": 14},
+        xticks_rotation="horizontal" if max(map(len, shown)) * len(shown) <= N_LINE else "vertical",
+        text_kw={"color": "#111111", "fontsize": 14 if is_large else 9},
         im_kw={"vmin": 0},
     )
+    for tick in (*axes.get_xticklabels(), *axes.get_yticklabels()):
+        # A label with dollar signs is no formula.
+        tick.set_parse_math(False)
     axes.set(xlabel="predicted", ylabel="actual")
+    if not is_large:
+        return f"Confusion matrix of {len(labels)} labels; the table below has its numbers."
     cells = (
         f"actual {label}, predicted {predicted}: {_count(confusion[i][j])}"
         for i, label in enumerate(labels)
@@ -309,7 +331,7 @@ def _draw_reliability(axes: Axes, answers: Answers) -> str:
         strategy="quantile",
         pos_label=True,
         ax=axes,
-        color=_BPO,
+        color=_BLUE,
     )
     legend = axes.get_legend()
     if legend:
@@ -328,13 +350,13 @@ def _draw_curve(axes: Axes, answers: Answers, threshold: float, target: float | 
     points = curve(correct, answers.probability, answers.weights, n_points=N_DRAWN)
     few = min(MIN_DRAWN / len(correct), 0.5)
     points = [p for p in points if p.coverage >= few] or points
-    axes.plot([p.coverage for p in points], [p.precision for p in points], color=_BPO, linewidth=2)
+    axes.plot([p.coverage for p in points], [p.precision for p in points], color=_BLUE, linewidth=2)
     description = "Precision against coverage; the table below has the points."
     taken = answers.probability >= threshold
     weight = answers.weights[taken].sum()
     if weight:
         coverage, precision = weight / answers.weights.sum(), answers.weights[taken & correct].sum() / weight
-        axes.plot(coverage, precision, "o", color=_KPO, markersize=8)
+        axes.plot(coverage, precision, "o", color=_PINK, markersize=8)
         axes.annotate(
             f"threshold {threshold:.3f}",
             (coverage, precision),
@@ -353,8 +375,8 @@ def _draw_curve(axes: Axes, answers: Answers, threshold: float, target: float | 
     return description
 
 
-def _svg(name: str, draw: Callable[[Axes], str]) -> str:
-    """Return a plot as SVG; `draw` draws it and returns its description.
+def _svg(name: str, draw: Callable[[Axes], str], width: float) -> str:
+    """Return a plot as SVG, `width` inches wide; `draw` draws it and returns its description.
 
     Its identifiers are prefixed with its name: they must be unique in the page.
     """
@@ -373,7 +395,7 @@ def _svg(name: str, draw: Callable[[Axes], str]) -> str:
         mpl.rc("axes.spines", top=False, right=False)
         mpl.rc("xtick", color=_INK)
         mpl.rc("ytick", color=_INK)
-        figure = Figure(figsize=(4, 3.4), layout="constrained")
+        figure = Figure(figsize=(width, 0.85 * width), layout="constrained")
         description = draw(figure.subplots())
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = buffer.getvalue()

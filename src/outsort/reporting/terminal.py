@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from outsort.improving.findings import Style
-from outsort.reporting.captions import SCORES, figure, headline
+from outsort.reporting.captions import SCORES, captions, figure, headline
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Characters of a text that a table shows.
 MAX_SHOWN = 200
+#: Labels up to which a table has the whole confusion matrix, and errors of each label that it has of more.
+N_IN_MATRIX, N_TAKEN_FOR = 6, 3
 #: Coverage from which the curve is shown: precision of fewer rows is noise.
 CURVE_FROM = 0.3
 #: What each check looks for.
@@ -44,9 +46,9 @@ CHECKS = {
 def scores_table(scores: Mapping[str, Counts], first: str) -> Table:
     """Lay out a row of headline scores for each name."""
     shown = {name: headline(counts) for name, counts in scores.items()}
-    columns = [c for c in SCORES if any(row[c] is not None for row in shown.values())]
+    columns = captions(scores.values())
     return table(
-        [first, "rows", *(SCORES[c] for c in columns)],
+        [first, "rows", *columns.values()],
         ([name, f"{scores[name].n:,}", *(figure(row[c]) for c in columns)] for name, row in shown.items()),
         right=range(1, len(columns) + 2),
     )
@@ -57,10 +59,9 @@ def gap_line(scores: Mapping[str, Counts], usual: str, unseen: str) -> str | Non
     if not {usual, unseen} <= set(scores):
         return None
     high, low = headline(scores[usual]), headline(scores[unseen])
-    # Without weight on both labels there is no AUC.
     gaps = (
         f"{SCORES[c]} {a - b:.3f}"
-        for c in ("accuracy", "auc")
+        for c in ("accuracy", "in_scope.accuracy")
         if (a := high[c]) is not None and (b := low[c]) is not None
     )
     return f"gap between {usual} and {unseen}: {', '.join(gaps)}; expect {unseen} on new kinds of work"
@@ -90,12 +91,7 @@ def evaluation_tables(result: Evaluation) -> Iterator[RenderableType]:
     yield from (scores_table(groups, by) for by, groups in result.by.items())
     if result.n_left_out:
         yield f"{result.n_left_out:,} rows have no label that the model knows and are not in these scores."
-    rows = (
-        [f"actual {label}", figure(of.precision), figure(of.recall), *(f"{cell:,.0f}" for cell in cells)]
-        for (label, of), cells in zip(result.per_class.items(), result.confusion, strict=True)
-    )
-    heads = ["", "precision", "recall", *(f"predicted {label}" for label in result.per_class)]
-    yield table(heads, rows, right=range(1, len(heads)))
+    yield _labels_table(result)
     d = result.decision
     at_threshold = [
         f"coverage {d.coverage:.0%}",
@@ -113,6 +109,26 @@ def evaluation_tables(result: Evaluation) -> Iterator[RenderableType]:
         )
         numbered = [(m.row, m.weight) for m in result.mistakes]
         yield _rows_table(numbered, heads, rows, right=[3], wrap=[0, 4])
+
+
+def _labels_table(result: Evaluation) -> Table:
+    """Lay out each label against the rest, with the confusion matrix, or of many labels its largest errors."""
+    heads = ["", "rows", "precision", "recall", "AUC"]
+    is_small = len(result.labels) <= N_IN_MATRIX
+    confused = [f"predicted {label}" for label in result.labels] if is_small else ["most often taken for"]
+    rows = []
+    for i, (label, of) in enumerate(result.per_class.items()):
+        cells = [f"{cell:,.0f}" for cell in result.confusion[i]] if is_small else [_taken_for(result, i)]
+        rows.append([f"actual {label}", f"{of.n:,}", *map(figure, (of.precision, of.recall, of.auc)), *cells])
+    right = range(1, len(heads) + (len(confused) if is_small else 0))
+    return table(heads + confused, rows, right=right, wrap=[] if is_small else [0, len(heads)])
+
+
+def _taken_for(result: Evaluation, i: int) -> str:
+    """Return the wrong labels that rows of a label get most, with how many do."""
+    wrong = [(n, label) for j, (n, label) in enumerate(zip(result.confusion[i], result.labels, strict=True)) if j != i]
+    most = sorted((item for item in wrong if item[0]), key=lambda item: -item[0])[:N_TAKEN_FOR]
+    return ", ".join(f"{label} {n:,.0f}" for n, label in most)
 
 
 def judgement_line(judgement: Judgement, test: str = "McNemar") -> str:
@@ -191,7 +207,7 @@ def _verdict(result: Check, name: str, finding: Finding | Style) -> list[str]:
 
 def _caption(name: str, finding: Finding | Style) -> str:
     if isinstance(finding, Style):
-        detail = f" (chance 0.5, limit {finding.limit:g})"
+        detail = f" (chance {finding.chance:.3g}, limit {finding.limit:.3g})"
     elif finding.n_across_folds is not None:
         detail = f" (similarity {finding.limit:g} or more), {finding.n_across_folds:,} across folds"
     else:
