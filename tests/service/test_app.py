@@ -237,7 +237,11 @@ def test_corrections_sent_with_a_file_are_in_the_answer(client):
         ("{", 422, "corrections: Invalid JSON"),
         ('[{"rows": [0]}]', 422, "corrections.0.label: Field required"),
         ('[{"rows": [-1], "label": "BPO"}]', 422, "corrections.0.rows.0: Input should be greater than or equal to 0"),
-        ('[{"rows": [0], "label": "bpo"}]', 422, "corrections.0.label: is none of the labels of the model, 'BPO', 'KPO', 'NEITHER'."),
+        (
+            '[{"rows": [0], "label": "bpo"}]',
+            422,
+            "corrections.0.label: is none of the labels of the model, 'BPO', 'KPO', 'NEITHER'.",
+        ),
         ('[{"rows": [0], "label": "BPO", "reviewer": "A\\u0000"}]', 422, "must be one line without control characters"),
         ('[{"rows": [2], "label": "BPO"}]', 422, "t.csv: has 2 rows; the correction of row 2 (from 0)"),
         (" " * (4 << 20) + "[]", 413, "The corrections are larger than 4,194,304 bytes."),

@@ -82,7 +82,9 @@ class TextPrediction(BaseModel):
     reason: str = Field(description="The reason for review; empty if accepted.")
     terms_for: list[TermContribution] = Field(alias="for")
     terms_against: list[TermContribution] = Field(alias="against")
-    log_odds: float | None = Field(None, description="Of the label against all others: the sum of words, bias and spread.")
+    log_odds: float | None = Field(
+        None, description="Of the label against all others: the sum of words, bias and spread."
+    )
     bias: float | None = None
     spread: float | None = None
     clauses: list[ClauseShare] | None = None

@@ -20,6 +20,7 @@ const SPARE = 6;
 export let review = new Review({}); // what is shown
 let view = []; // indices in its rows of the rows in the list
 let active = -1; // index in `view` of the selected row
+let typing = 0; // the timer that filters once nothing more is typed
 
 /** Show another review, or the same one with other rows. */
 export function present(shown) {
@@ -70,6 +71,7 @@ export function counts() {
 
 /** Select the rows for the list; a row that is corrected stays until the next call. */
 function applyFilter() {
+  clearTimeout(typing); // or it would take what was typed for new
   const { value, dataset } = document.querySelector("[name=show]:checked");
   const kind = KINDS[value] ?? KINDS.all, label = dataset.label ?? $("show-label").value;
   const wanted = $("find").value.trim().toLowerCase();
@@ -329,7 +331,6 @@ export function nextToReview() {
 }
 
 $("filter").addEventListener("change", applyFilter);
-let typing = 0;
 $("find").addEventListener("input", () => {
   clearTimeout(typing);
   typing = setTimeout(applyFilter, 120);
