@@ -23,6 +23,7 @@ import httpx
 import pytest
 
 import outsort
+from conftest import TICKETS
 from outsort import model_file
 from outsort.data.identity import key_of
 from outsort.prediction import explanation_record, record
@@ -33,7 +34,6 @@ from outsort.service.protocol import Protocol
 from outsort.service.schemas import MAX_CHARACTERS, MAX_TEXTS
 from outsort.service.settings import ServiceSettings
 from outsort.tables.formats import FORMATS
-from conftest import TICKETS
 from serving import serving
 from workbooks import wide_rows, workbook
 

@@ -393,6 +393,10 @@ def test_eight_labels_have_filters_keys_and_colours_of_their_own(browser, ticket
             assert page.locator("#decide button[value]").evaluate_all("all => all.map(e => e.value)") == labels
             hues = page.locator("#bar span").evaluate_all("all => all.map(e => getComputedStyle(e).backgroundColor)")
             assert len(set(hues)) == 8
+            expect(page.locator(".row .t").first).to_be_visible()
+            for scheme in ("light", "dark"):
+                page.emulate_media(color_scheme=scheme)
+                assert page.evaluate(LOW_CONTRAST) == []
             counted = [sum(answer.label == label for answer in answers) for label in labels]
             filters = page.locator("[data-label] + span").all_text_contents()
             assert filters == [f"{label} {n}" for label, n in zip(labels, counted, strict=True)]
@@ -780,7 +784,8 @@ def test_keyboard_and_screen_reader(page):
 def test_it_fits_and_can_be_read_in_any_size_and_light(browser, client, scheme, size):
     options = {"viewport": dict(zip(("width", "height"), size, strict=True)), "color_scheme": scheme}
     for page in opened(browser, client, **options):
-        paste(page, ["key invoices into sap and much else " * 5, "zzz", "x" * 200])
+        clauses = "Key invoices into SAP. " + "Mop office floors, key invoices. " * 5
+        paste(page, ["key invoices into sap and much else " * 5, "zzz", "x" * 200, "mop office floors", clauses])
         expect(page.locator(".row .t").first).to_be_visible()
         if size[0] < 500:
             expect(page.locator("#detail")).to_be_hidden()
@@ -790,6 +795,10 @@ def test_it_fits_and_can_be_read_in_any_size_and_light(browser, client, scheme, 
         assert page.evaluate("document.documentElement.scrollWidth") == size[0]
         assert page.evaluate(LOW_CONTRAST) == []
         page.keyboard.press("Escape")
+        if size[0] > 500:
+            page.click("#row-4")
+            expect(page.locator("#full .little .t").first).to_be_visible()
+            assert page.evaluate(LOW_CONTRAST) == []
         page.locator("#download").click(trial=True)
 
 

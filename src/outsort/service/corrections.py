@@ -34,8 +34,9 @@ def _one_line(text: str) -> str:
 
 
 def _known(label: str, info: ValidationInfo) -> str:
-    if label not in info.context:
-        known = ", ".join(map(repr, info.context))
+    labels: Collection[str] = info.context or ()
+    if label not in labels:
+        known = ", ".join(map(repr, labels))
         raise PydanticCustomError("label", "is none of the labels of the model, {known}", {"known": known})
     return label
 
