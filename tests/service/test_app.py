@@ -23,6 +23,7 @@ import httpx
 import pytest
 
 import outsort
+from conftest import EIGHT_LABELS
 from outsort import model_file
 from outsort.data.identity import key_of
 from outsort.prediction import explanation_record, record
@@ -82,21 +83,38 @@ def test_the_model_is_described(client, model):
         "KPO": ["data_science", "legal_services"],
         "NEITHER": ["cleaning"],
     }
+    assert (about["labels"], about["out_of_scope"]) == (["BPO", "KPO", "NEITHER"], "NEITHER")
     assert about["limits"]["texts"] == MAX_TEXTS
 
 
 def test_a_model_without_lines_and_neither_is_served(two_class_model):
     with serving(two_class_model) as client:
-        assert client.get("/model").json()["service_lines"] == {"BPO": [], "KPO": []}
+        about = client.get("/model").json()
+        assert (about["labels"], about["out_of_scope"]) == (["BPO", "KPO"], "")
+        assert about["service_lines"] == {"BPO": [], "KPO": []}
         (answer,) = ask(client, ["draft a contract"]).json()["answers"]
-        assert (answer["neither"], answer["service_line"]) == (None, None)
+        assert (list(answer["probabilities"]), answer["service_line"]) == (["BPO", "KPO"], None)
+        assert_problem(corrected(client, '[{"rows": [0], "label": "NEITHER"}]'), 422, "the model, 'BPO', 'KPO'.")
+
+
+def test_a_model_of_any_labels_is_served(eight_label_model):
+    with serving(eight_label_model) as client:
+        about = client.get("/model").json()
+        assert about["labels"] == sorted(EIGHT_LABELS)
+        assert about["service_lines"] == {label: [] for label in EIGHT_LABELS}
+        (answer,) = ask(client, ["Reset my password"], explain=True).json()["answers"]
+        assert answer["label"] == max(answer["probabilities"], key=answer["probabilities"].get) == "access"
+        assert answer["probability"] == answer["probabilities"]["access"]
+        rows = list(csv.DictReader(io.StringIO(corrected(client, '[{"rows": [1], "label": "refund"}]').text)))
+        assert [row["label"] for row in rows] == [rows[0]["label"], "refund"]
+        assert [name for name in rows[0] if name.startswith("p_")] == [f"p_{label}" for label in sorted(EIGHT_LABELS)]
 
 
 # --- files -------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def table(tmp_path):
+def table(model, tmp_path):
     """The texts as a table with leading zeros, in a format."""
 
     def write(name):
@@ -104,7 +122,7 @@ def table(tmp_path):
         lines = (json.dumps({"id": f"{i:03}", "text": text}) for i, text in enumerate(TEXTS))
         source.write_text("\n".join(lines), encoding="utf-8")
         made = tmp_path / name
-        files.score_file(source, made, options=files.Options(prefix="old_"))
+        files.score_file(source, made, model, options=files.Options(prefix="old_"))
         return made
 
     return write
@@ -131,7 +149,7 @@ def test_a_file_comes_back_as_score_makes_it(client, model, table, tmp_path, nam
     stem, _, end = name.partition(".")
     assert response.headers["content-disposition"] == f"attachment; filename*=utf-8''{stem}-scored.{end}"
     assert json.loads(response.headers["outsort-table"]) == {
-        "columns": ["id", "text", *(f"old_{name}" for name in scorer.ADDED)],
+        "columns": ["id", "text", *(f"old_{name}" for name in scorer.added_columns(model))],
         "text_columns": ["text"],
         "prefix": "",
     }
@@ -219,7 +237,11 @@ def test_corrections_sent_with_a_file_are_in_the_answer(client):
         ("{", 422, "corrections: Invalid JSON"),
         ('[{"rows": [0]}]', 422, "corrections.0.label: Field required"),
         ('[{"rows": [-1], "label": "BPO"}]', 422, "corrections.0.rows.0: Input should be greater than or equal to 0"),
-        ('[{"rows": [0], "label": "bpo"}]', 422, "corrections.0.label: Input should be 'BPO', 'KPO' or 'NEITHER'"),
+        (
+            '[{"rows": [0], "label": "bpo"}]',
+            422,
+            "corrections.0.label: is none of the labels of the model, 'BPO', 'KPO', 'NEITHER'.",
+        ),
         ('[{"rows": [0], "label": "BPO", "reviewer": "A\\u0000"}]', 422, "must be one line without control characters"),
         ('[{"rows": [2], "label": "BPO"}]', 422, "t.csv: has 2 rows; the correction of row 2 (from 0)"),
         (" " * (4 << 20) + "[]", 413, "The corrections are larger than 4,194,304 bytes."),

@@ -10,11 +10,13 @@ import pandas as pd
 import pytest
 
 import outsort
+from conftest import ROWS, EIGHT_LABELS
 from outsort import model_file
 from outsort.scoring import files
 from outsort.scoring.corrections import CORRECTED
 from outsort.service.app import key_of
-from outsort.service.guard import ServiceSettings
+from outsort.service.settings import ServiceSettings
+from outsort.training import folds, train
 from serving import serving
 
 expect = pytest.importorskip("playwright.sync_api", reason="pip install 'outsort[browser]'").expect
@@ -63,7 +65,8 @@ def tab(context, client):
 def paste(page, texts):
     page.fill("#texts", "\n".join(texts))
     page.click("#ask button")
-    expect(page.locator("#results")).to_be_visible()
+    # A service that has just started may still be loading compiled code.
+    expect(page.locator("#results")).to_be_visible(timeout=30_000)
 
 
 def drop(page, name, content):
@@ -176,7 +179,7 @@ def test_the_words_of_a_text_are_tinted_by_their_log_odds(page, model):
     paste(page, [text])
     expect(row(page, 0).locator(".t").first).to_be_visible()
     words = [
-        (text[word.start : word.end], "kpo" if word.log_odds > 0 else "bpo", abs(word.log_odds))
+        (text[word.start : word.end], "for" if word.log_odds > 0 else "against", abs(word.log_odds))
         for word in outsort.explain(model, text).words
     ]
     expected = [
@@ -188,8 +191,24 @@ def test_the_words_of_a_text_are_tinted_by_their_log_odds(page, model):
     for place in (row(page, 0), page.locator("#full")):
         tints = place.locator(".t")
         assert [(t.text_content(), t.get_attribute("class")) for t in tints.all()] == expected
-        # Nothing is lost between the words.
-        assert place.locator(".words").or_(place).first.text_content().startswith(text[:3])
+    # Nothing is lost between the words.
+    assert shown(page, 0)[0] == page.locator("#full").text_content() == text
+    label = outsort.predict(text, model).label
+    assert page.locator("#legend .t").all_text_contents() == [f"for {label}", f"against {label}"]
+    expect(page.locator("#little")).to_be_hidden()
+
+
+def test_a_clause_that_counts_little_is_faint(page, model):
+    text = "Key invoices into SAP. " + "Mop office floors. " * 5 + "Thank you!"
+    paste(page, [text])
+    expect(page.locator("#full .little").first).to_be_visible()
+    clauses = outsort.explain(model, text).clauses
+    most = max(clause.share for clause in clauses)
+    faint = [text[clause.start : clause.end] for clause in clauses if clause.share < most / 4]
+    assert 0 < len(faint) < len(clauses)
+    assert page.locator("#full .little").all_text_contents() == faint
+    assert page.locator("#full").text_content() == text
+    expect(page.locator("#little")).to_be_visible()
 
 
 def test_markup_stays_text(page):
@@ -321,6 +340,101 @@ def test_what_was_corrected_on_the_page_teaches_the_next_model(page, browser, mo
         for taught in opened(browser, client):
             paste(taught, unseen)
             assert [shown(taught, place)[1] for place in range(2)] == list(unseen.values())
+
+
+# --- any labels -------------------------------------------------------------------------------------------
+
+HANDS_ON = {
+    ("house_repairs", "NEITHER"): [
+        "fix a broken fence at my house",
+        "repair a garden gate",
+        "plumber for a leaking tap",
+    ]
+}
+
+
+def test_work_out_of_scope_is_shown_as_neither_like_any_other_answer(browser):
+    rows = [(text, label, line) for (line, label), texts in (ROWS | HANDS_ON).items() for text in texts]
+    model = train.train(pd.DataFrame(rows, columns=["text", "label", "service_line"]), checks=folds.Checks(folds=0))
+    texts = ["welder to fix broken gate hinge at my house", "key invoices into sap", "review contract clauses"]
+    answers = outsort.predict(texts, model)
+    assert [answer.label for answer in answers] == ["NEITHER", "BPO", "KPO"]
+    with serving(model) as client:
+        for page in opened(browser, client):
+            paste(page, texts)
+            assert [shown(page, place) for place in range(3)] == list(map(expected_row, answers))
+            badges = page.locator(".row .badge")
+            colours = badges.evaluate_all("badges => badges.map(e => getComputedStyle(e).backgroundColor)")
+            assert colours == ["rgba(0, 0, 0, 0)", "rgb(11, 92, 173)", "rgb(163, 32, 127)"]
+            assert page.locator("#bar span").evaluate_all("parts => parts.map(e => e.style.flexGrow)") == ["1"] * 3
+            others = sorted(answers[0].probabilities.items(), key=lambda item: -item[1])[1:]
+            expect(page.locator("#why dd").first).to_have_text(
+                ", ".join(f"{label} {round(100 * p)}%" if p >= 0.005 else f"{label} <1%" for label, p in others)
+            )
+            page.get_by_role("radio", name="NEITHER").check()
+            expect(page.locator("#list [role=option]:visible")).to_have_count(1)
+            assert shown(page, 0)[0] == texts[0]
+            # As downloaded.
+            scored = records(downloaded(page, "#download")[1])
+            assert [row["label"] for row in scored] == ["NEITHER", "BPO", "KPO"]
+            assert float(scored[0]["p_NEITHER"]) == float(scored[0]["probability"]) == round(answers[0].probability, 6)
+
+
+def test_eight_labels_have_filters_keys_and_colours_of_their_own(browser, eight_label_model):
+    labels = sorted(EIGHT_LABELS)
+    texts = [EIGHT_LABELS[label][0] for label in labels]
+    with serving(eight_label_model) as client:
+        for page in opened(browser, client):
+            assert page.title() == "outsort"
+            expect(page.get_by_text("BPO")).to_have_count(0)
+            paste(page, texts)
+            answers = outsort.predict(texts, eight_label_model)
+            assert [shown(page, place) for place in range(5)] == list(map(expected_row, answers[:5]))
+            assert page.locator("#decide button[value]").evaluate_all("all => all.map(e => e.value)") == labels
+            hues = page.locator("#bar span").evaluate_all("all => all.map(e => getComputedStyle(e).backgroundColor)")
+            assert len(set(hues)) == 8
+            expect(page.locator(".row .t").first).to_be_visible()
+            for scheme in ("light", "dark"):
+                page.emulate_media(color_scheme=scheme)
+                assert page.evaluate(LOW_CONTRAST) == []
+            counted = [sum(answer.label == label for answer in answers) for label in labels]
+            filters = page.locator("[data-label] + span").all_text_contents()
+            assert filters == [f"{label} {n}" for label, n in zip(labels, counted, strict=True)]
+            page.focus("#list")
+            for digit in range(8, 0, -1):
+                page.keyboard.press(str(digit))
+            page.keyboard.press("9")  # is no label's
+            assert [made["label"] for made in corrections(page)] == labels[::-1]
+            assert [row["label"] for row in records(downloaded(page, "#download")[1])] == labels[::-1]
+            page.click("#decide [value=access]")  # once more: no longer corrected
+            expect(page.locator("#corrected")).to_have_text("7")
+            page.keyboard.press("u")
+            expect(page.locator("#corrected")).to_have_text("8")
+
+
+def test_of_more_labels_than_digits_one_is_chosen_from_a_list(browser):
+    rows = [(f"{verb} {noun}s", f"class {i:02}") for i, noun in enumerate(NOUNS) for verb in ("sell", "mend", "make")]
+    model = train.train(pd.DataFrame(rows, columns=["text", "label"]), checks=folds.Checks(folds=0))
+    with serving(model) as client:
+        for page in opened(browser, client):
+            paste(page, [f"sell {noun}s" for noun in NOUNS])
+            expect(page.locator("#decide button[value]")).to_have_count(0)
+            page.select_option("#decide-label", "class 11")
+            page.focus("#list")
+            page.keyboard.press("ArrowDown")
+            page.keyboard.press("9")
+            assert [made["label"] for made in corrections(page)] == ["class 11", "class 08"]
+            page.focus("#list")
+            page.keyboard.press("Home")
+            page.select_option("#decide-label", "not corrected")
+            expect(page.locator("#corrected")).to_have_text("1")
+            page.select_option("#show-label", "class 03")
+            expect(page.locator("#list [role=option]:visible")).to_have_count(1)
+            assert shown(page, 0)[:2] == (f"sell {NOUNS[3]}s", "class 03")
+            expect(page.locator("#show-label option").nth(4)).to_have_text("class 03 (1)")
+
+
+NOUNS = ["apple", "boat", "chair", "drum", "engine", "flute", "glove", "hammer", "lamp", "mirror", "needle", "oven"]
 
 
 # --- undo -----------------------------------------------------------------------------------------------
@@ -659,7 +773,7 @@ def test_keyboard_and_screen_reader(page):
     # Whatever can be used has a name.
     unnamed = page.evaluate(
         """() => [...document.querySelectorAll("button, input, select, textarea")]
-            .filter(e => !e.closest("[aria-hidden=true]") && !e.labels?.length && !e.textContent.trim())
+            .filter(e => !e.closest("[aria-hidden=true]") && !e.labels?.length && !e.ariaLabel && !e.textContent.trim())
             .map(e => e.outerHTML)"""
     )
     assert unnamed == []
@@ -670,7 +784,8 @@ def test_keyboard_and_screen_reader(page):
 def test_it_fits_and_can_be_read_in_any_size_and_light(browser, client, scheme, size):
     options = {"viewport": dict(zip(("width", "height"), size, strict=True)), "color_scheme": scheme}
     for page in opened(browser, client, **options):
-        paste(page, ["key invoices into sap and much else " * 5, "zzz", "x" * 200])
+        clauses = "Key invoices into SAP. " + "Mop office floors, key invoices. " * 5
+        paste(page, ["key invoices into sap and much else " * 5, "zzz", "x" * 200, "mop office floors", clauses])
         expect(page.locator(".row .t").first).to_be_visible()
         if size[0] < 500:
             expect(page.locator("#detail")).to_be_hidden()
@@ -680,6 +795,10 @@ def test_it_fits_and_can_be_read_in_any_size_and_light(browser, client, scheme, 
         assert page.evaluate("document.documentElement.scrollWidth") == size[0]
         assert page.evaluate(LOW_CONTRAST) == []
         page.keyboard.press("Escape")
+        if size[0] > 500:
+            page.click("#row-4")
+            expect(page.locator("#full .little .t").first).to_be_visible()
+            assert page.evaluate(LOW_CONTRAST) == []
         page.locator("#download").click(trial=True)
 
 

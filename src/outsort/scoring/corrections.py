@@ -22,7 +22,7 @@ class Correction:
     """A person's decision about a row.
 
     Attributes:
-        label: BPO, KPO or NEITHER.
+        label: the right label, which may be one that the model does not know.
         service_line: a service line of that label; empty if not chosen.
         reviewer: who decided; may be empty.
         decided_at: the date as written; may be empty.

@@ -27,7 +27,6 @@ from outsort._version import __version__
 from outsort.data.identity import key_of
 from outsort.decision import threshold_of
 from outsort.errors import ServiceError
-from outsort.labels import LABELS
 from outsort.model import Model
 from outsort.prediction import explanation_record, predict_explained, record
 from outsort.scoring import files as scoring_files
@@ -128,7 +127,7 @@ def create_app(
     app = FastAPI(
         title="outsort",
         version=__version__,
-        summary="Classify descriptions of work as BPO (procedure, volume) or KPO (expertise, judgement).",
+        summary="Classify texts by the labels that the model was trained on.",
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
@@ -150,7 +149,7 @@ def create_app(
         summary="Classify texts",
     )
     async def predict(request: PredictRequest) -> Response:
-        """Classify each text as BPO or KPO, with probability and top terms, like `outsort predict`."""
+        """Classify each text, with the probability of every label and top terms, like `outsort predict`."""
         content = await texts_pool.run(_answer_all, model, request, settings.answer_seconds, answering)
         return Response(content, media_type="application/json")
 
@@ -182,7 +181,7 @@ def create_app(
         columns are appended. A form may also hold `corrections`, a JSON file: a corrected row gets the
         person's label and service line, and `model_label`, `reviewer` and `decided_at`, blank in all others.
         """
-        file = await uploads.receive(request, folder, filename, read_as)
+        file = await uploads.receive(request, folder, filename, read_as, model.labels)
         options = scoring_files.Options(
             text_columns=text_column,
             prefix=prefix,
@@ -199,17 +198,18 @@ def create_app(
 
     @app.get("/model", dependencies=secured, responses=problems(401, 403, 421, 503), summary="Describe the model")
     async def describe() -> ModelInfo:
-        """Return the service lines, data and metrics of the model, and the limits of the service."""
+        """Return the labels, service lines, data and metrics of the model, and the limits of the service."""
         lines = {
             label: sorted(model.lines[i] for i in model.lines_of(label)) if model.has_lines else []
-            for label in LABELS
-            if label in model.line_labels
+            for label in model.labels
         }
         return ModelInfo(
             outsort=__version__,
             model=model.fingerprint,
             threshold=threshold_of(model),
             terms=len(model.terms),
+            labels=list(model.labels),
+            out_of_scope=model.out_of_scope,
             service_lines=lines,
             data=model.about.get("data", {}),
             scores=model.about.get("scores", {}),

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Literal
+from collections.abc import Collection
+from typing import Annotated
 
 from fastapi import HTTPException
-from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    FailFast,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+)
+from pydantic_core import PydanticCustomError
 from starlette.datastructures import UploadFile
 
 from outsort.files import for_workbook
@@ -22,6 +33,14 @@ def _one_line(text: str) -> str:
     return text
 
 
+def _known(label: str, info: ValidationInfo) -> str:
+    labels: Collection[str] = info.context or ()
+    if label not in labels:
+        known = ", ".join(map(repr, labels))
+        raise PydanticCustomError("label", "is none of the labels of the model, {known}", {"known": known})
+    return label
+
+
 #: Text that a cell of every format can hold as it is.
 Cell = Annotated[str, Field(max_length=500), AfterValidator(_one_line)]
 
@@ -34,7 +53,7 @@ class RowsCorrection(BaseModel):
     rows: Annotated[list[Annotated[int, Field(ge=0)]], FailFast()] = Field(
         description="Places of the rows in the file, the first being 0."
     )
-    label: Literal["BPO", "KPO", "NEITHER"]
+    label: Annotated[str, AfterValidator(_known)]
     service_line: Cell = ""
     reviewer: Cell = ""
     decided_at: Cell = ""
@@ -43,11 +62,11 @@ class RowsCorrection(BaseModel):
 _FILE = TypeAdapter(Annotated[list[RowsCorrection], FailFast()])
 
 
-async def receive(part: object) -> dict[int, Correction]:
+async def receive(part: object, labels: Collection[str]) -> dict[int, Correction]:
     """Return the corrections in a part of a form, by the place of the row; none if there is no such part.
 
     Raises:
-        HTTPException: 413 if they are too large, 422 if they are not valid.
+        HTTPException: 413 if they are too large, 422 if they are not valid, or a label is none of `labels`.
     """
     if part is None:
         return {}
@@ -56,12 +75,12 @@ async def receive(part: object) -> dict[int, Correction]:
     raw = await part.read(MAX_BYTES + 1)
     if len(raw) > MAX_BYTES:
         raise HTTPException(413, f"The corrections are larger than {MAX_BYTES:,} bytes. Send the file in parts.")
-    return await asyncio.to_thread(_parsed, raw)
+    return await asyncio.to_thread(_parsed, raw, labels)
 
 
-def _parsed(raw: bytes) -> dict[int, Correction]:
+def _parsed(raw: bytes, labels: Collection[str]) -> dict[int, Correction]:
     try:
-        decisions = _FILE.validate_json(raw)
+        decisions = _FILE.validate_json(raw, context=labels)
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, ("corrections", *fault["loc"])))

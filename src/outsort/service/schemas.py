@@ -43,12 +43,21 @@ class TermContribution(BaseModel):
 
 
 class WordContribution(BaseModel):
-    """A word, its position in characters, and its log-odds: positive for KPO, negative for BPO."""
+    """A word, its position in characters, and what it added to the log-odds of the label."""
 
     word: str
     start: int
     end: int
     log_odds: float
+
+
+class ClauseShare(BaseModel):
+    """A clause, its position in characters, and how much it counts: the shares of a text add up to 1."""
+
+    text: str
+    start: int
+    end: int
+    share: float
 
 
 class LineProbability(BaseModel):
@@ -66,16 +75,19 @@ class TextPrediction(BaseModel):
     key: str = Field(description="Identifies the text in a file of corrections.", pattern="^k[0-9a-f]{16}$")
     text: str
     label: str
-    probability: float = Field(description="Of the label, given that the work is BPO or KPO.")
-    neither: float | None = Field(description="Probability that the work is neither; null if the model does not know.")
+    probability: float = Field(description="Of the label.")
+    probabilities: dict[str, float] = Field(description="Of every label; they add up to 1.")
     service_line: str | None
     decision: Literal["accept", "review"]
     reason: str = Field(description="The reason for review; empty if accepted.")
     terms_for: list[TermContribution] = Field(alias="for")
     terms_against: list[TermContribution] = Field(alias="against")
-    log_odds: float | None = Field(None, description="Of KPO against BPO: the sum of words, bias and spread.")
+    log_odds: float | None = Field(
+        None, description="Of the label against all others: the sum of words, bias and spread."
+    )
     bias: float | None = None
     spread: float | None = None
+    clauses: list[ClauseShare] | None = None
     words: list[WordContribution] | None = None
     service_lines: list[LineProbability] | None = None
 
@@ -94,7 +106,9 @@ class ModelInfo(BaseModel):
     model: str
     threshold: float = Field(description="Least confidence of accepted answers.")
     terms: int
-    service_lines: dict[str, list[str]] = Field(description="The service lines of each label that the model knows.")
+    labels: list[str]
+    out_of_scope: str = Field(description="The label for what is out of scope; empty if there is none.")
+    service_lines: dict[str, list[str]] = Field(description="The service lines of each label.")
     data: dict[str, Any] = Field(description="The training data.")
     scores: dict[str, Any] = Field(description="Metrics from cross-validation.")
     limits: dict[str, int]
@@ -131,8 +145,8 @@ SENT_TYPES = (
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _TABLE = f"lot,description\n007,{EXAMPLES[0]}\n008,{EXAMPLES[1]}\n"
 CORRECTIONS = (
-    "JSON: a list of objects with `rows` (places in the file, from 0), `label`, and optionally `service_line`, "
-    "`reviewer` and `decided_at`."
+    "JSON: a list of objects with `rows` (places in the file, from 0), `label` (one of the model's), and optionally "
+    "`service_line`, `reviewer` and `decided_at`."
 )
 FILE_REQUEST = {
     "required": True,

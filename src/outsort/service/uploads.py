@@ -8,7 +8,7 @@ import re
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -71,7 +71,9 @@ class Upload(NamedTuple):
     corrections: Mapping[int, Correction] = {}
 
 
-async def receive(request: Request, folder: Path, filename: str, read_as: str | None) -> Upload:
+async def receive(
+    request: Request, folder: Path, filename: str, read_as: str | None, labels: Collection[str]
+) -> Upload:
     """Store the file of a request, from the body or the field `file` of a form with `corrections`, if any.
 
     Args:
@@ -79,9 +81,10 @@ async def receive(request: Request, folder: Path, filename: str, read_as: str | 
         folder: where to store the file.
         filename: its name; if empty, the name in the form.
         read_as: its format; if None, determined from its name or its media type.
+        labels: the labels that corrections may have.
 
     Raises:
-        HTTPException: 415 if the format is unknown or not supported.
+        HTTPException: 415 if the format is unknown or not supported, 422 if the corrections are not valid.
     """
     if request.headers.get("content-encoding", "identity") != "identity":
         raise HTTPException(415, "Content-Encoding is not supported. Send a compressed file as it is, as in x.csv.gz.")
@@ -93,7 +96,7 @@ async def receive(request: Request, folder: Path, filename: str, read_as: str | 
                 raise HTTPException(422, "The form has no file. Send it in the field 'file'.")
             file = _upload(folder, filename or part.filename or "", read_as, part.content_type or "")
             await asyncio.to_thread(_copy, part.file, file.path)
-            decided = await corrections.receive(form.get("corrections"))
+            decided = await corrections.receive(form.get("corrections"), labels)
         return file._replace(corrections=decided)
     file = _upload(folder, filename, read_as, media_type)
     with file.path.open("wb") as stored:

@@ -4,11 +4,14 @@
 // document, and their explanations are fetched when they become visible.
 
 import { $, count, element, lineName, percent, setStatus } from "./dom.js";
+import { hueOf, isListed, labels, quickButtons } from "./labels.js";
 import { Review } from "./review.js";
 import { MAX_EXPLAINED, explain, explained, info } from "./service.js";
 
 /** Least log-odds of a word for a weak, medium and strong tint. */
 const TINTED_FROM = [0.1, 0.5, 1.5];
+/** A clause counts little if its share is less than this part of the greatest. */
+const LITTLE = 0.25;
 /** Limit of characters per text in the list. */
 const MAX_SHOWN = 300;
 /** Extra rows in the document above and below the visible ones. */
@@ -17,6 +20,7 @@ const SPARE = 6;
 export let review = new Review({}); // what is shown
 let view = []; // indices in its rows of the rows in the list
 let active = -1; // index in `view` of the selected row
+let typing = 0; // the timer that filters once nothing more is typed
 
 /** Show another review, or the same one with other rows. */
 export function present(shown) {
@@ -49,26 +53,31 @@ export function update() {
 const KINDS = {
   all: () => true,
   review: (row) => row.decision === "review" && !correctionOf(row),
-  BPO: (row) => row.label === "BPO",
-  KPO: (row) => row.label === "KPO",
   corrected: (row) => Boolean(correctionOf(row)),
 };
 
 export const correctionOf = (row) => review.corrections.get(row.text);
 
+/** Count the rows of each kind, and those of each label, as the model answers. */
 export function counts() {
-  const found = Object.fromEntries(Object.keys(KINDS).map((kind) => [kind, 0]));
-  for (const row of review.rows) for (const kind in KINDS) if (KINDS[kind](row)) found[kind]++;
-  return found;
+  const kinds = Object.fromEntries(Object.keys(KINDS).map((kind) => [kind, 0]));
+  const answers = new Map(labels.map(({ label }) => [label, 0]));
+  for (const row of review.rows) {
+    for (const kind in KINDS) if (KINDS[kind](row)) kinds[kind]++;
+    answers.set(row.label, answers.get(row.label) + 1);
+  }
+  return { kinds, answers };
 }
 
 /** Select the rows for the list; a row that is corrected stays until the next call. */
 function applyFilter() {
-  const kind = KINDS[document.querySelector("[name=show]:checked").value];
+  clearTimeout(typing); // or it would take what was typed for new
+  const { value, dataset } = document.querySelector("[name=show]:checked");
+  const kind = KINDS[value] ?? KINDS.all, label = dataset.label ?? $("show-label").value;
   const wanted = $("find").value.trim().toLowerCase();
   view = [];
   review.rows.forEach((row, i) => {
-    if (kind(row) && (!wanted || row.text.toLowerCase().includes(wanted))) view.push(i);
+    if (kind(row) && (!label || row.label === label) && (!wanted || row.text.toLowerCase().includes(wanted))) view.push(i);
   });
   $("empty").hidden = view.length > 0;
   $("list").scrollTop = 0;
@@ -78,7 +87,7 @@ function applyFilter() {
 /** Show all rows in the list. */
 function showAll() {
   document.querySelector("[name=show][value=all]").checked = true;
-  $("find").value = "";
+  $("show-label").value = $("find").value = "";
   applyFilter();
 }
 
@@ -89,17 +98,7 @@ let height = 0;
 function nodeOfRow() {
   const node = element("div", "row");
   node.setAttribute("role", "option");
-  const quick = element("span", "quick");
-  quick.setAttribute("aria-hidden", "true"); // mouse shortcuts; the same is possible by keyboard and in the details
-  for (const [label, shown] of [["BPO", "B"], ["KPO", "K"], ["NEITHER", "N"]]) {
-    const button = element("button", "", shown);
-    button.type = "button";
-    button.tabIndex = -1;
-    button.value = label;
-    button.title = label === "NEITHER" ? "Neither" : label;
-    quick.append(button);
-  }
-  node.append(element("span", "words"), element("span", "prediction"), element("span", "more"), quick);
+  node.append(element("span", "words"), element("span", "prediction"), element("span", "more"), quickButtons());
   return node;
 }
 
@@ -142,7 +141,8 @@ function fill(node, index) {
   node.setAttribute("aria-label", `${spoken(row)}. ${row.text.slice(0, MAX_SHOWN) || "empty"}`);
   node.style.transform = `translateY(${index * height}px)`;
   const [words, prediction, more, quick] = node.children;
-  words.replaceChildren(...tinted(row.text, known?.words, MAX_SHOWN));
+  words.className = `words ${hueOf(row.label)}`;
+  words.replaceChildren(...tinted(row.text, known, MAX_SHOWN));
   prediction.replaceChildren(...answerOf(row));
   const [name, word, reason] = stateOf(row);
   const shown = element("span", `state ${name}`, word);
@@ -153,7 +153,7 @@ function fill(node, index) {
 
 function answerOf(row) {
   const label = correctionOf(row)?.label;
-  const badge = (name) => element("span", `badge ${name.toLowerCase()}`, name === "NEITHER" ? "Neither" : name);
+  const badge = (name) => element("span", `badge ${hueOf(name)}`, name);
   const figure = element("data", "", percent(row.p));
   figure.value = row.p;
   if (!label || label === row.label) return [badge(row.label), figure];
@@ -179,25 +179,45 @@ export function spoken(row) {
   return `${row.label}, ${percent(row.p)}, ${lineName(row.line)}, ${word} ${reason}`.trim();
 }
 
-/** Split a text into nodes, with words tinted by their log-odds. Positions are in code points, as in Python. */
-function tinted(text, words, limit = Infinity) {
+/** Split a text into nodes by its clauses. Positions are in code points, as in Python. */
+function tinted(text, known, limit = Infinity) {
   if (!text.trim()) return [element("i", "soft", "empty")];
-  if (!words) return [text.length > limit ? `${text.slice(0, limit)}…` : text];
+  if (!known) return [text.length > limit ? `${text.slice(0, limit)}…` : text];
   const characters = Array.from(limit < Infinity ? text.slice(0, 2 * limit) : text);
   const end = Math.min(characters.length, limit);
+  const words = known.words.values(), least = leastShare(known);
   const parts = [];
-  let at = 0;
-  for (const word of words) {
-    const strength = TINTED_FROM.filter((least) => Math.abs(word.log_odds) >= least).length;
-    if (word.start < at || word.end > end || !strength) continue;
-    if (word.start > at) parts.push(characters.slice(at, word.start).join(""));
-    const name = `t ${word.log_odds > 0 ? "kpo" : "bpo"} s${strength}`;
-    parts.push(element("span", name, characters.slice(word.start, word.end).join("")));
-    at = word.end;
+  let at = 0, word = words.next().value;
+  for (const clause of known.clauses) {
+    if (clause.start >= end) break;
+    const inside = [];
+    for (; word && word.start < clause.end; word = words.next().value) inside.push(word);
+    const to = Math.min(clause.end, end), part = element("span", clause.share < least ? "little" : "");
+    if (known.clauses.length > 1) part.title = `counts ${percent(clause.share)}`;
+    part.append(...tintedWords(characters, clause.start, to, inside));
+    parts.push(characters.slice(at, clause.start).join(""), part);
+    at = to;
   }
   parts.push(characters.slice(at, end).join("") + (end < characters.length ? "…" : ""));
   return parts;
 }
+
+/** Split a part of a text into nodes, with words tinted by their log-odds. */
+function tintedWords(characters, start, end, words) {
+  const parts = [];
+  let at = start;
+  for (const word of words) {
+    const strength = TINTED_FROM.filter((least) => Math.abs(word.log_odds) >= least).length;
+    if (word.start < at || word.end > end || !strength) continue;
+    const name = `t ${word.log_odds > 0 ? "for" : "against"} s${strength}`;
+    parts.push(characters.slice(at, word.start).join(""));
+    parts.push(element("span", name, characters.slice(word.start, word.end).join("")));
+    at = word.end;
+  }
+  return [...parts, characters.slice(at, end).join("")];
+}
+
+const leastShare = ({ clauses }) => LITTLE * Math.max(...clauses.map(({ share }) => share));
 
 let soon = 0, explaining = false;
 
@@ -237,16 +257,19 @@ export function activate(index) {
 }
 
 function tally() {
-  const found = counts();
+  const { kinds, answers } = counts();
   for (const input of document.querySelectorAll("[name=show]")) {
-    input.nextElementSibling.querySelector("b").textContent = count(found[input.value]);
+    const { label } = input.dataset;
+    input.nextElementSibling.querySelector("b").textContent = count(label ? answers.get(label) : kinds[input.value]);
   }
+  labels.forEach(({ label }, i) => {
+    $("bar").children[i].style.flexGrow = answers.get(label);
+    $("bar").children[i].hidden = !answers.get(label);
+    if (isListed()) $("show-label").options[i + 1].text = `${label} (${count(answers.get(label))})`;
+  });
   $("corrected").textContent = count(review.corrections.size);
   $("save").disabled = review.corrections.size === 0;
   $("undo").disabled = review.decisions.length === 0;
-  for (const label of ["BPO", "KPO"]) {
-    document.querySelector(`.bar .${label.toLowerCase()}`).style.flexGrow = found[label];
-  }
 }
 
 // --- the details -----------------------------------------------------------------------------------
@@ -261,19 +284,30 @@ function detail() {
   $("answer").replaceChildren(...answerOf(row), element("span", "", lineOf(row)));
   const [name, word, reason] = stateOf(row);
   $("answer").append(element("span", `state ${name}`, reason ? `to ${word}: ${reason}` : word));
-  $("full").replaceChildren(...tinted(row.text, known?.words));
-  for (const button of $("decide").querySelectorAll("[value]")) {
+  $("full").className = `words ${hueOf(row.label)}`;
+  $("full").replaceChildren(...tinted(row.text, known));
+  showLegend(row, known);
+  for (const button of $("decide").querySelectorAll("button[value]")) {
     button.setAttribute("aria-pressed", button.value === correction?.label);
   }
+  $("decide-label").value = correction?.label ?? "";
   fillLines(label, known, correction);
   const facts = [];
-  if (row.neither != null) facts.push(["Probability of neither", percent(row.neither)]);
+  if (row.next.length) facts.push(["Next labels", row.next.map(([name, p]) => `${name} ${percent(p)}`).join(", ")]);
   if (known) {
-    const other = row.label === "BPO" ? "KPO" : "BPO";
     facts.push([`Terms for ${row.label}`, known.for.map((item) => item.term).join(", ") || "none"]);
-    facts.push([`Terms for ${other}`, known.against.map((item) => item.term).join(", ") || "none"]);
+    facts.push([`Terms against ${row.label}`, known.against.map((item) => item.term).join(", ") || "none"]);
   }
   $("why").replaceChildren(...facts.flatMap(([term, fact]) => [element("dt", "", term), element("dd", "", fact)]));
+}
+
+/** Say what the tints of the text mean: the words speak of the model's answer, also where it is corrected. */
+function showLegend(row, known) {
+  $("legend").hidden = !known;
+  $("legend").className = `small soft ${hueOf(row.label)}`;
+  $("for").textContent = `for ${row.label}`;
+  $("against").textContent = `against ${row.label}`;
+  $("little").hidden = !known?.clauses.some(({ share }) => share < leastShare(known));
 }
 
 /** List the service lines of a label, the most probable ones first. */
@@ -297,7 +331,6 @@ export function nextToReview() {
 }
 
 $("filter").addEventListener("change", applyFilter);
-let typing = 0;
 $("find").addEventListener("input", () => {
   clearTimeout(typing);
   typing = setTimeout(applyFilter, 120);

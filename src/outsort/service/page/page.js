@@ -2,6 +2,7 @@
 
 import { $, count, element, plural, setStatus, showError, when } from "./dom.js";
 import { correctionsFile, download, scoredFile } from "./downloads.js";
+import { build, labelOfKey } from "./labels.js";
 import * as list from "./list.js";
 import { Review, sameContent } from "./review.js";
 import { MAX_ROWS, describe, info, read, score } from "./service.js";
@@ -13,6 +14,17 @@ const now = () => new Date().toISOString();
 const reviews = new Map(); // id -> a review that is kept, or was opened in this tab
 let run = 0; // number of the current run; responses to earlier runs are ignored
 
+let preparing = null;
+
+/** Learn what the model is, once, and build the page for its labels. */
+function prepare() {
+  preparing ??= describe().then(build).catch((error) => {
+    preparing = null;
+    throw error;
+  });
+  return preparing;
+}
+
 // --- sorting ---------------------------------------------------------------------------------------
 
 /** Sort a file; where the same content was sorted before, go on with its review. */
@@ -20,7 +32,7 @@ async function take(file, { pasted = false, column = null } = {}) {
   const current = ++run;
   try {
     await loaded;
-    await describe();
+    await prepare();
     if (file.size > info.limits.file) {
       throw new Error(`${file.name} is larger than ${count(info.limits.file)} bytes. Sort it in parts.`);
     }
@@ -43,6 +55,7 @@ async function sort(sorted) {
   const current = ++run;
   $("alert").hidden = $("columns").hidden = true;
   try {
+    await prepare();
     setStatus(`Sorting ${sorted.pasted ? "the texts" : sorted.file.name} …`, true);
     const rows = await read(await score(sorted, "jsonl"));
     if (current !== run) return;
@@ -80,7 +93,7 @@ function show(review) {
   list.present(review);
   showKeeping();
   const n = review.rows.length;
-  const said = [`${plural(n, "text")} sorted, ${count(list.counts().review)} to review.`];
+  const said = [`${plural(n, "text")} sorted, ${count(list.counts().kinds.review)} to review.`];
   if (review.model && review.model !== info.model) said.push("The model has changed since it was first sorted.");
   if (n === MAX_ROWS) said.push(`The first ${count(MAX_ROWS)} rows are shown; the download has all.`);
   setStatus(said.join(" "));
@@ -300,15 +313,14 @@ $("list").addEventListener("click", (event) => {
   else if (narrow.matches) open(true);
 });
 
-const LABELS = { b: "BPO", k: "KPO", n: "NEITHER" };
-
 $("list").addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || list.selected() === undefined) return;
   const page = list.pageSize();
+  const label = labelOfKey(event.key.toLowerCase());
   const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity };
   if (event.key in steps) list.move(steps[event.key]);
-  else if (event.key.toLowerCase() in LABELS) {
-    correct(LABELS[event.key.toLowerCase()]);
+  else if (label) {
+    correct(label);
     list.move(1);
   } else if (event.key === "Enter") open(true);
   else return;
@@ -330,9 +342,10 @@ $("detail").addEventListener("keydown", (event) => {
 $("close").addEventListener("click", () => open(false));
 $("next").addEventListener("click", list.nextToReview);
 $("decide").addEventListener("click", (event) => {
-  const label = event.target.closest("[value]")?.value;
+  const label = event.target.closest("button")?.value;
   if (label) toggle(label);
 });
+$("decide-label").addEventListener("change", () => correct($("decide-label").value));
 $("undo").addEventListener("click", undo);
 $("line").addEventListener("change", () => correct(labelOf(list.review.rows[list.selected()]), $("line").value));
 $("reviewer").addEventListener("change", () => note({ reviewer: $("reviewer").value.trim() }));
@@ -349,6 +362,6 @@ window.addEventListener("beforeunload", (event) => {
 
 await loaded;
 listKept();
-await describe();
+await prepare();
 $("model").textContent = `Model ${info.model}, trained on ${count(info.data.rows ?? 0)} rows, outsort ${info.outsort}`;
 if (history.state && run === 0) route();

@@ -4,6 +4,8 @@ import { $, showError } from "./dom.js";
 
 /** Limits of rows read from a scored file, and of texts explained per request. */
 export const MAX_ROWS = 200_000, MAX_EXPLAINED = 60;
+/** How many other labels are shown with their probabilities. */
+const N_NEXT = 3;
 const PLAIN = { "content-type": "application/octet-stream" };
 
 /** The model and the limits, from /model. */
@@ -73,7 +75,8 @@ function unlock(rejected) {
 }
 
 export async function describe() {
-  info ??= await (await request("model")).json();
+  info = await (await request("model")).json();
+  return info;
 }
 
 /** Fetch the explanations of texts that are not explained yet. */
@@ -106,7 +109,8 @@ export function score({ file, column }, to, corrections = []) {
   return request(`score?${query}`, { method: "POST", body: form });
 }
 
-/** Parse scored rows as they arrive: {text, label, p, neither, line, decision, reason}. */
+/** Parse scored rows as they arrive: {text, label, p, next, line, decision, reason}; `next` are the
+ *  most probable other labels, as pairs with their probabilities. */
 export async function read(response) {
   const { text_columns: columns, prefix } = JSON.parse(response.headers.get("outsort-table"));
   const found = [];
@@ -118,7 +122,7 @@ export async function read(response) {
       text: text.map(String).join(" "),
       label: row[prefix + "label"],
       p: row[prefix + "probability"],
-      neither: row[prefix + "neither"],
+      next: nextLabels(row[prefix + "label"], (label) => row[`${prefix}p_${label}`]),
       line: row[prefix + "service_line"] ?? "",
       decision: row[prefix + "decision"],
       reason: row[prefix + "reason"],
@@ -133,6 +137,11 @@ export async function read(response) {
   }
   add(rest);
   return found;
+}
+
+function nextLabels(answer, probability) {
+  const others = info.labels.filter((label) => label !== answer).map((label) => [label, probability(label)]);
+  return others.sort((one, other) => other[1] - one[1]).slice(0, N_NEXT);
 }
 
 /** Parse JSON as Python writes it, with NaN and Infinity. */
