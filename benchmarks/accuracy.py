@@ -1,7 +1,8 @@
 """How accurate is outsort, beside the other ways to do the same, and what was tried to make it so.
 
-Every method learns `data/tasks.csv` and answers BPO or KPO: on folds that leave whole service lines out,
-and, with ``--real FILE``, on real texts (a CSV with the columns text, label and source). Written as Markdown.
+Every method learns `data/tasks.csv` and answers texts: on folds that leave whole service lines out, and, with
+``--real FILE``, on real texts (a CSV with the columns text, label and source). Measured are BPO against KPO,
+whatever the answer, and all labels. Written as Markdown.
 
     pip install -e '.[benchmarks]'
     python benchmarks/accuracy.py --real real.csv --methods
@@ -31,8 +32,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
 from outsort import text
-from outsort.labels import ANSWERS, LABELS
-from outsort.numeric import label_proba
+from outsort.labels import BPO, KPO, LABELS, NEITHER
 from outsort.training import fitting, train
 
 ROOT = Path(__file__).parents[1]
@@ -111,8 +111,7 @@ class Outsort(Method):
         self.model = train.train(rows)
 
     def scores(self, texts):
-        scores = self.model.line_scores(texts)
-        return np.log(label_proba(self.model.log_odds(scores), self.model.neither(scores)) + 1e-30)
+        return self.model.predict_log_proba(texts)
 
 
 class Uncalibrated(Method):
@@ -122,16 +121,30 @@ class Uncalibrated(Method):
         self.over, self.terms, self.settings = over, terms, fitting.Settings(**settings)
 
     def fit(self, rows):
-        vectorizer = CountVectorizer(analyzer=self.terms, binary=True)
-        counts = vectorizer.fit_transform(rows["text"])
         lines = rows[self.over].tolist()
-        roll_up = dict(zip(lines, rows["label"], strict=True))
-        self.model = fitting.fit(vectorizer.get_feature_names_out(), counts, lines, roll_up, self.settings)
+        counted = self._counted(rows["text"].tolist(), lines, dict(zip(lines, rows["label"], strict=True)))
+        self.model = fitting.fit(counted, self.settings)
 
     def scores(self, texts):
-        known = CountVectorizer(analyzer=self.terms, binary=True, vocabulary=self.model.terms)
-        scores = fitting.line_scores(self.model, known.transform(texts))
-        return rolled_up(scores, self.model.line_labels, logsumexp)
+        counted = self._counted(texts, vocabulary=self.model.terms)
+        return fitting.read_counted(self.model, counted, np.ones(len(self.model.terms), bool))[:, :-1]
+
+    def _counted(self, texts, lines=(), roll_up=None, vocabulary=None):
+        """Do what `fitting.count` does, for other terms."""
+        of_texts = [[t[start:end] for start, end in text.clauses(t)] for t in texts]
+        clauses = [clause for of_text in of_texts for clause in of_text]
+        vectorizer = CountVectorizer(analyzer=self.terms, binary=True, vocabulary=vocabulary)
+        counts = vectorizer.fit_transform([*texts, *clauses])
+        return fitting.Counted(
+            terms=vectorizer.get_feature_names_out(),
+            counts=counts[: len(texts)],
+            clauses=counts[len(texts) :],
+            owner=np.repeat(np.arange(len(texts)), [len(of_text) for of_text in of_texts]),
+            says_the_work=np.full(len(clauses), -1, np.int8),
+            lines=lines,
+            line_labels=roll_up or {},
+            out_of_scope=NEITHER,
+        )
 
 
 def words_and_pairs(t: str) -> list[str]:
@@ -216,7 +229,7 @@ SETTINGS = {
 
 
 def measured(name: str, make, tasks: pd.DataFrame, real: pd.DataFrame | None, n_folds: int) -> dict:
-    """Return one method's figures: accuracy and AUC of BPO against KPO, AUROC of telling the rest apart."""
+    """Return one method's figures: accuracy and AUC of BPO against KPO, accuracy of all, AUC of the rest."""
     start = time.perf_counter()
     method = make()
     method.fit(tasks)
@@ -235,16 +248,17 @@ def measured(name: str, make, tasks: pd.DataFrame, real: pd.DataFrame | None, n_
         for source, group in real.groupby("source"):
             row |= _figures(source, group["label"], scores[real.index.get_indexer(group.index)])
         row |= _figures("real", real["label"], scores, auc=True)
-        others = ~real["label"].isin(ANSWERS)
+        others = ~real["label"].isin((BPO, KPO))
         shares = scores - logsumexp(scores, axis=1, keepdims=True)
         row["real, NEITHER and UNCLEAR told apart"] = roc_auc_score(others, shares[:, 2])
     return row
 
 
 def _figures(name: str, labels: pd.Series, scores: np.ndarray, *, auc: bool = False) -> dict:
-    decided = labels.isin(ANSWERS).to_numpy()
+    decided, known = labels.isin((BPO, KPO)).to_numpy(), labels.isin(LABELS).to_numpy()
+    right = np.array(LABELS)[scores.argmax(axis=1)] == labels
     is_kpo, odds = (labels == "KPO").to_numpy()[decided], (scores[:, 1] - scores[:, 0])[decided]
-    figures = {name: float(np.mean((odds > 0) == is_kpo))}
+    figures = {name: float(np.mean((odds > 0) == is_kpo)), f"{name}, all labels": float(right[known].mean())}
     return figures | ({f"{name}, AUC": roc_auc_score(is_kpo, odds)} if auc else {})
 
 

@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from outsort.improving.check import Limits, check, label_errors, style_test
 from outsort.improving.near_duplicates import near_duplicates
-from outsort.labels import ANSWERS
+from outsort.labels import NEITHER
 
 ROOT = Path(__file__).parents[1]
 
@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[1]
 def long_texts(data: pd.DataFrame, n: int, characters: int) -> pd.DataFrame:
     """Return n rows of `text`, `label` and `service_line`, each text about so many characters long."""
     rows = []
-    answered = data[data["label"].isin(ANSWERS)].sample(frac=1, random_state=0)
+    answered = data[data["label"] != NEITHER].sample(frac=1, random_state=0)
     for (line, label), of_line in answered.groupby(["service_line", "label"]):
         text = ""
         for part in of_line["text"]:

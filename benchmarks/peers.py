@@ -87,13 +87,13 @@ class Embedding:
 def weights_of(model):
     """Return what each term of a model adds to each line, by itself and by the line's label."""
     n_lines = len(model.lines)
-    shape = (len(model.terms), n_lines + 3)
+    shape = (len(model.terms), n_lines + len(model.labels) + 1)
     held = sparse.csr_array((model.weights, model.indices, model.indptr), shape=shape).toarray()
     return held[:, :n_lines] + held[:, model.label_columns]
 
 
 def scikit_learn_pipeline(model):
-    """Return scikit-learn's pipeline with the terms, idf, weights and bias of a model.
+    """Return scikit-learn's pipeline with the terms, idf, weights and bias of a model; it reads a text as one clause.
 
     Its own analyzers find the terms: words and pairs, and pieces of words, which they mark with spaces. That
     is the fastest of the ways tried (a function that yields the terms; weights held sparse).

@@ -22,7 +22,7 @@ import pandas as pd
 
 from outsort.improving.choose import choose
 from outsort.improving.strategy import Strategy
-from outsort.labels import ANSWERS
+from outsort.labels import BPO, KPO
 from outsort.scoring.kernel import Kernel
 from outsort.training import folds, train
 
@@ -37,9 +37,10 @@ SETTINGS = {
 
 
 def accuracy(model, test: pd.DataFrame) -> float:
-    decided = test[test["label"].isin(ANSWERS)]
-    is_kpo = Kernel(model).answer(decided["text"].tolist()).log_odds > 0
-    return float((is_kpo == (decided["label"] == ANSWERS[1])).mean())
+    decided = test[test["label"].isin((BPO, KPO))]
+    proba = Kernel(model).answer(decided["text"].tolist()).proba
+    is_kpo = proba[:, model.labels.index(KPO)] > proba[:, model.labels.index(BPO)]
+    return float((is_kpo == (decided["label"] == KPO)).mean())
 
 
 def review(tasks: pd.DataFrame, setting: str, by: str, seed: int, n_labels: int, step: int) -> list[float]:

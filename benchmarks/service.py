@@ -2,8 +2,8 @@
 
 The same service runs twice, each in a process of its own: around the model, and around scikit-learn's
 TfidfVectorizer and LogisticRegression with the very terms, weights and calibration of the model, which
-give the same labels. Clients on the same machine ask over connections that they keep, each one text at a
-time, for a bounded time. Written as Markdown.
+give texts of one clause the same labels. Clients on the same machine ask over connections that they keep, each
+one text at a time, for a bounded time. Written as Markdown.
 
     pip install -e '.[serve]'
     python benchmarks/service.py --seconds 10
@@ -24,11 +24,10 @@ from typing import TYPE_CHECKING, Any
 
 import attacks
 import numpy as np
+import peers
 
 from outsort import model_file
 from outsort import text as text_module
-from outsort.labels import ANSWERS, LABELS
-from outsort.numeric import odds_to_proba
 from outsort.service import app
 
 if TYPE_CHECKING:
@@ -47,12 +46,9 @@ def pipeline_of(model: Model) -> Any:
 
     vectorizer = TfidfVectorizer(analyzer=text_module.terms, binary=True, vocabulary=model.vocabulary)
     vectorizer.idf_ = model.idf.astype(np.float64)
-    weights = np.zeros((len(model.lines) + len(LABELS), len(model.terms)))
-    owners = np.repeat(np.arange(len(model.terms)), np.diff(model.indptr))
-    weights[model.indices, owners] = model.weights
     classifier = LogisticRegression()
     classifier.classes_ = np.array(model.lines)
-    classifier.coef_ = weights[: len(model.lines)] + weights[model.label_columns]
+    classifier.coef_ = np.ascontiguousarray(peers.weights_of(model).T)
     classifier.intercept_ = model.bias.astype(np.float64)
     return make_pipeline(vectorizer, classifier)
 
@@ -60,15 +56,14 @@ def pipeline_of(model: Model) -> Any:
 def answering_of(model: Model) -> Callable[..., dict[str, Any]]:
     """Answer with scikit-learn: the likeliest label, its probability and line, without reasons."""
     pipeline = pipeline_of(model)
-    places = {label: model.lines_of(label) for label in LABELS}
+    places = [model.lines_of(label) for label in model.labels]
 
     def answering(_model: Model, text: str, *, explain: bool) -> dict[str, Any]:  # noqa: ARG001
         p = pipeline.predict_proba([text])[0]
-        bpo, kpo = (p[places[label]].sum() for label in ANSWERS)
-        log_odds = model.calibrated(np.log([kpo / bpo]), of_neither=False)
-        label = ANSWERS[int(log_odds[0] > 0)]
-        line = model.lines[places[label][p[places[label]].argmax()]]
-        probability = float(odds_to_proba(log_odds).max())
+        proba = np.exp(model.log_proba(np.log([[p[of_label].sum() for of_label in places]]))[0])
+        answer = int(proba.argmax())
+        line = model.lines[places[answer][p[places[answer]].argmax()]]
+        label, probability = model.labels[answer], float(proba[answer])
         return {"text": text, "label": label, "probability": probability, "service_line": line}
 
     return answering

@@ -258,7 +258,10 @@ class TestTrain:
             ("text,label\na,BPO\n,KPO\n", "row 3: the text is empty"),
             ("text,label\na,BPO\nA,KPO\n", "row 3: text 'a' has label 'KPO', but 'BPO' in row 2"),
             ("text,label,line\na,BPO,x\nb,KPO,x\n", "row 3: service line 'x' has label 'KPO'"),
-            ("text,label\na,BPO\nb,BPO\n", "has only the label 'BPO'. Training needs at least 2 rows of each of 2 labels"),
+            (
+                "text,label\na,BPO\nb,BPO\n",
+                "has only the label 'BPO'. Training needs at least 2 rows of each of 2 labels",
+            ),
             ("text,label\na,BPO\nb,BPO\nc,KPO\n", "1 row labelled KPO. Training needs at least 2"),
         ],
     )
@@ -546,7 +549,7 @@ class TestModelFile:
         reasons = {
             "missing": "no such file",
             "folder": "is a directory",
-            "newer": f"its format version is {FORMAT_VERSION + 1} and this outsort reads up to {FORMAT_VERSION}. Upgrade",
+            "newer": f"version is {FORMAT_VERSION + 1} and this outsort reads up to {FORMAT_VERSION}. Upgrade outsort",
             "code": "it contains code or objects (posix.mkdir)",
             "pickle": "it contains code or objects (posix.mkdir)",
         }

@@ -7,24 +7,15 @@ from sklearn.metrics import roc_auc_score
 from outsort.data.dataset import read
 from outsort.errors import DataError
 from outsort.evaluation.evaluate import evaluate
-from outsort.metrics import (
-    CurvePoint,
-    Decisions,
-    _resampled_auc,
-    calibration_error,
-    curve,
-    decisions,
-    intervals,
-    score,
-)
+from outsort.metrics import CurvePoint, Decisions, _resampled_auc, calibration_error, curve, decisions, intervals, score
 from outsort.prediction import predict
 
 TICKETS = ["Access", "Billing", "Hardware", "Other"]
 
 
-def scored(labels, p_kpo):
-    p_kpo = np.array(p_kpo, dtype=float)
-    return score(np.array(labels), np.column_stack([1 - p_kpo, p_kpo]), ["BPO", "KPO"])
+def scored(labels, p):
+    p = np.array(p, dtype=float)
+    return score(np.array(labels), np.column_stack([1 - p, p]), ["BPO", "KPO"])
 
 
 def drawn(n=400, names=TICKETS, seed=0):

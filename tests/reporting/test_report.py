@@ -188,17 +188,17 @@ def test_the_users_plotting_style_leaves_no_trace_and_is_left_alone(pages, train
         assert mpl.rcParams["axes.grid"]
 
 
-def test_held_out_answers_are_accepted_from_the_threshold_on(trained):
+def test_answers_held_out_are_accepted_from_the_threshold_on(trained):
     answers = trained.answers
     np.testing.assert_array_equal(answers.accepted, answers.probability >= 0.7)
     assert np.isnan(trained.model.threshold)
 
 
-def answers_of(labels, p_kpo, accepted=None, weights=None, lines=None, names=("BPO", "KPO", "NEITHER")):
+def answers_of(labels, p_second, accepted=None, weights=None, lines=None, names=("BPO", "KPO", "NEITHER")):
     """Answers of `names` with the probabilities of the second, and of the first for what is left."""
     n = len(labels)
     proba = np.zeros((n, len(names)))
-    proba[:, 1] = p_kpo
+    proba[:, 1] = p_second
     proba[:, 0] = 1 - proba[:, 1]
     return Answers(
         numbers=list(range(n)),
@@ -227,10 +227,10 @@ UNCERTIFIED = CERTIFIED | {"threshold": None, "precision": None, "bound": None, 
 
 
 class TestVerdict:
-    labels, p_kpo = ["BPO"] * 5 + ["KPO"] * 5, [0.1] * 4 + [0.9] + [0.8] * 5
+    labels, p_second = ["BPO"] * 5 + ["KPO"] * 5, [0.1] * 4 + [0.9] + [0.8] * 5
 
     def test_it_counts_of_a_hundred(self, model):
-        answers = answers_of(self.labels, self.p_kpo, accepted=[True] * 5 + [False] * 5)
+        answers = answers_of(self.labels, self.p_second, accepted=[True] * 5 + [False] * 5)
         first, second, third, _ = report.verdict(report_of(model, answers))
         assert first == "Of 100 rows in d.csv, 90 are classified correctly."
         assert second == "Of 100 rows in scope, 90 are right by BPO against KPO, whatever the answer."
@@ -238,7 +238,7 @@ class TestVerdict:
 
     def test_intervals_and_texts_seen_are_named_where_they_are_known(self, model):
         sentences = report.verdict(
-            report_of(model, answers_of(self.labels, self.p_kpo), intervals={"accuracy": (0.7, 1.0)}, share_seen=0.3)
+            report_of(model, answers_of(self.labels, self.p_second), intervals={"accuracy": (0.7, 1.0)}, share_seen=0.3)
         )
         assert "between 70% and 100%" in sentences[0]
         assert "trained on about 30% of these texts" in sentences[-1]
@@ -255,11 +255,11 @@ class TestVerdict:
         ],
     )
     def test_it_promises_what_was_certified(self, model, decision, scheme, sentence):
-        sentences = report.verdict(report_of(model, answers_of(self.labels, self.p_kpo), decision, scheme))
+        sentences = report.verdict(report_of(model, answers_of(self.labels, self.p_second), decision, scheme))
         assert sentence in sentences[3]
 
     def test_where_none_is_accepted_it_says_so(self, model):
-        answers = answers_of(self.labels, self.p_kpo, accepted=[False] * 10)
+        answers = answers_of(self.labels, self.p_second, accepted=[False] * 10)
         sentences = report.verdict(report_of(model, answers, CERTIFIED))
         assert sentences[2] == "No answer is accepted: all go to review."
         assert "no answer is accepted here" in sentences[3]
@@ -273,7 +273,7 @@ class TestVerdict:
         ],
     )
     def test_it_says_which_rows_were_held_out(self, model, scheme, kind):
-        sentences = report.verdict(report_of(model, answers_of(self.labels, self.p_kpo), None, scheme))
+        sentences = report.verdict(report_of(model, answers_of(self.labels, self.p_second), None, scheme))
         assert sentences[0] == f"Of 100 {kind}, 90 are classified correctly."
 
     def test_with_weights_it_counts_weight(self, model):

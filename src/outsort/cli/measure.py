@@ -94,7 +94,9 @@ def check(
     label_column: opt.LabelColumn = None,
     line_column: opt.LineColumn = None,
     min_rows: Annotated[int, typer.Option(min=0, help="Rows that each service line or label should have.")] = 20,
-    max_style: Annotated[float, typer.Option(min=0.5, max=1, help="Maximum accuracy from style alone, of two labels.")] = 0.58,
+    max_style: Annotated[
+        float, typer.Option(min=0.5, max=1, help="Maximum accuracy from style alone, of two labels.")
+    ] = 0.58,
     similarity: Annotated[float, typer.Option(min=0.2, max=1, help="Jaccard similarity of near duplicates.")] = 0.6,
     show: Annotated[int, typer.Option(min=0, help="Examples of each problem to list.")] = 5,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if a check fails.")] = False,

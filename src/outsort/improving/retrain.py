@@ -112,9 +112,7 @@ def retrain(
 def _spelled_as(dataset: Dataset, base: Model) -> Dataset:
     one = spellings(dataset.labels, base.labels)
     return replace(
-        dataset,
-        labels=[one[label] for label in dataset.labels],
-        out_of_scope=one.get(dataset.out_of_scope, ""),
+        dataset, labels=[one[label] for label in dataset.labels], out_of_scope=one.get(dataset.out_of_scope, "")
     )
 
 
