@@ -20,6 +20,8 @@ from outsort.training import folds, train
 from serving import serving
 
 expect = pytest.importorskip("playwright.sync_api", reason="pip install 'outsort[browser]'").expect
+# A busy machine takes its time to start the processes that score.
+expect.set_options(timeout=30_000)
 
 pytestmark = pytest.mark.slow
 
