@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import outsort
-from conftest import ROWS, EIGHT_LABELS
+from conftest import EIGHT_LABELS, ROWS
 from outsort import model_file
 from outsort.scoring import files
 from outsort.scoring.corrections import CORRECTED

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -388,7 +390,12 @@ def test_calibration_and_threshold_hold_on_work_as_hard_as_the_hardest_scheme(ex
     data, splits, raw = exaggerating
     checks = folds.Checks(target_precision=0.9, group_column="supplier")
     found = validation.validate(
-        data, dict.fromkeys(schemes, splits), {scheme: raw[scheme] for scheme in schemes}, checks, np.ones(6_000), 0
+        data,
+        dict.fromkeys(schemes, splits),
+        {scheme: raw[scheme] for scheme in schemes},
+        checks,
+        np.ones(6_000),
+        fitting.Settings(),
     )
     assert found.scheme == hardest
     np.testing.assert_allclose(found.calibration[:, 1], TRUE_SHARE[hardest], atol=0.1)
@@ -419,7 +426,7 @@ def test_no_fold_is_calibrated_by_its_own_rows():
         {folds.STRATIFIED: raw_of(log_odds)},
         folds.Checks(),
         np.ones(6_000),
-        0,
+        fitting.Settings(),
     )
     log_proba = np.log(found.held_out[folds.STRATIFIED].proba)
     calibrated = log_proba[:, 1] - log_proba[:, 0]
@@ -450,7 +457,34 @@ def test_the_promise_is_kept_when_the_ranking_comes_from_calibration():
             {folds.STRATIFIED: raw},
             folds.Checks(target_precision=0.85),
             np.ones(n),
-            0,
+            fitting.Settings(),
         )
         certified += found.certificate.coverage > 0
     assert certified <= 0.1 * n_draws
+
+
+def test_what_is_known_of_later_clauses_takes_the_place_of_what_is_learnt():
+    rows = [
+        (f"{verb} {number} {noun}", label)
+        for label, (verb, noun) in {"BPO": ("key", "invoices"), "KPO": ("draft", "contracts")}.items()
+        for number in range(40)
+    ]
+    data = read(pd.DataFrame(rows, columns=["text", "label"]))
+    known = train.train(data, settings=fitting.Settings(later={"KPO": 0.8}), checks=folds.Checks(folds=2))
+    text = "key invoices. Draft contracts"
+    log_odds = np.diff(known.predict_log_proba([text]))[0, 0]
+    without = np.diff(replace(known, later=np.zeros(2)).predict_log_proba([text]))[0, 0]
+    # By the share of the second clause.
+    assert without - log_odds == pytest.approx(0.8 * known.read(text).shares[1])
+
+
+def test_only_clauses_that_say_the_work_are_lessons():
+    texts = ["We are a team. Key invoices", "We are kind. Draft contracts", "audit books"]
+    marks = {key_of(texts[0]): [("We are a team.", False), ("Key invoices", True)]}
+    counted = fitting.count(texts, ["BPO", "KPO", "KPO"], None, marks=marks)
+    counts, lines = counted.lessons()
+    words = [{counted.terms[i] for i in row.indices if counted.terms[i].isalpha()} for row in counts]
+    assert (words, lines) == (
+        [{"we", "are", "kind", "draft", "contracts"}, {"audit", "books"}, {"key", "invoices"}],
+        ["KPO", "KPO", "BPO"],
+    )
