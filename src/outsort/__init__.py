@@ -1,8 +1,9 @@
-"""Sort descriptions of work into BPO or KPO outsourcing.
+"""Sort descriptions of work into BPO or KPO outsourcing, or NEITHER; or into any labels of your own.
 
 >>> import outsort
->>> outsort.predict("Key 500 supplier invoices a day into the ledger").label
-'BPO'
+>>> answer = outsort.predict("Key 500 supplier invoices a day into the ledger")
+>>> answer.label, sorted(answer.probabilities)
+('BPO', ['BPO', 'KPO', 'NEITHER'])
 """
 
 from __future__ import annotations
