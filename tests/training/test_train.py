@@ -463,14 +463,15 @@ def test_the_promise_is_kept_when_the_ranking_comes_from_calibration():
     assert certified <= 0.1 * n_draws
 
 
-def test_what_is_known_of_later_clauses_takes_the_place_of_what_is_learnt():
+@pytest.mark.parametrize("n_folds", [0, 2])
+def test_what_is_known_of_later_clauses_takes_the_place_of_what_is_learnt(n_folds):
     rows = [
         (f"{verb} {number} {noun}", label)
         for label, (verb, noun) in {"BPO": ("key", "invoices"), "KPO": ("draft", "contracts")}.items()
         for number in range(40)
     ]
     data = read(pd.DataFrame(rows, columns=["text", "label"]))
-    known = train.train(data, settings=fitting.Settings(later={"KPO": 0.8}), checks=folds.Checks(folds=2))
+    known = train.train(data, settings=fitting.Settings(later={"KPO": 0.8}), checks=folds.Checks(folds=n_folds))
     text = "key invoices. Draft contracts"
     log_odds = np.diff(known.predict_log_proba([text]))[0, 0]
     without = np.diff(replace(known, later=np.zeros(2)).predict_log_proba([text]))[0, 0]

@@ -17,7 +17,7 @@ SCORES = {
     "log_loss": "log loss",
     "brier": "Brier",
     "calibration_error": "ECE",
-    "in_scope.accuracy": "in-scope accuracy",
+    "in_scope.accuracy": "in scope",
     "in_scope.auc": "in-scope AUC",
     "out_of_scope_auc": "out-of-scope AUC",
 }

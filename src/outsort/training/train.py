@@ -112,6 +112,8 @@ def train_prepared(prepared: Prepared) -> tuple[Model, Validation | None]:
     dataset, settings, schemes = prepared.dataset, prepared.settings, prepared.schemes
     model, raw = fit_with_folds(prepared.counted, schemes, settings)
     validation = None
+    if settings.later and not schemes:
+        model = replace(model, later=np.array([settings.later.get(label, 0.0) for label in model.labels]))
     if schemes:
         validation = validate(dataset, schemes, raw, prepared.checks, prepared.weights, settings)
         model = replace(
