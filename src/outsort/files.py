@@ -200,6 +200,8 @@ def locked(path: Path, *, force: bool, patience: float = _PATIENCE) -> Iterator[
     # Whoever may write in the folder may have to wait for this lock, or take it over.
     lock = FileLock(file, timeout=patience, mode=0o666)
     try:
+        # Where no file can be made, filelock tries until its time is over.
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o666))
         lock.acquire()
     except Timeout:
         raise OutputError(f"{path}: another run is still writing it. Try again when it has ended.") from None

@@ -332,7 +332,7 @@ class TestEvaluate:
         assert done.code == 0
         for word in (
             *("accuracy", "macro F1", "log loss", "Brier", "ECE"),
-            *("in-scope accuracy", "in-scope AUC", "out-of-scope AUC", "predicted NEITHER"),
+            *("in scope", "in-scope AUC", "out-of-scope AUC", "predicted NEITHER"),
             *("precision", "recall", "predicted KPO", "worst mistakes", "key scanned invoices", "translation"),
         ):
             assert word in done.out
