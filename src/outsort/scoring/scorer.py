@@ -36,7 +36,7 @@ def added_columns(model: Model, *, explain: bool = False) -> dict[str, type]:
 
 
 class Scorer:
-    """A model prepared for scoring tables. Not thread-safe: use one per thread."""
+    """A model prepared for scoring tables, which threads may use at once: they take turns."""
 
     def __init__(self, model: Model, *, workers: int | None = None, explain: bool = False) -> None:
         """Prepare the model.
