@@ -7,7 +7,7 @@ from scipy.optimize import minimize
 from outsort.model import uncalibrated
 from outsort.numeric import Floats, logsumexp
 
-#: With fewer rows of a label, nothing is fitted to it: it would follow noise.
+#: With fewer rows no slope is fitted, and with fewer rows of a label no effect of that label: it would follow noise.
 MIN_ROWS = 30
 #: Nearly no penalty: few parameters fitted to many rows need none, but a label without errors has no optimum.
 _PENALTY = 1e-6
@@ -21,7 +21,8 @@ def calibrate(
     Of the labels in scope: the softmax of intercept + slope * score, with one slope for all (for two labels,
     the curve of Platt, 1999). Of the label out of scope: a curve for its log-odds against all others. Both are
     fitted to texts of one clause if there are enough; longer texts then say by how much the later clauses' scores
-    are too high.
+    are too high. A slope is taken to be 1 give or take 1 (a Gaussian prior): few rows without a mistake would
+    otherwise raise it without end.
 
     Args:
         codes: intp (n_rows,), the label of each row; those from `n_in_scope` on are out of scope.
@@ -57,7 +58,7 @@ def _fit(
     """Return slope, intercepts (n,) and levels (n,) such that softmax(intercept + slope * (score - level)) fits."""
     n = scores.shape[1]
     is_short = later_shares == 0
-    base = is_short if _enough(codes[is_short], n).sum() > 1 else np.ones(len(codes), np.bool_)
+    base = is_short if is_short.sum() >= MIN_ROWS else np.ones(len(codes), np.bool_)
     ones = np.ones(int(base.sum()))
     slope, intercepts = _maximise(codes[base], weights[base], scores[base], ones)
     if slope <= 0:
@@ -82,16 +83,20 @@ def _maximise(
         slope: the slope, if only the effects are wanted.
 
     Returns:
-        The slope, and float64 (n_labels,): 0 for labels with fewer than `MIN_ROWS` rows. With fewer than two others,
-        the slope is 1 and all effects are 0.
+        The slope, 1 with fewer than `MIN_ROWS` rows; and float64 (n_labels,): 0 for labels with fewer than
+        `MIN_ROWS` rows, and for all if only one label has as many.
     """
     n_labels = scores.shape[1]
-    free = _enough(codes, n_labels)
-    if free.sum() < 2:
+    free = np.bincount(codes, minlength=n_labels) >= MIN_ROWS
+    free &= free.sum() > 1
+    if len(codes) < MIN_ROWS or not (slope is None or free.any()):
         return 1.0, np.zeros(n_labels)
     share = weights / weights.sum()
     right = np.zeros_like(scores)
     right[np.arange(len(codes)), codes] = 1
+    # Of the slope and the effects.
+    penalty = np.append(0.5 / len(codes), np.full(n_labels, _PENALTY))
+    centre = np.append(1.0, np.zeros(n_labels))
 
     def loss(parameters: Floats) -> tuple[float, Floats]:
         """Return the mean log loss and its gradient, in slope and effects."""
@@ -99,15 +104,10 @@ def _maximise(
         log_proba = logits - logsumexp(logits)[:, None]
         residual = share[:, None] * (np.exp(log_proba) - right)
         gradient = np.append((residual * scores).sum() * (slope is None), (factor @ residual) * free)
+        away = (parameters - centre) * np.append(slope is None, free)
         value = -float(share @ log_proba[np.arange(len(codes)), codes])
-        return value + _PENALTY * float(parameters[1:] @ parameters[1:]), gradient + np.append(
-            0, 2 * _PENALTY * parameters[1:]
-        )
+        return value + float(penalty @ away**2), gradient + 2 * penalty * away
 
     start = np.append(slope or 1.0, np.zeros(n_labels))
     found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 1000, "ftol": 1e-14, "gtol": 1e-9}).x
     return float(found[0]), found[1:]
-
-
-def _enough(codes: NDArray[np.intp], n_labels: int) -> NDArray[np.bool_]:
-    return np.asarray(np.bincount(codes, minlength=n_labels) >= MIN_ROWS)
