@@ -7,8 +7,9 @@ from outsort.model import Model
 from outsort.numeric import Floats
 
 ACCEPT, REVIEW = "accept", "review"
+LOW_CONFIDENCE = "low confidence"
 #: Reasons for review, in order of precedence; accepted answers have none.
-REASONS = ("", "empty", "no words", "no known term", "too little known text", "low confidence")
+REASONS = ("", "empty", "no words", "no known term", "too little known text", LOW_CONFIDENCE)
 #: The threshold of a model whose data certified none.
 DEFAULT_THRESHOLD = 0.7
 #: Answers go to review if the model knows fewer than this fraction of the text's words as whole words.

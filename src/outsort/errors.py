@@ -38,6 +38,12 @@ class DataWarning(UserWarning):
     """A guess about the data, or a cell that an output can only hold in another form."""
 
 
+class Unlike(str):
+    """A message that a table is unlike what the promise of a model was measured on."""
+
+    __slots__ = ()
+
+
 @contextmanager
 def raised_as(kind: type[OutsortError], message: str, hint: str, *foreign: type[Exception]) -> Iterator[None]:
     """Raise what a library raises about data as an error of ours, with a message.

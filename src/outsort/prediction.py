@@ -122,8 +122,7 @@ def predict_explained(model: Model, text: str, n_terms: int = 3) -> tuple[Predic
     explanation = explain_read(model, text, reading, label_scores)
     proba = np.exp(model.log_proba(label_scores[None, :])[0])
     answer = int(proba.argmax())
-    in_order = (word for span in reading.spans for word in text_module.words(text[slice(*span)]))
-    words = [word for word in in_order if word.strip("0123456789_")]
+    words = [word for span in reading.spans for word in text_module.worded(text[slice(*span)])]
     n_terms_known = sum(len(vector.ids) for vector in reading.vectors)
     reason = reasons(
         np.array([not text.strip()]),

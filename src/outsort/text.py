@@ -30,6 +30,15 @@ def words(text: str) -> list[str]:
     return _WORD.findall(unicodedata.normalize("NFKC", text).lower())
 
 
+def worded(text: str) -> list[str]:
+    """Return the words that contain a letter.
+
+    >>> worded("Lot 3 of 2024_25: printing")
+    ['lot', 'of', 'printing']
+    """
+    return [word for word in words(text) if word.strip("0123456789_")]
+
+
 def spans(text: str) -> list[tuple[int, int]]:
     """Return the start and end, in characters of the original text, of each of `words(text)`.
 

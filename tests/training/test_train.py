@@ -203,6 +203,21 @@ def test_a_service_line_is_held_out_whole(frame):
     assert all("cleaning" in lines[rows] for rows, _ in splits)
 
 
+def test_a_line_and_a_group_are_held_out_together():
+    rng = np.random.default_rng(0)
+    lines = [f"line {i}" for i in range(12)]
+    rows = [(f"text {i}", line, f"genre {rng.integers(5)}") for i, line in enumerate(rng.choice(lines, 400))]
+    frame = pd.DataFrame(rows, columns=["text", "service_line", "genre"])
+    frame["label"] = frame["service_line"].str[5:].astype(int).mod(2).map({0: "BPO", 1: "KPO"})
+    data = read(frame)
+    schemes = folds.folds(data, folds.Checks(folds=3, group_column="genre"), 0)
+    splits = schemes[folds.BOTH_OUT.format("genre")]
+    assert sorted(np.concatenate([out for _, out in splits])) == list(range(400))
+    for training, out in splits:
+        for column in ("service_line", "genre"):
+            assert not set(frame[column].iloc[training]) & set(frame[column].iloc[out])
+
+
 def test_data_without_lines_have_random_folds_only(frame):
     assert list(folds.folds(read(frame.drop(columns="service_line")), folds.Checks(folds=3), 0)) == [folds.STRATIFIED]
 
@@ -340,7 +355,8 @@ def test_weights_count_as_rows_would(noisy):
 
 
 #: How much of a model's log-odds is true, by the scheme that asked: the harder, the more it exaggerates.
-TRUE_SHARE = {folds.STRATIFIED: 1.0, "unseen supplier": 0.6, folds.LINES_OUT: 0.3}
+BOTH_OUT = folds.BOTH_OUT.format("supplier")
+TRUE_SHARE = {folds.STRATIFIED: 1.0, "unseen supplier": 0.6, folds.LINES_OUT: 0.3, BOTH_OUT: 0.3}
 
 
 def exaggerated(share, n, seed):
@@ -378,7 +394,8 @@ def exaggerating():
 @pytest.mark.parametrize(
     ("schemes", "hardest"),
     [
-        (list(TRUE_SHARE), folds.LINES_OUT),
+        (list(TRUE_SHARE), BOTH_OUT),
+        (list(TRUE_SHARE)[:3], folds.LINES_OUT),
         ([folds.STRATIFIED, folds.LINES_OUT], folds.LINES_OUT),
         ([folds.STRATIFIED, "unseen supplier"], "unseen supplier"),
         ([folds.STRATIFIED], folds.STRATIFIED),

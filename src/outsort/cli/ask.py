@@ -88,13 +88,18 @@ def score(
     resume: Annotated[
         bool, typer.Option("--resume", help="Skip outputs in a folder that are already complete.")
     ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 3 if a table is unlike what the promise was measured on.")
+    ] = False,
     cluster: opt.Cluster = None,
 ) -> None:
     """Classify every row of one or more tables (CSV, TSV, JSON Lines, Parquet, Excel).
 
     All columns are kept as they are. The columns label, probability, one p_LABEL for each label, service_line,
-    decision, reason and model are appended.
+    decision, reason and model are appended. A line at the end says where a table is unlike the texts that the
+    promise for accepted answers was measured on.
     """
+    from outsort.errors import Unlike
     from outsort.model_file import load
     from outsort.reporting.terminal import progress_line
     from outsort.scoring import files, folder
@@ -118,6 +123,13 @@ def score(
     if cluster and workers:
         raise typer.BadParameter("cannot be combined with --cluster; use --cluster local:N", param_hint="--workers")
     loaded = load(model)
+    unlike = []
+
+    def tell(message: str) -> None:
+        typer.echo(message, err=True)
+        if isinstance(message, Unlike):
+            unlike.append(message)
+
     with progress_line() as progress:
         if into_folder:
             score_files = folder.score_files
@@ -127,11 +139,14 @@ def score(
                 opt.silence_logs()
                 score_files = partial(score_files_on, cluster=cluster)
             counts = score_files(
-                inputs, Path(output), loaded, options=options, force=force, resume=resume, progress=progress
+                inputs, Path(output), loaded, options=options, force=force, resume=resume, progress=progress, tell=tell
             )
         else:
-            counts = {
-                output: files.score_file(inputs[0], output, loaded, options=options, force=force, progress=progress)
-            }
+            n_rows = files.score_file(
+                inputs[0], output, loaded, options=options, force=force, progress=progress, tell=tell
+            )
+            counts = {output: n_rows}
     for name, n_rows in counts.items():
         typer.echo(f"{'stdout' if name == '-' else name}: {n_rows:,} rows", err=True)
+    if strict and unlike:
+        raise typer.Exit(3)

@@ -59,6 +59,7 @@ for command in (
     measure.check,
     correct.review,
     correct.merge,
+    teach.certify,
     teach.retrain,
     teach.plan,
     serve.serve,

@@ -42,6 +42,11 @@ Later = Annotated[
 LineColumn = Annotated[str | None, typer.Option(help="Service-line column, if there is one.")]
 WeightColumn = Annotated[str | None, typer.Option(help="Column to weight rows by, such as spend or headcount.")]
 GroupColumn = Annotated[str | None, typer.Option(help="Also score on unseen groups, such as suppliers.")]
+TargetPrecision = Annotated[
+    float | None,
+    typer.Option(min=0.5, max=0.999, help="Precision that accepted answers must have.", show_default="0.95"),
+]
+Level = Annotated[float, typer.Option(min=0.5, max=0.999, help="Confidence level of that precision.")]
 ModelFile = Annotated[
     Path | None, typer.Option("--model", "-m", help="Model file; default: the model that ships with outsort.")
 ]

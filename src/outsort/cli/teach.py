@@ -1,9 +1,10 @@
-"""Commands around training: train, retrain, plan, card."""
+"""Commands around training: train, retrain, plan, certify, card."""
 
 from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,11 +28,8 @@ def train(
     clauses: opt.Clauses = None,
     later: opt.Later = None,
     folds: Annotated[int, typer.Option(min=0, help="Folds of cross-validation; 0 for none.")] = 5,
-    target_precision: Annotated[
-        float | None,
-        typer.Option(min=0.5, max=0.999, help="Precision that accepted answers must have.", show_default="0.95"),
-    ] = None,
-    level: Annotated[float, typer.Option(min=0.5, max=0.999, help="Confidence level of that precision.")] = 0.9,
+    target_precision: opt.TargetPrecision = None,
+    level: opt.Level = 0.9,
     group_column: opt.GroupColumn = None,
     time_column: Annotated[
         str | None, typer.Option(help="Column of dates: also score rows later than the training rows.")
@@ -127,6 +125,60 @@ def card(model: opt.ModelFile = None) -> None:
     from outsort.reporting.card import card as card_of
 
     typer.echo(card_of(load(model)), nl=False)
+
+
+def certify(
+    sample: Annotated[Path, typer.Argument(help="Random sample of your texts, with a person's labels.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Model file to write.")],
+    model: opt.ModelFile = None,
+    of: Annotated[
+        Path | None, typer.Option(help="Table the sample is from: also show how much of it can go unread.")
+    ] = None,
+    random_sample: Annotated[
+        bool, typer.Option("--random-sample", help="The rows were drawn at random, though not by `outsort review`.")
+    ] = False,
+    target_precision: opt.TargetPrecision = None,
+    level: opt.Level = 0.9,
+    text_column: opt.TextColumn = None,
+    label_column: opt.LabelColumn = None,
+    as_json: opt.Json = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the model file if it exists.")] = False,
+) -> None:
+    """Calibrate a model and certify its threshold on a random sample of your own texts.
+
+    `outsort review --strategy random` makes a sample; fill in its labels, UNCLEAR where a text says too little.
+    Exit code 3 if the sample cannot certify a threshold; then nothing is written.
+    """
+    from outsort.data.dataset import read
+    from outsort.files import check_output
+    from outsort.improving.certify import NoSampleError, certify_model
+    from outsort.model_file import load, save
+    from outsort.reporting.terminal import certified_lines
+    from outsort.scoring.files import share_accepted
+    from outsort.training.folds import Checks
+
+    check_output(output, force=force)
+    judge = load(model)
+    dataset = read(
+        sample, text_column=text_column, label_column=label_column, known_labels=judge.labels, for_training=False
+    )
+    opt.tell_reading(dataset)
+    target = target_precision or Checks.target_precision
+    try:
+        certified, result = certify_model(judge, dataset, is_random=random_sample, target_precision=target, level=level)
+    except NoSampleError as error:
+        typer.echo(f"outsort: {error}", err=True)
+        raise typer.Exit(3) from None
+    if result.certificate.coverage:
+        if of:
+            result = replace(result, share_of=share_accepted(of, certified))
+        save(certified, output, force=force)
+    if as_json:
+        opt.write_json(result.to_dict())
+    else:
+        typer.echo("\n".join(certified_lines(result, str(of))))
+    if not result.certificate.coverage:
+        raise typer.Exit(3)
 
 
 def retrain(

@@ -25,13 +25,15 @@ from outsort.tables.columns import find_text_columns
 from outsort.tables.formats import FORMATS
 from outsort.tables.sources import opened
 
+#: How often the random draw of a queue's rows drew this text; blank where texts were chosen otherwise.
+DRAWN = "drawn"
 COLUMNS = (
     "key", "text", "model_label", "probability", "model_line", "reason", "because",
-    "label", "service_line", "reviewer", "decided_at", "rows", "weight",
+    "label", "service_line", "reviewer", "decided_at", "rows", "weight", DRAWN,
 )  # fmt: skip
 #: Those that a person fills in.
 _ASKED = ("label", "service_line", "reviewer", "decided_at")
-_WIDTHS = (20, 70, 12, 11, 24, 24, 44, 11, 28, 14, 14, 7, 10)
+_WIDTHS = (20, 70, 12, 11, 24, 24, 44, 11, 28, 14, 14, 7, 10, 7)
 
 
 @dataclass(frozen=True)
@@ -106,8 +108,11 @@ def review(
     model = model or load()
     candidates = read_candidates(scored, model, text_columns=text_columns, weight_column=weight_column, options=options)
     weights = None if weight_column is None else candidates.weights
-    chosen = choose(model, candidates.texts, n, strategy, weights=weights, seed=seed)
-    n_too_long = write_queue(output, model, candidates, chosen, safe_for_excel=safe_for_excel, force=force)
+    if strategy is Strategy.RANDOM:
+        chosen, drawn = draw(candidates.n_rows, n, seed)
+    else:
+        chosen, drawn = choose(model, candidates.texts, n, strategy, weights=weights, seed=seed), None
+    n_too_long = write_queue(output, model, candidates, chosen, drawn, safe_for_excel=safe_for_excel, force=force)
     return Review(len(chosen) - n_too_long, len(candidates.texts), candidates.n_seen, n_too_long)
 
 
@@ -162,6 +167,25 @@ def read_candidates(
     )
 
 
+def draw(n_rows: NDArray[np.int64], n: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    """Draw n rows of a table at random, without replacement.
+
+    Args:
+        n_rows: int64 (n_texts,), the number of rows with each text.
+        n: how many rows to draw; all are if there are no more.
+        seed: random seed.
+
+    Returns:
+        intp (n_drawn_texts,), the texts drawn, in random order; and int64 (n_drawn_texts,), how often each was.
+    """
+    ends = np.cumsum(n_rows)
+    total = int(ends[-1]) if len(ends) else 0
+    rows = np.random.default_rng(seed).choice(total, min(n, total), replace=False)
+    texts, first, drawn = np.unique(np.searchsorted(ends, rows, side="right"), return_index=True, return_counts=True)
+    order = np.argsort(first)
+    return texts[order], drawn[order]
+
+
 def _plain(column: Any) -> Sequence[str | None]:  # noqa: ANN401 - strings, `Utf8Column` or an Arrow array
     result: Sequence[str | None] = column.to_pylist() if hasattr(column, "to_pylist") else column
     return result
@@ -190,11 +214,14 @@ def write_queue(
     model: Model,
     candidates: Candidates,
     chosen: NDArray[np.intp],
+    drawn: NDArray[np.int64] | None = None,
     *,
     safe_for_excel: bool = False,
     force: bool,
 ) -> int:
     """Write the chosen texts for a person to label; return how many were too long for a workbook.
+
+    `drawn` is int64 (n_chosen,), how often each was drawn at random; None if they were chosen otherwise.
 
     Raises:
         OutputError: see `check_queue`.
@@ -203,9 +230,10 @@ def write_queue(
     shown = [_shown(candidates.texts[i]) for i in chosen.tolist()]
     fits = [k for k, text in enumerate(shown) if not is_workbook or workbook.length(text) <= workbook.MAX_CELL]
     answers = predictions([shown[k] for k in fits], model)
+    times = [""] * len(fits) if drawn is None else drawn[fits].tolist()
     rows = [
-        _row(p, int(candidates.n_rows[i]), float(candidates.weights[i]))
-        for i, p in zip(chosen[fits].tolist(), answers, strict=True)
+        [*_row(p, int(candidates.n_rows[i]), float(candidates.weights[i])), n]
+        for i, p, n in zip(chosen[fits].tolist(), answers, times, strict=True)
     ]
     with written_whole(path, force=force) as file:
         if is_workbook:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from outsort.evaluation.compare import Comparison, Judgement
     from outsort.evaluation.evaluate import Evaluation
+    from outsort.improving.certify import Certified
     from outsort.improving.findings import Check, Finding
     from outsort.improving.plan import Plan
     from outsort.metrics import Counts
@@ -79,6 +80,18 @@ def certificate_line(certificate: Certificate) -> str:
     if c.n_more < 0:
         return f"no threshold reaches {promise} on {c.n_rows:,} held-out rows"
     return f"no threshold: {c.n_rows:,} held-out rows cannot certify {promise}; about {c.n_more:,} more might"
+
+
+def certified_lines(result: Certified, of: str) -> Iterator[str]:
+    """Say what a random sample certifies, of another table `of` too, and what more labels would bring."""
+    yield f"{result.n_texts:,} texts, {result.certificate.n_rows:,} rows drawn: {certificate_line(result.certificate)}"
+    if result.share_of is not None:
+        yield f"{of}: {result.share_of:.0%} of the rows can go unread"
+    if result.n_for_more > result.certificate.n_rows and result.more > result.certificate.coverage:
+        yield (
+            f"about {result.n_for_more:,} labels in all might certify a coverage of {result.more:.0%}, if answers are "
+            "as good as on these"
+        )
 
 
 def evaluation_tables(result: Evaluation) -> Iterator[RenderableType]:

@@ -194,6 +194,7 @@ def score_files(
     force: bool = False,
     resume: bool = False,
     progress: Callable[[int, float], None] | None = None,
+    tell: Callable[[str], None] = warn,
 ) -> dict[str, int]:
     """Do what `folder.score_files` does, on a cluster whose workers share the folders.
 
@@ -206,6 +207,7 @@ def score_files(
         force: replace existing outputs.
         resume: skip outputs that are already complete.
         progress: called after each file with the rows done and the fraction of files done, 0 to 1.
+        tell: see `files.score_file`.
 
     Returns:
         Number of rows of each output written.
@@ -240,7 +242,7 @@ def score_files(
             n_total = 0
             for n_done, (job, (n_rows, told)) in enumerate(_results(client, run.missing, tasks), 1):
                 for message in told:
-                    warn(message)
+                    tell(message)
                 run.finish(job, n_rows)
                 n_total += n_rows
                 if progress:

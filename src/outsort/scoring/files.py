@@ -12,8 +12,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from outsort.errors import DataError, OutputError
+from outsort.decision import ACCEPT
+from outsort.errors import DataError, OutputError, Unlike
 from outsort.files import check_output, written_whole
+from outsort.likeness import Tally, differences
 from outsort.model import Model
 from outsort.scoring.corrections import CORRECTED, Correction, corrected
 from outsort.scoring.scorer import Scorer, added_prefix, renamed, scorer_of
@@ -88,6 +90,23 @@ def score_file(
     options = options or Options()
     scorer = scorer_of(model, workers=options.workers, explain=options.explain)
     return score_one(scorer, str(source), str(output), options, force=force, progress=progress, tell=tell)
+
+
+def share_accepted(source: Path | str, model: Model, *, options: Options | None = None) -> float:
+    """Return the share of a table's rows whose answers are accepted; 0 for no rows.
+
+    Raises:
+        DataError: the table cannot be read, or has no text column.
+    """
+    options = options or Options()
+    scorer = Scorer(model, workers=options.workers)
+    n_rows = n_accepted = 0
+    with opened(str(source), options) as table:
+        names = find_text_columns(str(source), table.reader.head_columns, options.text_columns)
+        for batch, new in _answered(scorer, _limited(table.reader, options.limit), names, str(source), Tally()):
+            n_rows += len(batch)
+            n_accepted += new["decision"].tolist().count(ACCEPT)
+    return n_accepted / max(n_rows, 1)
 
 
 def schema_of(source: str, options: Options) -> list[tuple[str, str]]:
@@ -166,8 +185,8 @@ def score_one(
         dialect = replace(reader.dialect, safe_for_excel=options.safe_for_excel)
         with _named(target):
             writer = write_as.open_writer(packed, columns, added, dialect)
-        n_rows = 0
-        for batch, new in _answered(scorer, _limited(reader, options.limit), names, table):
+        n_rows, tally = 0, Tally()
+        for batch, new in _answered(scorer, _limited(reader, options.limit), names, table, tally):
             if options.corrections:
                 new = corrected(new, options.corrections, n_rows)
             with _named(target):
@@ -182,6 +201,15 @@ def score_one(
         tell(f"{table}: read as cp1252, because it is not UTF-8")
     for change in writer.changes:
         tell(f"{target}: {change}")
+    promise = scorer.model.about.get("decision", {})
+    odd = differences(tally.profile(scorer.model.labels), promise.get("measured") or {})
+    if odd:
+        tell(
+            Unlike(
+                f"{table}: unlike what the promise was measured on ({promise['held_out']}): {', '.join(odd)}. Label "
+                "200 rows and certify the model on them: see `outsort certify --help`."
+            )
+        )
     return n_rows
 
 
@@ -203,7 +231,7 @@ def _named(name: str) -> Iterator[None]:
 
 
 def _answered(
-    scorer: Scorer, batches: Iterable[Batch], names: Sequence[str], source: str
+    scorer: Scorer, batches: Iterable[Batch], names: Sequence[str], source: str, tally: Tally
 ) -> Iterator[tuple[Batch, Added]]:
     """Score batches in order, reading ahead while the kernel runs without the GIL."""
     with ThreadPoolExecutor(1) as pool:
@@ -211,7 +239,7 @@ def _answered(
         for batch in batches:
             with _named(source):
                 texts = batch.texts(names)
-            waiting.append((batch, pool.submit(scorer.columns, texts, batch.faults)))
+            waiting.append((batch, pool.submit(scorer.columns, texts, batch.faults, tally)))
             if len(waiting) > 2:
                 scored, future = waiting.popleft()
                 yield scored, future.result()

@@ -11,6 +11,7 @@ import numpy as np
 from outsort.buffers import Utf8Column
 from outsort.decision import ACCEPT, REASONS, REVIEW, reasons, threshold_of
 from outsort.errors import DataError
+from outsort.likeness import Tally
 from outsort.model import Model
 from outsort.model_file import load
 from outsort.prediction import predictions
@@ -51,12 +52,18 @@ class Scorer:
         self._explain = explain
         self._kernel = Kernel(model, workers or os.cpu_count() or 1)
 
-    def columns(self, texts: Utf8Column | Sequence[str] | pa.Array, faults: Mapping[int, str] | None = None) -> Added:
+    def columns(
+        self,
+        texts: Utf8Column | Sequence[str] | pa.Array,
+        faults: Mapping[int, str] | None = None,
+        tally: Tally | None = None,
+    ) -> Added:
         """Return the added columns for n texts: n values each.
 
         Args:
             texts: strings, a `Utf8Column`, or an Arrow array.
             faults: why a row could not be read properly, by its index; such rows go to review.
+            tally: what the texts are like is added to it.
         """
         answers = self._kernel.answer(texts)
         n, n_labels = answers.proba.shape
@@ -69,6 +76,8 @@ class Scorer:
         for place, fault in (faults or {}).items():
             why[place] = len(causes)
             causes.append(fault)
+        if tally is not None:
+            tally.add(label, answers.n_words, answers.n_known, why > 0, n_labels)
         answered = answers.n_terms > 0
         line = np.where(answered & self.model.has_lines, answers.line, len(self.model.lines))
         nothing = np.zeros(n, np.int64)

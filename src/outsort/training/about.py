@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from outsort.data.dataset import Dataset
@@ -32,9 +32,15 @@ class DataIdentity(Result):
 
 @dataclass(frozen=True)
 class Promise(Certificate):
-    """A certificate, and the scheme of cross-validation that it comes from."""
+    """A certificate, and what it was measured on.
+
+    Attributes:
+        held_out: the scheme of cross-validation, or the random sample.
+        measured: the `likeness.Profile` of the rows, as plain values; empty without a threshold.
+    """
 
     held_out: str = ""
+    measured: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from outsort.training.fitting import Counted, Settings, fit, is_known, read_coun
 STRATIFIED = "random folds"
 LINES_OUT = "unseen service lines"
 UNSEEN = "unseen {}"
+BOTH_OUT = "unseen service lines and {}"
 LATER = "later {}"
 #: The (training rows, held-out rows) of each fold: intp (n,) each.
 Splits = list[tuple["NDArray[np.intp]", "NDArray[np.intp]"]]
@@ -37,7 +38,8 @@ class Checks:
             service lines have twice as many.
         target_precision: precision that accepted answers must have; answers of every label count.
         level: confidence level of that promise.
-        group_column: a column, such as suppliers; one more scheme scores unseen values of it.
+        group_column: a column, such as suppliers; one more scheme scores unseen values of it, and with service
+            lines a third one rows whose line and value are both unseen.
         time_column: a column of dates; one more scheme scores rows later than the training rows.
         weight_column: a column of weights for scores, calibration and threshold, such as spend.
     """
@@ -84,7 +86,11 @@ def folds(dataset: Dataset, checks: Checks, seed: int) -> dict[str, Splits]:
         if is_teachable(labels, splits):
             schemes[LINES_OUT] = splits
     if checks.group_column:
-        schemes[UNSEEN.format(checks.group_column)] = _unseen(dataset, checks, labels, seed)
+        schemes[UNSEEN.format(checks.group_column)] = of_groups = _unseen(dataset, checks, labels, seed)
+        if LINES_OUT in schemes:
+            both = _both(schemes[LINES_OUT], of_groups, len(labels))
+            if is_teachable(labels, both):
+                schemes[BOTH_OUT.format(checks.group_column)] = both
     if checks.time_column:
         schemes[LATER.format(checks.time_column)] = _later(dataset, checks, labels)
     return schemes
@@ -93,6 +99,24 @@ def folds(dataset: Dataset, checks: Checks, seed: int) -> dict[str, Splits]:
 def _grouped(strata: NDArray[np.str_] | NDArray[np.bool_], groups: NDArray[np.str_], n: int, seed: int) -> Splits:
     splitter = StratifiedGroupKFold(n, shuffle=True, random_state=seed)
     return list(splitter.split(strata, strata, groups))
+
+
+def _both(of_lines: Splits, of_groups: Splits, n_rows: int) -> Splits:
+    """Hold out each row together with all rows of its fold of lines, and all of its fold of groups.
+
+    Folds of lines are taken by two, and of groups in three parts: a fold for each pair of the others would take
+    several times as long.
+    """
+    lines, groups = np.empty(n_rows, np.intp), np.empty(n_rows, np.intp)
+    for parts, splits, n in ((lines, of_lines, -(-len(of_lines) // 2)), (groups, of_groups, min(3, len(of_groups)))):
+        for i, (_, out) in enumerate(splits):
+            parts[out] = i % n
+    splits = [
+        (np.flatnonzero((lines != line) & (groups != group)), np.flatnonzero((lines == line) & (groups == group)))
+        for line in range(lines.max() + 1)
+        for group in range(groups.max() + 1)
+    ]
+    return [split for split in splits if len(split[1])]
 
 
 def is_teachable(labels: NDArray[np.str_], splits: Splits) -> bool:

@@ -100,6 +100,25 @@ def certify(
     )
 
 
+def rows_to_accept(confidence: Floats, correct: NDArray[np.bool_], target: float, level: float) -> tuple[float, int]:
+    """Return how much could be accepted, and about how many such rows would certify it.
+
+    The arguments are those of `certify`.
+
+    Returns:
+        The largest share of rows whose answers were right often enough, 0 if there is none; and the number of rows,
+        in all, that would certify its threshold at that precision, -1 if no number would.
+    """
+    _, sizes, n_right = _candidates(confidence, correct, 1)
+    hopeful = np.flatnonzero(n_right > target * (sizes + 1))
+    if not len(hopeful):
+        return 0.0, -1
+    widest = slice(hopeful[-1], hopeful[-1] + 1)
+    error = _ERROR_SHARES[0] * (1 - level)
+    n_rows = _rows_wanted(n_right[widest], sizes[widest], len(confidence), target, error)
+    return float(sizes[hopeful[-1]] / len(confidence)), _about(n_rows)
+
+
 def lower_bound(n_right: NDArray[np.int64], n: NDArray[np.int64], error: float) -> Floats:
     """Return the exact lower confidence bound of a share, observed as `n_right` of `n`.
 

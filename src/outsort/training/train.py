@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from outsort import text as text_module
 from outsort._version import __version__
 from outsort.data import dataset, identity, values
 from outsort.data.dataset import Dataset
+from outsort.labels import in_order
+from outsort.likeness import Profile
 from outsort.model import Model
 from outsort.numeric import Floats
 from outsort.training.about import Promise, identify
-from outsort.training.fitting import Counted, Settings, count
+from outsort.training.fitting import Counted, Settings, count, is_known
 from outsort.training.folds import Checks, Splits, fit_with_folds, folds
 from outsort.training.validation import Validation, validate
 
@@ -123,21 +126,47 @@ def train_prepared(prepared: Prepared) -> tuple[Model, Validation | None]:
             threshold=validation.certificate.threshold,
         )
     return replace(
-        model, about=_about(dataset, settings, validation), seen=np.unique(identity.hashes_of(dataset.texts))
+        model, about=_about(prepared, validation), seen=np.unique(identity.hashes_of(dataset.texts))
     ), validation
 
 
-def _about(dataset: Dataset, settings: Settings, validation: Validation | None) -> dict[str, object]:
+def _about(prepared: Prepared, validation: Validation | None) -> dict[str, object]:
     """Return the origin of a model as plain values, for its file."""
     scores, decision = {}, {}
     if validation:
         scores = {scheme: found.to_dict() for scheme, found in validation.scores.items()}
-        decision = Promise(**vars(validation.certificate), held_out=validation.scheme).to_dict()
+        measured = _measured(prepared, validation).to_dict() if validation.certificate.coverage else {}
+        promise = Promise(**vars(validation.certificate), held_out=validation.scheme, measured=measured)
+        decision = promise.to_dict()
     return {
-        "data": identify(dataset).to_dict(),
-        "settings": asdict(settings),
+        "data": identify(prepared.dataset).to_dict(),
+        "settings": asdict(prepared.settings),
         "scores": scores,
         "decision": decision,
         "versions": {"outsort": __version__, "python": platform.python_version()}
         | {name: version(name) for name in ("numpy", "scikit-learn", "numba", "joblib")},
     }
+
+
+def _measured(prepared: Prepared, validation: Validation) -> Profile:
+    """Return what the certified rows are like to the models that answered them."""
+    counted, scheme = prepared.counted, validation.scheme
+    is_word = np.array(
+        [not text_module.is_piece(term) and text_module.worded(term) == [term] for term in counted.terms]
+    )
+    held_out = validation.held_out[scheme]
+    found = held_out.proba.argmax(axis=1)
+    labels = in_order(prepared.dataset.labels, prepared.dataset.out_of_scope)
+    n_words = sum(len(text_module.worded(prepared.dataset.texts[i])) for i in held_out.rows.tolist())
+    n_different = n_unknown = 0
+    for rows, out in prepared.schemes[scheme]:
+        words = counted.counts[out][:, is_word]
+        n_different += words.nnz
+        n_unknown += words[:, ~is_known(counted.part(rows), prepared.settings)[is_word]].nnz
+    return Profile(
+        len(found),
+        n_words / len(found),
+        n_unknown / max(n_different, 1),
+        1 - validation.certificate.coverage,
+        {label: float((found == i).mean()) for i, label in enumerate(labels)},
+    )

@@ -14,7 +14,7 @@ from outsort.numeric import Floats
 from outsort.results import Result
 from outsort.training.calibration import calibrate
 from outsort.training.fitting import Settings
-from outsort.training.folds import LINES_OUT, STRATIFIED, UNSEEN, Checks, Splits
+from outsort.training.folds import BOTH_OUT, LINES_OUT, STRATIFIED, UNSEEN, Checks, Splits
 from outsort.training.threshold import Certificate, certify
 
 
@@ -80,9 +80,9 @@ def validate(
     A scheme's scores cover its held-out rows together. Random folds are stratified; the other schemes
     measure the model on work unlike its rows: unseen service lines, unseen groups, later rows.
 
-    Calibration and threshold come from the hardest scheme that holds out every row: service lines, else
-    groups, else random rows. In that scheme each fold is calibrated on the others, so no row is judged by a
-    curve that it helped to fit.
+    Calibration and threshold come from the hardest scheme that holds out every row: service lines together with
+    groups, else service lines, else groups, else random rows. In that scheme each fold is calibrated on the
+    others, so no row is judged by a curve that it helped to fit.
 
     Args:
         dataset: the data, n_texts rows.
@@ -96,8 +96,8 @@ def validate(
     of_model = in_order(dataset.labels, dataset.out_of_scope)
     codes = np.array([of_model.index(label) for label in dataset.labels])
     n_in_scope = len(of_model) - bool(dataset.out_of_scope)
-    unseen = UNSEEN.format(checks.group_column)
-    scheme = next(name for name in (LINES_OUT, unseen, STRATIFIED) if name in schemes)
+    by_difficulty = (BOTH_OUT.format(checks.group_column), LINES_OUT, UNSEEN.format(checks.group_column), STRATIFIED)
+    scheme = next(name for name in by_difficulty if name in schemes)
 
     def fitted_to(rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
         of_scheme = raw[scheme][rows]
