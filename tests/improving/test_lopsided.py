@@ -29,7 +29,8 @@ def planted(texts, labels, word, chance):
 
 def test_a_word_that_leans_in_many_lines_is_found_with_its_shares(rows):
     texts, labels, lines = rows
-    texts = planted(texts, labels, "confirm", {"BPO": 0.2, "KPO": 0.02, "NEITHER": 0.02})
+    # A row that says it twice is one row.
+    texts = planted(texts, labels, "confirm Confirm", {"BPO": 0.2, "KPO": 0.02, "NEITHER": 0.02})
     (found,) = lopsided_words(texts, labels, lines)
     has = ["confirm" in text for text in texts]
     of_label = [label for label, yes in zip(labels, has, strict=True) if yes]
@@ -67,7 +68,8 @@ def test_words_of_one_trade_are_told_apart_by_service_lines_alone(rows):
     assert {found.word for found in by_row} == {f"trade{i}" for i in range(N_LINES)}
     assert {found.lines for found in by_row} == {None}
     # Blank lines are no line.
-    assert len(lopsided_words(texts, labels, [""] * len(texts))) == N_LINES
+    without = lopsided_words(texts, labels, [""] * len(texts))
+    assert [found.lines for found in without] == [0] * N_LINES
 
 
 def test_a_row_astray_in_a_line_leaves_words_of_trades_unlisted(rows):

@@ -49,8 +49,8 @@ def lopsided_words(
         DataError: there are fewer than two labels, or fewer than twenty lines but some.
     """
     names, codes = np.unique(labels, return_inverse=True)
-    # A row without a line is a group alone, by its number.
-    groups = np.unique([line or str(i) for i, line in enumerate(lines or [""] * len(texts))], return_inverse=True)[1]
+    # A row without a line is a group alone, by its number after a mark that no line has.
+    groups = np.unique([line or f"\n{i}" for i, line in enumerate(lines or [""] * len(texts))], return_inverse=True)[1]
     if len(names) < 2 or (lines and groups.max() + 1 < _MIN_LINES):
         raise DataError(f"needs at least two labels and, if there are service lines, {_MIN_LINES} of them")
     counter = CountVectorizer(analyzer=words, binary=True, min_df=max(_MIN_ROWS, int(_MIN_SHARE * len(texts))))
