@@ -22,6 +22,7 @@ from sklearn.pipeline import make_pipeline
 from threadpoolctl import threadpool_limits
 
 from outsort.improving.check import Limits, check, label_errors, style_test
+from outsort.improving.lopsided import lopsided_words
 from outsort.improving.near_duplicates import near_duplicates
 from outsort.labels import NEITHER
 
@@ -67,6 +68,7 @@ def main() -> None:
         "style test": lambda: style_test(texts, labels),
         "near duplicates": lambda: list(near_duplicates(texts, Limits.near_duplicate)),
         "label errors": lambda: label_errors(texts, labels, lines),
+        "lopsided words": lambda: lopsided_words(texts, labels, lines),
     }
     seconds = {}
     for name, run in steps.items():

@@ -188,7 +188,8 @@ def test_labels_of_ones_own_are_checked_like_any(own):
 def test_labels_of_too_few_rows_leave_the_others_to_be_judged(own):
     few = pd.DataFrame({"text": ["fold a crane", "fold a boat"], "label": "Origami"})
     result = check(pd.concat([own, few], ignore_index=True), limits=Limits(near_duplicate=1, style=1))
-    assert result.left_out == ["style and label errors: without the labels of fewer than 5 rows: Origami"]
+    (left_out,) = result.left_out
+    assert left_out == "style, label errors and lopsided words: without the labels of fewer than 5 rows: Origami"
     assert (result.style.n, result.label_errors.n) == (90, 0)
 
 
@@ -215,7 +216,8 @@ def test_without_labels_it_says_what_it_can_and_what_it_left_out(clean, tmp_path
 def test_too_few_rows_for_folds_are_said_not_stumbled_over(clean):
     result = check(clean.iloc[[0, 1, 2, 79]])
     needs = "needs at least 5 rows of each of two labels"
-    assert result.left_out == [f"style: {needs}", f"label errors: {needs}"]
+    assert result.left_out[:2] == [f"style: {needs}", f"label errors: {needs}"]
+    assert [what.split(":")[0] for what in result.left_out[2:]] == ["lopsided words"]
 
 
 def test_more_rows_than_the_limits_are_sampled_and_said(clean):
@@ -234,6 +236,31 @@ def test_a_missing_extra_is_named_with_the_way_to_get_it(clean, monkeypatch):
     with pytest.raises(DataError, match=r"pip install 'outsort\[check\]'"):
         label_errors(clean["text"].tolist(), clean["label"].tolist())
     assert any("label errors: needs cleanlab" in what for what in check(clean).left_out)
+
+
+@pytest.fixture
+def leaning(clean, tmp_path):
+    """The clean set, each row with "promptly" if it is BPO, and a guide that speaks of that word alone."""
+    clean["text"] += np.where(clean["label"] == "BPO", " promptly", " slowly")
+    (tmp_path / "guide.md").write_text("# Guide\n\n- Work done **promptly** may be either.\n")
+    return clean, tmp_path / "guide.md"
+
+
+def test_lopsided_words_are_for_a_person_to_judge_beside_the_guide(leaning):
+    data, guide = leaning
+    result = check(data, guide=guide, limits=Limits(near_duplicate=1, style=1))
+    by_word = {found.word: found for found in result.lopsided_words.worst}
+    assert by_word["promptly"].guide == "Work done **promptly** may be either."
+    assert by_word["slowly"].guide == ""
+    assert "lopsided_words" not in result.failed
+    assert {found.guide for found in check(data).lopsided_words.worst} == {None}
+
+
+def test_lopsided_words_that_need_more_lines_are_said_to_be_skipped(clean):
+    clean["service_line"] = clean["label"]
+    result = check(clean)
+    assert result.lopsided_words is None
+    assert any(what.startswith("lopsided words: needs at least") for what in result.left_out)
 
 
 @pytest.mark.parametrize(
@@ -279,6 +306,20 @@ class TestCommand:
 
     def test_json_is_what_python_returns(self, outsort, path):
         assert json.loads(outsort("check", path, "--json").out) == check(path).to_dict()
+
+    def test_lopsided_words_are_listed_with_what_the_guide_says(self, outsort, leaning, tmp_path):
+        data, guide = leaning
+        data.to_csv(tmp_path / "d.csv", index=False)
+        done = outsort("check", tmp_path / "d.csv", "--guide", guide, "--show", "50")
+        assert "word       rows   label   share   usual share   guide" in done.out
+        assert "promptly   40     BPO     1.0     0.5           Work done **promptly** may be either." in done.out
+        assert "slowly     40     KPO     1.0     0.5  " in done.out
+
+    def test_a_guide_that_cannot_be_read_is_said(self, outsort, path, tmp_path):
+        done = outsort("check", path, "--guide", tmp_path / "none.md")
+        assert done.code == 1
+        assert "none.md: " in done.err
+        assert "--guide" in done.err
 
     def test_what_was_left_out_is_said_on_stderr(self, outsort, tmp_path):
         (tmp_path / "d.csv").write_text("Beschreibung\nRechnungen tippen\n")

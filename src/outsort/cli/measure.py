@@ -98,13 +98,15 @@ def check(
         float, typer.Option(min=0.5, max=1, help="Maximum accuracy from style alone, of two labels.")
     ] = 0.58,
     similarity: Annotated[float, typer.Option(min=0.2, max=1, help="Jaccard similarity of near duplicates.")] = 0.6,
+    guide: Annotated[Path | None, typer.Option(help="Labelling guide to quote beside lopsided words.")] = None,
     show: Annotated[int, typer.Option(min=0, help="Examples of each problem to list.")] = 5,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if a check fails.")] = False,
     as_json: opt.Json = False,
 ) -> None:
     """Check labelled descriptions for problems that make them poor training data.
 
-    Duplicates, near duplicates, conflicting and probably wrong labels, style leakage, small service lines.
+    Duplicates, near duplicates, conflicting and probably wrong labels, style leakage, small service lines,
+    lopsided words: frequent ones that lean to one label in many service lines.
     """
     from outsort.improving.check import check as check_data
     from outsort.improving.findings import Limits
@@ -112,7 +114,7 @@ def check(
 
     limits = Limits(near_duplicate=similarity, style=max_style, min_rows=min_rows)
     result = check_data(
-        data, text_column=text_column, label_column=label_column, line_column=line_column, limits=limits
+        data, text_column=text_column, label_column=label_column, line_column=line_column, guide=guide, limits=limits
     )
     opt.write_result(result, check_tables(result, show), as_json=as_json)
     for what in result.left_out:

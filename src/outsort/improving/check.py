@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +24,9 @@ from threadpoolctl import threadpool_limits
 from outsort.data.identity import as_text, same_text
 from outsort.data.table import Table, read_table
 from outsort.errors import DataError
+from outsort.files import decode, read_bytes
 from outsort.improving.findings import Check, Example, Finding, Limits, Style
+from outsort.improving.lopsided import first_mentions, lopsided_words
 from outsort.improving.near_duplicates import COMPARED, near_duplicates
 from outsort.labels import UNCLEAR, find_out_of_scope, in_order, spellings
 from outsort.model import log_proba, uncalibrated
@@ -83,6 +85,7 @@ def check(
     text_column: str | None = None,
     label_column: str | None = None,
     line_column: str | None = None,
+    guide: Path | str | None = None,
     limits: Limits | None = None,
     seed: int = 0,
 ) -> Check:
@@ -93,13 +96,15 @@ def check(
         text_column: the column of texts; when None, found by its usual name, or the only column.
         label_column: the column of labels, found likewise; without one, checks of labels are skipped.
         line_column: the column of service lines, found likewise.
+        guide: the labelling guide, a file of text, to quote beside lopsided words.
         limits: the limits, `Limits()` when None.
         seed: random seed of the folds and samples.
 
     Raises:
-        DataError: the data cannot be read, or have no column of texts.
+        DataError: the data or the guide cannot be read, or there is no column of texts.
     """
     limits = limits or Limits()
+    mentions = None if guide is None else first_mentions(_read_guide(Path(guide)))
     table = read_table(data)
     sheet = _sheet(table, text_column, label_column, line_column)
     rng = np.random.default_rng(seed)
@@ -142,6 +147,7 @@ def check(
         lines_of_two_labels=(_found(_under_two_labels(sheet.rows, sheet.lines, sheet.labels)) if sheet.lines else None),
         style=_check_style(sheet, sheet.labels, places, limits, left_out),
         label_errors=_check_label_errors(sheet, sheet.labels, places, left_out),
+        lopsided_words=_check_lopsided_words(sheet, sheet.labels, places, mentions, left_out),
     )
 
 
@@ -314,10 +320,12 @@ def _usable(
     # Where nothing is left, the checks say what they need.
     if rare and len(usable):
         names = ", ".join(rare[:_MAX_NAMED]) + (", …" if len(rare) > _MAX_NAMED else "")
-        left_out.append(f"style and label errors: without the labels of fewer than {_N_FOLDS} rows: {names}")
+        left_out.append(
+            f"style, label errors and lopsided words: without the labels of fewer than {_N_FOLDS} rows: {names}"
+        )
     places = _sampled(usable, limits.max_modelled, rng)
     if len(places) < len(usable):
-        left_out.append(f"style and label errors: judged on a random sample of {len(places):,} rows")
+        left_out.append(f"style, label errors and lopsided words: judged on a random sample of {len(places):,} rows")
     return places
 
 
@@ -353,6 +361,28 @@ def _check_label_errors(
         )
         for i, probably, probability in errors
     )
+
+
+def _check_lopsided_words(
+    sheet: _Sheet,
+    labels: Sequence[str],
+    places: NDArray[np.intp],
+    mentions: Mapping[str, str] | None,
+    left_out: list[str],
+) -> Finding | None:
+    lines = [sheet.lines[i] for i in places] if sheet.lines else None
+    try:
+        found = lopsided_words([sheet.texts[i] for i in places], [labels[i] for i in places], lines)
+    except DataError as error:
+        left_out.append(f"lopsided words: {error}")
+        return None
+    if mentions is not None:
+        found = [replace(example, guide=mentions.get(str(example.word), "")) for example in found]
+    return _found(found)
+
+
+def _read_guide(path: Path) -> str:
+    return decode(read_bytes(path, hint="Name a file of text with --guide."), str(path))[0]
 
 
 def _under_two_labels(rows: Iterable[object], keys: Iterable[str], labels: Iterable[str]) -> Iterator[Example]:

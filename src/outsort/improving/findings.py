@@ -4,6 +4,9 @@ from dataclasses import dataclass, field
 
 from outsort.results import Result
 
+#: Findings that may well be right.
+_TO_JUDGE = ("label_errors", "lopsided_words")
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -15,7 +18,7 @@ class Limits:
             far from chance to 1.
         min_rows: rows that each service line (or label) should have.
         max_compared: maximum rows compared for near duplicates; of more, a random sample.
-        max_modelled: maximum rows for the style test and label errors; of more, a random sample.
+        max_modelled: maximum rows for the style test, label errors and lopsided words; of more, a random sample.
     """
 
     near_duplicate: float = 0.6
@@ -38,7 +41,9 @@ class Example(_Sparse):
 
     Attributes:
         line: a service line.
-        rows: its rows.
+        word: a word.
+        rows: rows of the line or with the word.
+        lines: service lines with the word.
         row: a row number.
         other_row: the row that it repeats or contradicts.
         why: why the text is not a description.
@@ -49,10 +54,15 @@ class Example(_Sparse):
         other_label: the label of the other row.
         probably: the likelier label.
         probability_of_label: the probability of the label.
+        share: the label's share of the rows with the word.
+        usual_share: the label's share of all rows.
+        guide: the first line of the guide with the word; "" if it has none.
     """
 
     line: str | None = None
+    word: str | None = None
     rows: int | None = None
+    lines: int | None = None
     row: object = None
     other_row: object = None
     why: str | None = None
@@ -63,6 +73,9 @@ class Example(_Sparse):
     other_label: str | None = None
     probably: str | None = None
     probability_of_label: float | None = None
+    share: float | None = None
+    usual_share: float | None = None
+    guide: str | None = None
 
 
 @dataclass(frozen=True)
@@ -124,6 +137,7 @@ class Check(_Sparse):
         lines_of_two_labels: rows whose label contradicts an earlier row of their service line.
         style: whether style alone predicts the label.
         label_errors: labels that are probably wrong, for a person to judge.
+        lopsided_words: words that lean to one label, for a person to judge.
         left_out: what was skipped, and why.
     """
 
@@ -143,13 +157,14 @@ class Check(_Sparse):
     lines_of_two_labels: Finding | None = None
     style: Style | None = None
     label_errors: Finding | None = None
+    lopsided_words: Finding | None = None
     left_out: list[str] = field(default_factory=list)
 
     @property
     def failed(self) -> list[str]:
-        """The checks over a limit."""
+        """The checks over a limit; what a person has to judge is not among them."""
         found = ((name, value) for name, value in vars(self).items() if isinstance(value, Finding | Style))
-        return [name for name, value in found if value.n_failing and name != "label_errors"]
+        return [name for name, value in found if value.n_failing and name not in _TO_JUDGE]
 
     def to_dict(self) -> dict[str, object]:
         """Return the fields and `failed`."""

@@ -41,6 +41,7 @@ CHECKS = {
     "thin_lines": "service lines (or labels)",
     "style": "style leakage: accuracy from style alone",
     "label_errors": "probable label errors",
+    "lopsided_words": "lopsided words: frequent, with an extreme share of one label",
 }
 
 
@@ -208,7 +209,7 @@ def check_tables(result: Check, n_shown: int) -> Iterator[RenderableType]:
             yield table(
                 [column.replace("_", " ") for column in columns],
                 ([visible(str(example[column])) for column in columns] for example in examples),
-                wrap=[i for i, column in enumerate(columns) if column.endswith("text")],
+                wrap=[i for i, column in enumerate(columns) if column.endswith("text") or column == "guide"],
             )
 
 
