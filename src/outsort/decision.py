@@ -1,5 +1,7 @@
 """Which answers to accept and which to send to review, with the reason."""
 
+import sys
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,16 +11,29 @@ from outsort.numeric import Floats
 ACCEPT, REVIEW = "accept", "review"
 LOW_CONFIDENCE = "low confidence"
 #: Reasons for review, in order of precedence; accepted answers have none.
-REASONS = ("", "empty", "no words", "no known term", "too little known text", LOW_CONFIDENCE)
+REASONS = (
+    "", "empty", "no words", "another language", "no known term", "too few words", "too little known text", "too long",
+    LOW_CONFIDENCE,
+)  # fmt: skip
 #: The threshold of a model whose data certified none.
 DEFAULT_THRESHOLD = 0.7
 #: Answers go to review if the model knows fewer than this fraction of the text's words as whole words.
 MIN_KNOWN = 0.25
+#: One word alone says too little: of the few real ones half were answered wrong.
+MIN_WORDS = 2
+#: A text with more than this many times the words of the longest row is too long.
+MAX_TIMES_LONGER = 2
 
 
 def threshold_of(model: Model) -> float:
     """Return the least probability of an accepted answer of `model`."""
     return DEFAULT_THRESHOLD if np.isnan(model.threshold) else model.threshold
+
+
+def longest_of(model: Model) -> int:
+    """Return how many words a text may have; practically no limit if the model does not know the length of its rows."""
+    longest = model.about.get("data", {}).get("longest")
+    return MAX_TIMES_LONGER * longest if isinstance(longest, int) else sys.maxsize
 
 
 def reasons(
@@ -27,7 +42,9 @@ def reasons(
     n_words: NDArray[np.int32],
     n_known: NDArray[np.int32],
     n_terms: NDArray[np.int32],
+    foreign: NDArray[np.bool_],
     threshold: float,
+    longest: int,
 ) -> NDArray[np.intp]:
     """Return the index in `REASONS` of the reason for review of each of n answers; 0 for none.
 
@@ -37,7 +54,12 @@ def reasons(
         n_words: (n,), words of the text that contain a letter.
         n_known: (n,), how many of these the model knows as whole words.
         n_terms: (n,), distinct known terms of the text.
+        foreign: (n,), whether it is in another language, see `language.is_foreign`.
         threshold: less probable answers go to review.
+        longest: the words that a text may have.
     """
-    conditions = [blank, n_words == 0, n_terms == 0, n_known < MIN_KNOWN * n_words, probability < threshold]
+    conditions = [
+        blank, n_words == 0, foreign, n_terms == 0, n_words < MIN_WORDS, n_known < MIN_KNOWN * n_words,
+        n_words > longest, probability < threshold,
+    ]  # fmt: skip
     return np.select(conditions, list(range(1, len(conditions) + 1)), 0).astype(np.intp)

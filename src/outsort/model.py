@@ -14,12 +14,15 @@ from outsort import text as text_module
 from outsort.buffers import checked
 from outsort.errors import ModelError
 from outsort.labels import in_order
+from outsort.language import FUNCTION_WORDS
 from outsort.numeric import Floats, log_logistic, logsumexp
 
 #: The bias and decay of clause weights of a model that learnt none: about 1 / rank.
 POSITION = np.array([-4.0, 1.0])
 #: A clause counts no less than the logistic function of minus this.
 MAX_LOGIT = 500.0
+#: A word is common in the rows with less than this share of the idf of the rarest.
+_COMMON_IDF = 0.6
 
 
 class Vector(NamedTuple):
@@ -190,6 +193,13 @@ class Model:
     def vocabulary(self) -> dict[str, int]:
         """The index of each term in `terms`."""
         return dict(zip(self.terms, range(len(self.terms)), strict=True))
+
+    @cached_property
+    def own_function_words(self) -> frozenset[str]:
+        """Those of `language.FUNCTION_WORDS` that are common in the rows: by their idf, beside that of a rare word."""
+        limit = _COMMON_IDF * self.idf.max()
+        found = {word: self.vocabulary.get(word) for word in FUNCTION_WORDS}
+        return frozenset(word for word, place in found.items() if place is not None and self.idf[place] < limit)
 
     @cached_property
     def label_columns(self) -> NDArray[np.intp]:

@@ -12,8 +12,9 @@ import numpy as np
 from outsort import model_file
 from outsort import text as text_module
 from outsort.buffers import checked
-from outsort.decision import ACCEPT, REASONS, REVIEW, reasons, threshold_of
+from outsort.decision import ACCEPT, REASONS, REVIEW, longest_of, reasons, threshold_of
 from outsort.explanation import explain_read
+from outsort.language import LOOKED_AT_BELOW, is_foreign
 from outsort.model import Model
 
 if TYPE_CHECKING:
@@ -124,13 +125,18 @@ def predict_explained(model: Model, text: str, n_terms: int = 3) -> tuple[Predic
     answer = int(proba.argmax())
     words = [word for span in reading.spans for word in text_module.worded(text[slice(*span)])]
     n_terms_known = sum(len(vector.ids) for vector in reading.vectors)
+    n_known = sum(word in model.vocabulary for word in words)
     reason = reasons(
         np.array([not text.strip()]),
         proba[[answer]],
         np.array([len(words)]),
-        np.array([sum(word in model.vocabulary for word in words)]),
+        np.array([n_known]),
         np.array([n_terms_known]),
+        np.array(
+            [n_known < LOOKED_AT_BELOW * len(words) and is_foreign(words, model.vocabulary, model.own_function_words)]
+        ),
         threshold_of(model),
+        longest_of(model),
     )[0]
     terms_for, terms_against = strongest_terms(explanation, n_terms)
     prediction = Prediction(

@@ -7,16 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from outsort.buffers import Utf8Column
-from outsort.decision import ACCEPT, REASONS, REVIEW, reasons, threshold_of
+from outsort.buffers import Utf8Column, utf8_column
+from outsort.decision import ACCEPT, REASONS, REVIEW, longest_of, reasons, threshold_of
 from outsort.errors import DataError
+from outsort.language import LOOKED_AT_BELOW, is_foreign
 from outsort.likeness import Tally
 from outsort.model import Model
 from outsort.model_file import load
 from outsort.prediction import predictions
-from outsort.scoring.kernel import Kernel
+from outsort.scoring.kernel import BatchAnswers, Kernel
 from outsort.tables.base import Categorical
+from outsort.text import worded
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -65,12 +68,20 @@ class Scorer:
             faults: why a row could not be read properly, by its index; such rows go to review.
             tally: what the texts are like is added to it.
         """
-        answers = self._kernel.answer(texts)
+        given = utf8_column(texts)
+        answers = self._kernel.answer(given)
         n, n_labels = answers.proba.shape
         label = answers.proba.argmax(axis=1)
         probability = answers.proba.max(axis=1)
         why = reasons(
-            answers.blank, probability, answers.n_words, answers.n_known, answers.n_terms, threshold_of(self.model)
+            answers.blank,
+            probability,
+            answers.n_words,
+            answers.n_known,
+            answers.n_terms,
+            self._foreign(given, answers),
+            threshold_of(self.model),
+            longest_of(self.model),
         )
         causes = list(REASONS)
         for place, fault in (faults or {}).items():
@@ -91,6 +102,14 @@ class Scorer:
             "model": Categorical(nothing, [self.model.fingerprint]),
         }
         return result | self._explanations(texts) if self._explain else result
+
+    def _foreign(self, texts: Utf8Column, answers: BatchAnswers) -> NDArray[np.bool_]:
+        """Return which texts are in another language: bool (n,)."""
+        foreign = np.zeros(texts.n_texts, np.bool_)
+        for i in np.flatnonzero(answers.n_known < LOOKED_AT_BELOW * answers.n_words).tolist():
+            words = worded(texts.text(i))
+            foreign[i] = is_foreign(words, self.model.vocabulary, self.model.own_function_words)
+        return foreign
 
     def _explanations(self, texts: Utf8Column | Sequence[str] | pa.Array) -> Added:
         plain: Iterable[Any] = texts.to_pylist() if hasattr(texts, "to_pylist") else texts

@@ -9,6 +9,7 @@ from outsort.data.dataset import Dataset
 from outsort.metrics import Figures, LabelScores
 from outsort.model import Model
 from outsort.results import Result
+from outsort.text import worded
 from outsort.training.threshold import Certificate
 from outsort.training.validation import HeldOutScores, Uncalibrated
 
@@ -22,12 +23,14 @@ class DataIdentity(Result):
         sha256: of texts, labels and service lines.
         rows: number of rows.
         rows_by_label: rows of each label.
+        longest: words of the longest text.
     """
 
     source: str
     sha256: str
     rows: int
     rows_by_label: dict[str, int]
+    longest: int
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ def identify(dataset: Dataset) -> DataIdentity:
         sha256=dataset.fingerprint,
         rows=len(dataset.texts),
         rows_by_label={label: dataset.labels.count(label) for label in sorted(set(dataset.labels))},
+        longest=max(len(worded(text)) for text in dataset.texts),
     )
 
 
