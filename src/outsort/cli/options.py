@@ -39,6 +39,13 @@ Later = Annotated[
         metavar="LABEL=LOG-ODDS", help="How far clauses after the first are known to lean to a label; repeatable."
     ),
 ]
+Share = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="LABEL=SHARE",
+        help="How often a label comes in the texts to be answered, 0 to 1, if not as in the rows; repeatable.",
+    ),
+]
 LineColumn = Annotated[str | None, typer.Option(help="Service-line column, if there is one.")]
 WeightColumn = Annotated[str | None, typer.Option(help="Column to weight rows by, such as spend or headcount.")]
 GroupColumn = Annotated[str | None, typer.Option(help="Also score on unseen groups, such as suppliers.")]
@@ -190,18 +197,27 @@ def check_report(path: Path, *, force: bool) -> None:
     check(path, force=force)
 
 
-def later_of(given: list[str] | None, dataset: Dataset) -> dict[str, float]:
-    """Return the values of --later by label."""
+def by_label(given: list[str] | None, dataset: Dataset, option: str) -> dict[str, float]:
+    """Return the values of a repeatable option LABEL=NUMBER by label."""
     result = {}
     for item in given or ():
         label, _, figure = item.rpartition("=")
         if label not in dataset.labels:
-            raise typer.BadParameter(f"no row is labelled {label!r}.", param_hint="--later")
+            raise typer.BadParameter(f"no row is labelled {label!r}.", param_hint=option)
         try:
             result[label] = float(figure)
         except ValueError:
-            raise typer.BadParameter(f"{figure!r} is not a number.", param_hint="--later") from None
+            raise typer.BadParameter(f"{figure!r} is not a number.", param_hint=option) from None
     return result
+
+
+def shares_of(given: list[str] | None, dataset: Dataset) -> dict[str, float]:
+    """Return the values of --share by label."""
+    shares = by_label(given, dataset, "--share")
+    if sum(shares.values()) >= 1 or min(shares.values(), default=1) <= 0 or shares.keys() >= set(dataset.labels):
+        problem = "shares are above 0 and together under 1, and one label has none."
+        raise typer.BadParameter(problem, param_hint="--share")
+    return shares
 
 
 def tell_reading(dataset: Dataset) -> None:

@@ -27,6 +27,7 @@ def train(
     out_of_scope: opt.OutOfScope = None,
     clauses: opt.Clauses = None,
     later: opt.Later = None,
+    share: opt.Share = None,
     folds: Annotated[int, typer.Option(min=0, help="Folds of cross-validation; 0 for none.")] = 5,
     target_precision: opt.TargetPrecision = None,
     level: opt.Level = 0.9,
@@ -49,6 +50,7 @@ def train(
         "--target-precision": target_precision,
         "--group-column": group_column,
         "--time-column": time_column,
+        "--share": share,
     }
     if not folds:
         opt.refuse_any(needing, "needs cross-validation: choose 2 folds or more")
@@ -83,9 +85,11 @@ def train(
         group_column=group_column,
         time_column=time_column,
         weight_column=weight_column,
+        shares=opt.shares_of(share, dataset),
     )
+    settings = Settings(seed=seed, later=opt.by_label(later, dataset, "--later"))
     with opt.work_on(cluster):
-        model, validation = train_validated(dataset, Settings(seed=seed, later=opt.later_of(later, dataset)), checks)
+        model, validation = train_validated(dataset, settings, checks)
     seconds = time.perf_counter() - start
     size = save(model, output, force=force)
     summary = summarize(model)
@@ -197,6 +201,7 @@ def retrain(
     out_of_scope: opt.OutOfScope = None,
     clauses: opt.Clauses = None,
     later: opt.Later = None,
+    share: opt.Share = None,
     folds: Annotated[int, typer.Option(min=2, help="Folds of cross-validation.")] = 5,
     group_column: opt.GroupColumn = None,
     weight_column: opt.WeightColumn = None,
@@ -236,8 +241,10 @@ def retrain(
     model, result = train_again(
         dataset,
         old,
-        settings=Settings(seed=seed, later=opt.later_of(later, dataset)),
-        checks=Checks(folds=folds, group_column=group_column, weight_column=weight_column),
+        settings=Settings(seed=seed, later=opt.by_label(later, dataset, "--later")),
+        checks=Checks(
+            folds=folds, group_column=group_column, weight_column=weight_column, shares=opt.shares_of(share, dataset)
+        ),
         test=measure,
     )
     if result.on_test and measure:

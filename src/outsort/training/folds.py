@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import joblib
 import numpy as np
@@ -42,6 +42,8 @@ class Checks:
             lines a third one rows whose line and value are both unseen.
         time_column: a column of dates; one more scheme scores rows later than the training rows.
         weight_column: a column of weights for scores, calibration and threshold, such as spend.
+        shares: how often some labels come in the texts to be answered, 0 to 1 each, where that is known: rows are
+            weighted accordingly, in scores, calibration and threshold. The others keep the proportions of the rows.
     """
 
     folds: int = 5
@@ -50,6 +52,7 @@ class Checks:
     group_column: str | None = None
     time_column: str | None = None
     weight_column: str | None = None
+    shares: Mapping[str, float] = field(default_factory=dict)
 
 
 def folds(dataset: Dataset, checks: Checks, seed: int) -> dict[str, Splits]:
@@ -88,8 +91,8 @@ def folds(dataset: Dataset, checks: Checks, seed: int) -> dict[str, Splits]:
     if checks.group_column:
         schemes[UNSEEN.format(checks.group_column)] = of_groups = _unseen(dataset, checks, labels, seed)
         if LINES_OUT in schemes:
-            both = _both(schemes[LINES_OUT], of_groups, len(labels))
-            if is_teachable(labels, both):
+            both = _both(schemes[LINES_OUT], of_groups)
+            if is_teachable(labels, both) and set(labels) == set(labels[np.concatenate([out for _, out in both])]):
                 schemes[BOTH_OUT.format(checks.group_column)] = both
     if checks.time_column:
         schemes[LATER.format(checks.time_column)] = _later(dataset, checks, labels)
@@ -101,20 +104,14 @@ def _grouped(strata: NDArray[np.str_] | NDArray[np.bool_], groups: NDArray[np.st
     return list(splitter.split(strata, strata, groups))
 
 
-def _both(of_lines: Splits, of_groups: Splits, n_rows: int) -> Splits:
-    """Hold out each row together with all rows of its fold of lines, and all of its fold of groups.
+def _both(of_lines: Splits, of_groups: Splits) -> Splits:
+    """Hold out rows together with all rows of their fold of lines, and all of their fold of groups.
 
-    Folds of lines are taken by two, and of groups in three parts: a fold for each pair of the others would take
-    several times as long.
+    Each fold of lines meets one of groups, in turn: all pairs would take several times as long.
     """
-    lines, groups = np.empty(n_rows, np.intp), np.empty(n_rows, np.intp)
-    for parts, splits, n in ((lines, of_lines, -(-len(of_lines) // 2)), (groups, of_groups, min(3, len(of_groups)))):
-        for i, (_, out) in enumerate(splits):
-            parts[out] = i % n
     splits = [
-        (np.flatnonzero((lines != line) & (groups != group)), np.flatnonzero((lines == line) & (groups == group)))
-        for line in range(lines.max() + 1)
-        for group in range(groups.max() + 1)
+        (np.intersect1d(rows, others), np.intersect1d(out, others_out))
+        for (rows, out), (others, others_out) in zip(of_lines, itertools.cycle(of_groups), strict=False)
     ]
     return [split for split in splits if len(split[1])]
 

@@ -103,11 +103,26 @@ def prepare(dataset: Dataset, settings: Settings, checks: Checks) -> Prepared:
     if checks.folds < 0 or checks.folds == 1:
         raise ValueError(f"folds is {checks.folds}: choose 2 or more, or 0 for no cross-validation")
     schemes = folds(dataset, checks, settings.seed) if checks.folds else {}
-    weights = values.weights_of(dataset, checks.weight_column)
+    weights = values.weights_of(dataset, checks.weight_column) * _to_shares(dataset, checks)
     counted = count(
         dataset.texts, dataset.labels, dataset.lines, out_of_scope=dataset.out_of_scope, marks=dataset.marks
     )
     return Prepared(dataset, settings, checks, schemes, weights, counted)
+
+
+def _to_shares(dataset: Dataset, checks: Checks) -> Floats:
+    """Return the weights that give each label of `checks.shares` its share of the rows: float64 (n_texts,)."""
+    total = sum(checks.shares.values())
+    if total >= 1 or min(checks.shares.values(), default=1) <= 0:
+        raise ValueError(f"shares are {dict(checks.shares)}: choose shares above 0, together under 1")
+    labels = np.array(dataset.labels)
+    weights = values.weights_of(dataset, checks.weight_column)
+    others = ~np.isin(labels, list(checks.shares))
+    factors = np.ones(len(labels))
+    for label, share in checks.shares.items():
+        of_label = labels == label
+        factors[of_label] = share / (1 - total) * weights[others].sum() / weights[of_label].sum()
+    return factors
 
 
 def train_prepared(prepared: Prepared) -> tuple[Model, Validation | None]:

@@ -80,8 +80,8 @@ def validate(
     A scheme's scores cover its held-out rows together. Random folds are stratified; the other schemes
     measure the model on work unlike its rows: unseen service lines, unseen groups, later rows.
 
-    Calibration and threshold come from the hardest scheme that holds out every row: service lines together with
-    groups, else service lines, else groups, else random rows. In that scheme each fold is calibrated on the
+    Calibration and threshold come from the hardest scheme: service lines together with groups, else service lines,
+    else groups, else random rows. In that scheme each fold is calibrated on the
     others, so no row is judged by a curve that it helped to fit.
 
     Args:
@@ -106,14 +106,15 @@ def validate(
             later = np.array([settings.later.get(label, 0.0) for label in of_model]) / found[:, 1]
         return found, later
 
-    calibration, later = fitted_to(np.arange(len(labels)))
+    held_out_rows = {name: np.sort(np.concatenate([out for _, out in splits])) for name, splits in schemes.items()}
+    calibration, later = fitted_to(held_out_rows[scheme])
     held_out, scores = {}, {}
     for name, splits in schemes.items():
         proba = np.empty((len(labels), len(of_model)))
         for _, out in splits:
-            of_fold = fitted_to(np.setdiff1d(np.arange(len(labels)), out)) if name == scheme else (calibration, later)
+            of_fold = fitted_to(np.setdiff1d(held_out_rows[name], out)) if name == scheme else (calibration, later)
             proba[out] = calibrated_proba(raw[name][out], *of_fold, n_in_scope)
-        rows = np.sort(np.concatenate([out for _, out in splits]))
+        rows = held_out_rows[name]
         held_out[name] = HeldOut(rows, proba[rows])
         before = calibrated_proba(raw[name][rows], uncalibrated(len(of_model)), np.zeros(len(of_model)), n_in_scope)
         of_before, of_after = (
