@@ -227,7 +227,7 @@ class _Layout(NamedTuple):
     dense: NDArray[np.float32]  #: (n_dense, width), rows of the first terms
     indptr: NDArray[np.uint64]  #: (n_terms + 1,), start of the weights of each term
     weights: NDArray[np.void]  #: `_WEIGHT`, idf * weight
-    bias: Floats  #: (n_lines,)
+    bias: NDArray[np.float32]  #: (n_lines,)
     lines: NDArray[np.int16]  #: (n_lines,), indices in `Model.lines`
     starts: NDArray[np.int64]  #: (n_labels + 1,), start of the lines of each label
     n_in_scope: int
@@ -249,14 +249,15 @@ class _Memory(NamedTuple):
     words: NDArray[np.void]  #: (_N_BLOCK + 1,) `_BLOCK_WORD`, the current block of words, in order
     pairs: NDArray[np.uint64]  #: (_N_BLOCK,), hashes, then slots, of the pairs of the block
     repeats: NDArray[np.uint32]  #: terms of the block that occurred in the text before
+    marked: NDArray[np.uint8]  #: (260,), a new word, marked
+    begins: NDArray[np.int64]  #: (68,), where each of its characters begins
+    hashes: NDArray[np.uint64]  #: (_N_TERMS,), of its terms
     seen: NDArray[np.uint8]  #: (n_terms,), 1 for terms that occurred in the clause
     touched: NDArray[np.uint32]  #: (n_terms + 1,), the terms that occurred
     part: NDArray[np.float32]  #: (width,), sum over the words of the block
     sums: Floats  #: (width,), sum over the clause
-    scores: Floats  #: (n_lines,), line scores of the clause
-    exponentials: Floats  #: (n_lines,), of these
-    of_label: Floats  #: (n_labels,), label scores of the clause
-    line_totals: Floats  #: (n_lines,), weighted line scores of the text
+    scores: NDArray[np.float32]  #: (n_lines,), line scores of the clause
+    line_totals: NDArray[np.float32]  #: (n_lines,), weighted line scores of the text
     label_totals: Floats  #: (n_labels,), weighted label scores of the text
 
 
@@ -302,7 +303,7 @@ def _lay_out(model: Model) -> _Layout:
         dense,
         indptr.astype(np.uint64),
         weights,
-        model.bias[lines].astype(np.float64),
+        model.bias[lines],
         lines,
         np.cumsum([0, *np.bincount(labels)]),
         model.n_in_scope,
@@ -324,16 +325,22 @@ def _memory(model: Model) -> _Memory:
         np.zeros(_N_BLOCK + 1, _BLOCK_WORD),
         np.zeros(_N_BLOCK, np.uint64),
         np.zeros(_N_TERMS * _N_BLOCK, np.uint32),
+        np.zeros(260, np.uint8),
+        np.zeros(68, np.int64),
+        np.zeros(_N_TERMS, np.uint64),
         np.zeros(n_terms, np.uint8),
         np.zeros(n_terms + 1, np.uint32),
         np.zeros(width, np.float32),
         np.zeros(width),
-        np.zeros(n_lines),
-        np.zeros(n_lines),
-        np.zeros(n_labels),
-        np.zeros(n_lines),
+        np.zeros(n_lines, np.float32),
+        np.zeros(n_lines, np.float32),
         np.zeros(n_labels),
     )
+
+
+#: Compiled functions here allocate nothing, so Numba need not count references to arrays, and are inlined, so
+#: that no arrays are passed: that took a third of the time.
+_compiled = functools.partial(njit, nogil=True, _nrt=False, forceinline=True)
 
 
 @nb.extending.intrinsic
@@ -353,31 +360,12 @@ def _prefetch(_context, array, place):  # type: ignore[no-untyped-def]
     return nb.void(array, place), generate
 
 
-@nb.extending.intrinsic
-def _uncounted(_context, arrays):  # type: ignore[no-untyped-def]
-    """Return a named tuple of arrays without their reference counts, which took a sixth of the time.
-
-    The caller of the compiled function keeps the arrays alive.
-    """
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        (result,) = arguments
-        for i, kind in enumerate(signature.args[0]):
-            if isinstance(kind, nb.types.Array):
-                array = context.make_array(kind)(context, builder, builder.extract_value(result, i))
-                array.meminfo = array.meminfo.type(None)
-                result = builder.insert_value(result, array._getvalue(), i)
-        return result
-
-    return arrays(arrays), generate
-
-
-@njit(inline="always")
+@_compiled()
 def _mix(value, byte):  # type: ignore[no-untyped-def]
     return (value ^ nb.uint64(byte)) * nb.uint64(0x100000001B3)
 
 
-@njit(inline="always")
+@_compiled()
 def _finish(value):  # type: ignore[no-untyped-def]
     # The finalizer of MurmurHash3: without it the low bits, which select the slot, are weak.
     value ^= value >> nb.uint64(33)
@@ -389,12 +377,12 @@ def _finish(value):  # type: ignore[no-untyped-def]
     return value | nb.uint64(value == 0)
 
 
-@njit(inline="always")
+@_compiled()
 def _pair_hash(first, second):  # type: ignore[no-untyped-def]
     return _finish(first * nb.uint64(0x9DDFEA08EB382D69) + (second ^ _PAIR))
 
 
-@njit(nogil=True)
+@_compiled()
 def _hash_terms(data, offsets, kinds, hashes):  # type: ignore[no-untyped-def]
     for i in range(len(hashes)):
         start, stop = offsets[i], offsets[i + 1]
@@ -409,14 +397,14 @@ def _hash_terms(data, offsets, kinds, hashes):  # type: ignore[no-untyped-def]
         hashes[i] = _pair_hash(first, _finish(value)) if kind == _PAIR_KIND else _finish(value)
 
 
-@njit(nogil=True)
+@_compiled()
 def _fill(hashes, indptr, slots):  # type: ignore[no-untyped-def]
     for i in range(len(hashes)):
         slot = slots[_slot_of(hashes[i], slots, len(slots))]
         slot.hash, slot.term, slot.start, slot.stop = hashes[i], i, indptr[i], indptr[i + 1]
 
 
-@njit(nogil=True)
+@_compiled()
 def _slot_of(value, slots, size):  # type: ignore[no-untyped-def]
     """Return the slot of a hash among the first `size`, or the empty slot where it belongs."""
     mask = nb.uint64(size - 1)
@@ -426,20 +414,20 @@ def _slot_of(value, slots, size):  # type: ignore[no-untyped-def]
     return slot
 
 
-@njit(nogil=True)
+@_compiled()
 def _set_bits(hashes, bits):  # type: ignore[no-untyped-def]
     for value in hashes:
         bit = value & nb.uint64(_N_PAIR_BITS - 1)
         bits[bit >> nb.uint64(3)] |= nb.uint8(1) << nb.uint8(bit & nb.uint64(7))
 
 
-@njit(inline="always")
+@_compiled()
 def _may_be_in(value, bits):  # type: ignore[no-untyped-def]
     bit = value & nb.uint64(_N_PAIR_BITS - 1)
     return bits[bit >> nb.uint64(3)] >> nb.uint8(bit & nb.uint64(7)) & nb.uint8(1)
 
 
-@njit(nogil=True)
+@_compiled()
 def _find_others(data, offsets, others):  # type: ignore[no-untyped-def]
     for i in range(len(others)):
         seen = nb.uint8(0)
@@ -448,7 +436,7 @@ def _find_others(data, offsets, others):  # type: ignore[no-untyped-def]
         others[i] = seen >= 128
 
 
-@njit(nogil=True)
+@_compiled()
 def _add_term(sums, t, sign, dense, indptr, weights):  # type: ignore[no-untyped-def]
     # Only one of the loops runs; with branches around them Numba would count references to the arrays.
     is_dense = t < nb.uint64(len(dense))
@@ -467,7 +455,7 @@ _FOLDED = np.array(
 )
 
 
-@njit(nogil=True)
+@_compiled()
 def _find_words(data, k, end, words):  # type: ignore[no-untyped-def]
     """Find the next block of words; return its end, its size, and whether it is only white space."""
     n = nb.uint64(0)
@@ -501,7 +489,7 @@ def _find_words(data, k, end, words):  # type: ignore[no-untyped-def]
     return k, n, is_blank
 
 
-@njit(nogil=True)
+@_compiled()
 def _add_word(data, i_word, layout, memory):  # type: ignore[no-untyped-def]
     """Compute what a word's terms add, and cache it if there is room; return its entry."""
     slots, entries, rows, ids, sizes = layout.slots, memory.entries, memory.rows, memory.ids, memory.sizes
@@ -514,9 +502,7 @@ def _add_word(data, i_word, layout, memory):  # type: ignore[no-untyped-def]
         place = nb.uint64(len(rows) - _N_BLOCK + i_word)
         first = nb.uint64(len(ids) - _N_TERMS * (_N_BLOCK - i_word))
     # The marked word, and the start of each of its characters.
-    marked = np.empty(260, np.uint8)
-    begins = np.empty(68, np.int64)
-    hashes = np.empty(_N_TERMS, np.uint64)
+    marked, begins, hashes = memory.marked, memory.begins, memory.hashes
     marked[0] = 60
     begins[0] = 0
     n_chars, n_bytes = 1, 1
@@ -562,7 +548,7 @@ def _add_word(data, i_word, layout, memory):  # type: ignore[no-untyped-def]
     return entry
 
 
-@njit(nogil=True)
+@_compiled()
 def _look_up(data, n, layout, memory):  # type: ignore[no-untyped-def]
     """Find the entries of the n words of a block, and add new words."""
     entries, words = memory.entries, memory.words
@@ -576,7 +562,7 @@ def _look_up(data, n, layout, memory):  # type: ignore[no-untyped-def]
         words[i].entry = entry
 
 
-@njit(nogil=True)
+@_compiled()
 def _find_pairs(n, before, layout, memory):  # type: ignore[no-untyped-def]
     """Collect the hashes of possibly known pairs in a block and with the word before it; return how many."""
     words, pairs, slots = memory.words, memory.pairs, layout.slots
@@ -591,7 +577,7 @@ def _find_pairs(n, before, layout, memory):  # type: ignore[no-untyped-def]
     return n_likely
 
 
-@njit(nogil=True)
+@_compiled()
 def _keep_pairs(n_likely, pairs, slots, weights):  # type: ignore[no-untyped-def]
     n_found = nb.uint64(0)
     for i in range(n_likely):
@@ -603,7 +589,7 @@ def _keep_pairs(n_likely, pairs, slots, weights):  # type: ignore[no-untyped-def
     return n_found
 
 
-@njit(nogil=True)
+@_compiled()
 def _distinct(n, stamp, memory):  # type: ignore[no-untyped-def]
     """Keep the words of a block that are new in the text; return counts of words, known and kept words."""
     entries, words, rows, ids = memory.entries, memory.words, memory.rows, memory.ids
@@ -625,7 +611,7 @@ def _distinct(n, stamp, memory):  # type: ignore[no-untyped-def]
     return n_words, n_known, n_distinct
 
 
-@njit(nogil=True)
+@_compiled()
 def _add_words(n_distinct, words, entries, rows, part, sums):  # type: ignore[no-untyped-def]
     part[:] = 0
     for i in range(n_distinct):
@@ -637,7 +623,7 @@ def _add_words(n_distinct, words, entries, rows, part, sums):  # type: ignore[no
         sums[j] += part[j]
 
 
-@njit(nogil=True)
+@_compiled()
 def _touch(n_distinct, n_touched, words, entries, ids, seen, touched, repeats):  # type: ignore[no-untyped-def]
     """Mark the terms of a block; return the numbers of distinct terms in the text and of repeats."""
     n_repeats = nb.uint64(0)
@@ -656,16 +642,14 @@ def _touch(n_distinct, n_touched, words, entries, ids, seen, touched, repeats): 
     return n_touched, n_repeats
 
 
-@njit(nogil=True)
+@_compiled()
 def _correct(n_repeats, layout, repeats, sums):  # type: ignore[no-untyped-def]
-    # Terms shared by several words were added for each of them, but count once. Within the loop, Numba would count
-    # references to all arrays of the layout.
-    dense, indptr, weights = layout.dense, layout.indptr, layout.weights
+    # Terms shared by several words were added for each of them, but count once.
     for at in range(n_repeats):
-        _add_term(sums, nb.uint64(repeats[at]), -1.0, dense, indptr, weights)
+        _add_term(sums, nb.uint64(repeats[at]), -1.0, layout.dense, layout.indptr, layout.weights)
 
 
-@njit(nogil=True)
+@_compiled()
 def _add_pairs(n_found, n_touched, slots, weights, pairs, seen, touched, sums):  # type: ignore[no-untyped-def]
     one = nb.uint8(1)
     for i in range(n_found):
@@ -696,17 +680,17 @@ def _packed(word: str) -> int:
 _ABBREVIATIONS = np.array(sorted(map(_packed, text_module.ABBREVIATIONS)), np.uint64)
 
 
-@njit(nogil=True)
+@_compiled()
 def _is_space(byte):  # type: ignore[no-untyped-def]
     return _FOLDED[byte] == 1
 
 
-@njit(nogil=True)
+@_compiled()
 def _is_letter_or_digit(byte):  # type: ignore[no-untyped-def]
     return _FOLDED[byte] > 1 and byte != 95 and byte < 128
 
 
-@njit(nogil=True)
+@_compiled()
 def _clause_end(data, k, end, is_cut):  # type: ignore[no-untyped-def]
     """Return where the clause that begins at k ends, as `outsort.text.clauses` has it, and whether it has a word.
 
@@ -756,7 +740,7 @@ def _clause_end(data, k, end, is_cut):  # type: ignore[no-untyped-def]
     return k, has_word
 
 
-@njit(nogil=True)
+@_compiled()
 def _ends_sentence(data, first, start, stop, end):  # type: ignore[no-untyped-def]
     """Return whether the full stops from start to stop end a sentence."""
     one = nb.uint64(1)
@@ -785,66 +769,62 @@ def _ends_sentence(data, first, start, stop, end):  # type: ignore[no-untyped-de
         return True
     if n_chars == 1 or (n_chars == 2 and n_letters == 0):
         return False
-    return not (packed == _ABBREVIATIONS).any()
+    is_abbreviation = False
+    for abbreviation in _ABBREVIATIONS:
+        is_abbreviation |= packed == abbreviation
+    return not is_abbreviation
 
 
 #: Allow reordering of sums, so that loops over lines are vectorised.
 _FAST = {"reassoc", "contract", "nnan", "nsz", "arcp"}
+_ONE, _HALF, _THIRD, _QUARTER, _LOWEST = (np.float32(x) for x in (1, 1 / 2, 1 / 3, 1 / 4, -40))
 
 
-@njit(nogil=True, fastmath=_FAST)
-def _roll_up(scale, layout, memory):  # type: ignore[no-untyped-def]
-    """Compute the scores of the lines and of the labels of a clause from its sums."""
-    scores, exponentials, of_label, starts = memory.scores, memory.exponentials, memory.of_label, layout.starts
-    for label in range(len(of_label)):
-        of_label[label] = _score_lines(label, scale, layout.bias, starts, memory)
-    for j in range(len(scores)):
-        # exp(x) for x <= 0 as the series of exp(x / 256) ** 256: an error up to 1e-8, and no function call.
-        y = max(exponentials[j], -40.0) / 256
-        y = 1 + y * (1 + y / 2 * (1 + y / 3 * (1 + y / 4 * (1 + y / 5 * (1 + y / 6)))))
-        for _ in range(8):
-            y *= y
-        exponentials[j] = y
-    for label in range(len(of_label)):
-        of_label[label] += np.log(_total(exponentials, starts[label], starts[label + 1]))
-
-
-@njit(nogil=True, fastmath=_FAST)
-def _score_lines(label, scale, bias, starts, memory):  # type: ignore[no-untyped-def]
-    """Compute the scores of the lines of a label, and their distance to the best one; return the best score."""
-    sums, scores, exponentials = memory.sums, memory.scores, memory.exponentials
+@_compiled(fastmath=_FAST)
+def _roll_up(label, scale, layout, memory):  # type: ignore[no-untyped-def]
+    """Compute the scores of the lines of a label for a clause from its sums; return the score of the label."""
+    sums, scores, bias = memory.sums, memory.scores, layout.bias
+    start, stop = layout.starts[label], layout.starts[label + 1]
     lift = sums[len(bias) + label]
-    highest = -1e300
-    for j in range(starts[label], starts[label + 1]):
+    highest = np.float32(-np.inf)
+    for j in range(start, stop):
         scores[j] = bias[j] + (sums[j] + lift) * scale
         highest = max(highest, scores[j])
-    for j in range(starts[label], starts[label + 1]):
-        exponentials[j] = scores[j] - highest
-    return highest
-
-
-@njit(nogil=True, fastmath=_FAST)
-def _total(values, start, stop):  # type: ignore[no-untyped-def]
-    total = 0.0
+    total = np.float32(0)
     for j in range(start, stop):
-        total += values[j]
-    return total
+        # exp(x) for x <= 0 as the series of exp(x / 64) ** 64, without a function call. It is too high or low by up
+        # to 1e-8, and in single precision by up to 4e-6 of itself.
+        y = max(scores[j] - highest, _LOWEST) * np.float32(1 / 64)
+        y = _ONE + y * (_ONE + y * _HALF * (_ONE + y * _THIRD * (_ONE + y * _QUARTER)))
+        y *= y
+        y *= y
+        y *= y
+        y *= y
+        y *= y
+        y *= y
+        total += y
+    return highest + np.log(total)
 
 
-@njit(nogil=True)
+@_compiled()
 def _log_logistic(x):  # type: ignore[no-untyped-def]
     return min(x, 0.0) - np.log1p(np.exp(-abs(x)))
 
 
-@njit(nogil=True)
-def _log_sum_exp(values):  # type: ignore[no-untyped-def]
-    highest = values.max()
-    return highest + np.log(np.exp(values - highest).sum())
+@_compiled()
+def _log_sum_exp(values, n):  # type: ignore[no-untyped-def]
+    """Return the logarithm of the sum of the exponentials of the first n values."""
+    highest = -np.inf
+    for i in range(n):
+        highest = max(highest, values[i])
+    total = 0.0
+    for i in range(n):
+        total += np.exp(values[i] - highest)
+    return highest + np.log(total)
 
 
-@njit(nogil=True)
+@_compiled()
 def _answer(data, offsets, is_cut, layout, memory, answers):  # type: ignore[no-untyped-def]
-    layout, memory, answers = _uncounted(layout), _uncounted(memory), _uncounted(answers)
     for row in range(len(offsets) - 1):
         memory.line_totals[:] = 0
         memory.label_totals[:] = 0
@@ -873,7 +853,7 @@ def _answer(data, offsets, is_cut, layout, memory, answers):  # type: ignore[no-
         answers.n_words[row], answers.n_known[row], answers.n_terms[row] = n_words, n_known, n_terms
 
 
-@njit(nogil=True)
+@_compiled()
 def _sum_clause(data, k, end, layout, memory):  # type: ignore[no-untyped-def]
     """Sum up the terms of a clause; return counts of its words, known words and terms, and whether it is blank."""
     words, sums, seen, touched = memory.words, memory.sums, memory.seen, memory.touched
@@ -907,36 +887,39 @@ def _sum_clause(data, k, end, layout, memory):  # type: ignore[no-untyped-def]
     return n_words, n_known, n_touched, is_blank
 
 
-@njit(nogil=True)
+@_compiled()
 def _add_clause(rank, n_touched, layout, memory):  # type: ignore[no-untyped-def]
     """Add the scores of a clause to those of its text; return how much it counts."""
     says = len(layout.bias) + len(layout.later)
     scale = 1 / np.sqrt(memory.sums[says + 1]) if n_touched else 1.0
-    _roll_up(scale, layout, memory)
     logit = layout.position[0] + memory.sums[says] * scale - layout.position[1] * np.log(rank)
     weight = np.exp(_log_logistic(max(logit, -_MAX_LOGIT)))
-    for j in range(len(memory.scores)):
-        memory.line_totals[j] += weight * memory.scores[j]
-    for label in range(len(memory.of_label)):
+    for label in range(len(layout.later)):
         level = layout.later[label] if rank > 1 else 0.0
-        memory.label_totals[label] += weight * (memory.of_label[label] - level)
+        memory.label_totals[label] += weight * (_roll_up(label, scale, layout, memory) - level)
+    for j in range(len(memory.scores)):
+        memory.line_totals[j] += np.float32(weight) * memory.scores[j]
     return weight
 
 
-@njit(nogil=True)
+@_compiled()
 def _write_answer(row, weight_total, layout, memory, answers):  # type: ignore[no-untyped-def]
     """Compute the answer for a text from the scores of its clauses: see `Model.log_proba`."""
     n, calibration, scores = layout.n_in_scope, layout.calibration, memory.label_totals
     proba = answers.proba[row]
-    scores /= weight_total
-    within = calibration[:n, 0] + calibration[:n, 1] * scores[:n]
-    within -= _log_sum_exp(within)
+    for label in range(len(scores)):
+        scores[label] /= weight_total
+        proba[label] = calibration[label, 0] + calibration[label, 1] * scores[label]
+    rest = -_log_sum_exp(proba, n)
     if n < len(scores):
-        out = calibration[n, 0] + calibration[n, 1] * (scores[n] - _log_sum_exp(scores[:n]))
-        within += _log_logistic(-out)
+        out = calibration[n, 0] + calibration[n, 1] * (scores[n] - _log_sum_exp(scores, n))
+        rest += _log_logistic(-out)
         proba[n] = np.exp(_log_logistic(out))
-    proba[:n] = np.exp(within)
-    answer = proba.argmax()
+    for label in range(n):
+        proba[label] = np.exp(proba[label] + rest)
+    answer = 0
+    for label in range(1, len(proba)):
+        answer = label if proba[label] > proba[answer] else answer
     best = layout.starts[answer]
     for j in range(layout.starts[answer], layout.starts[answer + 1]):
         if memory.line_totals[j] > memory.line_totals[best]:
