@@ -106,6 +106,13 @@ def test_words_of_digits_and_underscores_alone_are_no_words_in_letters(kernel):
         assert (predict(text, kernel.model).reason == "no words") == (n == 0)
 
 
+def test_clauses_that_hardly_count_agree(model):
+    # Their weights are below what single precision holds.
+    agrees(
+        Kernel(dataclasses.replace(model, position=np.array([-400.0, 1.0]))), ["draft a lease", "logo. Key invoices"]
+    )
+
+
 def test_words_of_every_length_and_repeats_agree(kernel):
     agrees(kernel, [" ".join(["ingesting testing"] * n) for n in range(1, 40)])
 
