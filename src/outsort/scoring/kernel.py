@@ -889,7 +889,7 @@ def _add_clause(rank, n_touched, layout, memory):  # type: ignore[no-untyped-def
     says = len(layout.bias) + len(layout.later)
     scale = 1 / np.sqrt(memory.sums[says + 1]) if n_touched else 1.0
     logit = layout.position[0] + memory.sums[says] * scale - layout.position[1] * np.log(rank)
-    weight = np.exp(_log_logistic(max(logit, -_MAX_LOGIT)))
+    weight = 1 / (1 + np.exp(-max(logit, -_MAX_LOGIT)))
     for label in range(len(layout.later)):
         level = layout.later[label] if rank > 1 else 0.0
         memory.label_totals[label] += weight * (_roll_up(label, scale, layout, memory) - level)
