@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 from scipy import sparse
+from scipy.special import expit
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline, make_union
@@ -84,35 +85,51 @@ class Embedding:
         return self.classifier.predict_proba(self._vectors(texts))
 
 
-def weights_of(model):
-    """Return what each term of a model adds to each line, by itself and by the line's label."""
-    n_lines = len(model.lines)
-    shape = (len(model.terms), n_lines + len(model.labels) + 1)
-    held = sparse.csr_array((model.weights, model.indices, model.indptr), shape=shape).toarray()
-    return held[:, :n_lines] + held[:, model.label_columns]
+class ScikitLearn:
+    """The same model, read by clauses, with scikit-learn's vectorizers and one product with its weights.
 
-
-def scikit_learn_pipeline(model):
-    """Return scikit-learn's pipeline with the terms, idf, weights and bias of a model; it reads a text as one clause.
-
-    Its own analyzers find the terms: words and pairs, and pieces of words, which they mark with spaces. That
-    is the fastest of the ways tried (a function that yields the terms; weights held sparse).
+    The vectorizers' own analyzers find the terms: words and pairs, and pieces of words, which they mark with
+    spaces. That is the fastest of the ways tried (a function that yields the terms; weights held sparse; SciPy's
+    `logsumexp`).
     """
-    is_piece = np.array([text.is_piece(term) for term in model.terms])
-    options = {"preprocessor": lambda t: " ".join(text.words(t)), "binary": True, "norm": None, "dtype": np.float32}
-    order = []
-    vectorizers = []
-    for ids, analyzer in (
-        (np.flatnonzero(~is_piece), {"ngram_range": (1, 2), "token_pattern": r"\w+"}),
-        (np.flatnonzero(is_piece), {"ngram_range": (3, 5), "analyzer": "char_wb"}),
-    ):
-        terms = [model.terms[i].removeprefix("~").translate({60: " ", 62: " "}) for i in ids]
-        vectorizer = TfidfVectorizer(vocabulary=terms, **analyzer, **options)
-        vectorizer.idf_ = model.idf[ids]
-        vectorizers.append(vectorizer)
-        order.append(ids)
-    classifier = LogisticRegression()
-    classifier.classes_ = np.array(model.lines)
-    classifier.coef_ = np.ascontiguousarray(weights_of(model)[np.concatenate(order)].T)
-    classifier.intercept_ = model.bias
-    return make_pipeline(make_union(*vectorizers), Normalizer(copy=False), classifier)
+
+    def __init__(self, model):
+        self.model = model
+        self.classes_ = model.classes_
+        is_piece = np.array([text.is_piece(term) for term in model.terms])
+        options = {"lowercase": False, "binary": True, "norm": None, "dtype": np.float32}
+        order = []
+        vectorizers = []
+        for ids, analyzer in (
+            (np.flatnonzero(~is_piece), {"ngram_range": (1, 2), "token_pattern": r"\w+"}),
+            (np.flatnonzero(is_piece), {"ngram_range": (3, 5), "analyzer": "char_wb"}),
+        ):
+            terms = [model.terms[i].removeprefix("~").translate({60: " ", 62: " "}) for i in ids]
+            vectorizer = TfidfVectorizer(vocabulary=terms, **analyzer, **options)
+            vectorizer.idf_ = model.idf[ids]
+            vectorizers.append(vectorizer)
+            order.append(ids)
+        self.vectorizer = make_pipeline(make_union(*vectorizers), Normalizer(copy=False))
+        n_lines = len(model.lines)
+        shape = (len(model.terms), n_lines + len(model.labels) + 1)
+        held = sparse.csr_array((model.weights, model.indices, model.indptr), shape=shape).toarray()
+        # A column for each line, its label's weights included, and one for what a clause says about the work.
+        held[:, :n_lines] += held[:, model.label_columns]
+        self.weights = np.ascontiguousarray(held[np.concatenate(order)][:, [*range(n_lines), -1]])
+
+    def predict_proba(self, texts):
+        model = self.model
+        clauses = []
+        firsts = []
+        for t in texts:
+            firsts.append(len(clauses))
+            clauses += [" ".join(text.words(t[start:end])) for start, end in text.clauses(t)]
+        sums = np.asarray(self.vectorizer.transform(clauses) @ self.weights)
+        of_clauses = model.roll_up(sums[:, :-1] + model.bias)
+        is_later = np.ones(len(clauses), dtype=bool)
+        is_later[firsts] = False
+        of_clauses[is_later] -= model.later
+        ranks = np.arange(len(clauses)) - np.repeat(firsts, np.diff([*firsts, len(clauses)])) + 1
+        counts = expit(model.position[0] + sums[:, -1] - model.position[1] * np.log(ranks))
+        totals = np.add.reduceat(counts[:, None] * of_clauses, firsts)
+        return np.exp(model.log_proba(totals / np.add.reduceat(counts, firsts)[:, None]))

@@ -90,16 +90,12 @@ def method_of(name: str):
     # Only now: the process of outsort shall not hold what outsort does not need.
     import numpy as np
     import peers
-    from scipy.special import softmax
-
-    from outsort import text
 
     rows = read_tasks()
     if name.startswith("scikit-learn"):
-        pipeline = peers.scikit_learn_pipeline(model)
-        sample = [row["text"] for row in rows[::700] if len(text.clauses(row["text"])) == 1]
-        expected = softmax([model.read(t).scores[0] for t in sample], axis=1)
-        np.testing.assert_allclose(pipeline.predict_proba(sample), expected, atol=1e-5)
+        pipeline = peers.ScikitLearn(model)
+        sample = [row["text"] for row in rows[::700]] + Texts().make(100, LENGTHS["long"], seed=-1)
+        np.testing.assert_allclose(pipeline.predict_proba(sample), model.predict_proba(sample), atol=1e-5)
         return list, pipeline.predict_proba
     if name.startswith("fastText"):
         # How long it has learned changes its answers and not its speed.

@@ -1,11 +1,11 @@
 """The batch kernel: the model's answers for many texts, in compiled code.
 
 It computes the answers of `Model`, with the same definition of clauses and terms, from the bytes of the texts.
-Terms are looked up by 64-bit hashes. ASCII texts are split into clauses and words here; all other texts are
-first replaced by their `outsort.text.words`, joined by spaces, and by a line break after each of their
-`outsort.text.clauses`, so that there is one definition of a word. What the terms of a
-word add to the scores is cached, because words recur; since a term counts once per text, the terms that
-several words of a text share are then subtracted again.
+Terms are looked up by 64-bit hashes. Texts of ASCII, small letters and signs are split into clauses and words
+here; where that takes more of Unicode, texts are first replaced by their `outsort.text.words`, joined by spaces,
+and by a line break after each of their `outsort.text.clauses`, so that there is one definition of a word. What
+the terms of a word add to the scores is cached, because words recur; since a term counts once per clause, the
+terms that several words of a clause share are then subtracted again.
 
 Importing this module loads Numba; the first use compiles, which is cached on disk. For one or two texts, use
 the model itself.
@@ -13,9 +13,12 @@ the model itself.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
+import re
 import threading
+import unicodedata
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
@@ -36,7 +39,8 @@ if TYPE_CHECKING:
 
 #: Distinct words cached by each worker, with a row of line scores each: 27 MB for a hundred lines.
 _N_CACHED = 1 << 16
-#: Probabilities this close to a change of label or decision are computed again by the model.
+#: Probabilities this close to a change of label or decision are computed again by the model. In single precision
+#: they are off by less than 1e-5: the tests hold them to it, and 2e-7 is usual.
 _NEAR = 3e-5
 #: Terms with this many weights are stored as dense rows, which are faster to add than single weights.
 _DENSE_FROM = 24
@@ -145,25 +149,63 @@ def _parts(texts: Utf8Column) -> list[tuple[int, int]]:
 
 
 def _in_words(texts: Utf8Column) -> tuple[Utf8Column, NDArray[np.bool_]]:
-    """Return the texts as `_answer` reads them: ASCII as they are, others as their clauses' words; and which."""
+    """Return the texts as `_answer` reads them, and which of them are only their clauses' words, line by line."""
     data, offsets = texts
-    others = np.zeros(texts.n_texts, dtype=np.bool_)
+    is_cut = np.zeros(texts.n_texts, dtype=np.bool_)
     if data[offsets[0] : offsets[-1]].max(initial=0) < 128:
-        return texts, others
+        return texts, is_cut
+    others = np.zeros(texts.n_texts, dtype=np.bool_)
     _find_others(data, offsets, others)
     parts = []
     last = 0
     for i in np.flatnonzero(others).tolist():
         parts.append(bytes(data[offsets[last] : offsets[i]]))
         raw = texts.text(i)
-        in_words = "\n".join(" ".join(text_module.words(raw[a:b])) for a, b in text_module.clauses(raw))
-        # A full stop if there are characters, but no words: the text is not blank.
-        parts.append((in_words if in_words.strip() else "."[: bool(raw.strip())]).encode())
+        plain = _simplified(raw)
+        if plain is None:
+            is_cut[i] = True
+            plain = "\n".join(" ".join(text_module.words(raw[a:b])) for a, b in text_module.clauses(raw))
+            # A full stop if there are characters, but no words: the text is not blank.
+            plain = plain if plain.strip() else "."[: bool(raw.strip())]
+        parts.append(plain.encode())
         last = i + 1
     parts.append(bytes(data[offsets[last] : offsets[-1]]))
     lengths = np.diff(offsets)
     lengths[others] = [len(part) for part in parts[1::2]]
-    return Utf8Column(np.frombuffer(b"".join(parts), np.uint8), np.concatenate([[0], np.cumsum(lengths)])), others
+    return Utf8Column(np.frombuffer(b"".join(parts), np.uint8), np.concatenate([[0], np.cumsum(lengths)])), is_cut
+
+
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+_ITEM = re.compile(rf"(?<=\s)[{text_module.BULLETS}](?=\s)")
+
+
+def _simplified(raw: str) -> str | None:
+    """Return a text with the same clauses and words in ASCII and small letters, if each character has its own."""
+    for char in set(_NOT_ASCII.findall(raw)):
+        simple = _simple(char)
+        if simple is None:
+            return None
+        if char in text_module.BULLETS:
+            raw = _ITEM.sub("*", raw)
+        raw = raw.replace(char, simple)
+    return raw
+
+
+@functools.cache
+def _simple(char: str) -> str | None:
+    """Return what is read as a character that is not ASCII, whatever is beside it: itself, white space or a comma."""
+    normal = unicodedata.normalize("NFKC", char)
+    if char in text_module.LINE_BREAKS:
+        return "\n"
+    if char.isspace():
+        return " "
+    # Marks and Hangul letters merge with the character before; a capital or a digit begins a sentence.
+    is_mark = any(unicodedata.category(c)[0] == "M" for c in normal) or "\u1100" <= char < "\u1200"
+    if is_mark or char.isupper() or char.isdecimal():
+        return None
+    if not text_module.words(char):
+        return ","
+    return char if char == normal.lower() else None
 
 
 def _rows(n: int, n_columns: int) -> NDArray[np.float32]:
@@ -186,7 +228,7 @@ class _Layout(NamedTuple):
     dense: NDArray[np.float32]  #: (n_dense, width), rows of the first terms
     indptr: NDArray[np.uint64]  #: (n_terms + 1,), start of the weights of each term
     weights: NDArray[np.void]  #: `_WEIGHT`, idf * weight
-    bias: Floats  #: (n_lines,)
+    bias: NDArray[np.float32]  #: (n_lines,)
     lines: NDArray[np.int16]  #: (n_lines,), indices in `Model.lines`
     starts: NDArray[np.int64]  #: (n_labels + 1,), start of the lines of each label
     n_in_scope: int
@@ -208,13 +250,14 @@ class _Memory(NamedTuple):
     words: NDArray[np.void]  #: (_N_BLOCK + 1,) `_BLOCK_WORD`, the current block of words, in order
     pairs: NDArray[np.uint64]  #: (_N_BLOCK,), hashes, then slots, of the pairs of the block
     repeats: NDArray[np.uint32]  #: terms of the block that occurred in the text before
+    marked: NDArray[np.uint8]  #: (260,), a new word, marked
+    begins: NDArray[np.int64]  #: (68,), where each of its characters begins
+    hashes: NDArray[np.uint64]  #: (_N_TERMS,), of its terms
     seen: NDArray[np.uint8]  #: (n_terms,), 1 for terms that occurred in the clause
     touched: NDArray[np.uint32]  #: (n_terms + 1,), the terms that occurred
     part: NDArray[np.float32]  #: (width,), sum over the words of the block
     sums: Floats  #: (width,), sum over the clause
-    scores: Floats  #: (n_lines,), line scores of the clause
-    exponentials: Floats  #: (n_lines,), of these
-    of_label: Floats  #: (n_labels,), label scores of the clause
+    scores: NDArray[np.float32]  #: (n_lines,), line scores of the clause
     line_totals: Floats  #: (n_lines,), weighted line scores of the text
     label_totals: Floats  #: (n_labels,), weighted label scores of the text
 
@@ -261,7 +304,7 @@ def _lay_out(model: Model) -> _Layout:
         dense,
         indptr.astype(np.uint64),
         weights,
-        model.bias[lines].astype(np.float64),
+        model.bias[lines],
         lines,
         np.cumsum([0, *np.bincount(labels)]),
         model.n_in_scope,
@@ -283,16 +326,22 @@ def _memory(model: Model) -> _Memory:
         np.zeros(_N_BLOCK + 1, _BLOCK_WORD),
         np.zeros(_N_BLOCK, np.uint64),
         np.zeros(_N_TERMS * _N_BLOCK, np.uint32),
+        np.zeros(260, np.uint8),
+        np.zeros(68, np.int64),
+        np.zeros(_N_TERMS, np.uint64),
         np.zeros(n_terms, np.uint8),
         np.zeros(n_terms + 1, np.uint32),
         np.zeros(width, np.float32),
         np.zeros(width),
-        np.zeros(n_lines),
-        np.zeros(n_lines),
-        np.zeros(n_labels),
+        np.zeros(n_lines, np.float32),
         np.zeros(n_lines),
         np.zeros(n_labels),
     )
+
+
+#: Compiled functions here allocate nothing, so Numba need not count references to arrays, and are inlined, so
+#: that no arrays are passed: that took a third of the time.
+_compiled = functools.partial(njit, nogil=True, _nrt=False, forceinline=True)
 
 
 @nb.extending.intrinsic
@@ -312,12 +361,12 @@ def _prefetch(_context, array, place):  # type: ignore[no-untyped-def]
     return nb.void(array, place), generate
 
 
-@njit(inline="always")
+@_compiled()
 def _mix(value, byte):  # type: ignore[no-untyped-def]
     return (value ^ nb.uint64(byte)) * nb.uint64(0x100000001B3)
 
 
-@njit(inline="always")
+@_compiled()
 def _finish(value):  # type: ignore[no-untyped-def]
     # The finalizer of MurmurHash3: without it the low bits, which select the slot, are weak.
     value ^= value >> nb.uint64(33)
@@ -329,12 +378,12 @@ def _finish(value):  # type: ignore[no-untyped-def]
     return value | nb.uint64(value == 0)
 
 
-@njit(inline="always")
+@_compiled()
 def _pair_hash(first, second):  # type: ignore[no-untyped-def]
     return _finish(first * nb.uint64(0x9DDFEA08EB382D69) + (second ^ _PAIR))
 
 
-@njit(nogil=True)
+@_compiled()
 def _hash_terms(data, offsets, kinds, hashes):  # type: ignore[no-untyped-def]
     for i in range(len(hashes)):
         start, stop = offsets[i], offsets[i + 1]
@@ -349,14 +398,14 @@ def _hash_terms(data, offsets, kinds, hashes):  # type: ignore[no-untyped-def]
         hashes[i] = _pair_hash(first, _finish(value)) if kind == _PAIR_KIND else _finish(value)
 
 
-@njit(nogil=True)
+@_compiled()
 def _fill(hashes, indptr, slots):  # type: ignore[no-untyped-def]
     for i in range(len(hashes)):
         slot = slots[_slot_of(hashes[i], slots, len(slots))]
         slot.hash, slot.term, slot.start, slot.stop = hashes[i], i, indptr[i], indptr[i + 1]
 
 
-@njit(nogil=True)
+@_compiled()
 def _slot_of(value, slots, size):  # type: ignore[no-untyped-def]
     """Return the slot of a hash among the first `size`, or the empty slot where it belongs."""
     mask = nb.uint64(size - 1)
@@ -366,20 +415,20 @@ def _slot_of(value, slots, size):  # type: ignore[no-untyped-def]
     return slot
 
 
-@njit(nogil=True)
+@_compiled()
 def _set_bits(hashes, bits):  # type: ignore[no-untyped-def]
     for value in hashes:
         bit = value & nb.uint64(_N_PAIR_BITS - 1)
         bits[bit >> nb.uint64(3)] |= nb.uint8(1) << nb.uint8(bit & nb.uint64(7))
 
 
-@njit(inline="always")
+@_compiled()
 def _may_be_in(value, bits):  # type: ignore[no-untyped-def]
     bit = value & nb.uint64(_N_PAIR_BITS - 1)
     return bits[bit >> nb.uint64(3)] >> nb.uint8(bit & nb.uint64(7)) & nb.uint8(1)
 
 
-@njit(nogil=True)
+@_compiled()
 def _find_others(data, offsets, others):  # type: ignore[no-untyped-def]
     for i in range(len(others)):
         seen = nb.uint8(0)
@@ -388,15 +437,14 @@ def _find_others(data, offsets, others):  # type: ignore[no-untyped-def]
         others[i] = seen >= 128
 
 
-@njit(nogil=True)
+@_compiled()
 def _add_term(sums, t, sign, dense, indptr, weights):  # type: ignore[no-untyped-def]
-    # Only one of the loops runs; with branches around them Numba would count references to the arrays.
-    is_dense = t < nb.uint64(len(dense))
-    for j in range(len(sums) if is_dense else 0):
-        sums[j] += sign * dense[t, j]
-    start = indptr[t]
-    for w in range(start, start if is_dense else indptr[t + nb.uint64(1)]):
-        sums[weights[w].column] += sign * weights[w].value
+    if t < nb.uint64(len(dense)):
+        for j in range(len(sums)):
+            sums[j] += sign * dense[t, j]
+    else:
+        for w in range(indptr[t], indptr[t + nb.uint64(1)]):
+            sums[weights[w].column] += sign * weights[w].value
 
 
 #: The class of each byte: 0 for punctuation, 1 for white space, else its lower case as part of a word. Bytes
@@ -407,7 +455,7 @@ _FOLDED = np.array(
 )
 
 
-@njit(nogil=True)
+@_compiled()
 def _find_words(data, k, end, words):  # type: ignore[no-untyped-def]
     """Find the next block of words; return its end, its size, and whether it is only white space."""
     n = nb.uint64(0)
@@ -441,7 +489,7 @@ def _find_words(data, k, end, words):  # type: ignore[no-untyped-def]
     return k, n, is_blank
 
 
-@njit(nogil=True)
+@_compiled()
 def _add_word(data, i_word, layout, memory):  # type: ignore[no-untyped-def]
     """Compute what a word's terms add, and cache it if there is room; return its entry."""
     slots, entries, rows, ids, sizes = layout.slots, memory.entries, memory.rows, memory.ids, memory.sizes
@@ -454,9 +502,7 @@ def _add_word(data, i_word, layout, memory):  # type: ignore[no-untyped-def]
         place = nb.uint64(len(rows) - _N_BLOCK + i_word)
         first = nb.uint64(len(ids) - _N_TERMS * (_N_BLOCK - i_word))
     # The marked word, and the start of each of its characters.
-    marked = np.empty(260, np.uint8)
-    begins = np.empty(68, np.int64)
-    hashes = np.empty(_N_TERMS, np.uint64)
+    marked, begins, hashes = memory.marked, memory.begins, memory.hashes
     marked[0] = 60
     begins[0] = 0
     n_chars, n_bytes = 1, 1
@@ -502,7 +548,7 @@ def _add_word(data, i_word, layout, memory):  # type: ignore[no-untyped-def]
     return entry
 
 
-@njit(nogil=True)
+@_compiled()
 def _look_up(data, n, layout, memory):  # type: ignore[no-untyped-def]
     """Find the entries of the n words of a block, and add new words."""
     entries, words = memory.entries, memory.words
@@ -516,7 +562,7 @@ def _look_up(data, n, layout, memory):  # type: ignore[no-untyped-def]
         words[i].entry = entry
 
 
-@njit(nogil=True)
+@_compiled()
 def _find_pairs(n, before, layout, memory):  # type: ignore[no-untyped-def]
     """Collect the hashes of possibly known pairs in a block and with the word before it; return how many."""
     words, pairs, slots = memory.words, memory.pairs, layout.slots
@@ -531,7 +577,7 @@ def _find_pairs(n, before, layout, memory):  # type: ignore[no-untyped-def]
     return n_likely
 
 
-@njit(nogil=True)
+@_compiled()
 def _keep_pairs(n_likely, pairs, slots, weights):  # type: ignore[no-untyped-def]
     n_found = nb.uint64(0)
     for i in range(n_likely):
@@ -543,7 +589,7 @@ def _keep_pairs(n_likely, pairs, slots, weights):  # type: ignore[no-untyped-def
     return n_found
 
 
-@njit(nogil=True)
+@_compiled()
 def _distinct(n, stamp, memory):  # type: ignore[no-untyped-def]
     """Keep the words of a block that are new in the text; return counts of words, known and kept words."""
     entries, words, rows, ids = memory.entries, memory.words, memory.rows, memory.ids
@@ -565,7 +611,7 @@ def _distinct(n, stamp, memory):  # type: ignore[no-untyped-def]
     return n_words, n_known, n_distinct
 
 
-@njit(nogil=True)
+@_compiled()
 def _add_words(n_distinct, words, entries, rows, part, sums):  # type: ignore[no-untyped-def]
     part[:] = 0
     for i in range(n_distinct):
@@ -577,7 +623,7 @@ def _add_words(n_distinct, words, entries, rows, part, sums):  # type: ignore[no
         sums[j] += part[j]
 
 
-@njit(nogil=True)
+@_compiled()
 def _touch(n_distinct, n_touched, words, entries, ids, seen, touched, repeats):  # type: ignore[no-untyped-def]
     """Mark the terms of a block; return the numbers of distinct terms in the text and of repeats."""
     n_repeats = nb.uint64(0)
@@ -596,14 +642,14 @@ def _touch(n_distinct, n_touched, words, entries, ids, seen, touched, repeats): 
     return n_touched, n_repeats
 
 
-@njit(nogil=True)
+@_compiled()
 def _correct(n_repeats, layout, repeats, sums):  # type: ignore[no-untyped-def]
     # Terms shared by several words were added for each of them, but count once.
     for at in range(n_repeats):
         _add_term(sums, nb.uint64(repeats[at]), -1.0, layout.dense, layout.indptr, layout.weights)
 
 
-@njit(nogil=True)
+@_compiled()
 def _add_pairs(n_found, n_touched, slots, weights, pairs, seen, touched, sums):  # type: ignore[no-untyped-def]
     one = nb.uint8(1)
     for i in range(n_found):
@@ -634,12 +680,17 @@ def _packed(word: str) -> int:
 _ABBREVIATIONS = np.array(sorted(map(_packed, text_module.ABBREVIATIONS)), np.uint64)
 
 
-@njit(nogil=True)
+@_compiled()
 def _is_space(byte):  # type: ignore[no-untyped-def]
     return _FOLDED[byte] == 1
 
 
-@njit(nogil=True)
+@_compiled()
+def _is_letter_or_digit(byte):  # type: ignore[no-untyped-def]
+    return _FOLDED[byte] > 1 and byte != 95 and byte < 128
+
+
+@_compiled()
 def _clause_end(data, k, end, is_cut):  # type: ignore[no-untyped-def]
     """Return where the clause that begins at k ends, as `outsort.text.clauses` has it, and whether it has a word.
 
@@ -652,12 +703,13 @@ def _clause_end(data, k, end, is_cut):  # type: ignore[no-untyped-def]
     while k < end:
         byte = data[k]
         if _FOLDED[byte] > 1:
-            if n_chars == 64:
+            is_head = (byte & 0xC0) != 0x80
+            if n_chars == 64 and is_head:
                 n_words += 1
                 n_chars = 0
                 if n_words > _MAX_WORDS and not is_cut:
                     return k, has_word
-            n_chars += 1
+            n_chars += is_head
             has_word = True
             k += one
             continue
@@ -688,7 +740,7 @@ def _clause_end(data, k, end, is_cut):  # type: ignore[no-untyped-def]
     return k, has_word
 
 
-@njit(nogil=True)
+@_compiled()
 def _ends_sentence(data, first, start, stop, end):  # type: ignore[no-untyped-def]
     """Return whether the full stops from start to stop end a sentence."""
     one = nb.uint64(1)
@@ -701,12 +753,12 @@ def _ends_sentence(data, first, start, stop, end):  # type: ignore[no-untyped-de
     is_digit = 48 <= byte <= 57
     if not (65 <= byte <= 90 or is_digit or _OPENING[byte]):
         return False
-    # The letters and digits before, up to seven of them.
+    # The ASCII letters and digits before, up to seven of them.
     k = start
     packed = nb.uint64(0)
     n_letters = n_chars = 0
     shift = nb.uint64(0)
-    while k > first and n_chars < 8 and _FOLDED[data[k - one]] > 1 and data[k - one] != 95:
+    while k > first and n_chars < 8 and _is_letter_or_digit(data[k - one]):
         k -= one
         byte = _FOLDED[data[k]]
         n_letters += byte > 57
@@ -717,64 +769,57 @@ def _ends_sentence(data, first, start, stop, end):  # type: ignore[no-untyped-de
         return True
     if n_chars == 1 or (n_chars == 2 and n_letters == 0):
         return False
-    return not (packed == _ABBREVIATIONS).any()
+    is_abbreviation = False
+    for abbreviation in _ABBREVIATIONS:
+        is_abbreviation |= packed == abbreviation
+    return not is_abbreviation
 
 
 #: Allow reordering of sums, so that loops over lines are vectorised.
 _FAST = {"reassoc", "contract", "nnan", "nsz", "arcp"}
+_ONE, _HALF, _THIRD, _QUARTER, _LOWEST = (np.float32(x) for x in (1, 1 / 2, 1 / 3, 1 / 4, -40))
 
 
-@njit(nogil=True, fastmath=_FAST)
-def _roll_up(scale, layout, memory):  # type: ignore[no-untyped-def]
-    """Compute the scores of the lines and of the labels of a clause from its sums."""
-    scores, exponentials, of_label, starts = memory.scores, memory.exponentials, memory.of_label, layout.starts
-    for label in range(len(of_label)):
-        of_label[label] = _score_lines(label, scale, layout.bias, starts, memory)
-    for j in range(len(scores)):
-        # exp(x) for x <= 0 as the series of exp(x / 256) ** 256: an error up to 1e-8, and no function call.
-        y = max(exponentials[j], -40.0) / 256
-        y = 1 + y * (1 + y / 2 * (1 + y / 3 * (1 + y / 4 * (1 + y / 5 * (1 + y / 6)))))
-        for _ in range(8):
-            y *= y
-        exponentials[j] = y
-    for label in range(len(of_label)):
-        of_label[label] += np.log(_total(exponentials, starts[label], starts[label + 1]))
-
-
-@njit(nogil=True, fastmath=_FAST)
-def _score_lines(label, scale, bias, starts, memory):  # type: ignore[no-untyped-def]
-    """Compute the scores of the lines of a label, and their distance to the best one; return the best score."""
-    sums, scores, exponentials = memory.sums, memory.scores, memory.exponentials
+@_compiled(fastmath=_FAST)
+def _roll_up(label, scale, layout, memory):  # type: ignore[no-untyped-def]
+    """Compute the scores of the lines of a label for a clause from its sums; return the score of the label."""
+    sums, scores, bias = memory.sums, memory.scores, layout.bias
+    start, stop = layout.starts[label], layout.starts[label + 1]
     lift = sums[len(bias) + label]
-    highest = -1e300
-    for j in range(starts[label], starts[label + 1]):
+    highest = np.float32(-np.inf)
+    for j in range(start, stop):
         scores[j] = bias[j] + (sums[j] + lift) * scale
         highest = max(highest, scores[j])
-    for j in range(starts[label], starts[label + 1]):
-        exponentials[j] = scores[j] - highest
-    return highest
-
-
-@njit(nogil=True, fastmath=_FAST)
-def _total(values, start, stop):  # type: ignore[no-untyped-def]
-    total = 0.0
+    total = np.float32(0)
     for j in range(start, stop):
-        total += values[j]
-    return total
+        # exp(x) for x <= 0 as the series of exp(x / 64) ** 64, without a function call. It is too high or low by up
+        # to 1e-8, and in single precision by up to 4e-6 of itself.
+        y = max(scores[j] - highest, _LOWEST) * np.float32(1 / 64)
+        y = _ONE + y * (_ONE + y * _HALF * (_ONE + y * _THIRD * (_ONE + y * _QUARTER)))
+        for _ in range(6):
+            y *= y
+        total += y
+    return highest + np.log(total)
 
 
-@njit(nogil=True)
+@_compiled()
 def _log_logistic(x):  # type: ignore[no-untyped-def]
     return min(x, 0.0) - np.log1p(np.exp(-abs(x)))
 
 
-@njit(nogil=True)
-def _log_sum_exp(values):  # type: ignore[no-untyped-def]
-    highest = values.max()
-    return highest + np.log(np.exp(values - highest).sum())
+@_compiled()
+def _log_sum_exp(values, n):  # type: ignore[no-untyped-def]
+    """Return the logarithm of the sum of the exponentials of the first n values."""
+    highest = -np.inf
+    for i in range(n):
+        highest = max(highest, values[i])
+    total = 0.0
+    for i in range(n):
+        total += np.exp(values[i] - highest)
+    return highest + np.log(total)
 
 
-@njit(nogil=True)
+@_compiled()
 def _answer(data, offsets, is_cut, layout, memory, answers):  # type: ignore[no-untyped-def]
     for row in range(len(offsets) - 1):
         memory.line_totals[:] = 0
@@ -804,7 +849,7 @@ def _answer(data, offsets, is_cut, layout, memory, answers):  # type: ignore[no-
         answers.n_words[row], answers.n_known[row], answers.n_terms[row] = n_words, n_known, n_terms
 
 
-@njit(nogil=True)
+@_compiled()
 def _sum_clause(data, k, end, layout, memory):  # type: ignore[no-untyped-def]
     """Sum up the terms of a clause; return counts of its words, known words and terms, and whether it is blank."""
     words, sums, seen, touched = memory.words, memory.sums, memory.seen, memory.touched
@@ -838,36 +883,39 @@ def _sum_clause(data, k, end, layout, memory):  # type: ignore[no-untyped-def]
     return n_words, n_known, n_touched, is_blank
 
 
-@njit(nogil=True)
+@_compiled()
 def _add_clause(rank, n_touched, layout, memory):  # type: ignore[no-untyped-def]
     """Add the scores of a clause to those of its text; return how much it counts."""
     says = len(layout.bias) + len(layout.later)
     scale = 1 / np.sqrt(memory.sums[says + 1]) if n_touched else 1.0
-    _roll_up(scale, layout, memory)
     logit = layout.position[0] + memory.sums[says] * scale - layout.position[1] * np.log(rank)
-    weight = np.exp(_log_logistic(max(logit, -_MAX_LOGIT)))
+    weight = 1 / (1 + np.exp(-max(logit, -_MAX_LOGIT)))
+    for label in range(len(layout.later)):
+        level = layout.later[label] if rank > 1 else 0.0
+        memory.label_totals[label] += weight * (_roll_up(label, scale, layout, memory) - level)
     for j in range(len(memory.scores)):
         memory.line_totals[j] += weight * memory.scores[j]
-    for label in range(len(memory.of_label)):
-        level = layout.later[label] if rank > 1 else 0.0
-        memory.label_totals[label] += weight * (memory.of_label[label] - level)
     return weight
 
 
-@njit(nogil=True)
+@_compiled()
 def _write_answer(row, weight_total, layout, memory, answers):  # type: ignore[no-untyped-def]
     """Compute the answer for a text from the scores of its clauses: see `Model.log_proba`."""
     n, calibration, scores = layout.n_in_scope, layout.calibration, memory.label_totals
     proba = answers.proba[row]
-    scores /= weight_total
-    within = calibration[:n, 0] + calibration[:n, 1] * scores[:n]
-    within -= _log_sum_exp(within)
+    for label in range(len(scores)):
+        scores[label] /= weight_total
+        proba[label] = calibration[label, 0] + calibration[label, 1] * scores[label]
+    rest = -_log_sum_exp(proba, n)
     if n < len(scores):
-        out = calibration[n, 0] + calibration[n, 1] * (scores[n] - _log_sum_exp(scores[:n]))
-        within += _log_logistic(-out)
+        out = calibration[n, 0] + calibration[n, 1] * (scores[n] - _log_sum_exp(scores, n))
+        rest += _log_logistic(-out)
         proba[n] = np.exp(_log_logistic(out))
-    proba[:n] = np.exp(within)
-    answer = proba.argmax()
+    for label in range(n):
+        proba[label] = np.exp(proba[label] + rest)
+    answer = 0
+    for label in range(1, len(proba)):
+        answer = label if proba[label] > proba[answer] else answer
     best = layout.starts[answer]
     for j in range(layout.starts[answer], layout.starts[answer + 1]):
         if memory.line_totals[j] > memory.line_totals[best]:
