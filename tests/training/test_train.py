@@ -203,6 +203,34 @@ def test_a_service_line_is_held_out_whole(frame):
     assert all("cleaning" in lines[rows] for rows, _ in splits)
 
 
+def test_shares_weigh_labels_as_repeated_rows_do():
+    # The oracle: NEITHER is a tenth of the rows; repeated until it is a third of them, it counts as a third.
+    rng = np.random.default_rng(0)
+    rows = [
+        (f"{label} w{rng.integers(40)} {rng.choice(['x', 'y', 'z'])}", label)
+        for label in ("BPO", "KPO") * 180 + ("NEITHER",) * 40
+    ]
+    noise = rng.random(400) < 0.2
+    rows = [
+        (text, "KPO" if wrong and label == "BPO" else label) for (text, label), wrong in zip(rows, noise, strict=True)
+    ]
+    data = read(pd.DataFrame(rows, columns=["text", "label"]).drop_duplicates("text"))
+    checks = folds.Checks(folds=3, shares={"NEITHER": 1 / 3})
+    prepared = train.prepare(data, fitting.Settings(), checks)
+    labels = np.array(data.labels)
+    total = prepared.weights.sum()
+    assert prepared.weights[labels == "NEITHER"].sum() / total == pytest.approx(1 / 3)
+    of_rest = [prepared.weights[labels == label].sum() / (labels == label).sum() for label in ("BPO", "KPO")]
+    assert of_rest == pytest.approx([1, 1])
+    known, usual = (
+        train.train(data, checks=folds.Checks(folds=3, shares=shares)) for shares in ({"NEITHER": 1 / 3}, {})
+    )
+    assert known.calibration[2, 0] > usual.calibration[2, 0] + 0.3
+    for wrong in ({"BPO": 0.0}, {"BPO": 0.6, "KPO": 0.4}):
+        with pytest.raises(ValueError, match="choose shares above 0, together under 1"):
+            train.prepare(data, fitting.Settings(), folds.Checks(folds=3, shares=wrong))
+
+
 def test_a_line_and_a_group_are_held_out_together():
     rng = np.random.default_rng(0)
     lines = [f"line {i}" for i in range(12)]
@@ -212,7 +240,11 @@ def test_a_line_and_a_group_are_held_out_together():
     data = read(frame)
     schemes = folds.folds(data, folds.Checks(folds=3, group_column="genre"), 0)
     splits = schemes[folds.BOTH_OUT.format("genre")]
-    assert sorted(np.concatenate([out for _, out in splits])) == list(range(400))
+    held_out = np.concatenate([out for _, out in splits])
+    assert len(held_out) == len(set(held_out)) > 400 / 6
+    # All genres and all labels are held out somewhere.
+    for column in ("genre", "label"):
+        assert set(frame[column].iloc[held_out]) == set(frame[column])
     for training, out in splits:
         for column in ("service_line", "genre"):
             assert not set(frame[column].iloc[training]) & set(frame[column].iloc[out])

@@ -248,8 +248,8 @@ def retrain(
         test=measure,
     )
     if result.on_test and measure:
-        for path, share in zip((base, output), result.on_test.share_seen.values(), strict=True):
-            opt.tell_seen(measure, str(path), share)
+        for path, seen in zip((base, output), result.on_test.share_seen.values(), strict=True):
+            opt.tell_seen(measure, str(path), seen)
     refused = gate and (result.worse or not result.judged)
     size = 0 if refused else save(model, output, force=force)
     if as_json:
