@@ -33,18 +33,18 @@ def test_the_promise_is_kept_in_nine_of_ten_draws(n, weighted):
 
 
 def test_answers_just_below_the_target_are_certified_in_at_most_one_draw_of_ten(monkeypatch):
-    # Confidence says nothing here, so any threshold breaks the promise. Exact binomials give 8.1 % of draws
-    # with the error divided between the two searches, and 15 % with all of it left to each.
+    # Confidence says nothing here, so any threshold breaks the promise. Divided among
+    # the four searches, which overlap, the error of one draw in ten is not used up: 5 % break it.
     monkeypatch.setattr("outsort.training.threshold._rows_wanted", lambda *_: -1)  # takes most of the time
     rng = np.random.default_rng(0)
     n_draws = 2000
     broken = sum(
         certify(rng.random(300), rng.random(300) < 0.899, target=0.9, level=0.9).coverage > 0 for _ in range(n_draws)
     )
-    assert 0.05 * n_draws < broken <= 0.1 * n_draws
+    assert 0.03 * n_draws < broken <= 0.1 * n_draws
 
 
-def test_the_errors_of_the_two_searches_add_up_to_the_permitted_one():
+def test_the_errors_of_the_four_searches_add_up_to_the_permitted_one():
     # The oracle: a bound of Clopper and Pearson is the share at which as many right answers, or more, have
     # the probability of the error it was made with.
     only_the_surest_are_right = np.arange(300) < 60
@@ -55,8 +55,7 @@ def test_the_errors_of_the_two_searches_add_up_to_the_permitted_one():
         n_accepted = round(found.coverage * 300)
         n_right = round(found.precision * n_accepted)
         errors.append(binom.sf(n_right - 1, n_accepted, found.bound))
-    assert min(errors) > 0
-    assert sum(errors) == pytest.approx(0.1)
+    assert 4 * np.array(errors) == pytest.approx(0.1)
 
 
 def test_accepted_rows_are_those_from_the_threshold_on():

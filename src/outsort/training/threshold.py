@@ -10,9 +10,9 @@ from scipy.stats import beta
 from outsort.numeric import Floats
 from outsort.results import Result
 
-#: Shares of the permitted error: of the search from the strictest threshold, which succeeds with few rows,
-#: and of the search from the middle, which an unlucky mistake among the most confident answers cannot stop.
-_ERROR_SHARES = (0.25, 0.75)
+#: Searches, each with an equal share of the permitted error: from the strictest threshold, which succeeds with few
+#: rows, and from further down, which an unlucky mistake among the most confident answers cannot stop.
+_N_SEARCHES = 4
 #: Each candidate threshold accepts this many times the rows of the one before.
 _STEP = 1.02
 
@@ -53,8 +53,8 @@ def certify(
 ) -> Certificate:
     """Find the lowest threshold whose accepted answers have the target precision.
 
-    Two searches try candidates in order, one from the strictest down, one from the middle down, each until a
-    candidate fails; a candidate passes when the exact lower bound (Clopper and Pearson, 1934) of its
+    Four searches try candidates in order, from the strictest and from each further quarter of them down, each until
+    a candidate fails; a candidate passes when the exact lower bound (Clopper and Pearson, 1934) of its
     precision, at the search's share of the error, reaches the target. A fixed order that does not depend on
     `correct` keeps the error of the whole search at 1 - level (Learn then Test; Angelopoulos, Bates, Candès,
     Jordan and Lei, 2021).
@@ -77,16 +77,16 @@ def certify(
         kept = np.random.default_rng(seed).random(len(weights)) * weights.max(initial=0) < weights
         confidence, correct = confidence[kept], correct[kept]
     n_rows = len(confidence)
-    errors = [share * (1 - level) for share in _ERROR_SHARES]
-    thresholds, sizes, n_right = _candidates(confidence, correct, _fewest(target, errors[0]))
+    error = (1 - level) / _N_SEARCHES
+    thresholds, sizes, n_right = _candidates(confidence, correct, _fewest(target, error))
     best, bound = -1, math.nan
-    for start, error in zip((0, len(sizes) // 2), errors, strict=True):
+    for start in (len(sizes) * search // _N_SEARCHES for search in range(_N_SEARCHES)):
         bounds = lower_bound(n_right[start:], sizes[start:], error)
         n_passed = int(np.argmin(np.append(bounds >= target, False)))
         if n_passed and start + n_passed - 1 > best:
             best, bound = start + n_passed - 1, float(bounds[n_passed - 1])
     if best < 0:
-        n_more = _rows_wanted(n_right, sizes, n_rows, target, errors[0]) - n_rows
+        n_more = _rows_wanted(n_right, sizes, n_rows, target, error) - n_rows
         return Certificate(target, level, n_rows, n_more=_about(max(n_more, -1)))
     return Certificate(
         target,
@@ -114,7 +114,7 @@ def rows_to_accept(confidence: Floats, correct: NDArray[np.bool_], target: float
     if not len(hopeful):
         return 0.0, -1
     widest = slice(hopeful[-1], hopeful[-1] + 1)
-    error = _ERROR_SHARES[0] * (1 - level)
+    error = (1 - level) / _N_SEARCHES
     n_rows = _rows_wanted(n_right[widest], sizes[widest], len(confidence), target, error)
     return float(sizes[hopeful[-1]] / len(confidence)), _about(n_rows)
 
