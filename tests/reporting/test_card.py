@@ -42,7 +42,7 @@ def test_it_promises_what_was_certified_and_nothing_else(made):
     # Fifteen rows certify nothing.
     assert "No threshold is certified: 15 held-out rows" in card(made)
     promised = {"target": 0.95, "level": 0.9, "threshold": 0.9, "precision": 0.96, "bound": 0.95}
-    promised |= {"coverage": 0.4, "n_rows": 15, "n_more": 0, "held_out": "unseen service lines"}
+    promised |= {"coverage": 0.4, "n_rows": 15, "n_more": 0, "held_out": "unseen service lines", "measured": {}}
     text = card(replace(made, about=made.about | {"decision": promised}))
     assert "At threshold 0.900, coverage is 40.0% of 15 held-out rows (unseen service lines)" in text
     assert "at least 95% precision at 90% confidence" in text

@@ -216,13 +216,13 @@ def answers_of(labels, p_second, accepted=None, weights=None, lines=None, names=
 
 def report_of(model, answers, decision=None, scheme=None, **figures):
     model = replace(model, about=model.about | {"decision": decision or {}})
-    data = DataIdentity(source="d.csv", sha256="0", rows=len(answers.texts), rows_by_label={})
+    data = DataIdentity(source="d.csv", sha256="0", rows=len(answers.texts), rows_by_label={}, longest=9)
     figures = replace(evaluate.measure(model, answers), **figures)
     return report.Report(model, answers, figures, data, scheme)
 
 
 CERTIFIED = {"target": 0.8, "level": 0.9, "threshold": 0.9, "precision": 0.9, "bound": 0.8, "coverage": 0.5}
-CERTIFIED |= {"n_rows": 500, "n_more": 0, "held_out": folds.LINES_OUT}
+CERTIFIED |= {"n_rows": 500, "n_more": 0, "held_out": folds.LINES_OUT, "measured": {}}
 UNCERTIFIED = CERTIFIED | {"threshold": None, "precision": None, "bound": None, "coverage": 0.0}
 
 
