@@ -24,7 +24,7 @@ import pytest
 
 import outsort as package
 from models import random_model
-from outsort.errors import DataError, DataWarning, OutputError
+from outsort.errors import DataError, DataWarning, OutputError, Unlike
 from outsort.prediction import predict
 from outsort.scoring.files import Layout, Options, layout, score_file
 from outsort.scoring.frames import score
@@ -332,7 +332,10 @@ def test_score_equals_predict_on_many_texts_of_all_of_unicode(tmp_path, n_texts)
     table.to_csv(tmp_path / "in.csv", index=False, lineterminator="\r\n")
     answers = predict(texts)
     for name in ("jsonl", "csv"):
-        score_file(tmp_path / f"in.{name}", tmp_path / f"out.{name}")
+        told: list[str] = []
+        score_file(tmp_path / f"in.{name}", tmp_path / f"out.{name}", tell=told.append)
+        # Letters drawn at random are unlike any rows, which is all there is to tell.
+        assert [type(message) for message in told] == [Unlike]
         rows = read_back(tmp_path / f"out.{name}")
         assert [(int(row["n"]), row["text"]) for row in rows] == list(enumerate(texts))
         for row, answer in zip(rows, answers, strict=True):

@@ -229,7 +229,7 @@ def test_the_whole_box_can_be_one_text(page):
 
 
 def test_a_spreadsheet_is_dropped_reviewed_and_downloaded(page, model, tmp_path):
-    texts = ["translate into", "zzz", 'qqq, "quoted"', "contract", "=1+1 yyy"]
+    texts = ["translate into", "zzz", 'qqq, "quoted"', "draft contract", "=1+1 yyy"]
     content = table(texts)
     (tmp_path / "t.csv").write_bytes(content)
     drop(page, "tenders.csv", content)
