@@ -55,5 +55,10 @@ def test_a_model_without_cross_validation_claims_no_score(two_class_model):
     assert "| held out |" not in text
 
 
+def test_it_points_to_service_lines_only_where_the_model_knows_some(two_class_model, made):
+    assert "The service line and the top terms let that person check" in card(made)
+    assert "\nThe top terms let that person check" in card(two_class_model)
+
+
 def test_a_model_that_says_nothing_of_itself_has_a_card(model):
     assert "does not say what it was trained on" in card(replace(model, about={}))

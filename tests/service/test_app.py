@@ -23,7 +23,6 @@ import httpx
 import pytest
 
 import outsort
-from conftest import EIGHT_LABELS
 from outsort import model_file
 from outsort.data.identity import key_of
 from outsort.prediction import explanation_record, record
@@ -97,17 +96,25 @@ def test_a_model_without_lines_and_neither_is_served(two_class_model):
         assert_problem(corrected(client, '[{"rows": [0], "label": "NEITHER"}]'), 422, "the model, 'BPO', 'KPO'.")
 
 
-def test_a_model_of_any_labels_is_served(eight_label_model):
-    with serving(eight_label_model) as client:
+def test_a_model_of_any_labels_is_served(ticket_model, new_tickets):
+    labels, texts = sorted(set(new_tickets["label"])), new_tickets["text"].tolist()
+    proba = ticket_model.predict_proba(texts)
+    with serving(ticket_model) as client:
         about = client.get("/model").json()
-        assert about["labels"] == sorted(EIGHT_LABELS)
-        assert about["service_lines"] == {label: [] for label in EIGHT_LABELS}
-        (answer,) = ask(client, ["Reset my password"], explain=True).json()["answers"]
-        assert answer["label"] == max(answer["probabilities"], key=answer["probabilities"].get) == "access"
-        assert answer["probability"] == answer["probabilities"]["access"]
-        rows = list(csv.DictReader(io.StringIO(corrected(client, '[{"rows": [1], "label": "refund"}]').text)))
-        assert [row["label"] for row in rows] == [rows[0]["label"], "refund"]
-        assert [name for name in rows[0] if name.startswith("p_")] == [f"p_{label}" for label in sorted(EIGHT_LABELS)]
+        assert (about["labels"], about["out_of_scope"]) == (labels, "")
+        assert about["service_lines"] == {label: [] for label in labels}
+        assert about["data"]["rows"] == 540
+        answers = ask(client, texts, explain=True).json()["answers"]
+        assert [answer["label"] for answer in answers] == ticket_model.predict(texts).tolist()
+        for answer, row in zip(answers, proba, strict=True):
+            assert list(answer["probabilities"]) == labels
+            assert list(answer["probabilities"].values()) == pytest.approx(row, abs=1e-6)
+            words = sum(word["log_odds"] for word in answer["words"])
+            total = words + answer["bias"] + answer["spread"]
+            assert total == pytest.approx(answer["log_odds"], abs=0.01)
+        rows = list(csv.DictReader(io.StringIO(corrected(client, '[{"rows": [1], "label": "feature request"}]').text)))
+        assert [row["label"] for row in rows] == [rows[0]["label"], "feature request"]
+        assert [name for name in rows[0] if name.startswith("p_")] == [f"p_{label}" for label in labels]
 
 
 # --- files -------------------------------------------------------------------------------------------

@@ -212,15 +212,17 @@ def retrain(
     """Train a model to replace another, and compare the two on rows that the other never saw.
 
     On new rows, the old model is compared with models trained without those rows; on unseen service lines and
-    groups, models of all rows with models of the old model's rows.
+    groups, models of all rows with models of the old model's rows. The new model promises the precision that
+    the old one does.
     """
     from outsort.data.dataset import read
     from outsort.files import check_output
+    from outsort.improving.retrain import promised
     from outsort.improving.retrain import retrain as train_again
     from outsort.model_file import load, save
+    from outsort.reporting.terminal import certificate_line
     from outsort.training.about import summarize
     from outsort.training.fitting import Settings
-    from outsort.training.folds import Checks
 
     check_output(output, force=force)
     old = load(base)
@@ -242,8 +244,12 @@ def retrain(
         dataset,
         old,
         settings=Settings(seed=seed, later=opt.by_label(later, dataset, "--later")),
-        checks=Checks(
-            folds=folds, group_column=group_column, weight_column=weight_column, shares=opt.shares_of(share, dataset)
+        checks=replace(
+            promised(old),
+            folds=folds,
+            group_column=group_column,
+            weight_column=weight_column,
+            shares=opt.shares_of(share, dataset),
         ),
         test=measure,
     )
@@ -256,9 +262,12 @@ def retrain(
         written = {"output": None if refused else str(output), "bytes": size}
         opt.write_json(written | summarize(model).to_dict() | {"comparison": result.to_dict()})
     else:
-        _print_retraining(summarize(model), result, base, test, len(dataset.texts))
+        summary = summarize(model)
+        _print_retraining(summary, result, base, test, len(dataset.texts))
         if not refused:
-            typer.echo(f"{output}: {len(model.terms):,} terms, {size / 1e6:.1f} MB")
+            typer.echo(f"{output}: {summary.terms:,} terms, {size / 1e6:.1f} MB")
+            if summary.decision:
+                typer.echo(certificate_line(summary.decision))
     if refused:
         why = "the new model is worse" if result.worse else "no new rows and no --test to compare on"
         typer.echo(f"outsort: {output}: not written: {why}", err=True)

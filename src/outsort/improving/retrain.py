@@ -13,6 +13,7 @@ from outsort.labels import spellings
 from outsort.model import Model
 from outsort.numeric import Floats
 from outsort.results import Result
+from outsort.training.about import summarize
 from outsort.training.calibration import calibrate
 from outsort.training.fitting import Settings
 from outsort.training.folds import LINES_OUT, STRATIFIED, UNSEEN, Checks, held_out_scores, is_teachable
@@ -67,7 +68,7 @@ def retrain(
         dataset: the data; the base may have seen part of it.
         base: the current model.
         settings: as in `training.train`.
-        checks: as in `training.train`, with folds.
+        checks: as in `training.train`, with folds; those of `promised` by default.
         test: labelled texts that neither model was trained on, read with ``for_training=False``.
 
     Returns:
@@ -82,7 +83,7 @@ def retrain(
     if test:
         # Before the long work, not after it.
         require_same_labels(base.labels, sorted(set(dataset.labels)))
-    prepared = prepare(dataset, settings or Settings(), checks or Checks())
+    prepared = prepare(dataset, settings or Settings(), checks or promised(base))
     model, validation = train_prepared(prepared)
     if validation is None:
         raise ValueError("folds is 0: models are compared by cross-validation")
@@ -107,6 +108,12 @@ def retrain(
     }
     lineage = [ancestor, *base.about.get("lineage", [])]
     return replace(model, about=model.about | {"lineage": lineage}), result
+
+
+def promised(base: Model) -> Checks:
+    """Return the checks of a model that is to promise the precision that `base` promises."""
+    promise = summarize(base).decision
+    return Checks(target_precision=promise.target, level=promise.level) if promise else Checks()
 
 
 def _spelled_as(dataset: Dataset, base: Model) -> Dataset:

@@ -14,15 +14,11 @@ if TYPE_CHECKING:
     from outsort.training.about import DataIdentity, Promise, Summary
     from outsort.training.validation import HeldOutScores
 
-_INTENDED_USE = """\
-Sorting tender items, lists of contracts, job posts and task lists, with a person reviewing what matters.
-The service line and the top terms let that person check an answer.
-"""
 _LIMITS = """\
 It knows only the language of its training data. It weighs words, not meaning: it does not understand
 negation, or who does what to whom. It answers even texts of kinds it has never seen; `decision` says when a
-person should review. Do not use it for decisions about people: it sorts descriptions of work and does not
-judge their worth.
+person should review. Do not use it for decisions about people: it sorts texts and does not judge anybody's
+worth.
 """
 
 
@@ -31,7 +27,7 @@ def card(model: Model) -> str:
     summary = summarize(model)
     parts = [
         "# Model card",
-        f"Model `{summary.model}` sorts descriptions of work into {_either(model)}. `outsort card` prints this card.",
+        f"Model `{summary.model}` sorts texts into {_either(model)}. `outsort card` prints this card.",
         "## Data",
         _data(summary.data),
         "## Model",
@@ -41,7 +37,7 @@ def card(model: Model) -> str:
         "## Accepted answers",
         _decision(summary.decision),
         "## Intended use",
-        _INTENDED_USE.strip(),
+        _intended_use(model),
         "## Limits",
         _LIMITS.strip(),
     ]
@@ -121,6 +117,14 @@ def _decision(promise: Promise | None) -> str:
             f"{promise.target:.0%} precision at {promise.level:.0%} confidence{more}"
         )
     return f"{start}. Answers are accepted from probability {DEFAULT_THRESHOLD:g}, without a promise."
+
+
+def _intended_use(model: Model) -> str:
+    shown = "The service line and the top terms" if model.has_lines else "The top terms"
+    return (
+        "Sorting texts like those it was trained on, with a person reviewing what matters.\n"
+        f"{shown} let that person check an answer."
+    )
 
 
 def _plain(text: str) -> str:

@@ -167,7 +167,9 @@ function stateOf(row) {
   return row.decision === "review" ? ["review", "review", row.reason] : ["accept", "accepted", ""];
 }
 
+/** Name the service line of a row; nothing where the model knows none. */
 function lineOf(row) {
+  if (!Object.values(info.service_lines).some((lines) => lines.length)) return "";
   const correction = correctionOf(row);
   return correction ? lineName(correction.line, "no line chosen") : lineName(row.line);
 }
@@ -176,7 +178,8 @@ export function spoken(row) {
   const correction = correctionOf(row);
   const [, word, reason] = stateOf(row);
   if (correction) return `${correction.label}, ${word}`;
-  return `${row.label}, ${percent(row.p)}, ${lineName(row.line)}, ${word} ${reason}`.trim();
+  const said = [row.label, percent(row.p), lineOf(row), `${word} ${reason}`.trim()];
+  return said.filter(Boolean).join(", ");
 }
 
 /** Split a text into nodes by its clauses. Positions are in code points, as in Python. */
