@@ -85,7 +85,7 @@ class Tally:
 
 
 def differences(found: Profile, measured: Mapping[str, Any]) -> list[str]:
-    """Return how texts differ from those that a promise was measured on, which come first in each phrase.
+    """Return how texts differ from those that a promise was measured on, whose figures are in brackets.
 
     Args:
         found: what the texts are like.

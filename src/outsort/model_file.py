@@ -35,7 +35,7 @@ from outsort.model import Model
 
 FORMAT = "outsort model"
 #: Incremented when older files can no longer be read correctly.
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 #: How arrays may be stored.
 _DTYPES = ("<f2", "<f4", "<f8", "<i2", "<i4", "<u4")
 #: What plain data are pickled with.

@@ -103,7 +103,7 @@ def share_accepted(source: Path | str, model: Model, *, options: Options | None 
     n_rows = n_accepted = 0
     with opened(str(source), options) as table:
         names = find_text_columns(str(source), table.reader.head_columns, options.text_columns)
-        for batch, new in _answered(scorer, _limited(table.reader, options.limit), names, str(source), Tally()):
+        for batch, new in _answered(scorer, _limited(table.reader, options.limit), names, str(source)):
             n_rows += len(batch)
             n_accepted += new["decision"].tolist().count(ACCEPT)
     return n_accepted / max(n_rows, 1)
@@ -231,7 +231,7 @@ def _named(name: str) -> Iterator[None]:
 
 
 def _answered(
-    scorer: Scorer, batches: Iterable[Batch], names: Sequence[str], source: str, tally: Tally
+    scorer: Scorer, batches: Iterable[Batch], names: Sequence[str], source: str, tally: Tally | None = None
 ) -> Iterator[tuple[Batch, Added]]:
     """Score batches in order, reading ahead while the kernel runs without the GIL."""
     with ThreadPoolExecutor(1) as pool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -103,26 +104,24 @@ def prepare(dataset: Dataset, settings: Settings, checks: Checks) -> Prepared:
     if checks.folds < 0 or checks.folds == 1:
         raise ValueError(f"folds is {checks.folds}: choose 2 or more, or 0 for no cross-validation")
     schemes = folds(dataset, checks, settings.seed) if checks.folds else {}
-    weights = values.weights_of(dataset, checks.weight_column) * _to_shares(dataset, checks)
+    weights = _to_shares(values.weights_of(dataset, checks.weight_column), dataset.labels, checks.shares)
     counted = count(
         dataset.texts, dataset.labels, dataset.lines, out_of_scope=dataset.out_of_scope, marks=dataset.marks
     )
     return Prepared(dataset, settings, checks, schemes, weights, counted)
 
 
-def _to_shares(dataset: Dataset, checks: Checks) -> Floats:
-    """Return the weights that give each label of `checks.shares` its share of the rows: float64 (n_texts,)."""
-    total = sum(checks.shares.values())
-    if total >= 1 or min(checks.shares.values(), default=1) <= 0:
-        raise ValueError(f"shares are {dict(checks.shares)}: choose shares above 0, together under 1")
-    labels = np.array(dataset.labels)
-    weights = values.weights_of(dataset, checks.weight_column)
-    others = ~np.isin(labels, list(checks.shares))
-    factors = np.ones(len(labels))
-    for label, share in checks.shares.items():
-        of_label = labels == label
-        factors[of_label] = share / (1 - total) * weights[others].sum() / weights[of_label].sum()
-    return factors
+def _to_shares(weights: Floats, labels: Sequence[str], shares: Mapping[str, float]) -> Floats:
+    """Return weights that give each label of `shares` its share of them: float64 (n_texts,)."""
+    total = sum(shares.values())
+    if total >= 1 or min(shares.values(), default=1) <= 0 or shares.keys() >= set(labels):
+        raise ValueError(f"shares are {dict(shares)}: choose shares above 0, together under 1, and none for one label")
+    of_text = np.array(labels)
+    of_others = weights[~np.isin(of_text, list(shares))].sum()
+    result = weights.copy()
+    for label, share in shares.items():
+        result[of_text == label] *= share / (1 - total) * of_others / weights[of_text == label].sum()
+    return result
 
 
 def train_prepared(prepared: Prepared) -> tuple[Model, Validation | None]:
@@ -170,7 +169,7 @@ def _measured(prepared: Prepared, validation: Validation) -> Profile:
         [not text_module.is_piece(term) and text_module.worded(term) == [term] for term in counted.terms]
     )
     held_out = validation.held_out[scheme]
-    found = held_out.proba.argmax(axis=1)
+    found, weights = held_out.proba.argmax(axis=1), prepared.weights[held_out.rows]
     labels = in_order(prepared.dataset.labels, prepared.dataset.out_of_scope)
     n_words = sum(len(text_module.worded(prepared.dataset.texts[i])) for i in held_out.rows.tolist())
     n_different = n_unknown = 0
@@ -183,5 +182,5 @@ def _measured(prepared: Prepared, validation: Validation) -> Profile:
         n_words / len(found),
         n_unknown / max(n_different, 1),
         1 - validation.certificate.coverage,
-        {label: float((found == i).mean()) for i, label in enumerate(labels)},
+        {label: float(np.average(found == i, weights=weights)) for i, label in enumerate(labels)},
     )

@@ -81,8 +81,8 @@ def validate(
     measure the model on work unlike its rows: unseen service lines, unseen groups, later rows.
 
     Calibration and threshold come from the hardest scheme: service lines together with groups, else service lines,
-    else groups, else random rows. In that scheme each fold is calibrated on the
-    others, so no row is judged by a curve that it helped to fit.
+    else groups, else random rows. In that scheme each fold is calibrated on the others, so no row is judged by a
+    curve that it helped to fit.
 
     Args:
         dataset: the data, n_texts rows.
