@@ -143,6 +143,7 @@ class Uncalibrated(Method):
             says_the_work=np.full(len(clauses), -1, np.int8),
             lines=lines,
             line_labels=roll_up or {},
+            unclear=counts[:0],
             out_of_scope=NEITHER,
         )
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 #: The labels of the shipped data.
 BPO, KPO, NEITHER = LABELS = ("BPO", "KPO", "NEITHER")
-#: A label for evaluation only: the text says too little.
+#: Not an answer: the text says too little. Such rows teach a model to be unsure, and are wrong wherever it is sure.
 UNCLEAR = "UNCLEAR"
 #: The usual names, in lower case, of a label for what is out of scope.
 OUT_OF_SCOPE = ("neither", "none", "out of scope", "out-of-scope", "out_of_scope", "none of these", "none of the above")

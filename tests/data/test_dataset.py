@@ -79,6 +79,18 @@ def test_numbers_are_labels_like_any_others(written):
     assert read(pd.DataFrame({"text": list("abcd"), "label": [1, 1, 2, 2]})).labels == expected
 
 
+def test_what_says_too_little_is_set_apart_for_training(written):
+    clear = read(written(GOOD))
+    data = read(written(GOOD + "lot 3,unclear\nLot  3,UNCLEAR\nas agreed,UNCLEAR\n"))
+    assert (data.texts, data.labels, list(data.frame.index)) == (clear.texts, clear.labels, list(clear.frame.index))
+    assert (list(data.unclear), data.n_repeats) == (["lot 3", "as agreed"], 1)
+    assert data.fingerprint != clear.fingerprint
+    # Such a row has no service line, which others must have.
+    with_lines = "text,label,line\na,BPO,x\nb,BPO,x\nc,KPO,y\nd,KPO,y\ne,UNCLEAR,\nf,UNCLEAR,x\n"
+    assert list(read(written(with_lines)).unclear) == ["e", "f"]
+    assert "row 8: the service line is empty" in refusal(written(with_lines + "g,KPO,\n")).replace(", row", ": row")
+
+
 def test_labels_that_a_model_does_not_know_are_named_when_it_is_measured(written):
     message = refusal(written(GOOD + "x,XPO\ny,UNCLEAR\n"), known_labels=["BPO", "KPO"], for_training=False)
     assert message == "{}, row 6: label 'XPO' is not one of BPO, KPO. Fix it and try again.".format(
@@ -146,7 +158,8 @@ def test_a_frame_with_missing_cells_is_refused_like_a_file_with_blank_ones(frame
         ("text,text,label\nx,y,BPO\n", "t.csv: 2 columns 'text'; it has 'text', 'text', 'label'."),
         (GOOD + "x,\n", "t.csv, row 6: the label is empty. Fix it and try again."),
         (GOOD + "x, \n", "t.csv, row 6: the label is empty."),
-        (GOOD + "x,UNCLEAR\n", "t.csv, row 6: UNCLEAR is for evaluation only; nothing can be learnt from it."),
+        (GOOD + "key forms,UNCLEAR\n", "t.csv, row 6: text 'key forms' has label 'UNCLEAR', but 'BPO' in row 2."),
+        (GOOD + " ,UNCLEAR\n", "t.csv, row 6: the text is empty."),
         (GOOD + '" ",BPO\n', "t.csv, row 6: the text is empty."),
         (GOOD + "KEY forms,KPO\n", "t.csv, row 6: text 'key forms' has label 'KPO', but 'BPO' in row 2."),
         (GOOD + "x,BPO,y\n", 't.csv, row 6 has 3 cells where the header has 2: ["y"].'),

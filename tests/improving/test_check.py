@@ -109,6 +109,16 @@ def test_a_line_under_two_labels_and_thin_lines_are_found(clean):
     assert result.label_errors.n == 0
 
 
+def test_rows_that_say_too_little_are_allowed_to_look_so(clean):
+    clean["service_line"] = ["keying"] * 40 + ["law"] * 40
+    little = pd.DataFrame({"text": ["PO 4500123"], "label": "UNCLEAR", "service_line": ""})
+    data = pd.concat([clean, little], ignore_index=True)
+    result = check(data, limits=Limits(near_duplicate=1, style=1, min_rows=5))
+    assert (result.not_text.n, result.thin_lines.n) == (0, 0)
+    assert result.by_line == {"keying": 40, "law": 40}
+    assert check(data.assign(label="BPO"), limits=Limits(near_duplicate=1, style=1)).not_text.n == 1
+
+
 def test_a_label_turned_round_is_suspected(clean):
     clean.loc[5, "label"] = "KPO"
     (suspect,) = check(clean, limits=Limits(near_duplicate=1, style=1)).label_errors.worst

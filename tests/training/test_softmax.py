@@ -39,6 +39,22 @@ def test_it_comes_to_the_optimum_of_scikit_learn(rows, c):
     np.testing.assert_allclose(of_ours, theirs.predict_proba(rows[0]), atol=0.05)
 
 
+def test_a_row_that_tells_nothing_is_to_get_every_class_as_often_as_it_comes(rows):
+    vectors, targets = rows
+    untold = normalize(sparse.random(40, 60, 0.2, "csr", random_state=1)).astype(np.float32)
+    together = sparse.vstack([vectors, untold]).tocsr()
+    classes, weights, bias = fit_softmax(together, [*targets, *[None] * 40], C=5, **OFTEN)
+    names, counts = np.unique(targets, return_counts=True)
+    theirs = LogisticRegression(C=5, tol=1e-8, max_iter=10_000).fit(
+        sparse.vstack([vectors, *[untold] * len(names)]),
+        [*targets, *np.repeat(names, 40)],
+        [*np.ones(len(targets)), *np.repeat(counts / len(targets), 40)],
+    )
+    assert classes == theirs.classes_.tolist()
+    of_ours = np.exp(log_softmax(together @ weights.T + bias, axis=1))
+    np.testing.assert_allclose(of_ours, theirs.predict_proba(together), atol=0.05)
+
+
 def test_the_length_of_the_vectors_does_not_unsettle_it(rows):
     # Weights ten times smaller, penalised a hundred times less, give the same loss.
     vectors, targets = rows

@@ -538,3 +538,18 @@ def test_only_clauses_that_say_the_work_are_lessons():
         [{"we", "are", "kind", "draft", "contracts"}, {"audit", "books"}, {"key", "invoices"}],
         ["KPO", "KPO", "BPO"],
     )
+
+
+def test_texts_that_say_too_little_teach_to_be_unsure(frame):
+    # The word stands in BPO rows alone.
+    word = "invoices"
+    assert set(frame.label[frame.text.str.contains(word)]) == {"BPO"}
+    unclear = pd.DataFrame({"text": [f"{word} {rest}" for rest in ("lot 3", "as agreed", "see annex")]})
+    both = pd.concat([frame, unclear.assign(label="UNCLEAR")])
+    sure, taught = (
+        train.train(rows, checks=train.Checks(folds=0)).predict_proba([f"{word} as in lot 3"]).max()
+        for rows in (frame, both)
+    )
+    assert taught < sure - 0.1
+    # They leave what the others say of a text as it is.
+    assert train.train(both, checks=train.Checks(folds=0)).predict(list(frame.text)).tolist() == list(frame.label)

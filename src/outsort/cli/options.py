@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from outsort.errors import DataError, raised_as
+from outsort.labels import UNCLEAR
 from outsort.reporting.styles import AnswerFormat
 from outsort.tables import formats
 
@@ -225,6 +226,9 @@ def tell_reading(dataset: Dataset) -> None:
     _tell_encoding(dataset.source, dataset.encoding)
     for label, one in dataset.merged.items():
         typer.echo(f"{dataset.source}: label {label!r} is taken for {one!r}", err=True)
+    if dataset.unclear:
+        n, rows = len(dataset.unclear), "row" if len(dataset.unclear) == 1 else "rows"
+        typer.echo(f"{dataset.source}: {n:,} {rows} labelled {UNCLEAR}, to be unsure of", err=True)
     if dataset.n_repeats:
         rows = "row" if dataset.n_repeats == 1 else "rows"
         typer.echo(f"{dataset.source}: {dataset.n_repeats:,} duplicate {rows} dropped", err=True)

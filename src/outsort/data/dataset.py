@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,7 @@ class Dataset:
         out_of_scope: the label for what is out of scope; "" if there is none.
         merged: spellings of labels that differ only in case from the one that is used, with that one.
         marks: the marked clauses of texts, by the texts' keys.
+        unclear: texts labelled UNCLEAR, which say too little for any label; of data for training only.
     """
 
     frame: pd.DataFrame
@@ -48,12 +50,14 @@ class Dataset:
     out_of_scope: str = ""
     merged: Mapping[str, str] = field(default_factory=dict)
     marks: Mapping[str, Marks] = field(default_factory=dict)
+    unclear: Sequence[str] = ()
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the texts, labels and lines in order: the same data, however it was stored."""
         digest = hashlib.sha256()
-        for row in zip(self.texts, self.labels, self.lines or self.labels, strict=True):
+        rows = zip(self.texts, self.labels, self.lines or self.labels, strict=True)
+        for row in chain(rows, ((text, UNCLEAR) for text in self.unclear)):
             # Lengths go in too, so that no two different rows run together into the same bytes.
             for cell in row:
                 raw = cell.encode("utf-8", "surrogatepass")
@@ -83,9 +87,9 @@ def read(
             NEITHER; "" for no such label.
         clauses: a table of marked clauses, see `read_marks`; None for none.
         known_labels: the labels of a model, which all labels must be among.
-        for_training: drop duplicate rows, and refuse what nothing can be learnt from: UNCLEAR, one text
-            or service line under two labels, fewer than two labels, or fewer than two rows of one. Pass
-            False to measure with such rows.
+        for_training: drop duplicate rows, set rows labelled UNCLEAR apart, and refuse what nothing can be learnt
+            from: one text or service line under two labels, fewer than two labels, or fewer than two rows of
+            one. Pass False to measure with such rows.
 
     Raises:
         DataError: the data cannot be read, lack a column, or hold rows that must be fixed first.
@@ -103,14 +107,19 @@ def read(
     rows = list(frame.index)
 
     problems = list(_row_problems(rows, texts, labels, lines, known_labels, for_training=for_training))
-    keep = list(range(len(texts)))
+    keep, unclear = list(range(len(texts))), []
     if for_training:
         problems += _conflicts("text", rows, [same_text(text) for text in texts], labels)
-        problems += [] if lines is None else _conflicts("service line", rows, lines, labels)
         firsts: dict[tuple[str, str, str], int] = {}
         for i in keep:
             firsts.setdefault((same_text(texts[i]), labels[i], lines[i] if lines else ""), i)
-        keep = list(firsts.values())
+        distinct = list(firsts.values())
+        keep = [i for i in distinct if labels[i] != UNCLEAR]
+        unclear = [texts[i] for i in distinct if labels[i] == UNCLEAR]
+        if lines:
+            problems += _conflicts(
+                "service line", [rows[i] for i in keep], [lines[i] for i in keep], [labels[i] for i in keep]
+            )
     if problems:
         raise DataError(listed(table.source, problems))
     dataset = Dataset(
@@ -118,12 +127,13 @@ def read(
         texts=[texts[i] for i in keep],
         labels=[labels[i] for i in keep],
         lines=None if lines is None else [lines[i] for i in keep],
-        n_repeats=len(texts) - len(keep),
+        n_repeats=len(texts) - len(keep) - len(unclear),
         source=table.source,
         encoding=table.encoding,
-        out_of_scope=_role(labels, out_of_scope, table.source),
+        out_of_scope=_role([labels[i] for i in keep], out_of_scope, table.source),
         merged={label: one for label, one in spelled.items() if label != one},
         marks=read_marks(clauses, texts) if clauses else {},
+        unclear=unclear,
     )
     if for_training:
         _check_classes(dataset)
@@ -144,12 +154,10 @@ def _row_problems(
             yield f"row {row}: the text is empty"
         if not label:
             yield f"row {row}: the label is empty"
-        elif label == UNCLEAR and for_training:
-            yield f"row {row}: {UNCLEAR} is for evaluation only; nothing can be learnt from it"
         elif known_labels is not None and label not in (*known_labels, UNCLEAR):
             yield f"row {row}: label {label!r} is not one of {', '.join(known_labels)}"
         # A queue leaves the lines blank that a person did not fill in.
-        if not line and label and for_training:
+        if not line and label not in ("", UNCLEAR) and for_training:
             yield f"row {row}: the service line is empty"
 
 

@@ -116,11 +116,14 @@ def check(
         encoding=table.encoding,
         n=len(sheet.texts),
         by_label=dict(Counter(sheet.labels or ()).most_common()),
-        by_line=dict(Counter(sheet.lines or ()).most_common()),
+        by_line=dict(Counter(filter(None, sheet.lines or ())).most_common()),
         by_genre=dict(Counter(sheet.genres or ()).most_common()),
         empty=_found(Example(row=row) for row, key, _ in whole if not key),
         not_text=_found(
-            Example(row=row, why=why, text=_shown(text)) for row, _, text in whole if (why := not_text(text))
+            Example(row=row, why=why, text=_shown(text))
+            for (row, _, text), label in zip(whole, sheet.labels or [""] * len(whole), strict=True)
+            # That is what a text that says too little may look like.
+            if label != UNCLEAR and (why := not_text(text))
         ),
         exact_duplicates=_found(
             Example(row=row, other_row=firsts[key], text=_shown(text))
@@ -305,7 +308,7 @@ def _check_near_duplicates(sheet: _Sheet, limits: Limits, rng: np.random.Generat
 
 
 def _check_line_sizes(lines: Sequence[str], limits: Limits) -> Finding:
-    thin = sorted((n, line) for line, n in Counter(lines).items() if n < limits.min_rows)
+    thin = sorted((n, line) for line, n in Counter(filter(None, lines)).items() if n < limits.min_rows)
     return replace(_found(Example(line=line, rows=n) for n, line in thin), limit=limits.min_rows)
 
 

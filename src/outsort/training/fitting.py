@@ -26,6 +26,8 @@ from outsort.training.softmax import fit_softmax
 BAYES_SMOOTHING = 0.1
 #: Fewest marked clauses, of those that say the work and of those that do not, to learn from.
 MIN_MARKED = 30
+#: How often a text that says too little is a lesson: its words come in many texts that say something.
+UNCLEAR_TIMES = 10
 #: Inverse strength of the penalty of the regression on marked clauses.
 CLAUSE_C = 5.0
 
@@ -75,6 +77,7 @@ class Counted:
         says_the_work: int8 (n_clauses,), 0 or 1; -1 where the clauses are not marked.
         lines: the n_texts service lines; the labels if there are no lines.
         line_labels: the label of each line.
+        unclear: int64 (n_unclear, n_terms) likewise, which text that says too little has which term.
         out_of_scope: the label for what is out of scope, or "".
     """
 
@@ -85,6 +88,7 @@ class Counted:
     says_the_work: NDArray[np.int8]
     lines: Sequence[str]
     line_labels: Mapping[str, str]
+    unclear: scipy.sparse.csr_matrix
     out_of_scope: str = ""
 
     @property
@@ -104,15 +108,18 @@ class Counted:
             lines=[self.lines[i] for i in rows],
         )
 
-    def lessons(self) -> tuple[scipy.sparse.csr_matrix, Sequence[str]]:
+    def lessons(self) -> tuple[scipy.sparse.csr_matrix, list[str | None]]:
         """Return the counts to learn labels from, and the service line of each.
 
-        Of a text with clauses that are marked to say the work, each of them is a lesson; of another, the text.
+        Of a text with clauses that are marked to say the work, each of them is a lesson; of another, the text. A text
+        that says too little has no line: it teaches to be unsure.
         """
         clauses = np.flatnonzero(self.says_the_work == 1)
         whole = np.setdiff1d(np.arange(self.counts.shape[0]), self.owner[clauses])
-        counts = scipy.sparse.vstack([self.counts[whole], self.clauses[clauses]]).tocsr()
-        return counts, [self.lines[i] for i in [*whole, *self.owner[clauses]]]
+        told = [self.counts[whole], self.clauses[clauses]]
+        counts = scipy.sparse.vstack([*told, *[self.unclear] * UNCLEAR_TIMES]).tocsr()
+        lines = [self.lines[i] for i in [*whole, *self.owner[clauses]]]
+        return counts, lines + [None] * (counts.shape[0] - len(lines))
 
     def clauses_of(self, rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return the clauses of some texts, text by text, and the place in `rows` of the text of each."""
@@ -129,6 +136,7 @@ def count(
     *,
     out_of_scope: str = "",
     marks: Mapping[str, Marks] | None = None,
+    unclear: Sequence[str] = (),
 ) -> Counted:
     """Count the terms of labelled texts and of their clauses.
 
@@ -138,6 +146,7 @@ def count(
         lines: their service lines, or None.
         out_of_scope: the label for what is out of scope, or "".
         marks: the marked clauses of some texts, by the texts' keys.
+        unclear: texts that say too little for any label.
 
     Raises:
         DataError: no text has a term.
@@ -156,7 +165,7 @@ def count(
             clauses += range(len(texts) + len(extra), len(texts) + len(extra) + len(spans))
             extra += [text[start:end] for start, end in spans]
         owner += [i] * len(spans)
-    terms, counts = count_terms([*texts, *extra])
+    terms, counts = count_terms([*texts, *extra, *unclear])
     return Counted(
         terms,
         counts[: len(texts)],
@@ -165,6 +174,7 @@ def count(
         np.array(says, np.int8),
         lines or labels,
         dict(zip(lines or labels, labels, strict=True)),
+        counts[len(texts) + len(extra) :],
         out_of_scope,
     )
 
@@ -212,12 +222,14 @@ def fit(counted: Counted, settings: Settings) -> Model:
     is_piece = np.array([text_module.is_piece(term) for term in terms])
     idf = TfidfTransformer().fit(counts).idf_ * np.where(is_piece, settings.piece_share, 1.0)
     vectors = normalize(counts.multiply(idf).tocsr()).astype(np.float32)
-    labels = [line_labels[line] for line in lines]
-    ratios = log_count_ratios(counts, labels) ** settings.ratio_power
+    told = [line_labels[line] for line in lines if line is not None]
+    # Those that say too little come last.
+    labels = [*told, *[None] * (len(lines) - len(told))]
+    ratios = log_count_ratios(counts[: len(told)], told) ** settings.ratio_power
     # Marked clauses have terms that no text teaches a label.
     is_taught = counts.getnnz(axis=0) > 0
 
-    def weigh(targets: Sequence[str], scale: Floats | float) -> tuple[list[str], Floats, Floats]:
+    def weigh(targets: Sequence[str | None], scale: Floats | float) -> tuple[list[str], Floats, Floats]:
         """Return the classes, centred weights (n_classes, n_terms) and bias (n_classes,)."""
         scaled = vectors.multiply(scale).tocsr().astype(np.float32)
         classes, weights, bias = fit_softmax(
@@ -227,12 +239,12 @@ def fit(counted: Counted, settings: Settings) -> Model:
         # Pieces repeat their words, which naive Bayes would count many times over. Texts that share no word
         # have pieces only, and naive Bayes cannot be fitted to no features.
         if not is_piece.all():
-            bayes = MultinomialNB(alpha=BAYES_SMOOTHING).fit(counts[:, ~is_piece], targets)
+            bayes = MultinomialNB(alpha=BAYES_SMOOTHING).fit(counts[: len(told), ~is_piece], targets[: len(told)])
             weights[:, ~is_piece] += settings.bayes_share * bayes.feature_log_prob_
         return classes, centred(weights) * is_taught, bias
 
     classes, kept, bias = weigh(labels, ratios)
-    if labels != list(lines):
+    if labels != lines:
         of_labels = np.zeros((len(counted.labels), len(idf)))
         of_labels[[counted.labels.index(label) for label in classes]] = kept
         label_bias = dict(zip(classes, bias, strict=True))

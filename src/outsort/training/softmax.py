@@ -25,7 +25,7 @@ _FIRST_BIAS_STEP = 0.04
 
 def fit_softmax(
     vectors: scipy.sparse.csr_matrix,
-    targets: Sequence[str],
+    targets: Sequence[str | None],
     *,
     C: float,  # noqa: N803
     passes: int,
@@ -41,7 +41,8 @@ def fit_softmax(
 
     Args:
         vectors: float32 (n_rows, n_terms).
-        targets: the n_rows classes.
+        targets: the n_rows classes; None for a row that tells nothing, which is to get every class as often as it
+            comes.
         C: inverse strength of the penalty; the bias has none.
         passes: minimum passes over the rows.
         steps: minimum rows visited in all: a small dataset gets more passes.
@@ -51,15 +52,20 @@ def fit_softmax(
         The n_classes classes, sorted; weights float64 (n_classes, n_terms); bias float64 (n_classes,).
         Class c has probability softmax(W x + b)[c].
     """
-    classes, codes = np.unique(np.asarray(targets), return_inverse=True)
-    n_rows = len(codes)
+    of_row = np.asarray(targets, dtype=object)
+    tells = of_row != None  # noqa: E711 - row by row
+    classes, told = np.unique(of_row[tells].astype(str), return_inverse=True)
+    n_rows = len(of_row)
+    codes = np.full(n_rows, -1)
+    codes[tells] = told
     rng = np.random.default_rng(seed)
     order = np.concatenate([rng.permutation(n_rows) for _ in range(max(passes, -(-steps // n_rows)))])
     mean_square = float(vectors.multiply(vectors).sum()) / n_rows
     penalty = 1 / (C * n_rows)
     weights = np.zeros((vectors.shape[1], len(classes)), np.float32)
     # The optimum if terms carried no information.
-    bias = np.log(np.bincount(codes) / n_rows).astype(np.float32)
+    shares = (np.bincount(told) / len(told)).astype(np.float32)
+    bias = np.log(shares)
     _descend(
         vectors.indptr,
         vectors.indices,
@@ -68,6 +74,7 @@ def fit_softmax(
         order,
         4 / (mean_square + 8 * penalty),
         penalty,
+        shares,
         weights,
         bias,
     )
@@ -76,7 +83,7 @@ def fit_softmax(
 
 @njit(nogil=True)
 def _descend(  # type: ignore[no-untyped-def]
-    indptr, indices, values, codes, order, first_step, penalty, weights, bias
+    indptr, indices, values, codes, order, first_step, penalty, shares, weights, bias
 ):
     """Move `weights` (n_terms, n_classes) and `bias` (n_classes,) along the rows of `order`."""
     n_classes = len(bias)
@@ -95,7 +102,10 @@ def _descend(  # type: ignore[no-untyped-def]
         for c in range(n_classes):
             gradient[c] = gradient[c] * np.float32(scale) + bias[c]
         _to_proba(gradient)
-        gradient[codes[row]] -= np.float32(1)
+        if codes[row] >= 0:
+            gradient[codes[row]] -= np.float32(1)
+        else:
+            gradient -= shares
         scale *= 1 - step * penalty
         for c in range(n_classes):
             bias[c] -= np.float32(_FIRST_BIAS_STEP * left) * gradient[c]

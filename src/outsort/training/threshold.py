@@ -10,9 +10,9 @@ from scipy.stats import beta
 from outsort.numeric import Floats
 from outsort.results import Result
 
-#: Searches, each with an equal share of the permitted error: from the strictest threshold, which succeeds with few
-#: rows, and from further down, which an unlucky mistake among the most confident answers cannot stop.
-_N_SEARCHES = 4
+#: Most searches, each with an equal share of the permitted error: from the strictest threshold, which succeeds with
+#: few rows, and from further down, which an unlucky mistake among the most confident answers cannot stop.
+_MAX_SEARCHES = 4
 #: Each candidate threshold accepts this many times the rows of the one before.
 _STEP = 1.02
 
@@ -53,8 +53,8 @@ def certify(
 ) -> Certificate:
     """Find the lowest threshold whose accepted answers have the target precision.
 
-    Four searches try candidates in order, from the strictest and from each further quarter of them down, each until
-    a candidate fails; a candidate passes when the exact lower bound (Clopper and Pearson, 1934) of its
+    Up to four searches (see `_searches`) try candidates in order, one from the strictest and the others from evenly
+    further down, each until a candidate fails; a candidate passes when the exact lower bound (Clopper and Pearson, 1934) of its
     precision, at the search's share of the error, reaches the target. A fixed order that does not depend on
     `correct` keeps the error of the whole search at 1 - level (Learn then Test; Angelopoulos, Bates, Candès,
     Jordan and Lei, 2021).
@@ -77,10 +77,11 @@ def certify(
         kept = np.random.default_rng(seed).random(len(weights)) * weights.max(initial=0) < weights
         confidence, correct = confidence[kept], correct[kept]
     n_rows = len(confidence)
-    error = (1 - level) / _N_SEARCHES
+    n_searches = _searches(n_rows, target, level)
+    error = (1 - level) / n_searches
     thresholds, sizes, n_right = _candidates(confidence, correct, _fewest(target, error))
     best, bound = -1, math.nan
-    for start in (len(sizes) * search // _N_SEARCHES for search in range(_N_SEARCHES)):
+    for start in (len(sizes) * search // n_searches for search in range(n_searches)):
         bounds = lower_bound(n_right[start:], sizes[start:], error)
         n_passed = int(np.argmin(np.append(bounds >= target, False)))
         if n_passed and start + n_passed - 1 > best:
@@ -114,7 +115,7 @@ def rows_to_accept(confidence: Floats, correct: NDArray[np.bool_], target: float
     if not len(hopeful):
         return 0.0, -1
     widest = slice(hopeful[-1], hopeful[-1] + 1)
-    error = (1 - level) / _N_SEARCHES
+    error = (1 - level) / _MAX_SEARCHES
     n_rows = _rows_wanted(n_right[widest], sizes[widest], len(confidence), target, error)
     return float(sizes[hopeful[-1]] / len(confidence)), _about(n_rows)
 
@@ -134,6 +135,15 @@ def lower_bound(n_right: NDArray[np.int64], n: NDArray[np.int64], error: float) 
     array([0.7411])
     """
     return np.where(n_right > 0, beta.ppf(error, np.maximum(n_right, 1), n - n_right + 1), 0.0)
+
+
+def _searches(n_rows: int, target: float, level: float) -> int:
+    """Return how many searches so many rows bear: a share of the error is more than few rows can spare.
+
+    >>> _searches(200, 0.95, 0.9), _searches(200, 0.9, 0.9), _searches(40_000, 0.95, 0.9)
+    (1, 2, 4)
+    """
+    return min(_MAX_SEARCHES, max(1, n_rows // (4 * _fewest(target, 1 - level))))
 
 
 def _about(n: int) -> int:

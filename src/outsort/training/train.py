@@ -106,7 +106,12 @@ def prepare(dataset: Dataset, settings: Settings, checks: Checks) -> Prepared:
     schemes = folds(dataset, checks, settings.seed) if checks.folds else {}
     weights = _to_shares(values.weights_of(dataset, checks.weight_column), dataset.labels, checks.shares)
     counted = count(
-        dataset.texts, dataset.labels, dataset.lines, out_of_scope=dataset.out_of_scope, marks=dataset.marks
+        dataset.texts,
+        dataset.labels,
+        dataset.lines,
+        out_of_scope=dataset.out_of_scope,
+        marks=dataset.marks,
+        unclear=dataset.unclear,
     )
     return Prepared(dataset, settings, checks, schemes, weights, counted)
 
@@ -140,7 +145,9 @@ def train_prepared(prepared: Prepared) -> tuple[Model, Validation | None]:
             threshold=validation.certificate.threshold,
         )
     return replace(
-        model, about=_about(prepared, validation), seen=np.unique(identity.hashes_of(dataset.texts))
+        model,
+        about=_about(prepared, validation),
+        seen=np.unique(identity.hashes_of([*dataset.texts, *dataset.unclear])),
     ), validation
 
 
