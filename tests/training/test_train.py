@@ -544,7 +544,8 @@ def test_texts_that_say_too_little_teach_to_be_unsure(frame):
     # The word stands in BPO rows alone.
     word = "invoices"
     assert set(frame.label[frame.text.str.contains(word)]) == {"BPO"}
-    unclear = pd.DataFrame({"text": [f"{word} {rest}" for rest in ("lot 3", "as agreed", "see annex")]})
+    rest = ("lot 3", "as agreed", "see annex", "item 3", "dated 3", "in lot 4", "lot 3 as agreed", "see lot 3")
+    unclear = pd.DataFrame({"text": [f"{word} {of}" for of in rest]})
     both = pd.concat([frame, unclear.assign(label="UNCLEAR")])
     sure, taught = (
         train.train(rows, checks=train.Checks(folds=0)).predict_proba([f"{word} as in lot 3"]).max()

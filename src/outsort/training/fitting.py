@@ -26,8 +26,6 @@ from outsort.training.softmax import fit_softmax
 BAYES_SMOOTHING = 0.1
 #: Fewest marked clauses, of those that say the work and of those that do not, to learn from.
 MIN_MARKED = 30
-#: How often a text that says too little is a lesson: its words come in many texts that say something.
-UNCLEAR_TIMES = 10
 #: Inverse strength of the penalty of the regression on marked clauses.
 CLAUSE_C = 5.0
 
@@ -116,10 +114,9 @@ class Counted:
         """
         clauses = np.flatnonzero(self.says_the_work == 1)
         whole = np.setdiff1d(np.arange(self.counts.shape[0]), self.owner[clauses])
-        told = [self.counts[whole], self.clauses[clauses]]
-        counts = scipy.sparse.vstack([*told, *[self.unclear] * UNCLEAR_TIMES]).tocsr()
+        counts = scipy.sparse.vstack([self.counts[whole], self.clauses[clauses], self.unclear]).tocsr()
         lines = [self.lines[i] for i in [*whole, *self.owner[clauses]]]
-        return counts, lines + [None] * (counts.shape[0] - len(lines))
+        return counts, lines + [None] * self.unclear.shape[0]
 
     def clauses_of(self, rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return the clauses of some texts, text by text, and the place in `rows` of the text of each."""
