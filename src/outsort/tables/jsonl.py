@@ -17,17 +17,19 @@ from outsort.files import NOT_TEXT
 from outsort.tables.base import (
     BATCH_ROWS,
     MAX_CELL,
+    Column,
     Dialect,
     Rows,
-    check_distinct,
+    distinct_names,
     in_hexadecimal,
-    joined,
     plain_cell,
+    renaming,
     rows_of,
+    texts_of,
 )
 
 if TYPE_CHECKING:
-    from outsort.tables.base import Added, Batch, ReadOptions
+    from outsort.tables.base import Added, Batch, ReadOptions, TextColumns
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,11 @@ class JsonlRows(Rows):
         """Return the rows as lists of values; None where an object lacks a key."""
         return [[content.get(name) for name in columns] for content in self.cells]
 
-    def texts(self, columns: Sequence[str]) -> list[str]:
+    def texts(self, columns: TextColumns) -> list[str]:
         """Return the text of each row."""
-        return [joined(values) for values in self.values(columns)]
+        names = list(dict.fromkeys(column.name for part in columns for column in part))
+        by_name = [[Column(column.name, names.index(column.name)) for column in part] for part in columns]
+        return texts_of(by_name, self.values(names))
 
 
 class JsonlReader:
@@ -168,15 +172,16 @@ class JsonlWriter:
         dialect: Dialect,  # noqa: ARG002 - there is only one
     ) -> None:
         """Write nothing yet: there is no header."""
-        check_distinct([*columns, *added], "JSON Lines")
-        self._stream, self._columns = stream, columns
+        self._stream, self._columns = stream, distinct_names(columns, added)
+        self._renamed = renaming(columns, self._columns)
         self._n_not_finite = 0
 
     @property
     def changes(self) -> Sequence[str]:
         """See `base.Writer`."""
         n = self._n_not_finite
-        return [f"{n:,} rows with NaN or infinite numbers, which JSON lacks, kept as text"] if n else []
+        odd = [f"{n:,} rows with NaN or infinite numbers, which JSON lacks, kept as text"] if n else []
+        return self._renamed + odd
 
     def write(self, batch: Batch, added: Added) -> None:
         """Write rows."""
