@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self,
 from numpy.typing import NDArray
 
 from outsort.buffers import Utf8Column
-from outsort.errors import DataError, DataWarning
+from outsort.errors import DataWarning
 from outsort.files import NOT_TEXT
 
 if TYPE_CHECKING:
@@ -242,6 +242,16 @@ def joined(values: Iterable[Any]) -> str:
     'audit 2024'
     """
     return " ".join(v if isinstance(v, str) else str(v) for v in values if v is not None)
+
+
+def used_columns(columns: TextColumns) -> tuple[list[Column], TextColumns]:
+    """Return the distinct columns of text columns, and the same text columns by their places among these.
+
+    >>> used_columns([[Column("b", 7), Column("a", 2)]])
+    ([Column(name='b', place=7), Column(name='a', place=2)], [[Column(name='b', place=0), Column(name='a', place=1)]])
+    """
+    used = list(dict.fromkeys(column for part in columns for column in part))
+    return used, [[Column(column.name, used.index(column)) for column in part] for part in columns]
 
 
 def texts_of(columns: TextColumns, rows: Iterable[Sequence[Any]]) -> list[str]:

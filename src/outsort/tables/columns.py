@@ -154,7 +154,9 @@ def _requested(source: str, columns: Sequence[str], wanted: str, cells: Cells | 
     asked = wanted if whole else wanted.split("|")[i].strip()
     if alternatives[i]:
         numbers = " or ".join(str(place + 1) for place in alternatives[i])
-        message = f"{source}: {len(alternatives[i])} columns {asked!r}. Name one with --text-column by number: {numbers}."
+        message = (
+            f"{source}: {len(alternatives[i])} columns {asked!r}. Name one with --text-column by number: {numbers}."
+        )
     else:
         message = f"{source}: no column {asked!r}; it has {_listed(names)}. Name one with --text-column."
     raise NoColumnError(message, names, _samples(columns, cells))
@@ -227,7 +229,9 @@ class _Search:
 
     def _next(self, chosen: int, named: Sequence[int]) -> list[Column]:
         """Return the column to fall back to, if there is one: the next best, which is of no other language."""
-        later = [p for p in named if self._readings[p].kind > self._readings[chosen].kind and self._readings[p].rank < 2]
+        later = [
+            p for p in named if self._readings[p].kind > self._readings[chosen].kind and self._readings[p].rank < 2
+        ]
         return [Column(self._columns[later[0]], later[0])] if later else []
 
     def _best(self, equals: Sequence[int]) -> int:
@@ -261,12 +265,16 @@ class _Search:
                 part = [Column(self._columns[first], first)]
                 by = f"text column {part[0].name!r}, which reads like descriptions ({self._option(part)})"
                 return Found([part], f"{self._passed_over(passed)}{by}")
+        if passed and not candidates and self._readings[passed[0]].kind is Kind.TEXT:
+            # Whoever calls a column text means it, and nothing else could be meant.
+            return Found([[Column(self._columns[passed[0]], passed[0])]], f"no texts in {self._columns[passed[0]]!r}")
         names = distinct_names(self._columns)
         why = "no text column"
         if candidates:
-            shown = " or ".join(repr(names[place]) for place in candidates[:3])
-            why = f"the text column is not clear: it may be {shown}"
-        message = f"{self._source}: {self._passed_over(passed)}{why}; it has {_listed(names)}. Name one with --text-column."
+            why = f"no clear text column; it may be {' or '.join(repr(names[place]) for place in candidates[:3])}"
+        message = (
+            f"{self._source}: {self._passed_over(passed)}{why}; it has {_listed(names)}. Name one with --text-column."
+        )
         raise NoColumnError(message, names, _samples(self._columns, self._cells))
 
     def _prose(self, place: int) -> Prose:
@@ -276,7 +284,10 @@ class _Search:
 
     def _holds_texts(self, place: int) -> bool:
         """Return whether a column holds texts, as far as is known: a table without rows may."""
-        return self._cells is None or not self._cells(place) or self._prose(place).is_text
+        if self._cells is None or not self._cells(place):
+            return True
+        least = LEAST_ALONE if self._readings[place].is_ambiguous else 0.0
+        return self._prose(place).is_text and self._prose(place).likeness >= least
 
     def _passed_over(self, places: Sequence[int]) -> str:
         """Return in words which usual headings stand over no texts, to go before what comes of it."""

@@ -31,10 +31,12 @@ class Reading(NamedTuple):
     Attributes:
         rank: 0; 1 if it may be of something other than the work; 2 if it is not in English.
         kind: what the cells are.
+        is_ambiguous: whether it may as well mean something else, such as a public body.
     """
 
     rank: int
     kind: Kind
+    is_ambiguous: bool = False
 
 
 def _singular(word: str) -> str:
@@ -80,6 +82,7 @@ _PLAIN = _words(
     "problem request complaint consumer vacancy occupation programme program research study need business working the "
     "a an and or public proposed required"
 )
+_EXPECTED = _OF_WORK | _PLAIN | frozenset().union(*_HEADS.values())
 #: Words for what people do; "services required" are texts, "services" may be a department.
 _WORK = _words("service work good supply")
 #: Words that follow what a heading is about.
@@ -129,6 +132,7 @@ _ENGLISH, _LANGUAGES = _words("en eng english"), _words("de fr es it nl pt pl sv
 _SUFFIXES = ("beschreibung", "bezeichnung", "gegenstand", "leistung", "titel", "umschreibung")
 _JOINED = re.compile("(.+)(description|title|name|summary|text|details?|code|id|number|date|type)")
 _KNOWN = _OF_WORK | _PLAIN | _PARTIES | _CLASSES
+_AMBIGUOUS = _words("body subject matter issue")
 
 
 def words_of(heading: str) -> list[str]:
@@ -175,8 +179,8 @@ def reading_of(heading: str) -> Reading:
         others.add("short")
     head = next((suffix for suffix in _SUFFIXES if head.endswith(suffix)), head)
     kind = _kind(head, others, is_asked=is_asked)
-    is_plain = kind is Kind.WEAK or others <= _OF_WORK | _PLAIN or (kind is Kind.SUMMARY and others & _SPEAKERS)
-    return Reading(max(rank, not is_plain), kind)
+    is_plain = kind is Kind.WEAK or others <= _EXPECTED or (kind is Kind.SUMMARY and others & _SPEAKERS)
+    return Reading(max(rank, int(not is_plain)), kind, head in _AMBIGUOUS and not others)
 
 
 def _kind(head: str, others: set[str], *, is_asked: bool) -> Kind:
@@ -184,7 +188,9 @@ def _kind(head: str, others: set[str], *, is_asked: bool) -> Kind:
     of_others = others & _PARTIES
     if head in _SAID:
         of_others -= _SPEAKERS
-    is_other = head == "key" or head in _CODES | _PARTIES | _REMARKS or (head == "body" and others - _words("message text"))
+    is_other = (
+        head == "key" or head in _CODES | _PARTIES | _REMARKS or (head == "body" and others - _words("message text"))
+    )
     if is_other or of_others:
         return Kind.OTHER
     if head == "label" and others & _words("preferred pref"):
@@ -201,4 +207,4 @@ def _kind(head: str, others: set[str], *, is_asked: bool) -> Kind:
     if kind is Kind.WEAK and head == "name" and others & _OF_WORK:
         return Kind.NAME
     # Some other text than the one that "text" names.
-    return Kind.SUMMARY if kind is Kind.TEXT and not others <= _OF_WORK | _PLAIN else kind
+    return Kind.SUMMARY if kind is Kind.TEXT and not others <= _EXPECTED else kind

@@ -17,7 +17,6 @@ from outsort.files import NOT_TEXT
 from outsort.tables.base import (
     BATCH_ROWS,
     MAX_CELL,
-    Column,
     Dialect,
     Rows,
     distinct_names,
@@ -26,6 +25,7 @@ from outsort.tables.base import (
     renaming,
     rows_of,
     texts_of,
+    used_columns,
 )
 
 if TYPE_CHECKING:
@@ -50,9 +50,8 @@ class JsonlRows(Rows):
 
     def texts(self, columns: TextColumns) -> list[str]:
         """Return the text of each row."""
-        names = list(dict.fromkeys(column.name for part in columns for column in part))
-        by_name = [[Column(column.name, names.index(column.name)) for column in part] for part in columns]
-        return texts_of(by_name, self.values(names))
+        used, by_place = used_columns(columns)
+        return texts_of(by_place, self.values([column.name for column in used]))
 
 
 class JsonlReader:

@@ -9,7 +9,16 @@ from typing import IO, TYPE_CHECKING, Any
 
 from outsort.buffers import first_told, utf8_column
 from outsort.errors import COPY_AGAIN, DataError, first_line, raised_as
-from outsort.tables.base import BATCH_BYTES, BATCH_ROWS, Column, Dialect, distinct_names, plain_cell, renaming, texts_of
+from outsort.tables.base import (
+    BATCH_BYTES,
+    BATCH_ROWS,
+    Dialect,
+    distinct_names,
+    plain_cell,
+    renaming,
+    texts_of,
+    used_columns,
+)
 from outsort.tables.packing import need_arrow
 
 if TYPE_CHECKING:
@@ -56,12 +65,11 @@ def arrow_texts(table: pa.Table | pa.RecordBatch, columns: TextColumns, first_ro
     """Return the text of each row of an Arrow table: the values of some columns, joined; see `TextColumns`."""
     import pyarrow as pa
 
-    used = list(dict.fromkeys(column for part in columns for column in part))
+    used, by_place = used_columns(columns)
     arrays = [table.column(column.place) for column in used]
     if len(columns) == 1 and all(pa.types.is_string(a.type) or pa.types.is_large_string(a.type) for a in arrays):
         return arrays[0] if len(arrays) == 1 else first_told(map(utf8_column, arrays))
     values = (_values(column.name, array, first_row) for column, array in zip(used, arrays, strict=True))
-    by_place = [[Column(column.name, used.index(column)) for column in part] for part in columns]
     return texts_of(by_place, zip(*values, strict=True))
 
 

@@ -4,27 +4,30 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-#: What is written in a cell that has nothing to say, in lower case without marks.
-_PLACEHOLDERS = frozenset(
-    " ".join(
-        (
-            "na n/a nil none null nan no yes y n x tbc tbd tba unknown blank various other misc see attached above below",
-            "mr mrs ms miss mx dr prof sir not applicable available specified as per",
-        )
-    ).split()
+
+def _words(*lines: str) -> frozenset[str]:
+    return frozenset(" ".join(lines).split())
+
+
+#: What is written in a cell that has nothing to say, in lower case.
+_PLACEHOLDERS = _words(
+    "na n/a nil none null nan no yes tbc tbd tba unknown blank various other misc see attached above below",
+    "mr mrs ms miss mx dr prof sir not applicable available specified as per",
 )
 #: Words that join others to phrases and sentences.
-_JOINING = frozenset(
-    "a an the of and or for to in on at by with from into is are be as that this which your our their its not "
-    "de la le les des du et en pour der die das und für von zur el los del y para di e da do van het voor".split()
+_JOINING = _words(
+    "a an the of and or for to in on at by with from into is are be as that this which your our their its not",
+    "de la le les des du et en pour der die das und für von zur el los del y para di e da do van het voor",
 )
 #: Forms of companies.
-_COMPANY = frozenset(
-    "ltd limited llp llc inc plc co corp corporation company gmbh ag kg sa sl sarl sas bv nv spa srl pty pvt as ab oy "
-    "lp sons partners group holdings".split()
+_COMPANY = _words(
+    "ltd limited llp llc inc plc co corp corporation company gmbh ag kg sa sl sarl sas bv nv spa srl pty pvt as ab oy",
+    "lp sons partners group holdings",
 )
 #: Letters of a lone word in capitals that is taken for a code.
 _LONGEST_ACRONYM = 4
+#: Most characters of a cell that are looked at.
+_MAX_LENGTH = 2000
 _WORD = re.compile(r"[^\W\d_]{2,}(?:['’][^\W\d_]+)?")
 _ADDRESS = re.compile(r"\S+@\S+|https?://\S+|www\.\S+")
 #: A token with digits, or several capitals and a mark: a reference.
@@ -36,7 +39,7 @@ class Prose(NamedTuple):
 
     Attributes:
         n: cells that say something.
-        share_text: share of these that hold a word, and more letters than anything else.
+        share_text: share of these that are no codes, numbers or addresses.
         likeness: how much they read like descriptions, 0 to 1.
     """
 
@@ -46,7 +49,7 @@ class Prose(NamedTuple):
 
     @property
     def is_text(self) -> bool:
-        """Whether most cells are texts rather than codes and numbers."""
+        """Whether most cells are texts."""
         return self.n > 0 and self.share_text >= 0.5
 
 
@@ -78,23 +81,18 @@ def prose_of(cells: Sequence[str]) -> Prose:
 
 
 def _marks_of(cell: str) -> tuple[bool, float]:
-    """Return whether a cell is a text, and how much it reads like a description."""
-    cell = cell[:2000]
+    """Return whether a cell is no code, number or address, and how much it reads like a description."""
+    cell = cell[:_MAX_LENGTH]
     plain = _REFERENCE.sub(" ", _ADDRESS.sub(" ", cell))
-    words = _WORD.findall(plain)
-    letters = sum(map(len, words))
-    ink = sum(not c.isspace() for c in cell)
-    share = letters / ink
-    is_acronym = len(words) == 1 and words[0].isupper() and len(words[0]) <= _LONGEST_ACRONYM
-    is_text = share >= 0.5 and any(len(word) > 2 for word in words) and not is_acronym
-    if not is_text:
+    share = sum(map(str.isalpha, plain)) / sum(not sign.isspace() for sign in cell)
+    if share < 0.5 or (cell.isupper() and len(cell.strip()) <= _LONGEST_ACRONYM):
         return False, 0.0
+    words = _WORD.findall(plain)
     lower = [word.casefold() for word in words]
-    if lower[-1] in _COMPANY or any(word in _COMPANY for word in lower[-2:]):
+    if any(word in _COMPANY for word in lower[-2:]):
         return True, 0.1 * share
-    joins = any(word in _JOINING for word in lower)
-    bearing = [word for word in words if word.casefold() not in _JOINING]
+    bearing = [word for word, low in zip(words, lower, strict=True) if low not in _JOINING]
     # Names have a capital in every word; but whole registers are in capitals.
     is_name = len(words) > 1 and all(word[0].isupper() for word in bearing) and not cell.isupper()
     length = min(len(words), 8) / 8
-    return True, share * length**0.5 * (0.45 if is_name else 1.0) * (1.0 if joins else 0.8)
+    return True, share * length**0.5 * (0.45 if is_name else 1.0) * (0.8 if len(bearing) == len(words) else 1.0)
