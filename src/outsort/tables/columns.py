@@ -267,7 +267,7 @@ class _Search:
                 return Found([part], f"{self._passed_over(passed)}{by}")
         if passed and not candidates and self._readings[passed[0]].kind is Kind.TEXT:
             # Whoever calls a column text means it, and nothing else could be meant.
-            return Found([[Column(self._columns[passed[0]], passed[0])]], f"no texts in {self._columns[passed[0]]!r}")
+            return Found([[Column(self._columns[passed[0]], passed[0])]])
         names = distinct_names(self._columns)
         why = "no text column"
         if candidates:
