@@ -223,7 +223,8 @@ class _Search:
         if fall_back and readings[chosen].kind <= Kind.SUMMARY:
             part += self._next(chosen, [place for place in named if place not in equals])
         if len(part) > 1 or why or len(equals) > 1:
-            shown = f"text column {part[0].name!r}" + "".join(f", {c.name!r} where it is blank" for c in part[1:])
+            first, *others = [distinct_names(self._columns)[column.place] for column in part]
+            shown = f"text column {first!r}" + "".join(f", {name!r} where it is blank" for name in others)
             why = f"{why}{shown} ({self._option(part)})"
         return Found([part], why)
 

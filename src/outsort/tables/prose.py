@@ -50,7 +50,7 @@ class Prose(NamedTuple):
     @property
     def is_text(self) -> bool:
         """Whether most cells are texts."""
-        return self.n > 0 and self.share_text >= 0.5
+        return self.n > 0 and self.share_text > 0.5
 
 
 def says_nothing(cell: str) -> bool:
