@@ -77,7 +77,8 @@ def test_labels_that_a_model_does_not_know_are_proposed_as_a_map():
     with pytest.raises(DataError) as caught:
         read(FRAME, known_labels=["BPO", "KPO"], for_training=False)
     assert str(caught.value).endswith(
-        ' If they are your own words: --label-map "Transactional=LABEL,knowledge=LABEL", with BPO or KPO for each LABEL.'
+        ' If they are your own words: --label-map "Transactional=LABEL,knowledge=LABEL", with BPO or KPO for each '
+        "LABEL."
     )
     told = read(FRAME, known_labels=["BPO", "KPO"], for_training=False, label_map="Transactional=BPO,knowledge=KPO")
     assert told.labels == ["BPO", "KPO", "BPO", "KPO"]

@@ -334,7 +334,9 @@ def test_the_title_is_read_where_the_description_is_blank_in_every_format(style,
     rows = [("Type invoices", ""), ("", "Draft a contract"), ("Legal research", "  "), ("x", "Payroll")]
     frame = pd.DataFrame(rows, columns=["title", "description"])
     frame.to_csv(tmp_path / "from.csv", index=False)
-    expected = [predict(text, model).label for text in ("Type invoices", "Draft a contract", "Legal research", "Payroll")]
+    expected = [
+        predict(text, model).label for text in ("Type invoices", "Draft a contract", "Legal research", "Payroll")
+    ]
     told = []
     options = Options(prefix="x_")
     score_file(tmp_path / "from.csv", tmp_path / f"in.{style}", model, tell=told.append, options=options)

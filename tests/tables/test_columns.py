@@ -131,7 +131,12 @@ class TestCells:
 
     @pytest.mark.parametrize(
         "cells",
-        [["Bright Care Ltd", "Harlow & Sons LLP"], ["Jane Field", "Tom Reed"], ["Leeds", "York"], ["a@b.org", "c@d.org"]],
+        [
+            ["Bright Care Ltd", "Harlow & Sons LLP"],
+            ["Jane Field", "Tom Reed"],
+            ["Leeds", "York"],
+            ["a@b.org", "c@d.org"],
+        ],
     )
     def test_names_and_addresses_are_no_descriptions(self, cells):
         assert found(["Who knows", "N"], rows=[[cell, "1"] for cell in cells]) == "?"
@@ -179,7 +184,8 @@ class TestRequested:
     @pytest.mark.parametrize("wanted", ["z", "0", "8", "H", "-1", "1.0", "", "²", "AAAA"])
     def test_what_is_not_there_is_an_error_that_lists_the_columns(self, wanted):
         assert str(refusal(self.COLUMNS, [wanted])) == (
-            f"t: no column {wanted!r}; it has 'a', 'B', '12', 'a|b', 'x y', 'n (6)', 'n (7)'. Name one with --text-column."
+            f"t: no column {wanted!r}; it has 'a', 'B', '12', 'a|b', 'x y', 'n (6)', 'n (7)'. "
+            "Name one with --text-column."
         )
 
     def test_columns_of_one_name_are_named_by_number(self):

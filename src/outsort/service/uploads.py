@@ -43,9 +43,7 @@ MAX_SAMPLE = 100
 class UnusableFileError(HTTPException):
     """A file that cannot be scored; with its columns and some cells of each if no text column was found."""
 
-    def __init__(
-        self, detail: str, columns: list[str] | None = None, samples: list[list[str]] | None = None
-    ) -> None:
+    def __init__(self, detail: str, columns: list[str] | None = None, samples: list[list[str]] | None = None) -> None:
         """Hold the response."""
         super().__init__(422, detail)
         self.columns = columns
