@@ -32,7 +32,12 @@ def refusal(columns, wanted=(), rows=()):
 
 
 class TestRegisters:
-    """Header rows like those of real registers, with made-up rows: what each asks for, and what is found."""
+    """Header rows like those of real registers, with made-up rows: the right column, and the one found.
+
+    The first list was written before the code, the others after it and run once: of the 40 held out, 38 were right and
+    2 wrong; of the first 20 of the later ones, written after those were put right, 17 were right and 3 wrong; of the
+    last 20, all were right. The kinds of the five are right since.
+    """
 
     @staticmethod
     def results(name):
@@ -43,7 +48,10 @@ class TestRegisters:
             assert {len(row) for row in rows} == {len(columns)}, header
             yield right.removeprefix("= ").split(" ; "), found(columns, rows=rows).split("|")[0], header
 
-    @pytest.mark.parametrize(("name", "n", "least"), [("written_first.txt", 100, 95), ("held_out.txt", 40, 38)])
+    @pytest.mark.parametrize(
+        ("name", "n", "least"),
+        [("written_first.txt", 100, 95), ("held_out.txt", 40, 38), ("held_out_later.txt", 40, 38)],
+    )
     def test_the_text_column_is_right_or_asked_for_and_never_silently_wrong(self, name, n, least):
         results = list(self.results(name))
         assert len(results) == n
@@ -147,6 +155,17 @@ class TestCells:
 
     def test_the_only_column_is_the_text_whatever_it_holds(self):
         assert found(["N"], rows=[["1"], ["2"]]) == "N"
+
+
+class TestAmbiguous:
+    def test_a_lone_word_under_role_or_subject_is_no_work(self):
+        assert found(["Role", "Email"], rows=[["Admin", "a@x.org"], ["Viewer", "b@x.org"]]) == "?"
+        assert found(["Role", "Email"], rows=[["Claims handler", "a@x.org"], ["Tax adviser", "b@x.org"]]) == "Role"
+
+    def test_a_description_of_something_comes_before_a_title_if_it_reads_more_like_one(self):
+        columns = ["Title", "Grant purpose"]
+        assert found(columns, rows=[["Core", PROSE[0]], ["Pilot", PROSE[1]]]) == "Grant purpose|Title"
+        assert found(columns, rows=[[PROSE[0], "Core"], [PROSE[1], "Pilot"]]) == "Title"
 
 
 class TestFallback:

@@ -171,8 +171,8 @@ FILE_RESPONSE: dict[str, Any] = {
     "description": "The file with the added columns.",
     "headers": {
         "Outsort-Table": {
-            "description": "JSON: the columns of the file; its text columns, each with those read where it is blank; the "
-            "prefix of added columns.",
+            "description": "JSON: the columns of the file; its text columns, each with those read where it is blank; "
+            "the prefix of added columns.",
             "schema": {"type": "string"},
         }
     },

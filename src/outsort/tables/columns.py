@@ -28,6 +28,9 @@ N_JUDGED, N_SHOWN = 500, 3
 #: How much a column must read like descriptions to be taken for its content, and how much any other may at most, as a
 #: share of it.
 LEAST_LIKENESS, MOST_OF_OTHERS = 0.5, 0.75
+#: Cells under a heading that may mean something else have so many words, and read so much like descriptions: "Admin"
+#: is no role to be sorted, "Hill Borough" no text.
+LEAST_WORDS, LEAST_OF_NAMES = 1.5, 0.17
 #: As much is enough if all other columns are codes and numbers.
 LEAST_ALONE = 0.2
 #: By how much a heading such as "Name" adds to that.
@@ -218,10 +221,11 @@ class _Search:
             return self._by_content(passed)
         equals = [place for place in named if readings[place] == readings[named[0]]]
         chosen = self._best(equals)
+        chosen = self._rival(chosen, named)
         part = [Column(self._columns[chosen], chosen)]
         why = self._passed_over(passed)
         if fall_back and readings[chosen].kind <= Kind.SUMMARY:
-            part += self._next(chosen, [place for place in named if place not in equals])
+            part += self._next(chosen, named)
         if len(part) > 1 or why or len(equals) > 1:
             first, *others = [distinct_names(self._columns)[column.place] for column in part]
             shown = f"text column {first!r}" + "".join(f", {name!r} where it is blank" for name in others)
@@ -234,6 +238,16 @@ class _Search:
             p for p in named if self._readings[p].kind > self._readings[chosen].kind and self._readings[p].rank < 2
         ]
         return [Column(self._columns[later[0]], later[0])] if later else []
+
+    def _rival(self, chosen: int, named: Sequence[int]) -> int:
+        """Return the description of something in place of a title, where it clearly reads more like one."""
+        rivals = [place for place in named if self._readings[place].rank == 1]
+        rivals = [place for place in rivals if self._readings[place].kind <= Kind.SUMMARY and self._cells]
+        if self._readings[chosen].kind < Kind.TITLE or self._readings[chosen].rank or not rivals:
+            return chosen
+        best = max(rivals, key=lambda place: self._prose(place).likeness)
+        least = max(LEAST_LIKENESS, self._prose(chosen).likeness / MOST_OF_OTHERS)
+        return best if self._prose(best).likeness >= least else chosen
 
     def _best(self, equals: Sequence[int]) -> int:
         """Return the best of columns whose headings are as good.
@@ -287,8 +301,9 @@ class _Search:
         """Return whether a column holds texts, as far as is known: a table without rows may."""
         if self._cells is None or not self._cells(place):
             return True
-        least = LEAST_ALONE if self._readings[place].is_ambiguous else 0.0
-        return self._prose(place).is_text and self._prose(place).likeness >= least
+        prose = self._prose(place)
+        is_phrase = prose.n_words >= LEAST_WORDS and prose.likeness >= LEAST_OF_NAMES
+        return prose.is_text and (is_phrase or not self._readings[place].is_ambiguous)
 
     def _passed_over(self, places: Sequence[int]) -> str:
         """Return in words which usual headings stand over no texts, to go before what comes of it."""

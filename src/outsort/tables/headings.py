@@ -31,7 +31,7 @@ class Reading(NamedTuple):
     Attributes:
         rank: 0; 1 if it may be of something other than the work; 2 if it is not in English.
         kind: what the cells are.
-        is_ambiguous: whether it may as well mean something else, such as a public body.
+        is_ambiguous: whether it may as well mean something else, such as a public body, or a user's role.
     """
 
     rank: int
@@ -132,7 +132,7 @@ _ENGLISH, _LANGUAGES = _words("en eng english"), _words("de fr es it nl pt pl sv
 _SUFFIXES = ("beschreibung", "bezeichnung", "gegenstand", "leistung", "titel", "umschreibung")
 _JOINED = re.compile("(.+)(description|title|name|summary|text|details?|code|id|number|date|type)")
 _KNOWN = _OF_WORK | _PLAIN | _PARTIES | _CLASSES
-_AMBIGUOUS = _words("body subject matter issue")
+_AMBIGUOUS = _words("body subject matter issue role position")
 
 
 def words_of(heading: str) -> list[str]:

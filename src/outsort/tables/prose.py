@@ -41,11 +41,13 @@ class Prose(NamedTuple):
         n: cells that say something.
         share_text: share of these that are no codes, numbers or addresses.
         likeness: how much they read like descriptions, 0 to 1.
+        n_words: words in one of them, on average.
     """
 
     n: int
     share_text: float
     likeness: float
+    n_words: float
 
     @property
     def is_text(self) -> bool:
@@ -71,13 +73,15 @@ def prose_of(cells: Sequence[str]) -> Prose:
     """
     told = [cell for cell in cells if not says_nothing(cell)]
     if not told:
-        return Prose(0, 0.0, 0.0)
+        return Prose(0, 0.0, 0.0, 0.0)
     marks = [_marks_of(cell) for cell in told]
     likeness = sum(value for _, value in marks) / len(marks)
     # Classes repeat; most descriptions do not.
     distinct = len({cell.casefold() for cell in told}) / len(told)
     filled = len(told) / len(cells)
-    return Prose(len(told), sum(is_text for is_text, _ in marks) / len(marks), likeness * distinct**0.5 * filled**0.25)
+    share = sum(is_text for is_text, _ in marks) / len(marks)
+    n_words = sum(len(_WORD.findall(cell[:_MAX_LENGTH])) for cell in told) / len(told)
+    return Prose(len(told), share, likeness * distinct**0.5 * filled**0.25, n_words)
 
 
 def _marks_of(cell: str) -> tuple[bool, float]:
