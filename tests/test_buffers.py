@@ -1,4 +1,4 @@
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outsort.buffers import blank_texts, first_told, utf8_column
@@ -6,6 +6,7 @@ from outsort.buffers import blank_texts, first_told, utf8_column
 CELLS = st.text(st.sampled_from("a ü\t\u3000\u2028\xa0\u200b翻"), max_size=3)
 
 
+@settings(max_examples=40)
 @given(st.integers(0, 6).flatmap(lambda n: st.lists(st.lists(CELLS, min_size=n, max_size=n), min_size=1, max_size=3)))
 def test_the_first_text_that_is_not_blank_is_the_one_that_a_loop_finds(columns):
     wanted = [next((cell for cell in row if cell.strip()), None) for row in zip(*columns, strict=True)]

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outsort.tables.headings import Kind, reading_of, words_of
@@ -29,6 +29,7 @@ def test_another_language_and_another_thing_come_after():
     ]  # fmt: skip
 
 
+@settings(max_examples=40)
 @given(st.text(max_size=60))
 def test_any_heading_can_be_read(heading):
     assert isinstance(reading_of(heading).kind, Kind)
@@ -38,6 +39,7 @@ def test_any_heading_can_be_read(heading):
         assert reading_of(f"{heading.upper()} *") == reading_of(heading.lower())
 
 
+@settings(max_examples=40)
 @given(st.lists(st.text(max_size=40), max_size=5))
 def test_any_cells_can_be_judged(cells):
     prose = prose_of(cells)

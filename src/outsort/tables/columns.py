@@ -274,7 +274,8 @@ class _Search:
         candidates = [place for place in ranked if likeness[place] >= LEAST_LIKENESS * MOST_OF_OTHERS]
         first = ranked[0] if ranked else None
         least = LEAST_ALONE if sum(self._prose(place).is_text for place in ranked) == 1 else LEAST_LIKENESS
-        if first is not None and likeness[first] >= least and self._readings[first].kind is not Kind.OTHER:
+        is_taken = first is not None and first not in passed and self._readings[first].kind is not Kind.OTHER
+        if first is not None and is_taken and likeness[first] >= least:
             most = max((likeness[place] for place in ranked[1:]), default=0.0)
             if most <= MOST_OF_OTHERS * likeness[first]:
                 part = [Column(self._columns[first], first)]
