@@ -300,7 +300,7 @@ def test_what_is_no_table_is_refused_with_the_way_out(model, given, message):
 def test_a_frame_without_names_of_columns(model):
     assert score(pd.DataFrame(["key invoices", "draft a contract"]), model)["label"].tolist() == ["BPO", "KPO"]
     frame = pd.DataFrame([["a contract to draft", "an invoice to key"]])
-    with pytest.raises(DataError, match=r"it may be '0' or '1'; it has '0', '1'. Name one with text_column."):
+    with pytest.raises(DataError, match=r"it may be '1' or '0'; it has '0', '1'. Name one with text_column."):
         score(frame, model)
     # A name comes before a number.
     assert score(frame, model, text_column="1")["label"].tolist() == ["BPO"]
@@ -341,7 +341,10 @@ def test_the_title_is_read_where_the_description_is_blank_in_every_format(style,
     options = Options(prefix="x_")
     score_file(tmp_path / "from.csv", tmp_path / f"in.{style}", model, tell=told.append, options=options)
     score_file(tmp_path / f"in.{style}", tmp_path / "out.csv", model, tell=told.append)
-    assert [row["label"] for row in rows_of(tmp_path / "out.csv")] == expected
+    rows = rows_of(tmp_path / "out.csv")
+    assert [row["label"] for row in rows] == expected
+    # White space is as blank as nothing.
+    assert "empty" not in {row["reason"] for row in rows}
     said = "text column 'description', 'title' where it is blank (--text-column 'description|title')"
     assert [line.endswith(said) for line in told] == [True, True]
 

@@ -209,6 +209,9 @@ class TestRequested:
 
     def test_columns_of_one_name_are_named_by_number(self):
         assert str(refusal(self.COLUMNS, ["n"])) == "t: 2 columns 'n'. Name one with --text-column by number: 6 or 7."
+        assert (
+            str(refusal(["a", "A", "a"], ["a"])) == "t: 2 columns 'a'. Name one with --text-column by number: 1 or 3."
+        )
         assert str(refusal(["text", "n", "text"])) == (
             "t: 2 columns 'text'. Name one with --text-column by number: 1 or 3."
         )
