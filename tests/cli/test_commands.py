@@ -253,7 +253,7 @@ class TestTrain:
         [
             ("", "is empty"),
             ("text,label\n", "has a header but no rows"),
-            ("a,b\n1,2\n", "no column 'text'; it has 'a', 'b'. Name one with --text-column."),
+            ("a,b\n1,2\n", "no text column; it has 'a', 'b'. Name one with --text-column."),
             ("text,label\na,BPO\nb,UNCLEAR\n", "has only the label 'BPO'"),
             ("text,label\na,BPO\n,KPO\n", "row 3: the text is empty"),
             ("text,label\na,BPO\nA,KPO\n", "row 3: text 'a' has label 'KPO', but 'BPO' in row 2"),

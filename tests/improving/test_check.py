@@ -341,4 +341,4 @@ class TestCommand:
         (tmp_path / "d.csv").write_text("a,b\n1,2\n")
         done = outsort("check", tmp_path / "d.csv")
         assert done.code == 1
-        assert "no column 'text'; it has 'a', 'b'. Name one with --text-column." in done.err
+        assert "no text column; it has 'a', 'b'. Name one with --text-column." in done.err

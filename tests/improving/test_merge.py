@@ -502,3 +502,19 @@ def test_a_verdict_that_contradicts_the_service_line_of_its_row_is_a_problem(dat
     result = merge([queue(tmp_path / "q.csv", [("fold leaflets", "BPO")])], data, model)
     assert "has service line 'legal_services' of KPO" in result.problems[0]
     assert data.read_bytes() == before
+
+
+def test_own_words_in_queue_and_data_are_merged_as_the_labels_they_mean(model, tmp_path):
+    data = tmp_path / "data.csv"
+    data.write_text("text,label\nfold leaflets,Clerical\nargue a case,\n")
+    rows = [("fold leaflets", "BPO"), ("argue a case", "expert"), ("key forms", "clerical"), ("mop", "Odd")]
+    result = merge([queue(tmp_path / "q.csv", rows)], data, model, label_map="clerical=BPO,Expert=KPO")
+    assert (result.known, result.filled, result.added) == (1, 1, 1)
+    assert [row["label"] for row in rows_of(data)] == ["Clerical", "KPO", "BPO"]
+    (problem,) = result.problems
+    assert problem.endswith("""--label-map "Odd=LABEL", with BPO or KPO or NEITHER for each LABEL.""")
+
+
+def test_texts_are_not_added_to_two_columns(data, model, tmp_path):
+    with pytest.raises(DataError, match="texts cannot be added to several columns"):
+        merge([queue(tmp_path / "q.csv", [("fold leaflets", "BPO")])], data, model, text_column="text|label")

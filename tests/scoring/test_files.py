@@ -219,10 +219,10 @@ def test_a_sheet_that_claims_to_be_huge_takes_what_it_holds(tmp_path):
 
 
 def test_the_layout_of_a_file_is_told_before_it_is_scored(csv_path, tmp_path):
-    assert layout(csv_path, Options(), NEW) == Layout(["id", "description", "day"], ["description"], "")
+    assert layout(csv_path, Options(), NEW) == Layout(["id", "description", "day"], [["description"]], "")
     score_file(csv_path, tmp_path / "once.jsonl")
     columns = ["id", "description", "day", *NEW]
-    assert layout(tmp_path / "once.jsonl", Options(), NEW) == Layout(columns, ["description"], "outsort_")
+    assert layout(tmp_path / "once.jsonl", Options(), NEW) == Layout(columns, [["description"]], "outsort_")
 
 
 def test_a_scorer_made_once_scores_many_files(csv_path, tmp_path, model):
@@ -236,7 +236,7 @@ def test_a_scorer_made_once_scores_many_files(csv_path, tmp_path, model):
 def test_rows_of_numbers_and_dates_get_their_reason(tmp_path):
     rows = '{"task": 5}\n{"task": null}\n{"task": "2026-01-02"}\n{"task": true}\n{"other": 1}\n'
     (tmp_path / "in.jsonl").write_text(rows)
-    score_file(tmp_path / "in.jsonl", tmp_path / "out.jsonl")
+    score_file(tmp_path / "in.jsonl", tmp_path / "out.jsonl", options=Options(text_columns=["task"]))
     reasons = [json.loads(line)["reason"] for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert reasons[:3] == ["no words", "empty", "no words"]
     assert reasons[4] == "empty"
@@ -299,10 +299,62 @@ def test_what_is_no_table_is_refused_with_the_way_out(model, given, message):
 
 def test_a_frame_without_names_of_columns(model):
     assert score(pd.DataFrame(["key invoices", "draft a contract"]), model)["label"].tolist() == ["BPO", "KPO"]
-    frame = pd.DataFrame([[7, "key invoices"]])
-    with pytest.raises(DataError, match=r"no column 'text'; it has '0', '1'. Name one with text_column."):
+    frame = pd.DataFrame([["a contract to draft", "an invoice to key"]])
+    with pytest.raises(DataError, match=r"it may be '1' or '0'; it has '0', '1'. Name one with text_column."):
         score(frame, model)
+    # A name comes before a number.
     assert score(frame, model, text_column="1")["label"].tolist() == ["BPO"]
+    assert score(frame, model, text_column="2")["label"].tolist() == ["BPO"]
+
+
+def test_the_column_of_a_frame_is_found_by_its_cells_and_said(model):
+    frame = pd.DataFrame({"Ref": [1, 2], "What": ["key invoices into the ledger", "draft a contract for the bank"]})
+    with pytest.warns(DataWarning, match=r"the table: text column 'What', which reads like .* \(text_column='What'\)"):
+        scored = score(frame, model)
+    assert scored["label"].tolist() == ["BPO", "KPO"]
+    with pytest.warns(DataWarning, match="'What'"):
+        assert score(pa.Table.from_pandas(frame), model)["label"].to_pylist() == ["BPO", "KPO"]
+    # Parts of a table are all read alike: by headings, or by the column named.
+    with pytest.raises(DataError, match="no text column"):
+        next(score([frame], model))
+
+
+def test_a_frame_with_two_columns_of_one_name(model):
+    frame = pd.DataFrame([["", "key invoices", "x"]], columns=["task", "n", "task"])
+    for data in (frame, pa.Table.from_arrays([[c] for c in frame.iloc[0]], names=list(frame.columns))):
+        with pytest.raises(DataError, match=r"2 columns 'task'\. Name one with text_column by number: 1 or 3\."):
+            score(data, model, text_column="task")
+        scored = score(data, model, text_column="1|B")
+        assert list(scored["label"].tolist() if data is frame else scored["label"].to_pylist()) == ["BPO"]
+        assert list(frame.columns) == ["task", "n", "task"]
+
+
+@pytest.mark.parametrize("style", ["csv", "tsv", "jsonl", "parquet", "xlsx"])
+def test_the_title_is_read_where_the_description_is_blank_in_every_format(style, model, tmp_path):
+    rows = [("Type invoices", ""), ("", "Draft a contract"), ("Legal research", "  "), ("x", "Payroll")]
+    frame = pd.DataFrame(rows, columns=["title", "description"])
+    frame.to_csv(tmp_path / "from.csv", index=False)
+    expected = [
+        predict(text, model).label for text in ("Type invoices", "Draft a contract", "Legal research", "Payroll")
+    ]
+    told = []
+    options = Options(prefix="x_")
+    score_file(tmp_path / "from.csv", tmp_path / f"in.{style}", model, tell=told.append, options=options)
+    score_file(tmp_path / f"in.{style}", tmp_path / "out.csv", model, tell=told.append)
+    rows = rows_of(tmp_path / "out.csv")
+    assert [row["label"] for row in rows] == expected
+    # White space is as blank as nothing.
+    assert "empty" not in {row["reason"] for row in rows}
+    said = "text column 'description', 'title' where it is blank (--text-column 'description|title')"
+    assert [line.endswith(said) for line in told] == [True, True]
+
+
+def test_a_column_is_named_by_its_letter_or_number(csv_path, tmp_path, model):
+    outs = []
+    for name in ("description", "2", "B", "Description"):
+        score_file(csv_path, tmp_path / "out.csv", model, force=True, options=Options(text_columns=[name]))
+        outs.append((tmp_path / "out.csv").read_bytes())
+    assert len(set(outs)) == 1
 
 
 def test_a_lone_carriage_return_does_not_end_a_row(tmp_path):
@@ -417,7 +469,7 @@ class TestBadInput:
         pq.write_table(pa.table({"a": [1], "b": [2]}), tmp_path / "in.parquet")
         done = outsort("score", tmp_path / "in.parquet", "-o", tmp_path / "o.csv")
         assert done.code == 1
-        assert "no column 'text'; it has 'a', 'b'. Name one with --text-column." in done.err
+        assert "no text column; it has 'a', 'b'. Name one with --text-column." in done.err
 
     def test_an_unknown_format_names_the_known_ones(self, outsort, csv_path, tmp_path):
         done = outsort("score", csv_path, "-o", tmp_path / "out.docx")

@@ -157,7 +157,7 @@ def test_a_file_comes_back_as_score_makes_it(client, model, table, tmp_path, nam
     assert response.headers["content-disposition"] == f"attachment; filename*=utf-8''{stem}-scored.{end}"
     assert json.loads(response.headers["outsort-table"]) == {
         "columns": ["id", "text", *(f"old_{name}" for name in scorer.added_columns(model))],
-        "text_columns": ["text"],
+        "text_columns": [["text"]],
         "prefix": "",
     }
 
@@ -180,13 +180,32 @@ def test_text_columns_and_prefix_are_chosen_and_returned(client):
     query = {"filename": "t.csv", "text_column": ["what", "more"], "prefix": "x_"}
     response = client.post("/score", params=query, content=b"what,more,label\ndata,entry,?\n")
     assert response.text.splitlines()[0].startswith("what,more,label,x_label,")
-    assert json.loads(response.headers["outsort-table"])["text_columns"] == ["what", "more"]
+    assert json.loads(response.headers["outsort-table"])["text_columns"] == [["what"], ["more"]]
 
 
 def test_a_file_without_a_column_of_texts_is_refused_with_its_columns(client):
-    response = client.post("/score", params={"filename": "t.csv"}, content=b"lot,Item\n1,data entry\n")
-    assert_problem(response, 422, "t.csv: no column 'text'; it has 'lot', 'Item'. Name one with text_column.")
-    assert response.json()["columns"] == ["lot", "Item"]
+    response = client.post("/score", params={"filename": "t.csv"}, content=b"lot,Note\n1,data entry\n")
+    assert_problem(
+        response, 422, "t.csv: no clear text column; it may be 'Note'; it has 'lot', 'Note'. Name one with text_column."
+    )
+    assert response.json()["columns"] == ["lot", "Note"]
+    assert response.json()["samples"] == [["1"], ["data entry"]]
+
+
+def test_a_column_is_chosen_by_its_number_and_another_read_where_it_is_blank(client):
+    content = b"what,n,what\n,data entry,x\nkey forms,,y\n"
+    response = client.post("/score", params={"filename": "t.csv", "text_column": "what"}, content=content)
+    assert_problem(response, 422, "t.csv: 2 columns 'what'. Name one with text_column by number: 1 or 3.")
+    assert response.json()["columns"] == ["what (1)", "n", "what (3)"]
+    query = {"filename": "t.csv", "text_column": "1|B", "to": "jsonl"}
+    response = client.post("/score", params=query, content=content)
+    assert json.loads(response.headers["outsort-table"])["text_columns"] == [["what (1)", "n"]]
+    rows = [json.loads(line) for line in response.text.splitlines()]
+    # JSON Lines would keep one column of that name: they are renamed as the header of the answer says.
+    assert [[row[name] for name in ("what (1)", "n", "what (3)")] for row in rows] == [
+        ["", "data entry", "x"], ["key forms", "", "y"],
+    ]  # fmt: skip
+    assert {row["reason"] for row in rows} & {"empty"} == set()
 
 
 def test_a_row_that_cannot_be_read_is_named_or_kept(client):

@@ -6,6 +6,7 @@ import io
 import json
 from pathlib import Path
 
+import openpyxl
 import pandas as pd
 import pytest
 
@@ -736,11 +737,53 @@ def test_a_file_that_changes_on_the_disk_is_downloaded_as_it_was_sorted(page, tm
 
 
 def test_a_file_without_a_usual_column_asks_which_it_is(page):
-    page.set_input_files("#file", {"name": "x.csv", "mimeType": "text/csv", "buffer": b"a,What\n1,key invoices\n"})
+    buffer = b"a,Note\n1,key invoices\n"
+    page.set_input_files("#file", {"name": "x.csv", "mimeType": "text/csv", "buffer": buffer})
     expect(page.locator("#columns")).to_contain_text("Which column of x.csv contains the texts?")
-    page.select_option("#column", "What")
+    expect(page.locator("#column option")).to_have_text(["a: 1", "Note: key invoices"])
+    page.select_option("#column", "Note")
     page.click("#columns button")
     expect(page.locator("#row-0 .words")).to_have_text("key invoices")
+    assert page.messages.pop().startswith("Failed to load resource: the server responded with a status of 422")
+
+
+def test_the_column_can_be_changed_afterwards_and_the_corrections_of_each_stay(page):
+    drop(page, "x.csv", b"title,description,title\nkey invoices,,a logo\nb,draft a contract,zzz\n")
+    first, second = page.locator("#row-0 .words"), page.locator("#row-1 .words")
+    expect(first).to_have_text("key invoices")
+    expect(second).to_have_text("draft a contract")
+    options = page.locator("#text-column option")
+    expect(options).to_have_text([
+        "description, else title (1)", "title (1): key invoices; b", "description: draft a contract",
+        "title (3): a logo; zzz",
+    ])  # fmt: skip
+    page.locator("#row-0").click()
+    page.keyboard.press("k")
+    expect(page.locator("#corrected")).to_have_text("1")
+    page.select_option("#text-column", "title (3)")
+    expect(first).to_have_text("a logo")
+    expect(page.locator("#text-column")).to_have_value("title (3)")
+    expect(page.locator("#corrected")).to_have_text("0")
+    page.go_back()
+    expect(first).to_have_text("key invoices")
+    expect(page.locator("#corrected")).to_have_text("1")
+
+
+def test_the_sheet_can_be_changed_afterwards(page, tmp_path):
+    book = openpyxl.Workbook()
+    book.active.title = "April"
+    for sheet, text in ((book.active, "key invoices"), (book.create_sheet("May"), "draft a contract")):
+        sheet.append(["text"])
+        sheet.append([text])
+    book.save(tmp_path / "x.xlsx")
+    page.set_input_files("#file", tmp_path / "x.xlsx")
+    expect(page.locator("#row-0 .words")).to_have_text("key invoices")
+    page.fill("#sheet", "May")
+    page.keyboard.press("Enter")
+    expect(page.locator("#row-0 .words")).to_have_text("draft a contract")
+    page.fill("#sheet", "June")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("no sheet 'June'; it has 'April', 'May'")
     assert page.messages.pop().startswith("Failed to load resource: the server responded with a status of 422")
 
 

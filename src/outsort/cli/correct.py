@@ -63,6 +63,7 @@ def merge(
     model: opt.ModelFile = None,
     text_column: opt.TextColumn = None,
     label_column: opt.LabelColumn = None,
+    label_map: opt.LabelMap = None,
     line_column: opt.LineColumn = None,
 ) -> None:
     """Merge reviewers' labels into labelled data; rows are matched by key.
@@ -80,6 +81,7 @@ def merge(
         reviewer=reviewer,
         text_column=text_column,
         label_column=label_column,
+        label_map=label_map,
         line_column=line_column,
     )
     typer.echo(

@@ -19,6 +19,7 @@ def evaluate(
     mistakes: Annotated[int, typer.Option(min=0, help="Worst mistakes to list.")] = 10,
     text_column: opt.TextColumn = None,
     label_column: opt.LabelColumn = None,
+    label_map: opt.LabelMap = None,
     report: opt.ReportFile = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the report if it exists.")] = False,
     cluster: opt.Cluster = None,
@@ -37,7 +38,12 @@ def evaluate(
         opt.check_report(report, force=force)
     judge = load(model)
     dataset = read(
-        data, text_column=text_column, label_column=label_column, known_labels=judge.labels, for_training=False
+        data,
+        text_column=text_column,
+        label_column=label_column,
+        label_map=label_map,
+        known_labels=judge.labels,
+        for_training=False,
     )
     opt.tell_reading(dataset)
     with opt.work_on(cluster):
@@ -61,6 +67,7 @@ def compare(
     flips: Annotated[int, typer.Option(min=0, help="Changed predictions to list.")] = 10,
     text_column: opt.TextColumn = None,
     label_column: opt.LabelColumn = None,
+    label_map: opt.LabelMap = None,
 ) -> None:
     """Compare a new model with an old one on the same labelled descriptions.
 
@@ -76,7 +83,12 @@ def compare(
     # Before the data, whose labels one of the two may not know.
     compare.require_same_labels(before.labels, after.labels)
     dataset = read(
-        data, text_column=text_column, label_column=label_column, known_labels=after.labels, for_training=False
+        data,
+        text_column=text_column,
+        label_column=label_column,
+        label_map=label_map,
+        known_labels=after.labels,
+        for_training=False,
     )
     opt.tell_reading(dataset)
     result = compare.compare(before, after, dataset, weight_column=weight_column, n_flips=flips)
@@ -92,6 +104,7 @@ def check(
     data: Annotated[Path, typer.Argument(help="Table of texts, with or without labels.")],
     text_column: opt.TextColumn = None,
     label_column: opt.LabelColumn = None,
+    label_map: opt.LabelMap = None,
     line_column: opt.LineColumn = None,
     min_rows: Annotated[int, typer.Option(min=0, help="Rows that each service line or label should have.")] = 20,
     max_style: Annotated[
@@ -114,7 +127,13 @@ def check(
 
     limits = Limits(near_duplicate=similarity, style=max_style, min_rows=min_rows)
     result = check_data(
-        data, text_column=text_column, label_column=label_column, line_column=line_column, guide=guide, limits=limits
+        data,
+        text_column=text_column,
+        label_column=label_column,
+        label_map=label_map,
+        line_column=line_column,
+        guide=guide,
+        limits=limits,
     )
     opt.write_result(result, check_tables(result, show), as_json=as_json)
     for what in result.left_out:

@@ -25,8 +25,17 @@ if TYPE_CHECKING:
     from outsort.results import Result
 
 Data = Annotated[Path, typer.Argument(help="Table of labelled texts: csv, tsv, jsonl, parquet, xlsx.")]
-TextColumn = Annotated[str | None, typer.Option(help="Text column; detected by its usual names.")]
+TextColumn = Annotated[
+    str | None,
+    typer.Option(help="Text column: name, number or letter; 'a|b' for b where a is blank. Found by heading and cells."),
+]
 LabelColumn = Annotated[str | None, typer.Option(help="Label column; detected by its usual names.")]
+LabelMap = Annotated[
+    str | None,
+    typer.Option(
+        metavar="OWN=LABEL,…", help="What the labels in the data mean, or a table of two columns: own label, label."
+    ),
+]
 OutOfScope = Annotated[
     str | None,
     typer.Option(help="Label for what is out of scope; default: one named NEITHER, none or out of scope. '' for none."),
@@ -77,7 +86,11 @@ Cluster = Annotated[
 ]
 FORMATS = "|".join(formats.FORMATS)
 TextColumns = Annotated[
-    list[str] | None, typer.Option(help="Text column; repeat it to join several. Detected by its usual names.")
+    list[str] | None,
+    typer.Option(
+        help="Text column: name, number or letter; 'a|b' for b where a is blank; repeat it to join several. Found by "
+        "heading and cells."
+    ),
 ]
 ReadAs = Annotated[str | None, typer.Option("--from", metavar=FORMATS, help="Input format; default: by file name.")]
 SafeForExcel = Annotated[

@@ -23,6 +23,7 @@ def train(
     output: Annotated[Path, typer.Option("--output", "-o", help="Model file to write.")],
     text_column: opt.TextColumn = None,
     label_column: opt.LabelColumn = None,
+    label_map: opt.LabelMap = None,
     line_column: opt.LineColumn = None,
     out_of_scope: opt.OutOfScope = None,
     clauses: opt.Clauses = None,
@@ -72,6 +73,7 @@ def train(
         data,
         text_column=text_column,
         label_column=label_column,
+        label_map=label_map,
         line_column=line_column,
         out_of_scope=out_of_scope,
         clauses=clauses,
@@ -145,6 +147,7 @@ def certify(
     level: opt.Level = 0.9,
     text_column: opt.TextColumn = None,
     label_column: opt.LabelColumn = None,
+    label_map: opt.LabelMap = None,
     as_json: opt.Json = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the model file if it exists.")] = False,
 ) -> None:
@@ -164,7 +167,12 @@ def certify(
     check_output(output, force=force)
     judge = load(model)
     dataset = read(
-        sample, text_column=text_column, label_column=label_column, known_labels=judge.labels, for_training=False
+        sample,
+        text_column=text_column,
+        label_column=label_column,
+        label_map=label_map,
+        known_labels=judge.labels,
+        for_training=False,
     )
     opt.tell_reading(dataset)
     target = target_precision or Checks.target_precision
@@ -197,6 +205,7 @@ def retrain(
     ] = None,
     text_column: opt.TextColumn = None,
     label_column: opt.LabelColumn = None,
+    label_map: opt.LabelMap = None,
     line_column: opt.LineColumn = None,
     out_of_scope: opt.OutOfScope = None,
     clauses: opt.Clauses = None,
@@ -230,6 +239,7 @@ def retrain(
         data,
         text_column=text_column,
         label_column=label_column,
+        label_map=label_map,
         line_column=line_column,
         out_of_scope=old.out_of_scope if out_of_scope is None else out_of_scope,
         clauses=clauses,
@@ -238,7 +248,12 @@ def retrain(
     measure = None
     if test:
         measure = read(
-            test, text_column=text_column, label_column=label_column, known_labels=old.labels, for_training=False
+            test,
+            text_column=text_column,
+            label_column=label_column,
+            label_map=label_map,
+            known_labels=old.labels,
+            for_training=False,
         )
     model, result = train_again(
         dataset,
@@ -297,6 +312,7 @@ def plan(
     ] = 0.001,
     text_column: opt.TextColumn = None,
     label_column: opt.LabelColumn = None,
+    label_map: opt.LabelMap = None,
     line_column: opt.LineColumn = None,
     folds: Annotated[int, typer.Option(min=2, help="Folds of cross-validation.")] = 5,
     weight_column: opt.WeightColumn = None,
@@ -314,7 +330,9 @@ def plan(
     from outsort.reporting.terminal import plan_tables
     from outsort.training.fitting import Settings
 
-    dataset = read(data, text_column=text_column, label_column=label_column, line_column=line_column)
+    dataset = read(
+        data, text_column=text_column, label_column=label_column, label_map=label_map, line_column=line_column
+    )
     opt.tell_reading(dataset)
     result = plan.plan(
         dataset, min_gain=min_gain, n_labels=n, settings=Settings(seed=seed), n_folds=folds, weight_column=weight_column

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from outsort.data.identity import as_text, same_text
+from outsort.data.label_map import LabelMap, meanings_of, proposal, translated
 from outsort.data.marks import Marks, read_marks
 from outsort.data.problems import listed, shortened
 from outsort.data.table import read_table
@@ -35,7 +36,7 @@ class Dataset:
         source: the name of the data in messages.
         encoding: the encoding of the file it came from; utf-8 for a frame.
         out_of_scope: the label for what is out of scope; "" if there is none.
-        merged: spellings of labels that differ only in case from the one that is used, with that one.
+        merged: labels as written that stand for another, by their spelling or by the label map, with that one.
         marks: the marked clauses of texts, by the texts' keys.
         unclear: texts labelled UNCLEAR, which say too little for any label; of data for training only.
     """
@@ -71,6 +72,7 @@ def read(
     text_column: str | None = None,
     label_column: str | None = None,
     line_column: str | None = None,
+    label_map: LabelMap = None,
     out_of_scope: str | None = None,
     clauses: Path | str | None = None,
     known_labels: Sequence[str] | None = None,
@@ -80,9 +82,11 @@ def read(
 
     Args:
         data: a table in any format that `outsort score` reads, or a frame, with one description per row.
-        text_column: name of the text column; None to detect it by its usual names.
-        label_column: likewise for the labels.
+        text_column: the text column: its name, its number from 1 or its letter, `a|b` for b where a is blank; None
+            to find it by headings and cells.
+        label_column: name of the column of labels; None to detect it by its usual names.
         line_column: likewise for the service lines, which are optional.
+        label_map: what the labels in the data mean, see `LabelMap`.
         out_of_scope: the label for what is out of scope; None to find it by its usual names, such as
             NEITHER; "" for no such label.
         clauses: a table of marked clauses, see `read_marks`; None for none.
@@ -96,13 +100,15 @@ def read(
     """
     table = read_table(data)
     frame = table.frame
-    text_name = find_column(*table.columns, "text", text_column)
-    label_name = find_column(*table.columns, "label", label_column)
+    label_name = find_column(*table.columns, "label", label_column, optional=True)
     line_name = find_column(*table.columns, "line", line_column, optional=True)
-    texts = [as_text(cell) for cell in frame[text_name]]
+    # A blank text is to be fixed, not learnt from a title in its place.
+    texts = table.texts(table.find_texts(text_column, label_name, line_name, fall_back=False).parts)
+    label_name = find_column(*table.columns, "label", label_column)
     written = [as_text(cell).strip() for cell in frame[label_name]]
-    spelled = spellings(written, *([] if known_labels is None else [(*known_labels, UNCLEAR)]))
-    labels = [spelled[label] for label in written]
+    meant = translated(written, meanings_of(label_map))
+    spelled = spellings(meant, *([] if known_labels is None else [(*known_labels, UNCLEAR)]))
+    labels = [spelled[label] for label in meant]
     lines = None if line_name is None else [as_text(c).strip() for c in frame[line_name]]
     rows = list(frame.index)
 
@@ -121,7 +127,8 @@ def read(
                 "service line", [rows[i] for i in keep], [lines[i] for i in keep], [labels[i] for i in keep]
             )
     if problems:
-        raise DataError(listed(table.source, problems))
+        own = [] if known_labels is None else [one for one in labels if one and one not in (*known_labels, UNCLEAR)]
+        raise DataError(f"{listed(table.source, problems)} {proposal(own, known_labels or ())}".rstrip())
     dataset = Dataset(
         frame=frame.iloc[keep],
         texts=[texts[i] for i in keep],
@@ -131,7 +138,7 @@ def read(
         source=table.source,
         encoding=table.encoding,
         out_of_scope=_role([labels[i] for i in keep], out_of_scope, table.source),
-        merged={label: one for label, one in spelled.items() if label != one},
+        merged={own: label for own, label in zip(written, labels, strict=True) if own != label},
         marks=read_marks(clauses, texts) if clauses else {},
         unclear=unclear,
     )

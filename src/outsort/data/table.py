@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from outsort.data.identity import as_text
 from outsort.data.problems import listed
 from outsort.errors import DataError, OutputError
 from outsort.files import replacing
-from outsort.tables.base import SURPLUS, Dialect, ReadOptions, Rows, warn
+from outsort.tables.base import SURPLUS, Dialect, ReadOptions, Rows, TextColumns, texts_of, used_columns, warn
+from outsort.tables.columns import N_JUDGED, Found, find_text_columns
 from outsort.tables.editing import EDITORS, Edits
 from outsort.tables.formats import format_of
 from outsort.tables.packing import packed_output, unpacked
@@ -37,6 +39,29 @@ class Table:
     def columns(self) -> tuple[str, list[str]]:
         """Its name and those of its columns."""
         return self.source, [str(column) for column in self.frame.columns]
+
+    def find_texts(self, wanted: str | None, *others: str | None, fall_back: bool = True) -> Found:
+        """Return the text columns; see `tables.columns.find_text_columns`. What is not plain is a warning.
+
+        Args:
+            wanted: the requested one, or None.
+            others: names of columns that have another role.
+            fall_back: see there.
+        """
+        requested = () if wanted is None else (wanted,)
+        found = find_text_columns(*self.columns, requested, self._first_cells, others=others, fall_back=fall_back)
+        if found.why:
+            warn(f"{self.source}: {found.why}")
+        return found
+
+    def texts(self, columns: TextColumns) -> list[str]:
+        """Return the text of each row."""
+        used, by_place = used_columns(columns)
+        cells = [[as_text(cell) for cell in self.frame.iloc[:, column.place]] for column in used]
+        return texts_of(by_place, zip(*cells, strict=True))
+
+    def _first_cells(self, place: int) -> list[str]:
+        return [as_text(cell) for cell in self.frame.iloc[:N_JUDGED, place]]
 
 
 def read_table(data: Path | str | pd.DataFrame, *, drop_surplus: bool = False) -> Table:

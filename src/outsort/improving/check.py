@@ -22,6 +22,7 @@ from sklearn.model_selection import StratifiedKFold
 from threadpoolctl import threadpool_limits
 
 from outsort.data.identity import as_text, same_text
+from outsort.data.label_map import LabelMap, meanings_of, translated
 from outsort.data.table import Table, read_table
 from outsort.errors import DataError
 from outsort.files import decode, read_bytes
@@ -85,6 +86,7 @@ def check(
     text_column: str | None = None,
     label_column: str | None = None,
     line_column: str | None = None,
+    label_map: LabelMap = None,
     guide: Path | str | None = None,
     limits: Limits | None = None,
     seed: int = 0,
@@ -93,9 +95,11 @@ def check(
 
     Args:
         data: a file, or a frame with one row per description.
-        text_column: the column of texts; when None, found by its usual name, or the only column.
-        label_column: the column of labels, found likewise; without one, checks of labels are skipped.
+        text_column: the column of texts, see `data.dataset.read`; when None, found by headings and cells, or the only
+            column.
+        label_column: the column of labels, found by its usual names; without one, checks of labels are skipped.
         line_column: the column of service lines, found likewise.
+        label_map: what the labels in the data mean, see `LabelMap`.
         guide: the labelling guide, a file of text, to quote beside lopsided words.
         limits: the limits, `Limits()` when None.
         seed: random seed of the folds and samples.
@@ -106,7 +110,7 @@ def check(
     limits = limits or Limits()
     mentions = None if guide is None else first_mentions(_read_guide(Path(guide)))
     table = read_table(data)
-    sheet = _sheet(table, text_column, label_column, line_column)
+    sheet = _sheet(table, text_column, label_column, line_column, label_map)
     rng = np.random.default_rng(seed)
     left_out: list[str] = []
     firsts = {sheet.keys[i]: sheet.rows[i] for i in sheet.distinct}
@@ -254,16 +258,19 @@ def label_errors(
     return [(int(i), classes[int(probabilities[i].argmax())], float(probabilities[i, codes[i]])) for i in issues]
 
 
-def _sheet(table: Table, text_column: str | None, label_column: str | None, line_column: str | None) -> _Sheet:
+def _sheet(
+    table: Table, text_column: str | None, label_column: str | None, line_column: str | None, label_map: LabelMap
+) -> _Sheet:
     frame = table.frame
-    if text_column is None and len(frame.columns) == 1:
-        text_column = str(frame.columns[0])
+    label_name = find_column(*table.columns, "label", label_column, optional=True)
+    line_name = find_column(*table.columns, "line", line_column, optional=True)
 
     def column(name: str | None) -> list[str] | None:
         return None if name is None else [as_text(cell).strip() for cell in frame[name]]
 
-    texts = [as_text(cell) for cell in frame[find_column(*table.columns, "text", text_column)]]
-    labels = column(find_column(*table.columns, "label", label_column, optional=True))
+    texts = table.texts(table.find_texts(text_column, label_name, line_name, fall_back=False).parts)
+    written = column(label_name)
+    labels = None if written is None else translated(written, meanings_of(label_map))
     keys = [same_text(text) for text in texts]
     firsts: dict[str, int] = {}
     for i, key in enumerate(keys):
@@ -275,7 +282,7 @@ def _sheet(table: Table, text_column: str | None, label_column: str | None, line
         texts=texts,
         keys=keys,
         labels=None if labels is None else [spelled[label] for label in labels],
-        lines=column(find_column(*table.columns, "line", line_column, optional=True)),
+        lines=column(line_name),
         genres=column("genre" if "genre" in frame.columns else None),
         distinct=np.array(list(firsts.values()), dtype=np.intp),
     )

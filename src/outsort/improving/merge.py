@@ -1,13 +1,14 @@
 """Merge reviewers' verdicts into labelled data: rows are matched by key, and nothing is guessed."""
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
 
 from outsort.data.identity import as_text, key_of
+from outsort.data.label_map import LabelMap, meanings_of, proposal, translated
 from outsort.data.table import Table, read_table, write_edits
 from outsort.errors import DataError
 from outsort.files import locked, read_bytes
@@ -77,6 +78,7 @@ def merge(
     text_column: str | None = None,
     label_column: str | None = None,
     line_column: str | None = None,
+    label_map: LabelMap = None,
 ) -> Merge:
     """Merge the verdicts of some queues into a table of labelled data.
 
@@ -90,9 +92,10 @@ def merge(
         into: the data; created if missing.
         model: chooses a service line of the label where a verdict leaves it blank and the data have lines.
         reviewer: the reviewer, where a queue does not name one.
-        text_column: the text column of the data; None to detect it by its usual names.
-        label_column: likewise for the labels.
+        text_column: the text column of the data, see `data.dataset.read`; None to find it by headings and cells.
+        label_column: name of the column of labels; None to detect it by its usual names.
         line_column: likewise for the service lines, which are optional.
+        label_map: what the labels in the data and the queues mean, see `LabelMap`; merged are the labels meant.
 
     Raises:
         DataError: a queue or the data cannot be read, or lack a column.
@@ -103,13 +106,10 @@ def merge(
     with locked(into, force=True) as file:
         before = read_bytes(file, hint="Name a table of labelled texts.") if file.exists() else b""
         table = read_table(into) if before else Table(pd.DataFrame(columns=list(_NEW), dtype=object), str(into))
-        target = _Target(
-            table,
-            str(find_column(*table.columns, "text", text_column)),
-            str(find_column(*table.columns, "label", label_column)),
-            find_column(*table.columns, "line", line_column, optional=True),
-            model,
-        )
+        label = str(find_column(*table.columns, "label", label_column))
+        line = find_column(*table.columns, "line", line_column, optional=True)
+        text = _one_column(table, text_column, label, line)
+        target = _Target(table, text, label, line, model, meanings_of(label_map))
         for verdict in _agreed(_verdicts(queues, target, result, reviewer), result):
             line = _line_of(verdict, target, model, result)
             if line is not None:
@@ -119,10 +119,21 @@ def merge(
     return result
 
 
+def _one_column(table: Table, wanted: str | None, label: str, line: str | None) -> str:
+    """Return the name of the text column, to which texts can be added."""
+    ((first, *others),) = table.find_texts(wanted, label, line, fall_back=False).parts
+    if others:
+        raise DataError(f"{table.source}: texts cannot be added to several columns. Name one with --text-column.")
+    return first.name
+
+
 class _Target:
     """The data to merge into: rows by key, and the label of each service line known to data or model."""
 
-    def __init__(self, table: Table, text: str, label: str, line: str | None, model: Model) -> None:
+    def __init__(
+        self, table: Table, text: str, label: str, line: str | None, model: Model, meanings: Mapping[str, str]
+    ) -> None:
+        self._meanings = meanings
         self.source = table.source
         self.text, self.label, self.line = text, label, line
         if not table.frame.columns.is_unique:
@@ -134,19 +145,20 @@ class _Target:
         for place, text in enumerate(self.frame[self.text]):
             self.places.setdefault(key_of(as_text(text)), []).append(place)
         # The data's own spelling wins; a label of the model that they lack is welcome.
-        own = [as_text(cell).strip() for cell in self.frame[self.label]]
+        own = translated((as_text(cell).strip() for cell in self.frame[self.label]), meanings)
         spelled = spellings([label for label in own if label], ())
         self.spelled = {label.casefold(): one for label, one in (spellings(model.labels, ()) | spelled).items()}
         lines = zip(model.lines, model.line_labels, strict=True) if model.has_lines else ()
-        self.labels_of_lines = {line: self._plain(label) for line, label in lines}
+        self.labels_of_lines = {line: self.plain(label) for line, label in lines}
         if self.line:
             for name, of_line in zip(self.frame[self.line], self.frame[self.label], strict=True):
-                if as_text(name).strip() and self._plain(of_line):
-                    self.labels_of_lines[as_text(name).strip()] = self._plain(of_line)
+                if as_text(name).strip() and self.plain(of_line):
+                    self.labels_of_lines[as_text(name).strip()] = self.plain(of_line)
 
-    def _plain(self, label: object) -> str:
-        """Return a label in the spelling of the data, "" if it is unknown."""
-        return self.spelled.get(as_text(label).strip().casefold(), "")
+    def plain(self, label: object) -> str:
+        """Return what a label means, in the spelling of the data; "" if it is unknown."""
+        (meant,) = translated([as_text(label).strip()], self._meanings)
+        return self.spelled.get(meant.casefold(), "")
 
     def text_of(self, key: str) -> str | None:
         """Return the text with a key, or None."""
@@ -163,7 +175,7 @@ class _Target:
             result.added += 1
             result.lines_filled += bool(self.line and verdict.is_line_open)
             return
-        labels = {place: self._plain(self.frame.loc[place, self.label]) for place in places}
+        labels = {place: self.plain(self.frame.loc[place, self.label]) for place in places}
         other = next(((p, found) for p, found in labels.items() if found not in ("", verdict.label)), None)
         if other:
             where = f"row {self.numbers[other[0]]} of {self.source}"
@@ -194,14 +206,15 @@ def _verdicts(queues: Sequence[Path], target: _Target, result: Merge, reviewer: 
         for number, row in _rows(queue):
             where = f"{queue}, row {number}"
             written = row.get("label", "").strip()
-            label = target.spelled.get(written.casefold(), "")
+            label = target.plain(written)
             key = row.get("key", "").strip().lower()
             if not written:
                 result.undecided += any(row.values())
                 continue
             if not label:
-                known = ", ".join(sorted(set(target.spelled.values())))
-                result.problems.append(f"{where}: {written!r} is not one of {known}")
+                known = sorted(set(target.spelled.values()))
+                why = f"{written!r} is not one of {', '.join(known)}"
+                result.problems.append(f"{where}: {why}. {proposal([written], known)}")
                 continue
             if not key:
                 result.problems.append(f"{where}: the key is missing; restore it from the original queue")

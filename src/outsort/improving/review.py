@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,8 +21,8 @@ from outsort.model_file import load
 from outsort.numeric import Floats
 from outsort.prediction import Prediction, predictions
 from outsort.tables import workbook
-from outsort.tables.base import Dialect, ReadOptions, Rows
-from outsort.tables.columns import find_text_columns
+from outsort.tables.base import Column, Dialect, ReadOptions, Rows, warn
+from outsort.tables.columns import find_text_columns, first_cells
 from outsort.tables.formats import FORMATS
 from outsort.tables.sources import opened
 
@@ -92,7 +93,7 @@ def review(
         n: number of texts to choose.
         model: the model that is to learn; the default model when None.
         strategy: how to choose.
-        text_columns: the text columns, joined by a space; detected by their usual names when empty.
+        text_columns: the text columns, see `scoring.files.Options`; found by headings and cells when empty.
         weight_column: column to weight rows by.
         options: how to read the table, `ReadOptions()` when None.
         safe_for_excel: put an apostrophe before cells of CSV that spreadsheets take for formulas; `merge`
@@ -129,7 +130,7 @@ def read_candidates(
     Args:
         path: the table.
         model: the model; texts it was trained on are skipped.
-        text_columns: the text columns; detected by their usual names when empty.
+        text_columns: the text columns, see `scoring.files.Options`; found by headings and cells when empty.
         weight_column: column to weight rows by.
         options: how to read the table, `ReadOptions()` when None.
 
@@ -141,12 +142,18 @@ def read_candidates(
     entries, rows, cells = [], [], []
     with opened(str(path), options or ReadOptions()) as table:
         columns = table.reader.columns
-        names = find_text_columns(str(path), columns, text_columns)
         if weight_column is not None and columns.count(weight_column) != 1:
             raise DataError(f"{path}: no column {weight_column!r}; it has {', '.join(map(repr, columns))}.")
-        for batch in table.reader:
-            of_batch = _plain(batch.texts(names))
-            weighed = _plain(batch.texts([weight_column])) if weight_column else of_batch
+        batches = iter(table.reader)
+        first = next(batches, None)
+        places = find_text_columns(str(path), columns, text_columns, first_cells(first, columns))
+        if places.why:
+            warn(f"{path}: {places.why}")
+        for batch in batches if first is None else chain([first], batches):
+            of_batch = _plain(batch.texts(places.parts))
+            weighed = of_batch
+            if weight_column:
+                weighed = _plain(batch.texts([[Column(weight_column, columns.index(weight_column))]]))
             for number, raw, cell in zip(batch.numbers, of_batch, weighed, strict=True):
                 text = raw or ""
                 # Nothing can be learnt from a text without a word.

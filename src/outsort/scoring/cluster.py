@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from outsort._version import __version__
 from outsort.errors import ClusterError, DataError, OutsortError, first_line
@@ -362,7 +362,7 @@ def score_dask(
     Args:
         dataframe: a Dask DataFrame.
         model: the model; the default model if None. It is one key of the graph, sent to each worker once.
-        text_column: the text column, or several to join; found by its usual name if None.
+        text_column: the text column, or several to join, see `frames.score`; found by its heading if None.
         prefix: prefix for added columns; if None, only used when a name is taken.
         explain: add the top terms for and against each label.
 
@@ -408,8 +408,9 @@ def _score_partition(
             f"a partition has other columns or types than the table. Fix it before scoring. {error}"
         ) from None
     scorer = _scorer(packed, explain=explain, version=version)
-    scored: pd.DataFrame = frames.score(frame, scorer, text_column=text_column, prefix=prefix)
-    return scored
+    # As one of several: all partitions are read alike.
+    (scored,) = frames.score([frame], scorer, text_column=text_column, prefix=prefix)
+    return cast("pd.DataFrame", scored)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
@@ -19,8 +20,8 @@ from outsort.likeness import Tally, differences
 from outsort.model import Model
 from outsort.scoring.corrections import CORRECTED, Correction, corrected
 from outsort.scoring.scorer import Scorer, added_prefix, renamed, scorer_of
-from outsort.tables.base import Batch, Reader, ReadOptions, warn
-from outsort.tables.columns import find_text_columns
+from outsort.tables.base import Batch, Reader, ReadOptions, TextColumns, distinct_names, warn
+from outsort.tables.columns import Found, find_text_columns, first_cells
 from outsort.tables.formats import format_of
 from outsort.tables.packing import packed_output
 from outsort.tables.sources import opened
@@ -34,8 +35,8 @@ class Options(ReadOptions):
     """How to score files, in addition to how to read them (`ReadOptions`).
 
     Attributes:
-        text_columns: the text columns, joined by a space if there are several; found by their usual names
-            if empty.
+        text_columns: the text columns, joined by a space if there are several: names, numbers from 1, or letters
+            such as A or AB; `a|b` for b where a is blank. Found by headings and cells if empty.
         prefix: prefix for added columns; if None, only used when a name is taken.
         explain: add the top terms for and against each label.
         limit: read only this many rows of each file; None for all.
@@ -102,8 +103,8 @@ def share_accepted(source: Path | str, model: Model, *, options: Options | None 
     scorer = Scorer(model, workers=options.workers)
     n_rows = n_accepted = 0
     with opened(str(source), options) as table:
-        names = find_text_columns(str(source), table.reader.head_columns, options.text_columns)
-        for batch, new in _answered(scorer, _limited(table.reader, options.limit), names, str(source)):
+        found, batches = _found(str(source), table.reader, options)
+        for batch, new in _answered(scorer, _limited(batches, options.limit), found.parts, str(source)):
             n_rows += len(batch)
             n_accepted += new["decision"].tolist().count(ACCEPT)
     return n_accepted / max(n_rows, 1)
@@ -127,13 +128,13 @@ class Layout(NamedTuple):
     """The columns of a table.
 
     Attributes:
-        columns: all names in order; for JSON lines, those of the first rows.
-        text_columns: the text columns.
+        columns: all names in order, those of one name with their numbers; for JSON lines, those of the first rows.
+        text_columns: the text columns, each with those read where it is blank.
         prefix: prefix of the added columns.
     """
 
     columns: list[str]
-    text_columns: list[str]
+    text_columns: list[list[str]]
     prefix: str
 
 
@@ -145,9 +146,20 @@ def layout(source: Path | str, options: Options, added: Iterable[str]) -> Layout
     """
     with opened(str(source), options) as table:
         columns = table.reader.head_columns
-    names = find_text_columns(str(source), columns, options.text_columns)
+        found, _ = _found(str(source), table.reader, options)
     added = [*added, *(CORRECTED if options.corrections else ())]
-    return Layout(columns, names, added_prefix(columns, added, options.prefix))
+    names = distinct_names(columns)
+    texts = [[names[column.place] for column in part] for part in found.parts]
+    return Layout(names, texts, added_prefix(columns, added, options.prefix))
+
+
+def _found(source: str, reader: Reader, options: Options) -> tuple[Found, Iterator[Batch]]:
+    """Return the text columns of a table and all its batches, the first of which has been read to find them."""
+    columns = reader.head_columns
+    batches = iter(reader)
+    first = next(batches, None)
+    found = find_text_columns(source, columns, options.text_columns, first_cells(first, columns))
+    return found, batches if first is None else chain([first], batches)
 
 
 def score_one(
@@ -174,7 +186,7 @@ def score_one(
         size = os.fstat(raw.fileno()).st_size
         # JSON lines are passed through as they are; any other output format needs all keys up front.
         columns = [] if style.name == write_as.name == "jsonl" else reader.columns
-        names = find_text_columns(source, reader.head_columns, options.text_columns)
+        found, batches = _found(source, reader, options)
         kinds = scorer.added | (CORRECTED if options.corrections else {})
         prefix = added_prefix(reader.head_columns, kinds, options.prefix)
         # A key that comes late may be the name of an answer.
@@ -186,7 +198,7 @@ def score_one(
         with _named(target):
             writer = write_as.open_writer(packed, columns, added, dialect)
         n_rows, tally = 0, Tally()
-        for batch, new in _answered(scorer, _limited(reader, options.limit), names, table, tally):
+        for batch, new in _answered(scorer, _limited(batches, options.limit), found.parts, table, tally):
             if options.corrections:
                 new = corrected(new, options.corrections, n_rows)
             with _named(target):
@@ -199,6 +211,8 @@ def score_one(
         _check_places(source, options.corrections, n_rows)
     if reader.encoding == "cp1252" and not options.encoding:
         tell(f"{table}: read as cp1252, because it is not UTF-8")
+    if found.why:
+        tell(f"{table}: {found.why}")
     for change in writer.changes:
         tell(f"{target}: {change}")
     promise = scorer.model.about.get("decision", {})
@@ -231,14 +245,14 @@ def _named(name: str) -> Iterator[None]:
 
 
 def _answered(
-    scorer: Scorer, batches: Iterable[Batch], names: Sequence[str], source: str, tally: Tally | None = None
+    scorer: Scorer, batches: Iterable[Batch], columns: TextColumns, source: str, tally: Tally | None = None
 ) -> Iterator[tuple[Batch, Added]]:
     """Score batches in order, reading ahead while the kernel runs without the GIL."""
     with ThreadPoolExecutor(1) as pool:
         waiting: deque[tuple[Batch, Any]] = deque()
         for batch in batches:
             with _named(source):
-                texts = batch.texts(names)
+                texts = batch.texts(columns)
             waiting.append((batch, pool.submit(scorer.columns, texts, batch.faults, tally)))
             if len(waiting) > 2:
                 scored, future = waiting.popleft()
@@ -247,9 +261,9 @@ def _answered(
             yield scored, future.result()
 
 
-def _limited(reader: Reader, limit: int | None) -> Iterator[Batch]:
+def _limited(batches: Iterable[Batch], limit: int | None) -> Iterator[Batch]:
     left = limit
-    for batch in reader:
+    for batch in batches:
         if left is None:
             yield batch
             continue

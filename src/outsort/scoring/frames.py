@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from outsort.buffers import utf8_column
+from outsort.errors import DataError
 from outsort.model import Model
 from outsort.scoring.scorer import Scorer, added_prefix, renamed, scorer_of
-from outsort.tables.base import joined
-from outsort.tables.columns import NoColumnError, find_text_columns
+from outsort.tables.base import Column, texts_of, used_columns, warn
+from outsort.tables.columns import N_JUDGED, NoColumnError, find_text_columns
 from outsort.tables.parquet import arrow_texts
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+    from outsort.tables.base import BatchTexts, TextColumns
+    from outsort.tables.columns import Cells
 
 
 def score(
@@ -32,7 +38,9 @@ def score(
         data: a pandas DataFrame, an Arrow table or record batch, or an iterable of any of these.
         model: the model, or a `Scorer`, which has its own `workers` and `explain`; the default model if
             None.
-        text_column: the text column, or several to join; found by its usual name if None.
+        text_column: the text column, or several to join: a name, a number from 1 as text, or a letter such as A;
+            `a|b` for b where a is blank. Found by headings and cells if None; of several tables, by headings alone,
+            so that the rows of each are read alike.
         prefix: prefix for added columns; if None, only used when a name is taken.
         explain: add the top terms for and against each label.
         workers: number of threads; one per core if None.
@@ -48,14 +56,20 @@ def score(
     scorer = scorer_of(model, workers=workers, explain=explain)
     names = [text_column] if isinstance(text_column, str) else list(text_column or ())
 
+    is_one = hasattr(data, "columns") or hasattr(data, "to_frame") or isinstance(data, (str, bytes, Mapping))
+    is_one = is_one or not isinstance(data, Iterable)
+
     def scored(table: Any) -> Any:  # noqa: ANN401
         _check_table(table)
         columns = [str(c) for c in (table.column_names if hasattr(table, "column_names") else table.columns)]
         try:
-            chosen = find_text_columns("the table", columns, names)
+            found = find_text_columns("the table", columns, names, _first_cells(table, columns) if is_one else None)
         except NoColumnError as error:
-            raise NoColumnError(str(error).replace("--text-column", "text_column"), error.columns) from None
-        texts = _texts(table, columns, chosen)
+            message = str(error).replace("--text-column", "text_column")
+            raise NoColumnError(message, error.columns, error.samples) from None
+        if found.why and is_one:
+            warn(f"the table: {found.why.replace('--text-column ', 'text_column=')}")
+        texts = _texts(table, found.parts)
         prefixed = renamed(scorer.columns(texts), added_prefix(columns, scorer.added, prefix))
         added = {name: values.tolist() for name, values in prefixed.items()}
         if hasattr(table, "assign"):
@@ -67,8 +81,7 @@ def score(
             table = table.append_column(name, column)
         return table
 
-    is_one = hasattr(data, "columns") or hasattr(data, "to_frame") or isinstance(data, (str, bytes, Mapping))
-    if is_one or not isinstance(data, Iterable):
+    if is_one:
         return scored(data)
     if isinstance(data, (list, tuple)):
         for table in data:
@@ -104,11 +117,24 @@ def _appended(frame: pd.DataFrame, types: Mapping[str, type], added: Mapping[str
     return pd.concat([frame, pd.DataFrame(new, index=frame.index)], axis=1)
 
 
-def _texts(table: Any, columns: Sequence[str], names: Sequence[str]) -> list[str] | pa.Array:  # noqa: ANN401
-    """Return the texts of a frame or an Arrow table, joined from the named ones of its columns."""
+def _first_cells(table: Any, columns: Sequence[str]) -> Cells:  # noqa: ANN401
+    """Return a function for the first cells of each column of a frame or an Arrow table, as text."""
+    head = table.iloc[:N_JUDGED] if hasattr(table, "assign") else table.slice(0, N_JUDGED)
+
+    def cells(place: int) -> list[str]:
+        with suppress(DataError):
+            return utf8_column(_texts(head, [[Column(columns[place], place)]])).to_pylist()
+        return []
+
+    return cells
+
+
+def _texts(table: Any, columns: TextColumns) -> BatchTexts:  # noqa: ANN401
+    """Return the texts of a frame or an Arrow table."""
     if not hasattr(table, "assign"):
-        return arrow_texts(table, names)
-    # By place: what a frame calls a column need not be a string.
-    chosen = [table.iloc[:, columns.index(name)] for name in names]
+        return arrow_texts(table, columns)
+    # By place: what a frame calls a column need not be a string, nor its own.
+    used, by_place = used_columns(columns)
+    chosen = [table.iloc[:, column.place] for column in used]
     values = [[None if missing else v for v, missing in zip(column, column.isna(), strict=True)] for column in chosen]
-    return [joined(row) for row in zip(*values, strict=True)]
+    return texts_of(by_place, zip(*values, strict=True))

@@ -39,6 +39,7 @@ from outsort.service.schemas import (
     FILE_RESPONSE,
     MAX_CHARACTERS,
     MAX_TEXTS,
+    TEXT_COLUMN,
     Column,
     Encoding,
     FormatName,
@@ -167,7 +168,7 @@ def create_app(
         filename: Annotated[str, Query(max_length=255, description="File name; its suffix gives the format.")] = "",
         read_as: Annotated[FormatName | None, Query(alias="from", description="Format of the file.")] = None,
         write_as: Annotated[FormatName | None, Query(alias="to", description="Format of the scored file.")] = None,
-        text_column: Annotated[list[Column], Query(max_length=20, description="Text column; several are joined.")] = [],  # noqa: B006 - FastAPI makes a new one for each request
+        text_column: Annotated[list[Column], Query(max_length=20, description=TEXT_COLUMN)] = [],  # noqa: B006 - FastAPI makes a new one for each request
         prefix: Annotated[str | None, Query(max_length=50, description="Prefix for added columns.")] = None,
         sheet: Annotated[str | None, Query(max_length=100, description="Sheet of a workbook.")] = None,
         encoding: Annotated[Encoding | None, Query(description="Encoding of CSV; detected by default.")] = None,
@@ -295,8 +296,8 @@ def _static(content: bytes, media_type: str) -> Callable[[], Awaitable[Response]
 
 
 async def _http_error(_request: Request, error: Any) -> Response:  # noqa: ANN401 - an HTTPException of Starlette
-    columns = getattr(error, "columns", None)
-    members = {} if columns is None else {"columns": columns}
+    found = {name: getattr(error, name, None) for name in ("columns", "samples")}
+    members = {name: value for name, value in found.items() if value is not None}
     return problem(error.status_code, str(error.detail), error.headers, **members)
 
 

@@ -17,6 +17,7 @@ Encoding = Literal[
     "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "euc_jp", "euc_kr", "gb18030", "iso8859-1",
     "iso8859-2", "iso8859-5", "iso8859-7", "iso8859-9", "iso8859-15", "koi8-r", "shift_jis",
 ]  # fmt: skip
+TEXT_COLUMN = "Text column: name, number or letter; `a|b` for b where a is blank; several are joined."
 Column = Annotated[str, Query(max_length=500)]
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -129,6 +130,7 @@ class Problem(BaseModel):
     detail: str = Field(description="What went wrong and what to do.")
     errors: list[dict[str, str]] | None = None
     columns: list[str] | None = Field(None, description="The columns of a file in which no text column was found.")
+    samples: list[list[str]] | None = Field(None, description="Some cells of each of these columns.")
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -169,7 +171,8 @@ FILE_RESPONSE: dict[str, Any] = {
     "description": "The file with the added columns.",
     "headers": {
         "Outsort-Table": {
-            "description": "JSON: the columns of the file, its text columns, the prefix of added columns.",
+            "description": "JSON: the columns of the file; its text columns, each with those read where it is blank; "
+            "the prefix of added columns.",
             "schema": {"type": "string"},
         }
     },

@@ -36,15 +36,18 @@ MEDIA_TYPES = {kind: style.name for style in FORMATS.values() for kind in style.
 PACKED_TYPES = {packing.media_type: packing.name for packing in PACKINGS.values()}
 #: Longest header with the columns of a file, in characters; if longer, only the text columns are listed.
 MAX_HEADER = 16_000
+#: Most characters of a cell that is shown to choose a column by.
+MAX_SAMPLE = 100
 
 
 class UnusableFileError(HTTPException):
-    """A file that cannot be scored; with its columns if no text column was found."""
+    """A file that cannot be scored; with its columns and some cells of each if no text column was found."""
 
-    def __init__(self, detail: str, columns: list[str] | None = None) -> None:
+    def __init__(self, detail: str, columns: list[str] | None = None, samples: list[list[str]] | None = None) -> None:
         """Hold the response."""
         super().__init__(422, detail)
         self.columns = columns
+        self.samples = samples
 
 
 def workspace() -> Iterator[Path]:
@@ -152,8 +155,10 @@ def score(file: Upload, options: files.Options, max_unpacked: int, scorer: Score
         files.score_file(source, output, scorer, options=options)
     except (DataError, OutputError) as error:
         message = re.sub(rf"{re.escape(str(file.path.parent))}/[\w.]+", lambda _: file.name, str(error))
-        columns = error.columns if isinstance(error, NoColumnError) else None
-        raise UnusableFileError(_of_http(message), columns) from None
+        if isinstance(error, NoColumnError):
+            samples = [[cell[:MAX_SAMPLE] for cell in cells] for cells in error.samples]
+            raise UnusableFileError(_of_http(message), error.columns, samples) from None
+        raise UnusableFileError(_of_http(message)) from None
     return output, layout
 
 

@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self,
 from numpy.typing import NDArray
 
 from outsort.buffers import Utf8Column
-from outsort.errors import DataError, DataWarning
+from outsort.errors import DataWarning
 from outsort.files import NOT_TEXT
 
 if TYPE_CHECKING:
@@ -36,6 +36,17 @@ BATCH_ROWS, BATCH_BYTES = 8192, 1 << 24
 MAX_CELL = 1 << 25
 #: How the fault of a row of a workbook begins that holds data without a name.
 SURPLUS = "has cells beyond the header"
+
+
+class Column(NamedTuple):
+    """A column of a table: its name, and its place among the columns, which tells those of one name apart."""
+
+    name: str
+    place: int
+
+
+#: Where texts are: the parts of a text, which are joined; each is in its first column that is not blank in a row.
+TextColumns: TypeAlias = Sequence[Sequence[Column]]
 
 
 @dataclass(frozen=True)
@@ -102,8 +113,8 @@ class Batch(Protocol):
     def values(self, columns: Sequence[str]) -> Iterable[list[Any]]:
         """Return the rows as lists of values, one for each of all the reader's `columns`."""
 
-    def texts(self, columns: Sequence[str]) -> BatchTexts:
-        """Return the text of each row: the values of some columns, joined by a space."""
+    def texts(self, columns: TextColumns) -> BatchTexts:
+        """Return the text of each row: the values of some columns, joined by a space; see `TextColumns`."""
 
 
 @dataclass(frozen=True)
@@ -138,10 +149,9 @@ class Rows:
         """Return the rows."""
         return self.cells
 
-    def texts(self, columns: Sequence[str]) -> list[str]:
+    def texts(self, columns: TextColumns) -> list[str]:
         """Return the text of each row."""
-        places = [self.columns.index(name) for name in columns]
-        return [joined(row[place] for place in places) for row in self.cells]
+        return texts_of(columns, self.cells)
 
 
 class Categorical(NamedTuple):
@@ -234,6 +244,38 @@ def joined(values: Iterable[Any]) -> str:
     return " ".join(v if isinstance(v, str) else str(v) for v in values if v is not None)
 
 
+def used_columns(columns: TextColumns) -> tuple[list[Column], TextColumns]:
+    """Return the distinct columns of text columns, and the same text columns by their places among these.
+
+    >>> used_columns([[Column("b", 7), Column("a", 2)]])
+    ([Column(name='b', place=7), Column(name='a', place=2)], [[Column(name='b', place=0), Column(name='a', place=1)]])
+    """
+    used = list(dict.fromkeys(column for part in columns for column in part))
+    return used, [[Column(column.name, used.index(column)) for column in part] for part in columns]
+
+
+def texts_of(columns: TextColumns, rows: Iterable[Sequence[Any]]) -> list[str]:
+    """Return the texts of rows of cells, those of text columns joined; see `TextColumns`.
+
+    >>> texts_of([[Column("a", 0), Column("b", 1)], [Column("c", 2)]], [["", "audit", 2024], ["tax", "", None]])
+    ['audit 2024', 'tax']
+    """
+    places = [[column.place for column in part] for part in columns]
+    if all(len(part) == 1 for part in places):
+        return [joined(row[part[0]] for part in places) for row in rows]
+    return [joined(_first_told(row, part) for part in places) for row in rows]
+
+
+def _first_told(row: Sequence[Any], places: Sequence[int]) -> object:
+    """Return the first cell that is not blank; the first one where all are."""
+    return next((row[place] for place in places if not is_blank(row[place])), row[places[0]])
+
+
+def is_blank(value: object) -> bool:
+    """Return whether a cell holds nothing, or white space."""
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
 def in_hexadecimal(text: str) -> str:
     r"""Return a text with what is not text in hexadecimal, which every format can hold.
 
@@ -248,18 +290,34 @@ def rows_of(added: Added) -> Iterator[tuple[Any, ...]]:
     return zip(*(column.tolist() for column in added.values()), strict=True)
 
 
-def check_distinct(names: Sequence[str], format_name: str) -> None:
-    """Refuse columns of one name for a format that finds columns by name.
+def distinct_names(columns: Sequence[str], taken: Iterable[str] = ()) -> list[str]:
+    """Return a name of its own for each column: of one name, they are told apart by their numbers.
 
-    Raises:
-        DataError: two columns have the same name.
+    Args:
+        columns: the names of the columns.
+        taken: names that no column may have.
+
+    >>> distinct_names(["description", "amount", "description"])
+    ['description (1)', 'amount', 'description (3)']
     """
-    twice = [name for name, n in Counter(names).items() if n > 1]
-    if twice:
-        raise DataError(
-            f"the header has {', '.join(map(repr, twice))} more than once, and {format_name} would keep one column "
-            "of that name. Rename the others, or write CSV."
-        )
+    n_of_name = Counter(columns)
+    used = {*taken, *(name for name, n in n_of_name.items() if n == 1)}
+    names = []
+    for number, name in enumerate(columns, 1):
+        new = name
+        if n_of_name[name] > 1:
+            new = f"{name} ({number})".lstrip()
+            while new in used:
+                new += "'"
+            used.add(new)
+        names.append(new)
+    return names
+
+
+def renaming(columns: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return in words how columns were renamed, in at most one sentence."""
+    new = [after for before, after in zip(columns, names, strict=True) if before != after]
+    return [f"columns of one name are called {', '.join(map(repr, new))}"] if new else []
 
 
 def warn(message: str) -> None:

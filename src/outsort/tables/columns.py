@@ -1,36 +1,69 @@
 """Find the text, label and service-line columns of a table."""
 
+from __future__ import annotations
+
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outsort.errors import DataError
+from outsort.tables.base import Column, distinct_names
+from outsort.tables.headings import Kind, reading_of
+from outsort.tables.prose import Prose, prose_of, says_nothing
 
-#: Usual column names, best first; compared in lower case, without spaces and punctuation.
+if TYPE_CHECKING:
+    from outsort.tables.base import Batch
+
+    #: The first cells of the column at a place, as text.
+    Cells = Callable[[int], Sequence[str]]
+
+#: Usual names of labels and service lines, best first; compared in lower case, without spaces and punctuation.
 USUAL_NAMES = {
-    "text": (
-        "text",
-        "description",
-        "taskdescription",
-        "jobdescription",
-        "task",
-        "statement",
-        "jobtitle",
-        "title",
-        "summary",
-        "requirement",
-    ),
     "label": ("label", "class", "answer", "target", "bpokpo", "outsourcingtype"),
     "line": ("serviceline", "line"),
 }
+#: Rows by which a column is judged, and cells shown of each.
+N_JUDGED, N_SHOWN = 500, 3
+#: How much a column must read like descriptions to be taken for its content, and how much any other may at most, as a
+#: share of it.
+LEAST_LIKENESS, MOST_OF_OTHERS = 0.5, 0.75
+#: Cells under a heading that may mean something else have so many words, and read so much like descriptions: "Admin"
+#: is no role to be sorted, "Hill Borough" no text.
+LEAST_WORDS, LEAST_OF_NAMES = 1.5, 0.17
+#: As much is enough if all other columns are codes and numbers.
+LEAST_ALONE = 0.2
+#: By how much a heading such as "Name" adds to that.
+_WEAK_HEADING = 1.3
+#: Columns named in a message.
+_MAX_NAMED = 40
 
 
 class NoColumnError(DataError):
-    """No column for a role, or more than one; `columns` lists the names of those found."""
+    """No column for a role, or more than one.
 
-    def __init__(self, message: str, columns: Sequence[str]) -> None:
-        """Hold the message and the columns."""
+    Attributes:
+        columns: names of the columns found, each of its own.
+        samples: some cells of each.
+    """
+
+    def __init__(self, message: str, columns: Sequence[str], samples: Sequence[Sequence[str]] = ()) -> None:
+        """Hold the message, the columns and their cells."""
         super().__init__(message)
         self.columns = list(columns)
+        self.samples = [list(cells) for cells in samples]
+
+
+class Found(NamedTuple):
+    """The text columns of a table.
+
+    Attributes:
+        parts: see `base.TextColumns`.
+        why: how they were found, and the option that names them, where that is not plain; else "".
+    """
+
+    parts: list[list[Column]]
+    why: str = ""
 
 
 def find_column(
@@ -41,7 +74,7 @@ def find_column(
     Args:
         source: the name to call the table by in messages.
         columns: the names of its columns.
-        role: text, label or line.
+        role: label or line.
         name: the name given by the user, or None.
         optional: return None if there is none and no name was given.
 
@@ -59,19 +92,240 @@ def find_column(
         return found[0]
     if not found and name is None and optional:
         return None
-    has = ", ".join(map(repr, columns))
     complaint = f"{len(found)} columns" if found else "no column"
-    raise NoColumnError(f"{source}: {complaint} {wanted[0]!r}; it has {has}. Name one with --{role}-column.", columns)
+    message = f"{source}: {complaint} {wanted[0]!r}; it has {_listed(columns)}. Name one with --{role}-column."
+    raise NoColumnError(message, columns)
 
 
-def find_text_columns(source: str, columns: Sequence[str], wanted: Sequence[str]) -> list[str]:
-    """Return the text columns: the requested ones, the only one there is, or the one with a usual name.
+def first_cells(batch: Batch | None, columns: Sequence[str]) -> Cells | None:
+    """Return a function for the first cells of each column of a batch, as text; None for no batch."""
+    if batch is None:
+        return None
+    head = batch.head(N_JUDGED)
+
+    def cells(place: int) -> Sequence[str]:
+        # What cannot be read as text is none.
+        with suppress(DataError):
+            texts: Any = head.texts([[Column(columns[place], place)]])
+            return [text or "" for text in (texts.to_pylist() if hasattr(texts, "to_pylist") else texts)]
+        return []
+
+    return cells
+
+
+def find_text_columns(
+    source: str,
+    columns: Sequence[str],
+    wanted: Sequence[str],
+    cells: Cells | None = None,
+    *,
+    others: Collection[str | None] = (),
+    fall_back: bool = True,
+) -> Found:
+    """Return the text columns: the requested ones, the only one there is, or those found.
+
+    A column is found by what its heading says, unless its cells are codes, numbers or blank; else by its cells, if
+    it clearly reads more like descriptions than all others. Of two equally good headings, the column is taken that
+    reads more like them.
+
+    Args:
+        source: the name to call the table by in messages.
+        columns: the names of its columns.
+        wanted: the requested ones: a name, a number from 1, or a letter such as A or AB; `a|b` for b where a is blank.
+        cells: the first cells of a column by its place, None to go by the headings alone.
+        others: names of columns that have another role.
+        fall_back: read a title where a description that was found is blank.
 
     Raises:
-        NoColumnError: no such column.
+        NoColumnError: no such column, or none that is clear.
     """
     if wanted:
-        return [str(find_column(source, columns, "text", name)) for name in wanted]
+        return Found([_requested(source, columns, one, cells) for one in wanted])
     if len(columns) == 1:
-        return [columns[0]]
-    return [str(find_column(source, columns, "text", None))]
+        return Found([[Column(columns[0], 0)]])
+    return _Search(source, columns, cells, others).found(fall_back=fall_back)
+
+
+def _requested(source: str, columns: Sequence[str], wanted: str, cells: Cells | None) -> list[Column]:
+    """Return the column that a user asked for, and those to fall back to."""
+    whole = _matching(columns, wanted)
+    alternatives = [whole] if whole else [_matching(columns, part.strip()) for part in wanted.split("|")]
+    if all(len(places) == 1 for places in alternatives):
+        return [Column(columns[place], place) for (place,) in alternatives]
+    names = distinct_names(columns)
+    i = next(i for i, places in enumerate(alternatives) if len(places) != 1)
+    asked = wanted if whole else wanted.split("|")[i].strip()
+    if alternatives[i]:
+        numbers = " or ".join(str(place + 1) for place in alternatives[i])
+        message = (
+            f"{source}: {len(alternatives[i])} columns {asked!r}. Name one with --text-column by number: {numbers}."
+        )
+    else:
+        message = f"{source}: no column {asked!r}; it has {_listed(names)}. Name one with --text-column."
+    raise NoColumnError(message, names, _samples(columns, cells))
+
+
+def _matching(columns: Sequence[str], wanted: str) -> list[int]:
+    """Return the places of the columns that a user may mean: by name, by number, or by letter."""
+    for names, name in (
+        (columns, wanted),
+        (distinct_names(columns), wanted),
+        ([_folded(column) for column in columns], _folded(wanted)),
+    ):
+        found = [place for place, column in enumerate(names) if column == name]
+        if found:
+            return found
+    if re.fullmatch("[1-9][0-9]{0,5}", wanted):
+        place = int(wanted) - 1
+    elif re.fullmatch("[A-Z]{1,3}", wanted):
+        place = _place_of_letters(wanted)
+    else:
+        return []
+    return [place] if place < len(columns) else []
+
+
+def _folded(name: str) -> str:
+    return " ".join(name.split()).casefold()
+
+
+def _place_of_letters(letters: str) -> int:
+    """Return the place of a column of a spreadsheet.
+
+    >>> _place_of_letters("A"), _place_of_letters("AB")
+    (0, 27)
+    """
+    place = 0
+    for letter in letters:
+        place = 26 * place + ord(letter) - ord("A") + 1
+    return place - 1
+
+
+class _Search:
+    """The search for the column of texts of a table."""
+
+    def __init__(
+        self, source: str, columns: Sequence[str], cells: Cells | None, others: Collection[str | None]
+    ) -> None:
+        self._source, self._columns, self._cells = source, columns, cells
+        self._places = [place for place, name in enumerate(columns) if name not in others]
+        self._readings = {place: reading_of(columns[place]) for place in self._places}
+        self._known: dict[int, Prose] = {}
+
+    def found(self, *, fall_back: bool) -> Found:
+        """Return the column by its heading, or else by its cells."""
+        readings = self._readings
+        named = sorted((p for p in self._places if readings[p].kind < Kind.WEAK), key=lambda p: (readings[p], p))
+        passed = [place for place in named if not self._holds_texts(place)]
+        named = [place for place in named if place not in passed]
+        if not named:
+            return self._by_content(passed)
+        equals = [place for place in named if readings[place] == readings[named[0]]]
+        chosen = self._best(equals)
+        chosen = self._rival(chosen, named)
+        part = [Column(self._columns[chosen], chosen)]
+        why = self._passed_over(passed)
+        if fall_back and readings[chosen].kind <= Kind.SUMMARY:
+            part += self._next(chosen, named)
+        if len(part) > 1 or why or len(equals) > 1:
+            first, *others = [distinct_names(self._columns)[column.place] for column in part]
+            shown = f"text column {first!r}" + "".join(f", {name!r} where it is blank" for name in others)
+            why = f"{why}{shown} ({self._option(part)})"
+        return Found([part], why)
+
+    def _next(self, chosen: int, named: Sequence[int]) -> list[Column]:
+        """Return the column to fall back to, if there is one: the next best, which is of no other language."""
+        later = [
+            p for p in named if self._readings[p].kind > self._readings[chosen].kind and self._readings[p].rank < 2
+        ]
+        return [Column(self._columns[later[0]], later[0])] if later else []
+
+    def _rival(self, chosen: int, named: Sequence[int]) -> int:
+        """Return the description of something in place of a title, where it clearly reads more like one."""
+        rivals = [place for place in named if self._readings[place].rank == 1]
+        rivals = [place for place in rivals if self._readings[place].kind <= Kind.SUMMARY and self._cells]
+        if self._readings[chosen].kind < Kind.TITLE or self._readings[chosen].rank or not rivals:
+            return chosen
+        best = max(rivals, key=lambda place: self._prose(place).likeness)
+        least = max(LEAST_LIKENESS, self._prose(chosen).likeness / MOST_OF_OTHERS)
+        return best if self._prose(best).likeness >= least else chosen
+
+    def _best(self, equals: Sequence[int]) -> int:
+        """Return the best of columns whose headings are as good.
+
+        Raises:
+            NoColumnError: they have one name.
+        """
+        chosen = equals[0]
+        if len(equals) > 1 and self._cells:
+            chosen = max(equals, key=lambda place: self._prose(place).likeness)
+        if [self._columns[place] for place in equals].count(self._columns[chosen]) > 1:
+            _requested(self._source, self._columns, self._columns[chosen], self._cells)
+        return chosen
+
+    def _by_content(self, passed: Sequence[int]) -> Found:
+        """Return the column that reads like descriptions.
+
+        Raises:
+            NoColumnError: none does, or none more clearly than the others.
+        """
+        weights = {p: _WEAK_HEADING if self._readings[p].kind is Kind.WEAK else 1.0 for p in self._places}
+        likeness = {p: self._prose(p).likeness * weight for p, weight in weights.items()} if self._cells else {}
+        ranked = sorted(likeness, key=lambda place: -likeness[place])
+        candidates = [place for place in ranked if likeness[place] >= LEAST_LIKENESS * MOST_OF_OTHERS]
+        first = ranked[0] if ranked else None
+        least = LEAST_ALONE if sum(self._prose(place).is_text for place in ranked) == 1 else LEAST_LIKENESS
+        is_taken = first is not None and first not in passed and self._readings[first].kind is not Kind.OTHER
+        if first is not None and is_taken and likeness[first] >= least:
+            most = max((likeness[place] for place in ranked[1:]), default=0.0)
+            if most <= MOST_OF_OTHERS * likeness[first]:
+                part = [Column(self._columns[first], first)]
+                by = f"text column {part[0].name!r}, which reads like descriptions ({self._option(part)})"
+                return Found([part], f"{self._passed_over(passed)}{by}")
+        if passed and not candidates and self._readings[passed[0]].kind is Kind.TEXT:
+            # Whoever calls a column text means it, and nothing else could be meant.
+            return Found([[Column(self._columns[passed[0]], passed[0])]])
+        names = distinct_names(self._columns)
+        why = "no text column"
+        if candidates:
+            why = f"no clear text column; it may be {' or '.join(repr(names[place]) for place in candidates[:3])}"
+        message = (
+            f"{self._source}: {self._passed_over(passed)}{why}; it has {_listed(names)}. Name one with --text-column."
+        )
+        raise NoColumnError(message, names, _samples(self._columns, self._cells))
+
+    def _prose(self, place: int) -> Prose:
+        if place not in self._known:
+            self._known[place] = prose_of(self._cells(place) if self._cells else [])
+        return self._known[place]
+
+    def _holds_texts(self, place: int) -> bool:
+        """Return whether a column holds texts, as far as is known: a table without rows may."""
+        if self._cells is None or not self._cells(place):
+            return True
+        prose = self._prose(place)
+        is_phrase = prose.n_words >= LEAST_WORDS and prose.likeness >= LEAST_OF_NAMES
+        return prose.is_text and (is_phrase or not self._readings[place].is_ambiguous)
+
+    def _passed_over(self, places: Sequence[int]) -> str:
+        """Return in words which usual headings stand over no texts, to go before what comes of it."""
+        if not places:
+            return ""
+        names = ", ".join(repr(self._columns[place]) for place in places[:3])
+        return f"no texts in {names}: "
+
+    def _option(self, part: Sequence[Column]) -> str:
+        """Return the option that asks for columns."""
+        names = distinct_names(self._columns)
+        return f"--text-column {'|'.join(names[column.place] for column in part)!r}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MAX_NAMED:,} more" if len(names) > _MAX_NAMED else ""
+    return ", ".join(map(repr, names[:_MAX_NAMED])) + more
+
+
+def _samples(columns: Sequence[str], cells: Cells | None) -> list[list[str]]:
+    """Return a few cells of each column that are not blank."""
+    if cells is None:
+        return []
+    return [[cell for cell in cells(place) if not says_nothing(cell)][:N_SHOWN] for place in range(len(columns))]

@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from outsort.buffers import first_told
 from outsort.errors import DataError, raised_as
 from outsort.files import NOT_TEXT, csv_cell, csv_record, delimiter_of, is_encoding, sniff_encoding
 from outsort.tables.base import (
@@ -26,14 +27,14 @@ from outsort.tables.base import (
     Rows,
     beyond_header,
     in_hexadecimal,
-    joined,
     plain_cell,
     rows_of,
+    texts_of,
 )
 from outsort.tables.records import Records, parse_prefix
 
 if TYPE_CHECKING:
-    from outsort.tables.base import Added, Batch, BatchTexts, ReadOptions
+    from outsort.tables.base import Added, Batch, BatchTexts, ReadOptions, TextColumns
 
 #: Bytes of plain CSV that make a batch.
 _BATCH_BYTES = 1 << 21
@@ -64,12 +65,11 @@ class PlainBatch:
         """Return the rows as lists of cells."""
         return self.records.cells()
 
-    def texts(self, columns: Sequence[str]) -> BatchTexts:
+    def texts(self, columns: TextColumns) -> BatchTexts:
         """Return the text of each row."""
-        places = [self.columns.index(name) for name in columns]
-        if len(places) == 1:
-            return self.records.texts(places[0])
-        return [joined(row[place] for place in places) for row in self.records.cells()]
+        if len(columns) > 1:
+            return texts_of(columns, self.records.cells())
+        return first_told(self.records.texts(column.place) for column in columns[0])
 
 
 @dataclass(frozen=True)

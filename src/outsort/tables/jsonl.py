@@ -19,15 +19,17 @@ from outsort.tables.base import (
     MAX_CELL,
     Dialect,
     Rows,
-    check_distinct,
+    distinct_names,
     in_hexadecimal,
-    joined,
     plain_cell,
+    renaming,
     rows_of,
+    texts_of,
+    used_columns,
 )
 
 if TYPE_CHECKING:
-    from outsort.tables.base import Added, Batch, ReadOptions
+    from outsort.tables.base import Added, Batch, ReadOptions, TextColumns
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,10 @@ class JsonlRows(Rows):
         """Return the rows as lists of values; None where an object lacks a key."""
         return [[content.get(name) for name in columns] for content in self.cells]
 
-    def texts(self, columns: Sequence[str]) -> list[str]:
+    def texts(self, columns: TextColumns) -> list[str]:
         """Return the text of each row."""
-        return [joined(values) for values in self.values(columns)]
+        used, by_place = used_columns(columns)
+        return texts_of(by_place, self.values([column.name for column in used]))
 
 
 class JsonlReader:
@@ -168,15 +171,16 @@ class JsonlWriter:
         dialect: Dialect,  # noqa: ARG002 - there is only one
     ) -> None:
         """Write nothing yet: there is no header."""
-        check_distinct([*columns, *added], "JSON Lines")
-        self._stream, self._columns = stream, columns
+        self._stream, self._columns = stream, distinct_names(columns, added)
+        self._renamed = renaming(columns, self._columns)
         self._n_not_finite = 0
 
     @property
     def changes(self) -> Sequence[str]:
         """See `base.Writer`."""
         n = self._n_not_finite
-        return [f"{n:,} rows with NaN or infinite numbers, which JSON lacks, kept as text"] if n else []
+        odd = [f"{n:,} rows with NaN or infinite numbers, which JSON lacks, kept as text"] if n else []
+        return self._renamed + odd
 
     def write(self, batch: Batch, added: Added) -> None:
         """Write rows."""

@@ -7,14 +7,24 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
+from outsort.buffers import first_told, utf8_column
 from outsort.errors import COPY_AGAIN, DataError, first_line, raised_as
-from outsort.tables.base import BATCH_BYTES, BATCH_ROWS, Dialect, check_distinct, joined, plain_cell
+from outsort.tables.base import (
+    BATCH_BYTES,
+    BATCH_ROWS,
+    Dialect,
+    distinct_names,
+    plain_cell,
+    renaming,
+    texts_of,
+    used_columns,
+)
 from outsort.tables.packing import need_arrow
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from outsort.tables.base import Added, Batch, ReadOptions
+    from outsort.tables.base import Added, Batch, BatchTexts, ReadOptions, TextColumns
 
 #: Rows that are decoded before their size is known: a few bytes can hold the same long text in every row.
 _DECODED_ROWS = 512
@@ -46,20 +56,21 @@ class ArrowBatch:
         values = (_values(name, cells, self.numbers[0]) for name, cells in zip(names, columns_of_cells, strict=True))
         return [list(row) for row in zip(*values, strict=True)]
 
-    def texts(self, columns: Sequence[str]) -> list[str] | pa.Array:
+    def texts(self, columns: TextColumns) -> BatchTexts:
         """Return the text of each row."""
         return arrow_texts(self.content, columns, self.numbers[0])
 
 
-def arrow_texts(table: pa.Table | pa.RecordBatch, columns: Sequence[str], first_row: int = 2) -> list[str] | pa.Array:
-    """Return the text of each row of an Arrow table: the values of some columns, joined by a space."""
+def arrow_texts(table: pa.Table | pa.RecordBatch, columns: TextColumns, first_row: int = 2) -> BatchTexts:
+    """Return the text of each row of an Arrow table: the values of some columns, joined; see `TextColumns`."""
     import pyarrow as pa
 
-    arrays = [table.column(name) for name in columns]
-    if len(arrays) == 1 and (pa.types.is_string(arrays[0].type) or pa.types.is_large_string(arrays[0].type)):
-        return arrays[0]
-    values = (_values(name, array, first_row) for name, array in zip(columns, arrays, strict=True))
-    return [joined(row) for row in zip(*values, strict=True)]
+    used, by_place = used_columns(columns)
+    arrays = [table.column(column.place) for column in used]
+    if len(columns) == 1 and all(pa.types.is_string(a.type) or pa.types.is_large_string(a.type) for a in arrays):
+        return arrays[0] if len(arrays) == 1 else first_told(map(utf8_column, arrays))
+    values = (_values(column.name, array, first_row) for column, array in zip(used, arrays, strict=True))
+    return texts_of(by_place, zip(*values, strict=True))
 
 
 def _values(name: str, array: pa.Array, first_row: int) -> list[Any]:
@@ -176,15 +187,15 @@ class ParquetWriter:
     def __init__(self, stream: IO[bytes], columns: Sequence[str], added: Mapping[str, type], dialect: Dialect) -> None:
         """Wait for the first batch, which tells the types."""
         self._arrow = need_arrow("output")
-        check_distinct([*columns, *added], "Parquet")
-        self._stream, self._columns = stream, columns
+        self._stream, self._columns = stream, distinct_names(columns, added)
+        self._renamed = renaming(columns, self._columns)
         types = {str: self._arrow.string(), float: self._arrow.float64()}
         self._added = {name: types[kind] for name, kind in added.items()}
         self._writer: Any = None
         self._n_as_text = 0
         known = dialect.schema or ()
         self._types = {field.name: field.type for field in known}
-        self._schema = dialect.schema if [field.name for field in known] == list(columns) else None
+        self._schema = dialect.schema if [field.name for field in known] == self._columns else None
 
     def __del__(self) -> None:
         """Give up what was not closed: Arrow would end it in a stream that is closed by then."""
@@ -195,12 +206,15 @@ class ParquetWriter:
     def changes(self) -> Sequence[str]:
         """See `base.Writer`."""
         n = self._n_as_text
-        return [f"values in columns that held text or nothing before, kept as text ({n:,})"] if n else []
+        odd = [f"values in columns that held text or nothing before, kept as text ({n:,})"] if n else []
+        return self._renamed + odd
 
     def write(self, batch: Batch, added: Added) -> None:
         """Write rows."""
         pa = self._arrow
         table = pa.Table.from_batches([batch.content]) if isinstance(batch, ArrowBatch) else self._table(batch)
+        if self._renamed:
+            table = table.rename_columns(self._columns)
         for name, values in added.items():
             table = table.append_column(name, pa.array(values.tolist(), self._added[name]))
         if self._writer is None:

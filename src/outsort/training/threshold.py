@@ -55,8 +55,8 @@ def certify(
 
     Up to four searches (see `_searches`) try candidates in order, one from the strictest and the others from evenly
     further down, each until a candidate fails; a candidate passes when the exact lower bound (Clopper and Pearson,
-    1934) of its precision, at the search's share of the error, reaches the target. A fixed order that does not depend on
-    `correct` keeps the error of the whole search at 1 - level (Learn then Test; Angelopoulos, Bates, Candès,
+    1934) of its precision, at the search's share of the error, reaches the target. A fixed order that does not depend
+    on `correct` keeps the error of the whole search at 1 - level (Learn then Test; Angelopoulos, Bates, Candès,
     Jordan and Lei, 2021).
 
     Args:

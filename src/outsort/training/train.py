@@ -15,6 +15,7 @@ from outsort import text as text_module
 from outsort._version import __version__
 from outsort.data import dataset, identity, values
 from outsort.data.dataset import Dataset
+from outsort.data.label_map import LabelMap
 from outsort.labels import in_order
 from outsort.likeness import Profile
 from outsort.model import Model
@@ -55,6 +56,7 @@ def train(
     text_column: str | None = None,
     label_column: str | None = None,
     line_column: str | None = None,
+    label_map: LabelMap = None,
     out_of_scope: str | None = None,
     clauses: Path | str | None = None,
     settings: Settings | None = None,
@@ -64,9 +66,10 @@ def train(
 
     Args:
         data: a file, a frame, or a dataset.
-        text_column: the column of texts; found by its usual name when None.
-        label_column: the column of labels, found likewise.
+        text_column: the column of texts, see `data.dataset.read`; found by headings and cells when None.
+        label_column: the column of labels, found by its usual names when None.
         line_column: the column of service lines, if there is one.
+        label_map: what the labels in the data mean, see `LabelMap`.
         out_of_scope: the label for what is out of scope; found by its usual names when None, "" for none.
         clauses: a table of marked clauses, see `data.marks.read_marks`; None for none.
         settings: the settings, `Settings()` when None.
@@ -86,6 +89,7 @@ def train(
             text_column=text_column,
             label_column=label_column,
             line_column=line_column,
+            label_map=label_map,
             out_of_scope=out_of_scope,
             clauses=clauses,
         )

@@ -8,6 +8,8 @@ import { Review, sameContent } from "./review.js";
 import { MAX_ROWS, describe, info, read, score } from "./service.js";
 import * as store from "./store.js";
 
+/** Characters shown of a cell to choose a column by. */
+const SHOWN = 40;
 const narrow = window.matchMedia("(max-width: 52rem)");
 const now = () => new Date().toISOString();
 
@@ -28,7 +30,7 @@ function prepare() {
 // --- sorting ---------------------------------------------------------------------------------------
 
 /** Sort a file; where the same content was sorted before, go on with its review. */
-async function take(file, { pasted = false, column = null } = {}) {
+async function take(file, { pasted = false, column = null, sheet = "" } = {}) {
   const current = ++run;
   try {
     await loaded;
@@ -38,9 +40,9 @@ async function take(file, { pasted = false, column = null } = {}) {
     }
     // A copy: another program may change or move the file while it is under review.
     const content = new File([await file.arrayBuffer()], file.name);
-    let found = new Review({ file: content, column, pasted });
+    let found = new Review({ file: content, column, sheet, pasted });
     for (const known of reviews.values()) {
-      if (known.column === column && (await sameContent(known.file, content))) found = known;
+      if (known.column === column && known.sheet === sheet && (await sameContent(known.file, content))) found = known;
     }
     if (current !== run) return;
     found.file = content;
@@ -57,29 +59,55 @@ async function sort(sorted) {
   try {
     await prepare();
     setStatus(`Sorting ${sorted.pasted ? "the texts" : sorted.file.name} …`, true);
-    const rows = await read(await score(sorted, "jsonl"));
+    const table = await read(await score(sorted, "jsonl"));
     if (current !== run) return;
-    sorted.rows = rows;
+    Object.assign(sorted, table);
     show(sorted);
     return true;
   } catch (error) {
     if (current !== run) return;
     setStatus("");
-    if (error.columns?.length) chooseColumn(sorted.file, error.columns);
+    if (error.columns?.length) chooseColumn(sorted, error.columns, error.samples ?? []);
     else showError(error.message);
   }
   return false;
 }
 
-function chooseColumn(file, columns) {
+function chooseColumn({ file, sheet }, columns, samples) {
   document.querySelector("[for=column]").textContent = `Which column of ${file.name} contains the texts?`;
-  $("column").replaceChildren(...columns.map((name) => new Option(name, name)));
+  $("column").replaceChildren(...columns.map((name, i) => optionOf({ name, cells: samples[i] ?? [] })));
   $("columns").hidden = false;
   $("column").focus();
   $("columns").onsubmit = (event) => {
     event.preventDefault();
-    take(file, { column: $("column").value });
+    take(file, { column: $("column").value, sheet });
   };
+}
+
+/** Return the option of a column, with some of its cells. */
+function optionOf({ name, cells }) {
+  const shown = cells.map((cell) => (cell.length > SHOWN ? `${cell.slice(0, SHOWN - 1)}…` : cell));
+  return new Option([name, shown.join("; ")].filter(Boolean).join(": "), name);
+}
+
+/** Show the text column and the sheet of a review, to be changed. */
+function showReading({ pasted, file, columns, texts, column, sheet }) {
+  $("reading").hidden = pasted;
+  if (pasted) return;
+  const options = columns.map(optionOf);
+  if (texts.length > 1 || texts[0].length > 1) {
+    const name = texts.map((part) => part.join(", else ")).join(" and ");
+    options.unshift(new Option(name, column ?? ""));
+  } else options.find((option) => option.value === texts[0][0]).selected = true;
+  $("text-column").replaceChildren(...options);
+  $("of-sheet").hidden = !/\.xlsx$/i.test(file.name);
+  $("sheet").value = sheet;
+}
+
+/** Sort the file again by another column or sheet; the review of the first stays. */
+function readAgain(chosen) {
+  const { file, column, sheet } = list.review;
+  take(file, { column, sheet, ...chosen });
 }
 
 function show(review) {
@@ -92,6 +120,7 @@ function show(review) {
   $("reviewer").value = review.reviewer || $("reviewer").value;
   list.present(review);
   showKeeping();
+  showReading(review);
   const n = review.rows.length;
   const said = [`${plural(n, "text")} sorted, ${count(list.counts().kinds.review)} to review.`];
   if (review.model && review.model !== info.model) said.push("The model has changed since it was first sorted.");
@@ -301,6 +330,8 @@ $("again").addEventListener("click", () => {
   start();
 });
 window.addEventListener("popstate", route);
+$("text-column").addEventListener("change", () => readAgain({ column: $("text-column").value || null }));
+$("sheet").addEventListener("change", () => readAgain({ column: null, sheet: $("sheet").value.trim() }));
 $("forget").addEventListener("click", () => forget([list.review]));
 $("forget-all").addEventListener("click", () => forget([...reviews.values()]));
 

@@ -6,19 +6,22 @@
 
 export class Review {
   rows = [];
+  /** The columns of the file with some cells of each, and which of them are the text columns. */
+  columns = [];
+  texts = [];
   /** Whether the browser keeps it; if not, whether decisions are in no download yet. */
   isKept = true;
   hasUnsaved = false;
 
   /** Take up a review as the store keeps it, with its log. */
-  constructor({ id = unique(), file, column, pasted, model, at = new Date().toISOString() }, log = []) {
-    Object.assign(this, { id, file, column, pasted, model, at });
+  constructor({ id = unique(), file, column, sheet = "", pasted, model, at = new Date().toISOString() }, log = []) {
+    Object.assign(this, { id, file, column, sheet, pasted, model, at });
     this.replay(log);
   }
 
   get record() {
-    const { id, file, column, pasted, model, at } = this;
-    return { id, file, column, pasted, model, at };
+    const { id, file, column, sheet, pasted, model, at } = this;
+    return { id, file, column, sheet, pasted, model, at };
   }
 
   get title() {

@@ -4,6 +4,8 @@ import { $, showError } from "./dom.js";
 
 /** Limits of rows read from a scored file, and of texts explained per request. */
 export const MAX_ROWS = 200_000, MAX_EXPLAINED = 60;
+/** Cells shown of each column, and rows they are looked for in. */
+const N_SAMPLES = 3, N_SAMPLED = 500;
 /** How many other labels are shown with their probabilities. */
 const N_NEXT = 3;
 const PLAIN = { "content-type": "application/octet-stream" };
@@ -24,6 +26,7 @@ class ResponseError extends Error {
   constructor(status, problem) {
     super(problem.detail || `The service answered with ${status}.`);
     this.columns = problem.columns;
+    this.samples = problem.samples;
   }
 }
 
@@ -98,9 +101,10 @@ export async function explain(texts) {
 }
 
 /** Score a file, with corrections by row; `to` is the format of the scored file, "" for that of the file. */
-export function score({ file, column }, to, corrections = []) {
+export function score({ file, column, sheet }, to, corrections = []) {
   const query = new URLSearchParams({ filename: file.name, on_error: "keep" });
   if (column !== null) query.set("text_column", column);
+  if (sheet) query.set("sheet", sheet);
   if (to) query.set("to", to);
   if (!corrections.length) return request(`score?${query}`, { method: "POST", body: file, headers: PLAIN });
   const form = new FormData();
@@ -109,15 +113,22 @@ export function score({ file, column }, to, corrections = []) {
   return request(`score?${query}`, { method: "POST", body: form });
 }
 
-/** Parse scored rows as they arrive: {text, label, p, next, line, decision, reason}; `next` are the
- *  most probable other labels, as pairs with their probabilities. */
+/** Parse scored rows as they arrive. `rows` are {text, label, p, next, line, decision, reason}; `next` are the
+ *  most probable other labels, as pairs with their probabilities. `columns` are {name, cells} with some cells of
+ *  each, `texts` the text columns, each a list with those read where it is blank. */
 export async function read(response) {
-  const { text_columns: columns, prefix } = JSON.parse(response.headers.get("outsort-table"));
+  const { columns: names, text_columns: texts, prefix } = JSON.parse(response.headers.get("outsort-table"));
   const found = [];
+  const cells = new Map((names.length ? names : texts.flat()).map((name) => [name, []]));
   const add = (line) => {
     if (!line || found.length >= MAX_ROWS) return;
     const row = parsed(line);
-    const text = columns.map((name) => row[name]).filter((value) => value != null);
+    const text = texts
+      .map((part) => row[part.find((name) => !isBlank(row[name])) ?? part[0]])
+      .filter((value) => value != null);
+    if (found.length < N_SAMPLED) {
+      for (const [name, shown] of cells) if (shown.length < N_SAMPLES && !isBlank(row[name])) shown.push(String(row[name]));
+    }
     found.push({
       text: text.map(String).join(" "),
       label: row[prefix + "label"],
@@ -136,8 +147,10 @@ export async function read(response) {
     lines.forEach(add);
   }
   add(rest);
-  return found;
+  return { rows: found, columns: [...cells].map(([name, shown]) => ({ name, cells: shown })), texts };
 }
+
+const isBlank = (value) => value == null || (typeof value === "string" && !value.trim());
 
 function nextLabels(answer, probability) {
   const others = info.labels.filter((label) => label !== answer).map((label) => [label, probability(label)]);

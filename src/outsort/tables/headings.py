@@ -1,0 +1,210 @@
+"""What the heading of a column says of its cells: descriptions, titles, names, or none of these."""
+
+import re
+import unicodedata
+from enum import IntEnum
+from typing import NamedTuple
+
+
+class Kind(IntEnum):
+    """What the cells of a column are by its heading; the lower, the better they say what the work is."""
+
+    TEXT = 0
+    DESCRIPTION = 1
+    #: What may stand for a description: duties, requirements, definitions.
+    STATEMENT = 2
+    #: Shorter than a description: a summary, a subject, a purpose.
+    SUMMARY = 3
+    TITLE = 4
+    NAME = 5
+    #: Names of classes, or of anything: to be taken only if the cells bear it out.
+    WEAK = 6
+    #: Nothing that is known.
+    UNKNOWN = 7
+    #: Codes, dates, people, places, remarks: never taken for texts.
+    OTHER = 8
+
+
+class Reading(NamedTuple):
+    """What a heading says; readings compare as how well their columns would do.
+
+    Attributes:
+        rank: 0; 1 if it may be of something other than the work; 2 if it is not in English.
+        kind: what the cells are.
+        is_ambiguous: whether it may as well mean something else, such as a public body, or a user's role.
+    """
+
+    rank: int
+    kind: Kind
+    is_ambiguous: bool = False
+
+
+def _singular(word: str) -> str:
+    if len(word) > 4 and word.endswith("ies"):
+        return f"{word[:-3]}y"
+    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(map(_singular, text.split()))
+
+
+#: The word that a heading is about, in the singular, by kind.
+_HEADS = {
+    Kind.TEXT: _words("text"),
+    Kind.DESCRIPTION: _words(
+        "description descriptor descr desc narrative narration task beschreibung bezeichnung gegenstand descripción "
+        "descripcion descrição descrizione omschrijving opis"
+    ),
+    Kind.STATEMENT: _words("statement requirement responsibility duty accountability abstract definition body scope"),
+    Kind.SUMMARY: _words(
+        "summary subject matter purpose detail particular specification spec synopsis overview objective "
+        "deliverable activity message content request query enquiry inquiry complaint question issue problem incident "
+        "advert advertisement posting story nature need objet objeto oggetto leistung onderwerp betreff sujet"
+    ),
+    Kind.TITLE: _words(
+        "title headline position role occupation job vacancy designation intitulé intitule libellé libelle désignation "
+        "titel título titulo titolo denominación denominacion denominazione benennung"
+    ),
+    Kind.NAME: frozenset(),
+    Kind.WEAK: _words("name item product service work project good supply process tender contract opportunity lot"),
+}
+#: Words for work and for what is bought: a name of these says what it is, and so does any heading.
+_OF_WORK = _words(
+    "contract tender project service product item process work task job role position course bid lot opportunity "
+    "procurement requirement rfp rfq solicitation notice activity good commodity package assignment engagement post "
+    "material article part"
+)
+#: Words that leave a heading what it is.
+_PLAIN = _words(
+    "long full detailed main key major general short brief public advert ad title name description text scope subject "
+    "spend spending transaction line invoice purchase order po requisition ticket incident case call change issue "
+    "problem request complaint consumer vacancy occupation programme program research study need business working the "
+    "a an and or public proposed required"
+)
+_EXPECTED = _OF_WORK | _PLAIN | frozenset().union(*_HEADS.values())
+#: Words for what people do; "services required" are texts, "services" may be a department.
+_WORK = _words("service work good supply")
+#: Words that follow what a heading is about.
+_TRAILING = _words(
+    "required requested needed provided performed done purchased procured bought supplied delivered sought include "
+    "including covered undertaken carried out"
+)
+#: Words behind which a heading says of what: the word it is about comes before.
+_OF = _words("of for du des del dell della der van di do da about on in")
+#: What a heading is about that is no text, or what is said of codes and the like.
+_CODES = _words(
+    "code id identifier number no nr num ref reference date time day year month typ type status state category "
+    "class level count length size url uri link email mail phone telephone tel fax mobile website language currency "
+    "value amount price cost rate unit uom qty quantity by to from version flag band grade score rank rating weight "
+    "priority hash guid uuid sku ean source sort index postcode zip latitude longitude percent percentage total "
+    "balance vat created updated modified opened closed start end due deadline duration"
+)
+#: What is written about a row rather than what it is.
+_REMARKS = _words(
+    "comment note remark feedback reason term condition criterion criteria benefit profile resolution justification "
+    "qualification skill qual minimum education experience eligibility additional other further extra supplementary "
+    "renewal option payment delivery bio biography address history answer response reply"
+)
+#: People, bodies and places, whose names and titles are no descriptions of work.
+_PARTIES = _words(
+    "supplier vendor buyer seller purchaser payee payer merchant customer client company organisation organization "
+    "organiser agency authority department dept directorate ministry officer official contact person employee "
+    "employer manager owner user requester requestor requisitioner requestee reporter assignee agent author applicant "
+    "candidate contractor consultant bidder winner awardee recipient beneficiary provider institution school "
+    "university college first last middle family given surname forename initial country region city town county "
+    "district street location place site area nuts office building brand manufacturer bank file sheet "
+    "document attachment image photo entity partner signatory parent sender approver reviewer councillor "
+    "member spouse mr mrs ms miss mx dr prof sir honorific salutation username pi who borough ward"
+)
+#: People who say what they want: their requests are texts.
+_SPEAKERS = _words("customer client user requester requestor buyer")
+_SAID = _words("message query request complaint question issue problem requirement story enquiry inquiry need")
+#: Schemes of classes and the like: their descriptions and titles say the class of a row, not what it is.
+_CLASSES = _words(
+    "cpv naics unspsc sic psc nace isco soc category class classification segment division section account acct gl "
+    "ledger cost centre center budget fund object economic procedure tax sector industry group subjective proclass "
+    "cipfa portfolio minor error currency event nature"
+)
+#: Languages at the end of a heading; those of English leave it what it is.
+_ENGLISH, _LANGUAGES = _words("en eng english"), _words("de fr es it nl pt pl sv da fi el cs cy ga french german welsh")
+#: Compounds of German end in what they are about; in English, words may stand together.
+_SUFFIXES = ("beschreibung", "bezeichnung", "gegenstand", "leistung", "titel", "umschreibung")
+_JOINED = re.compile("(.+)(description|title|name|summary|text|details?|code|id|number|date|type)")
+_KNOWN = _OF_WORK | _PLAIN | _PARTIES | _CLASSES
+_AMBIGUOUS = _words("body subject matter issue role position")
+
+
+def words_of(heading: str) -> list[str]:
+    """Return the words of a heading: without case, marks, numbers and plurals.
+
+    >>> words_of("2. contractTitles (max. 250)*"), words_of("JOBTITLE")
+    (['contract', 'title', 'max'], ['job', 'title'])
+    """
+    text = unicodedata.normalize("NFKC", heading)
+    text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text).casefold()
+    return [part for word in re.findall(r"[^\W\d_]{2,}", text) for part in _apart(word)]
+
+
+def _apart(word: str) -> list[str]:
+    joined = _JOINED.fullmatch(word)
+    parts = joined.groups() if joined and _singular(joined[1]) in _KNOWN else (word,)
+    return [_singular(part) for part in parts]
+
+
+def reading_of(heading: str) -> Reading:
+    """Return what a heading says of its column.
+
+    >>> [reading_of(heading).kind.name for heading in ("Tender Description", "Short description", "Job title")]
+    ['DESCRIPTION', 'SUMMARY', 'TITLE']
+    >>> [reading_of(heading).kind.name for heading in ("Description code", "Supplier Name", "CPV description")]
+    ['OTHER', 'OTHER', 'WEAK']
+    """
+    aside = {word for part in re.findall(r"[(\[]([^)\]]*)", heading) for word in words_of(part)}
+    words = words_of(re.sub(r"[(\[].*?([)\]]|$)", " ", heading)) or list(aside)
+    if aside & (_PARTIES | _CODES - _words("to from by in no unit length")) and not aside & _words("max limit"):
+        return Reading(0, Kind.OTHER)
+    rank = 0
+    while len(words) > 1 and words[-1] in _ENGLISH | _LANGUAGES:
+        rank = 2 * (words.pop() in _LANGUAGES)
+    is_asked = False
+    while len(words) > 1 and words[-1] in _TRAILING and words[-2] not in _OF:
+        words.pop()
+        is_asked = words[-1] in _WORK
+    if not words:
+        return Reading(0, Kind.UNKNOWN)
+    place = next((i for i, word in enumerate(words[1:], 1) if word in _OF), len(words))
+    head, others = words[place - 1], {*words[: place - 1], *words[place:]} - _OF
+    if head.startswith("kurz"):
+        others.add("short")
+    head = next((suffix for suffix in _SUFFIXES if head.endswith(suffix)), head)
+    kind = _kind(head, others, is_asked=is_asked)
+    is_plain = kind is Kind.WEAK or others <= _EXPECTED or (kind is Kind.SUMMARY and others & _SPEAKERS)
+    return Reading(max(rank, int(not is_plain)), kind, head in _AMBIGUOUS and not others)
+
+
+def _kind(head: str, others: set[str], *, is_asked: bool) -> Kind:
+    """Return what cells are, by the word that their heading is about and its other words."""
+    of_others = others & _PARTIES
+    if head in _SAID:
+        of_others -= _SPEAKERS
+    is_other = (
+        head == "key" or head in _CODES | _PARTIES | _REMARKS or (head == "body" and others - _words("message text"))
+    )
+    if is_other or of_others:
+        return Kind.OTHER
+    if head == "label" and others & _words("preferred pref"):
+        return Kind.TITLE
+    kind = next((kind for kind, heads in _HEADS.items() if head in heads), Kind.UNKNOWN)
+    if kind is Kind.UNKNOWN:
+        return kind
+    if others & (_CLASSES | _CODES | _REMARKS) or (head == "nature" and not others & _OF_WORK):
+        return Kind.WEAK
+    if others & _words("short brief") and kind <= Kind.DESCRIPTION:
+        return Kind.SUMMARY
+    if kind is Kind.WEAK and (is_asked or {head, *others} >= _words("good service")):
+        return Kind.SUMMARY
+    if kind is Kind.WEAK and head == "name" and others & _OF_WORK:
+        return Kind.NAME
+    # Some other text than the one that "text" names.
+    return Kind.SUMMARY if kind is Kind.TEXT and not others <= _EXPECTED else kind

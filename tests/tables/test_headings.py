@@ -1,0 +1,59 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from outsort.tables.headings import Kind, reading_of, words_of
+from outsort.tables.prose import prose_of, says_nothing
+
+
+@pytest.mark.parametrize(
+    ("heading", "kind"),
+    [
+        ("text", Kind.TEXT), ("Short text", Kind.SUMMARY), ("Long description", Kind.DESCRIPTION),
+        ("Kurzbeschreibung", Kind.SUMMARY), ("Main duties and responsibilities", Kind.STATEMENT),
+        ("Subject-matter of the contract", Kind.SUMMARY), ("Title/Description", Kind.DESCRIPTION),
+        ("Nature of work", Kind.SUMMARY), ("Nature", Kind.WEAK), ("Name", Kind.WEAK), ("Project name", Kind.NAME),
+        ("Service", Kind.WEAK), ("Services required", Kind.SUMMARY), ("NAICS title", Kind.WEAK),
+        ("Awarding body", Kind.OTHER), ("Message body", Kind.STATEMENT), ("Customer message", Kind.SUMMARY),
+        ("Customer name", Kind.OTHER), ("preferredLabel", Kind.TITLE), ("label", Kind.UNKNOWN), ("", Kind.UNKNOWN),
+        ("(£)", Kind.UNKNOWN), ("supplier (name)", Kind.OTHER), ("Comments", Kind.OTHER), ("Job Key", Kind.OTHER),
+    ],
+)  # fmt: skip
+def test_what_a_heading_says(heading, kind):
+    assert reading_of(heading).kind is kind
+
+
+def test_another_language_and_another_thing_come_after():
+    assert [reading_of(h).rank for h in ("description", "description_en", "Risk description", "description_fr")] == [
+        0, 0, 1, 2,
+    ]  # fmt: skip
+
+
+@settings(max_examples=40)
+@given(st.text(max_size=60))
+def test_any_heading_can_be_read(heading):
+    assert isinstance(reading_of(heading).kind, Kind)
+    # Neither case nor marks around it count.
+    if heading.isascii() and heading.replace(" ", "").isalpha():
+        assert words_of(f" {heading.lower()}: ") == words_of(heading.lower())
+        assert reading_of(f"{heading.upper()} *") == reading_of(heading.lower())
+
+
+@settings(max_examples=40)
+@given(st.lists(st.text(max_size=40), max_size=5))
+def test_any_cells_can_be_judged(cells):
+    prose = prose_of(cells)
+    assert 0 <= prose.likeness <= 1
+    assert 0 <= prose.share_text <= 1
+    assert prose.n == sum(not says_nothing(cell) for cell in cells)
+
+
+def test_phrases_read_more_like_descriptions_than_names_and_these_than_codes():
+    ranked = [["Payroll for all staff of the council"], ["Payroll services"], ["Harlow Green"], ["Harlow Ltd"], ["C-1"]]
+    likeness = [prose_of(cells).likeness for cells in ranked]
+    assert likeness == sorted(likeness, reverse=True)
+    assert len(set(likeness)) == len(likeness)
+
+
+def test_cells_that_repeat_read_less_like_descriptions():
+    assert prose_of(["Agency staff for the ward"] * 9).likeness < prose_of(["Agency staff for the ward"]).likeness
