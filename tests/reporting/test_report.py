@@ -12,7 +12,7 @@ from outsort.errors import OutputError
 from outsort.evaluation import evaluate
 from outsort.evaluation.evaluate import Answers
 from outsort.labels import find_out_of_scope
-from outsort.reporting import report
+from outsort.reporting import page, report
 from outsort.training import folds, train
 from outsort.training.about import DataIdentity
 
@@ -366,7 +366,7 @@ def test_the_verdict_measures_many_labels_in_scope_among_themselves(ticket_model
 def test_a_missing_library_is_named_with_how_to_install_it(monkeypatch, tmp_path, name):
     monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(OutputError, match=rf"r.html: a report needs {name}; run pip install 'outsort\[report\]'"):
-        report.check(tmp_path / "r.html", force=False)
+        page.check(tmp_path / "r.html", force=False)
 
 
 def test_a_lone_surrogate_does_not_stop_it(model, tmp_path):
