@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from outsort.reporting import page
+from outsort.reporting.captions import notes
 from outsort.scoring.summary import CORRELATION, CORRELATION_IN_LINE, PARTS, Share, Summary
 
 if TYPE_CHECKING:
@@ -87,55 +88,20 @@ def verdict(summary: Summary) -> list[str]:
     """Return a few sentences that sum up the figures."""
     if not summary.rows:
         return ["The table has no rows."]
-    unit = unit_of(summary)
-    what = (
-        f"{page.count(summary.weight)} of {unit} in {summary.rows:,} rows"
-        if summary.weights
-        else f"{summary.rows:,} rows"
-    )
+    rows = f"{summary.rows:,} rows"
+    what = f"{summary.weights.column} {page.count(summary.weight)} in {rows}" if summary.weights else rows
     if summary.weight == 0:
         return [f"{what}.", *notes(summary)]
-    ranges = ", ".join(
-        f"{of.name} {page.share(of.interval[0] / summary.weight, 0)} to {page.share(of.interval[1] / summary.weight, 0)}"
-        for of in summary.labels
-    )
+    ranges = []
+    for of in summary.labels:
+        low, high = (page.share(end / summary.weight, 0) for end in of.interval)
+        ranges.append(f"{of.name} {low} to {high}")
     accepted, review, out = (page.share(of_whole(of, summary.weight), 0) for of in summary.decisions)
     return [
-        f"{what}. Of these, with {summary.level:.0%} confidence: {ranges}.",
+        f"{what}. By label, with {summary.level:.0%} confidence: {', '.join(ranges)}.",
         f"{accepted} are accepted, {review} go to review, {out} are accepted as out of scope.",
         *notes(summary),
     ]
-
-
-def notes(summary: Summary) -> list[str]:
-    """Return what is to be known about the weights, in sentences."""
-    weights = summary.weights
-    if weights is None:
-        return []
-    result = []
-    odd = {
-        "no value": weights.blank,
-        f"something that is not a number, such as {weights.example!r}": weights.not_numbers,
-        f"a value below 0 ({weights.negative_sum:,.2f} in all)": weights.negative,
-    }
-    for what, n in odd.items():
-        if n:
-            rows = "1 row has" if n == 1 else f"{n:,} rows have"
-            result.append(f"In {weights.column!r} {rows} {what}: counted as 0.")
-    if weights.decimal_mark == ",":
-        result.append(f"In {weights.column!r} a comma stands before the decimals: 1.234,50.")
-    if weights.ambiguous:
-        result.append(
-            f"In {weights.column!r} {weights.ambiguous:,} values such as 1.234 are read with decimals, because no other "
-            "value tells what the point is."
-        )
-    by = summary.by
-    if by and by.missed:
-        result.append(
-            f"There are too many values in {by.column!r} to keep them all: one that is listed may lack up to "
-            f"{page.count(by.missed)}, which is in the others."
-        )
-    return result
 
 
 def _draw_labels(axes: Axes, summary: Summary) -> str:
