@@ -91,11 +91,11 @@ def test_a_summary_without_rows_weights_or_groups_is_a_page(model, tmp_path):
 
 
 def test_many_labels_are_a_page(tmp_path):
-    odd = random_model(20, with_out_of_scope=True, lines_per_label=1)
+    odd = random_model(9, with_out_of_scope=True, lines_per_label=1)
     (tmp_path / "in.csv").write_text("task,g\nkey invoices,a\ndraft contract,b\n")
     tally = SummaryTally(odd, by="g")
     score_file(tmp_path / "in.csv", tmp_path / "out.csv", odd, summary=tally, options=Options(text_columns=["task"]))
-    assert all(f"label {i:02}" in Page(page.render(tally.result())).text for i in range(20))
+    assert all(f"label {i:02}" in Page(page.render(tally.result())).text for i in range(9))
     assert {of.colour for of in page.segments({str(i): 1.0 for i in range(20)})} == set(range(page.N_COLOURS))
 
 

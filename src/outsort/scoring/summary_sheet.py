@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from outsort.scoring.summary import ACCEPTED, OUT_OF_SCOPE, PARTS, TO_REVIEW, Summary
@@ -13,6 +14,8 @@ NAME = "summary"
 #: Colours of the labels' bars, and those of `PARTS`.
 _BLUE = "#0B5CAD"
 _COLOURS = {ACCEPTED: "#2E7D32", TO_REVIEW: "#C2410C", OUT_OF_SCOPE: "#6B7280"}
+#: Files named in the title.
+_N_SOURCES = 5
 #: Rows that a chart covers, at the height of a row.
 _CHART_ROWS = 15
 
@@ -39,19 +42,23 @@ class _Page:
         self._name = NAME if NAME not in taken else next(name for name in numbered if name not in taken)
         self._sheet = book.add_worksheet(self._name)
         self._row = 0
+        #: Columns of the widest table, beside which the charts are.
+        self._n_columns = max(9, 4 + len(summary.labels) + len(PARTS)) if summary.by else 9
         self._title = book.add_format({"bold": True, "font_size": 14})
-        self._header = book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"})
+        header = {"bold": True, "bottom": 1, "text_wrap": True, "valign": "bottom"}
+        self._header = book.add_format(header)
+        self._header_of_numbers = book.add_format(header | {"align": "right"})
         self._number = book.add_format({"num_format": "#,##0"})
         self._share = book.add_format({"num_format": "0.0%"})
-        self._wrapped = book.add_format({"text_wrap": True, "valign": "top"})
+        self._indented = book.add_format({"indent": 1})
 
     def write(self) -> None:
         """Write the tables, and the charts beside the first of them."""
         summary = self._summary
-        self._sheet.set_column(0, 0, 26)
-        self._sheet.set_column(1, 8, 14)
+        self._sheet.set_column(0, 0, 30)
+        self._sheet.set_column(1, self._n_columns, 14)
         what = f"{summary.weights.column} by label" if summary.weights else "Rows by label"
-        self._line(f"{what}: {', '.join(summary.sources)}"[:MAX_CELL], self._title)
+        self._line(f"{what}: {_sources(summary)}", self._title)
         self._line(_about(summary))
         self._row += 1
         self._add_labels()
@@ -65,41 +72,50 @@ class _Page:
 
     def _add_labels(self) -> None:
         summary = self._summary
-        is_weighted = summary.weights is not None
         unit = summary.weights.column if summary.weights else "rows"
         level = f"{summary.level:.0%}"
-        heads = [*self._heads("label"), f"expected {unit}", f"from ({level})", f"to ({level})"]
-        first = self._table(heads, ([of.name, *self._amounts(of), of.expected, *of.interval] for of in summary.labels))
-        n = len(summary.labels)
-        expected = 4 if is_weighted else 3
-        low = [of.expected - of.interval[0] for of in summary.labels]
-        high = [of.interval[1] - of.expected for of in summary.labels]
+        # The last two are the lengths of the error bars, which a chart takes from cells.
+        heads = [*self._heads("label"), f"expected {unit}", f"from ({level})", f"to ({level})", "minus", "plus"]
+        n, expected = len(summary.labels), heads.index(f"expected {unit}", 3)
+        rows = []
+        for of in summary.labels:
+            low, high = of.interval
+            errors = (of.expected - low, max(0.0, high - of.expected))
+            rows.append([of.name, *self._amounts(of), of.expected, low, high, *errors])
+        first = self._table(heads, rows)
         chart = self._book.add_chart({"type": "bar"})
         chart.add_series(
             {
                 "name": f"expected {unit}",
-                "categories": [self._name, first, 0, first + n - 1, 0],
-                "values": [self._name, first, expected, first + n - 1, expected],
+                "categories": self._cells(first, n, 0),
+                "values": self._cells(first, n, expected),
                 "fill": {"color": _BLUE},
-                "y_error_bars": {"type": "custom", "plus_values": high, "minus_values": low},
+                "y_error_bars": {
+                    "type": "custom",
+                    "minus_values": self._reference(first, n, expected + 3),
+                    "plus_values": self._reference(first, n, expected + 4),
+                },
                 "gap": 60,
             }
         )
-        chart.set_title({"name": f"{unit} by label, with {level} interval", "name_font": {"size": 11}})
+        chart.set_title({"name": f"expected {unit} by label, {level} interval", "name_font": {"size": 11}})
+        # The first label on top, as in the table.
+        chart.set_y_axis({"reverse": True})
+        chart.set_x_axis({"num_format": "#,##0", "major_gridlines": {"visible": True, "line": {"color": "#DDDDDD"}}})
         self._insert(chart, 0)
 
     def _add_decisions(self) -> None:
         first = self._table(self._heads("decision"), ([of.name, *self._amounts(of)] for of in self._summary.decisions))
         shown = 2 if self._summary.weights else 1
         chart = self._book.add_chart({"type": "doughnut"})
-        last = first + len(PARTS) - 1
+        n = len(PARTS)
         chart.add_series(
             {
                 "name": "decision",
-                "categories": [self._name, first, 0, last, 0],
-                "values": [self._name, first, shown, last, shown],
+                "categories": self._cells(first, n, 0),
+                "values": self._cells(first, n, shown),
                 "points": [{"fill": {"color": _COLOURS[part]}} for part in PARTS],
-                "data_labels": {"percentage": True},
+                "data_labels": {"percentage": True, "font": {"color": "#FFFFFF"}},
             }
         )
         chart.set_title({"name": "accepted, to review, out of scope", "name_font": {"size": 11}})
@@ -126,21 +142,19 @@ class _Page:
         )
 
     def _add_deciding(self) -> None:
-        rows = self._summary.deciding
         unit = [self._summary.weights.column] if self._summary.weights else []
-        heads = ["rows that decide most", "row", "label", "probability", *unit, "decision", "reason", "text"]
-        if rows:
-            self._table(
-                heads,
-                (
-                    [
-                        *(of.source, of.row, of.label, of.probability, *([of.weight] if unit else [])),
-                        *(of.decision, of.reason, of.text),
-                    ]
-                    for of in rows
-                ),
-                shares=[3],
+        several = len(self._summary.sources) > 1
+        heads = ["rows that decide most", "probability", *unit, "label", "decision", "reason", "text"]
+        if self._summary.deciding:
+            rows = (
+                [
+                    *(f"{of.source}, row {of.row}" if several else f"row {of.row}", of.probability),
+                    *([of.weight] if unit else []),
+                    *(of.label, of.decision, of.reason, of.text),
+                ]
+                for of in self._summary.deciding
             )
+            self._table(heads, rows, shares=[1])
 
     def _heads(self, first: str) -> list[str]:
         weights = self._summary.weights
@@ -152,20 +166,32 @@ class _Page:
 
     def _table(self, heads: Sequence[str], rows: Any, shares: Sequence[int] = ()) -> int:  # noqa: ANN401
         """Write a table and a blank row; return the number of its first row, from 0."""
+        content = list(rows)
+        self._sheet.set_row(self._row, 30)
         for place, head in enumerate(heads):
-            self._text(place, head, self._header)
+            is_text = place == 0 or any(isinstance(row[place], str) for row in content)
+            self._text(place, head, self._header if is_text else self._header_of_numbers)
         self._row += 1
         first = self._row
         percent = {*shares, *(i for i, head in enumerate(heads) if head == "share")}
-        for row in rows:
+        for row in content:
             for place, value in enumerate(row):
                 if isinstance(value, str):
-                    self._text(place, value)
+                    self._text(place, value, self._indented if place else None)
                 else:
                     self._sheet.write_number(self._row, place, value, self._share if place in percent else self._number)
             self._row += 1
         self._row += 1
         return first
+
+    def _cells(self, first: int, n: int, column: int) -> list[object]:
+        """Return n cells of a column as a chart takes them."""
+        return [self._name, first, column, first + n - 1, column]
+
+    def _reference(self, first: int, n: int, column: int) -> str:
+        from xlsxwriter.utility import xl_range_abs
+
+        return f"='{self._name}'!{xl_range_abs(first, column, first + n - 1, column)}"
 
     def _line(self, text: str, cell_format: object = None) -> None:
         self._text(0, text, cell_format)
@@ -179,7 +205,12 @@ class _Page:
     def _insert(self, chart: Any, place: int) -> None:  # noqa: ANN401
         chart.set_legend({"none": True} if place == 0 else {"position": "right"})
         chart.set_size({"width": 480, "height": 20 * _CHART_ROWS})
-        self._sheet.insert_chart(3 + place * (_CHART_ROWS + 1), 9, chart)
+        self._sheet.insert_chart(3 + place * (_CHART_ROWS + 1), self._n_columns + 1, chart)
+
+
+def _sources(summary: Summary) -> str:
+    names = [Path(source).name for source in summary.sources]
+    return ", ".join(names[:_N_SOURCES]) + (f" and {len(names) - _N_SOURCES:,} more" if len(names) > _N_SOURCES else "")
 
 
 def _about(summary: Summary) -> str:
