@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ class _Page:
         self._title = book.add_format({"bold": True, "font_size": 14})
         header = {"bold": True, "bottom": 1, "text_wrap": True, "valign": "bottom"}
         self._header = book.add_format(header)
+        self._header_of_text = book.add_format(header | {"indent": 1})
         self._header_of_numbers = book.add_format(header | {"align": "right"})
         self._number = book.add_format({"num_format": "#,##0"})
         self._share = book.add_format({"num_format": "0.0%"})
@@ -99,9 +101,17 @@ class _Page:
             }
         )
         chart.set_title({"name": f"expected {unit} by label, {level} interval", "name_font": {"size": 11}})
-        # The first label on top, as in the table.
-        chart.set_y_axis({"reverse": True})
-        chart.set_x_axis({"num_format": "#,##0", "major_gridlines": {"visible": True, "line": {"color": "#DDDDDD"}}})
+        # The first label on top, as in the table, and the amounts below.
+        chart.set_y_axis({"reverse": True, "crossing": "max"})
+        chart.set_x_axis(
+            {
+                "min": 0,
+                # Some programs leave room for the bars alone.
+                "max": rounded_up(max((of.interval[1] for of in summary.labels), default=0.0)),
+                "num_format": '[>=1000000]0.0,,"M";[>=1000]0,"k";0',
+                "major_gridlines": {"visible": True, "line": {"color": "#DDDDDD"}},
+            }
+        )
         self._insert(chart, 0)
 
     def _add_decisions(self) -> None:
@@ -169,8 +179,9 @@ class _Page:
         content = list(rows)
         self._sheet.set_row(self._row, 30)
         for place, head in enumerate(heads):
-            is_text = place == 0 or any(isinstance(row[place], str) for row in content)
-            self._text(place, head, self._header if is_text else self._header_of_numbers)
+            is_text = any(isinstance(row[place], str) for row in content)
+            of_more = self._header_of_text if is_text else self._header_of_numbers
+            self._text(place, head, of_more if place else self._header)
         self._row += 1
         first = self._row
         percent = {*shares, *(i for i, head in enumerate(heads) if head == "share")}
@@ -206,6 +217,18 @@ class _Page:
         chart.set_legend({"none": True} if place == 0 else {"position": "right"})
         chart.set_size({"width": 480, "height": 20 * _CHART_ROWS})
         self._sheet.insert_chart(3 + place * (_CHART_ROWS + 1), self._n_columns + 1, chart)
+
+
+def rounded_up(value: float) -> float:
+    """Return the least of 1, 2, 3, 4, 5, 6, 8 or 10 times a power of ten that is no less; 1 for 0.
+
+    >>> rounded_up(7_971_083.5), rounded_up(10), rounded_up(0.0)
+    (8000000.0, 10.0, 1.0)
+    """
+    if value <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    return next((n * power for n in (1, 2, 3, 4, 5, 6, 8) if n * power >= value), 10 * power)
 
 
 def _sources(summary: Summary) -> str:
