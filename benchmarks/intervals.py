@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from outsort.metrics import LEVEL
+from outsort.numeric import LEVEL
 from outsort.scoring.kernel import Kernel
 from outsort.scoring.summary import interval
 from outsort.training import folds, train

@@ -17,8 +17,9 @@ from outsort import decision
 from outsort.data import values
 from outsort.evaluation.evaluate import Answers, Evaluation, measure
 from outsort.explanation import top_terms
-from outsort.metrics import LEVEL, curve, weighted_share
+from outsort.metrics import curve, weighted_share
 from outsort.model import Model
+from outsort.numeric import LEVEL
 from outsort.reporting import page
 from outsort.reporting.captions import SCORES, among, captions, headline, legend
 from outsort.results import plain

@@ -14,6 +14,8 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
+import numpy as np
+
 from outsort.decision import ACCEPT
 from outsort.errors import DataError, OutputError, Unlike
 from outsort.files import check_output, written_whole
@@ -21,10 +23,9 @@ from outsort.likeness import Tally, differences
 from outsort.model import Model
 from outsort.scoring.corrections import CORRECTED, Correction, corrected
 from outsort.scoring.scorer import Scorer, added_prefix, renamed, scorer_of
-from outsort.scoring.summary import SummaryTally, add_batch
-from outsort.scoring.summary_sheet import add_summary_sheet
-from outsort.scoring.union import UnionBatch, united
-from outsort.tables.base import Batch, Reader, ReadOptions, warn
+from outsort.scoring.summary import Summary, SummaryTally, add_batch
+from outsort.scoring.union import UnionBatch, UnionReader, united
+from outsort.tables.base import Batch, Categorical, Reader, ReadOptions, Writer, warn
 from outsort.tables.columns import find_text_columns
 from outsort.tables.formats import Format, format_of
 from outsort.tables.packing import packed_output
@@ -221,9 +222,10 @@ def score_one(
         prefix = added_prefix(reader.head_columns, kinds, options.prefix)
         # A key that comes late may be the name of an answer.
         added_prefix(columns, kinds, prefix)
-        added = {prefix + name: kind for name, kind in kinds.items()}
+        sources = [reader.source_column] if isinstance(reader, UnionReader) else []
+        added = dict.fromkeys(sources, str) | {prefix + name: kind for name, kind in kinds.items()}
         if summary:
-            summary.check_columns(table, columns or reader.columns)
+            summary.check_columns(table, [*(columns or reader.columns), *sources])
         file = stack.enter_context(_output(output, force=force))
         packed = stack.enter_context(packed_output(file, write_packing, output))
         dialect = replace(reader.dialect, safe_for_excel=options.safe_for_excel)
@@ -237,7 +239,7 @@ def score_one(
             if options.corrections:
                 new = corrected(new, options.corrections, n_rows)
             with _named(target):
-                writer.write(batch, renamed(new, prefix))
+                writer.write(*_to_write(batch, renamed(new, prefix)))
             if picture:
                 add_batch(picture, table, batch, texts, new)
             n_rows += len(batch)
@@ -245,7 +247,7 @@ def score_one(
                 progress(n_rows, done())
         with _named(target):
             if picture and is_book:
-                cast("ExcelWriter", writer).add_sheets = partial(add_summary_sheet, summary=picture.result())
+                _add_summary(writer, picture.result())
             writer.close()
         _check_places(table, options.corrections, n_rows)
     if summary and picture:
@@ -258,6 +260,14 @@ def score_one(
     return n_rows
 
 
+def _to_write(batch: Batch, added: Added) -> tuple[Batch, Added]:
+    """Return a batch and its appended columns, of several tables with the file of each row."""
+    if not isinstance(batch, UnionBatch):
+        return batch, added
+    source: Added = {batch.source_column: Categorical(np.zeros(len(batch), np.int64), [batch.source])}
+    return batch.written, source | added
+
+
 def _check_paths(sources: Sequence[str], output: str, *, force: bool) -> None:
     """Refuse an output that is an input, or that exists."""
     if output == "-":
@@ -266,6 +276,13 @@ def _check_paths(sources: Sequence[str], output: str, *, force: bool) -> None:
         if source != "-" and Path(output).exists() and Path(output).samefile(source):
             raise OutputError(f"{output}: is the input. Name another output.")
     check_output(Path(output), force=force)
+
+
+def _add_summary(writer: Writer, summary: Summary) -> None:
+    """Let the writer of a workbook add the sheet of a summary."""
+    from outsort.scoring.summary_sheet import add_summary_sheet
+
+    cast("ExcelWriter", writer).add_sheets = partial(add_summary_sheet, summary=summary)
 
 
 def _tell_unlike(model: Model, table: str, tally: Tally, tell: Callable[[str], None]) -> None:

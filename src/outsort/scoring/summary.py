@@ -16,9 +16,8 @@ from outsort.buffers import Utf8Column
 from outsort.data.amounts import amounts, decimal_mark, is_ambiguous, is_blank
 from outsort.decision import REVIEW
 from outsort.errors import DataError
-from outsort.metrics import LEVEL
 from outsort.model import Model
-from outsort.numeric import Floats
+from outsort.numeric import LEVEL, Floats
 from outsort.results import Result
 from outsort.scoring.union import UnionBatch
 from outsort.tables.base import Categorical, Rows
@@ -32,7 +31,7 @@ PARTS = ACCEPTED, TO_REVIEW, OUT_OF_SCOPE = ("accepted", "to review", "out of sc
 #: Service lines and groups that a summary lists; the others are pooled.
 N_LINES, N_GROUPS = 15, 25
 #: Groups that are told apart while a table is read. With twice as many the lighter half is pooled.
-MAX_GROUPS = 10_000
+MAX_GROUPS = 50_000
 #: Kinds of reasons that are told apart: those of rows that could not be read have words of their own.
 MAX_REASONS = 40
 #: The service line of rows without a known term, and those of models without lines.
@@ -104,7 +103,7 @@ class Groups(Result):
         rest: all others together; None if there are none.
         n_rest: how many others there are; a value that was pooled and came again counts more than once.
         missed: how much weight a group may lack, because it was pooled before it grew; 0 for tables with fewer
-            than some ten thousand groups.
+            than `MAX_GROUPS` groups.
     """
 
     column: str

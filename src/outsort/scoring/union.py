@@ -35,18 +35,25 @@ class UnionBatch:
     Attributes:
         inner: the batch as it was read.
         columns: the columns of its own table.
-        places: of each column of the union but the last, the place in `columns`; None where its table lacks it.
+        places: of each column of the union the place in `columns`; None where its table lacks it.
+        is_whole: whether its table has just the columns and types of the union.
         text_columns: the text columns of its table.
-        source: what its table is called, which is the value of the last column.
-        source_column: the name of that column.
+        source: what its table is called.
+        source_column: the name of the column to append with that.
     """
 
     inner: Batch
     columns: Sequence[str]
     places: Sequence[int | None]
+    is_whole: bool
     text_columns: Sequence[str]
     source: str
     source_column: str
+
+    @property
+    def written(self) -> Batch:
+        """The batch to write: as it was read where that will do, so that rows stay as they were, and quickly."""
+        return self.inner if self.is_whole else self
 
     @property
     def faults(self) -> Mapping[int, str]:
@@ -64,7 +71,7 @@ class UnionBatch:
         formats = getattr(self.inner, "number_formats", None)
         if formats is None:
             return None
-        return [[*("General" if place is None else row[place] for place in self.places), "General"] for row in formats]
+        return [["General" if place is None else row[place] for place in self.places] for row in formats]
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -76,10 +83,8 @@ class UnionBatch:
 
     def values(self, columns: Sequence[str]) -> Iterable[list[Any]]:  # noqa: ARG002 - they are in order
         """Return the rows as lists of values; None where their table lacks the column."""
-        return [
-            [*(None if place is None else row[place] for place in self.places), self.source]
-            for row in self.inner.values(self.columns)
-        ]
+        rows = self.inner.values(self.columns)
+        return [[None if place is None else row[place] for place in self.places] for row in rows]
 
     def texts(self, columns: Sequence[str]) -> BatchTexts:  # noqa: ARG002 - each table has its own
         """Return the text of each row, from the text columns of its own table."""
@@ -95,6 +100,7 @@ class _Table(NamedTuple):
         columns: its columns.
         text_columns: its text columns.
         size: its bytes, or 0 if that cannot be told.
+        schema: its Arrow schema, or None.
         kept: the table itself if it cannot be opened again, as what comes through a pipe.
     """
 
@@ -103,6 +109,7 @@ class _Table(NamedTuple):
     columns: list[str]
     text_columns: list[str]
     size: int
+    schema: Any
     kept: Opened | None
 
 
@@ -111,7 +118,7 @@ class UnionReader:
 
     Attributes:
         format: that of the first table.
-        source_column: the name of the last column.
+        source_column: the name of the column to append with the name of each row's file.
     """
 
     encoding = "utf-8"
@@ -133,7 +140,7 @@ class UnionReader:
         self.source_column = SOURCE if SOURCE not in names else PREFIX + SOURCE
         if self.source_column in names:
             raise DataError(f"the inputs have the columns {SOURCE!r} and {PREFIX + SOURCE!r}. Rename one of them.")
-        self.columns = self.head_columns = [*names, self.source_column]
+        self.columns = self.head_columns = names
         self._before = 0
         self._raw: Any = None
         self._tell_differences(united, tell)
@@ -151,7 +158,8 @@ class UnionReader:
                 if found.format.name != "jsonl" and found.reader.columns != table.columns:
                     raise DataError(f"{table.path}: its columns changed while it was read. Run again.")
                 self._raw = found.raw
-                about = (table.columns, places, table.text_columns, table.name, self.source_column)
+                is_whole = table.columns == self.columns and _is_alike(table.schema, self.dialect.schema)
+                about = (table.columns, places, is_whole, table.text_columns, table.name, self.source_column)
                 yield (UnionBatch(batch, *about) for batch in found.reader)
             self._before += table.size
 
@@ -207,13 +215,14 @@ def united(
                 columns = list(found.reader.columns)
                 texts = find_text_columns(source, found.reader.head_columns, wanted)
                 size = Path(source).stat().st_size if is_file else 0
-                tables.append(_Table(source, name, columns, texts, size, None if is_file else found))
+                schema = found.reader.dialect.schema
+                tables.append(_Table(source, name, columns, texts, size, schema, None if is_file else found))
                 dialects.append(found.reader.dialect)
                 styles.append(found.format)
                 if found.reader.encoding == "cp1252" and not options.encoding:
                     tell(f"{source}: read as cp1252, because it is not UTF-8")
         encoding = next((d.encoding for d in dialects if d.encoding != "utf-8"), "utf-8")
-        schema = _united_schema(tables, dialects)
+        schema = _united_schema(tables)
         yield UnionReader(tables, options, replace(dialects[0], encoding=encoding, schema=schema), styles[0], tell)
 
 
@@ -263,22 +272,29 @@ def _places(columns: Sequence[str], united: Sequence[_Column]) -> list[int | Non
     return [found.get(column) for column in united]
 
 
-def _united_schema(tables: Sequence[_Table], dialects: Sequence[Dialect]) -> Any:  # noqa: ANN401 - of Arrow
+def _united_schema(tables: Sequence[_Table]) -> Any:  # noqa: ANN401 - of Arrow
     """Return the Arrow schema of the union; None if no table is Parquet.
 
     A column keeps its type if all tables that have it are Parquet and agree; it is text otherwise.
     """
-    if not any(dialect.schema for dialect in dialects):
+    first = tables[0].schema
+    if all(table.schema is not None and table.schema.equals(first) for table in tables):
+        return first
+    if not any(table.schema for table in tables):
         return None
     arrow = need_arrow("output")
     types: dict[str, Any] = {}
-    for table, dialect in zip(tables, dialects, strict=True):
-        own = {} if dialect.schema is None else {field.name: field.type for field in dialect.schema}
+    for table in tables:
+        own = {field.name: field.type for field in table.schema or ()}
         for name in table.columns:
             kind = own.get(name, arrow.string())
             types[name] = kind if types.get(name, kind) == kind else arrow.string()
-    source = SOURCE if SOURCE not in types else PREFIX + SOURCE
-    return arrow.schema([*types.items(), (source, arrow.string())])
+    return arrow.schema(list(types.items()))
+
+
+def _is_alike(schema: Any, united: Any) -> bool:  # noqa: ANN401 - of Arrow
+    """Return whether the types of a table are those of the union; tables of text have none of their own."""
+    return schema is united or (schema is not None and united is not None and bool(schema.equals(united)))
 
 
 def _listed(names: Sequence[str]) -> str:
