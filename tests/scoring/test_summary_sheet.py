@@ -66,7 +66,9 @@ def test_it_has_two_native_charts_of_its_own_cells(source, tmp_path, model):
     assert ["barChart" in chart for chart in charts] == [True, False]
     assert "doughnutChart" in charts[1]
     assert all("<c:f>summary!$A$" in chart for chart in charts)
-    assert "errBars" in charts[0]
+    # Without a column of weights the bars' lengths are in columns G and H.
+    for end, column in (("minus", "G"), ("plus", "H")):
+        assert f"<c:{end}><c:numRef><c:f>summary!${column}$" in charts[0].replace("'", "")
 
 
 def test_no_cell_is_a_formula_and_no_rows_are_no_error(tmp_path, model, source):

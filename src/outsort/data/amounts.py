@@ -22,7 +22,7 @@ _SPACED = re.compile(rf"\d{{1,3}}(?:[\s{_APOSTROPHES}]\d{{3}})+(?:[.,]\d*)?")
 #: Thousands, or as in India hundreds of thousands, apart by one of these.
 _GROUPED = {sign: re.compile(rf"\d{{1,3}}(?:{re.escape(sign)}\d{{2,3}})*{re.escape(sign)}\d{{3}}") for sign in ",."}
 #: The usual form in English, which needs no closer look.
-_PLAIN = re.compile(r"[£$€]?(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)", re.ASCII)
+_PLAIN = re.compile(r"[£$€]?([1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)", re.ASCII)
 #: With a single sign, thousands and decimals look alike.
 _AMBIGUOUS = re.compile(r"[1-9]\d{0,2}([.,])\d{3}")
 
