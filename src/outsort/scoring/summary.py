@@ -39,7 +39,7 @@ NO_LINE = "none"
 #: Rows that decide most, and the characters of a text that are kept.
 N_DECIDING, MAX_SHOWN = 20, 300
 #: How errors of the probabilities go together, see `interval`: between any two rows, and more between two with the same
-#: service line. Measured by `benchmarks/intervals.py`.
+#: service line. Chosen, of a few pairs tried, for the coverage that `benchmarks/intervals.py` measures.
 CORRELATION, CORRELATION_IN_LINE = 0.04, 0.5
 #: Standard errors to each side of an interval of `LEVEL`.
 _N_ERRORS = 1.959963984540054
