@@ -73,7 +73,7 @@ def main(folder: Path) -> None:
     expect([(row["lot"], row["description"]) for row in scored], [(lot, text) for lot, text, _ in TEXTS])
     expect([row["label"] for row in scored][:2], ["BPO", "KPO"])
 
-    outsort(folder, "score", "*.xlsx", "-o", "scored")
+    outsort(folder, "score", "*.xlsx", "-o", "scored/")
     expect(sorted(path.name for path in (folder / "scored").glob("*.xlsx")), ["book.xlsx", "out.xlsx"])
 
     outsort(folder, "review", "out.xlsx", "-o", "queue.xlsx", "-n", "10")

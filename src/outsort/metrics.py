@@ -8,14 +8,13 @@ from numpy.typing import NDArray
 from sklearn import metrics
 
 from outsort.errors import DataError
-from outsort.numeric import Floats
+from outsort.numeric import LEVEL, Floats
 from outsort.results import Result
 
 #: Bins of the calibration error, each with the same number of rows.
 N_BINS = 15
-#: Bootstrap resamples behind an interval, and its confidence level.
+#: Bootstrap resamples behind an interval.
 N_RESAMPLES = 1000
-LEVEL = 0.95
 #: Points of the curve of precision against coverage.
 N_POINTS = 20
 

@@ -4,6 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+#: Confidence level of intervals.
+LEVEL = 0.95
 
 
 def log_logistic(log_odds: Floats) -> Floats:

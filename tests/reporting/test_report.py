@@ -1,7 +1,6 @@
 import re
 import sys
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
@@ -12,38 +11,10 @@ from outsort.errors import OutputError
 from outsort.evaluation import evaluate
 from outsort.evaluation.evaluate import Answers
 from outsort.labels import find_out_of_scope
-from outsort.reporting import report
+from outsort.reporting import page, report
 from outsort.training import folds, train
 from outsort.training.about import DataIdentity
-
-
-class Page(HTMLParser):
-    """What a browser would find in a page: its tags, its text, its figures by their path."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.tags, self.figures, self.ids, self.text = [], {}, [], ""
-        self.feed(html)
-
-    def handle_starttag(self, tag, attrs):
-        attrs = dict(attrs)
-        self.tags.append((tag, attrs))
-        if "id" in attrs:
-            self.ids.append(attrs["id"])
-        if "data-figure" in attrs:
-            self.figures.setdefault(attrs["data-figure"], set()).add(float(attrs["value"]))
-
-    def handle_data(self, data):
-        self.text += data
-
-
-def flat(value, path=()):
-    """Return every number in what `--json` prints under the path it has there."""
-    if isinstance(value, dict):
-        return {k: v for key, item in value.items() for k, v in flat(item, (*path, key)).items()}
-    if isinstance(value, list):
-        return {k: v for i, item in enumerate(value) for k, v in flat(item, (*path, str(i))).items()}
-    return {"/".join(path): value} if isinstance(value, (int, float)) else {}
+from pages import Page, flat
 
 
 @pytest.fixture(scope="module")
@@ -366,7 +337,7 @@ def test_the_verdict_measures_many_labels_in_scope_among_themselves(ticket_model
 def test_a_missing_library_is_named_with_how_to_install_it(monkeypatch, tmp_path, name):
     monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(OutputError, match=rf"r.html: a report needs {name}; run pip install 'outsort\[report\]'"):
-        report.check(tmp_path / "r.html", force=False)
+        page.check(tmp_path / "r.html", force=False)
 
 
 def test_a_lone_surrogate_does_not_stop_it(model, tmp_path):

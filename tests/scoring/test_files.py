@@ -556,12 +556,12 @@ class TestManyFiles:
         return tmp_path / "parts"
 
     def test_a_pattern_goes_into_a_folder(self, outsort, parts, tmp_path):
-        done = outsort("score", parts / "*.csv", "-o", tmp_path / "out", "--to", "jsonl")
+        done = outsort("score", parts / "*.csv", "-o", f"{tmp_path}/out/", "--to", "jsonl")
         assert done.code == 0
         assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["_outsort-run.json", "a.jsonl", "b.jsonl"]
 
     def test_a_second_run_makes_what_is_missing(self, outsort, parts, tmp_path):
-        run = ("score", parts / "*.csv", "-o", tmp_path / "out")
+        run = ("score", parts / "*.csv", "-o", f"{tmp_path}/out/")
         outsort(*run)
         (tmp_path / "out" / "b.csv").unlink()
         first = (tmp_path / "out" / "a.csv").stat().st_mtime_ns
@@ -572,15 +572,15 @@ class TestManyFiles:
         assert (tmp_path / "out" / "a.csv").stat().st_mtime_ns == first
 
     def test_parts_of_another_model_are_not_mixed(self, outsort, parts, tmp_path, model):
-        outsort("score", parts / "*.csv", "-o", tmp_path / "out")
+        outsort("score", parts / "*.csv", "-o", f"{tmp_path}/out/")
         package.save_model(model, tmp_path / "m.joblib")
-        done = outsort("score", parts / "*.csv", "-o", tmp_path / "out", "--resume", "-m", tmp_path / "m.joblib")
+        done = outsort("score", parts / "*.csv", "-o", f"{tmp_path}/out/", "--resume", "-m", tmp_path / "m.joblib")
         assert done.code == 1
         assert "was started with another model. Start again in another folder." in done.err
 
     def test_a_pattern_without_files_and_names_twice(self, outsort, parts, tmp_path):
-        assert "no file matches this pattern" in outsort("score", parts / "*.tsv", "-o", tmp_path / "out").err
-        done = outsort("score", parts / "a.csv", parts / ".." / "parts" / "a.csv", "-o", tmp_path / "out")
+        assert "no file matches this pattern" in outsort("score", parts / "*.tsv", "-o", f"{tmp_path}/out/").err
+        done = outsort("score", parts / "a.csv", parts / ".." / "parts" / "a.csv", "-o", f"{tmp_path}/out/")
         assert "another input is also written to 'a.csv'" in done.err
 
     def test_standard_input_and_output(self, outsort):

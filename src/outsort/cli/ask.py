@@ -1,13 +1,18 @@
 """Commands that answer: predict, explain, score."""
 
+from __future__ import annotations
+
+import os
 import sys
-from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from outsort.cli import options as opt
+
+if TYPE_CHECKING:
+    from outsort.scoring.summary import SummaryTally
 
 
 def predict(
@@ -91,18 +96,29 @@ def score(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 3 if a table is unlike what the promise was measured on.")
     ] = False,
+    weight_column: opt.WeightColumn = None,
+    by: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Also sum up by the values of a column, such as suppliers.")
+    ] = None,
+    report: opt.ReportFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
     cluster: opt.Cluster = None,
 ) -> None:
     """Classify every row of one or more tables (CSV, TSV, JSON Lines, Parquet, Excel).
 
     All columns are kept as they are. The columns label, probability, one p_LABEL for each label, service_line,
-    decision, reason and model are appended. A line at the end says where a table is unlike the texts that the
-    promise for accepted answers was measured on.
+    decision, reason and model are appended. Several inputs become one table with the column source, or, where the
+    output is a folder (one that exists, or a name that ends in /), one output each.
+
+    A summary by label, decision and service line is shown on a terminal, and wherever --weight-column or --by asks for
+    it; --report writes it as a web page. A line at the end says where a table is unlike the texts that the promise for
+    accepted answers was measured on.
     """
     from outsort.errors import Unlike
     from outsort.model_file import load
     from outsort.reporting.terminal import progress_line
     from outsort.scoring import files, folder
+    from outsort.scoring.summary import SummaryTally
 
     options = files.Options(
         text_columns=tuple(text_column or ()),
@@ -117,12 +133,18 @@ def score(
         sheet=sheet,
         safe_for_excel=safe_for_excel,
     )
-    into_folder = len(inputs) > 1 or Path(output).is_dir() or output.endswith("/") or folder.is_pattern(inputs[0])
+    into_folder = Path(output).is_dir() or output.endswith(("/", os.sep))
     if not into_folder:
-        opt.refuse_any({"--resume": resume, "--cluster": cluster}, "needs an output folder")
-    if cluster and workers:
-        raise typer.BadParameter("cannot be combined with --cluster; use --cluster local:N", param_hint="--workers")
+        opt.refuse_any({"--resume": resume, "--cluster": cluster}, "needs an output folder, such as scored/")
+    if cluster:
+        opt.refuse_any({"--workers": workers}, "cannot be combined with --cluster; use --cluster local:N")
+        of_summary = {"--weight-column": weight_column, "--by": by, "--report": report, "--json": as_json}
+        opt.refuse_any(of_summary, "cannot be combined with --cluster")
+    opt.refuse_any({"--json": as_json and output == "-"}, "cannot be combined with -o -: the table is on stdout")
+    if report:
+        opt.check_report(report, force=force)
     loaded = load(model)
+    summary = SummaryTally(loaded, weight_column=weight_column, by=by)
     unlike = []
 
     def tell(message: str) -> None:
@@ -131,22 +153,84 @@ def score(
             unlike.append(message)
 
     with progress_line() as progress:
-        if into_folder:
-            score_files = folder.score_files
-            if cluster:
-                from outsort.scoring.cluster import score_files as score_files_on
+        if cluster:
+            from outsort.scoring.cluster import score_files
 
-                opt.silence_logs()
-                score_files = partial(score_files_on, cluster=cluster)
+            opt.silence_logs()
             counts = score_files(
-                inputs, Path(output), loaded, options=options, force=force, resume=resume, progress=progress, tell=tell
+                inputs,
+                Path(output),
+                loaded,
+                cluster=cluster,
+                options=options,
+                force=force,
+                resume=resume,
+                progress=progress,
+                tell=tell,
+            )
+        elif into_folder:
+            counts = folder.score_files(
+                inputs,
+                Path(output),
+                loaded,
+                options=options,
+                force=force,
+                resume=resume,
+                progress=progress,
+                tell=tell,
+                summary=summary,
             )
         else:
             n_rows = files.score_file(
-                inputs[0], output, loaded, options=options, force=force, progress=progress, tell=tell
+                _sources(inputs, output, write_as),
+                output,
+                loaded,
+                options=options,
+                force=force,
+                progress=progress,
+                tell=tell,
+                summary=summary,
             )
             counts = {output: n_rows}
     for name, n_rows in counts.items():
         typer.echo(f"{'stdout' if name == '-' else name}: {n_rows:,} rows", err=True)
+    # What reads stderr through a pipe expects messages, unless a summary is asked for.
+    is_shown = not (cluster or as_json) and bool(sys.stderr.isatty() or weight_column or by)
+    _show_summary(summary, report, as_json=as_json, as_tables=is_shown, resumed=resume, force=force)
     if strict and unlike:
         raise typer.Exit(3)
+
+
+def _sources(inputs: list[str], output: str, write_as: str | None) -> str | list[str]:
+    """Return the one file to read, or the files of a list or a pattern, which become one table."""
+    from outsort.errors import DataError
+    from outsort.scoring import folder
+    from outsort.tables.formats import format_of
+
+    sources = folder.expand(inputs)
+    if len(sources) == 1 and not folder.is_pattern(inputs[0]):
+        return sources[0]
+    try:
+        if output != "-":
+            format_of(output, write_as)
+    except DataError as error:
+        raise DataError(f"{error} For one output each, name a folder: {output}/") from None
+    return sources
+
+
+def _show_summary(
+    tally: SummaryTally, report: Path | None, *, as_json: bool, as_tables: bool, resumed: bool, force: bool
+) -> None:
+    """Show what was scored: on stderr, because stdout may have the rows; as a page; as JSON on stdout."""
+    if resumed and (as_json or as_tables or report):
+        typer.echo("summary: of the outputs written now, without those that were complete before", err=True)
+    if as_tables:
+        from outsort.reporting.terminal import summary_tables, write_tables
+
+        write_tables(sys.stderr, summary_tables(tally.result()))
+    if report:
+        from outsort.reporting.summary import write
+
+        write(tally.result(), report, force=force)
+    if as_json:
+        opt.write_json(tally.result().to_dict())

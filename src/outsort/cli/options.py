@@ -206,7 +206,7 @@ def write_result(result: Result, tables: Iterable[RenderableType], *, as_json: b
 
 def check_report(path: Path, *, force: bool) -> None:
     """Refuse a report that cannot be written, before the work begins."""
-    from outsort.reporting.report import check
+    from outsort.reporting.page import check
 
     check(path, force=force)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from outsort.data.amounts import amounts, decimal_mark
 from outsort.data.dataset import Dataset
 from outsort.data.identity import as_text
 from outsort.data.problems import listed
@@ -49,7 +50,7 @@ def parse_weights(source: str, column: str, rows: Sequence[object], cells: Seque
     Raises:
         DataError: a weight is missing, not a number, or below 0; or all are 0.
     """
-    weights = pd.to_numeric(pd.Series(cells, dtype=object), errors="coerce").to_numpy(np.float64)
+    weights = amounts(cells, decimal_mark(cells))
     wrong = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
     if len(wrong):
         problems = (f"row {rows[i]}: weight {cells[i]!r} is not a number of 0 or above" for i in wrong.tolist())

@@ -11,9 +11,9 @@ from outsort.data.dataset import Dataset
 from outsort.data.identity import hashes_of
 from outsort.data.values import weights_of
 from outsort.errors import DataError
-from outsort.metrics import LEVEL, N_RESAMPLES, Scores, score
+from outsort.metrics import N_RESAMPLES, Scores, score
 from outsort.model import Model
-from outsort.numeric import Floats
+from outsort.numeric import LEVEL, Floats
 from outsort.prediction import Prediction, predictions
 from outsort.results import Result, plain
 

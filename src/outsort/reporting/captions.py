@@ -1,4 +1,4 @@
-"""The captions of the scores, for tables, the report and the card."""
+"""The captions of the scores and the notes on a summary, for tables, pages and the card."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from outsort.metrics import Counts
+    from outsort.scoring.summary import Summary
 
 
 #: The headline scores and their captions.
@@ -68,3 +69,34 @@ def _of(scores: object, name: str) -> float | None:
 def figure(value: float | None) -> str:
     """Return a score to three digits, "" for None."""
     return "" if value is None else f"{value:.3f}"
+
+
+def notes(summary: Summary) -> list[str]:
+    """Return what is to be known about the weights, in sentences."""
+    weights = summary.weights
+    if weights is None:
+        return []
+    result = []
+    odd = {
+        "no value": weights.blank,
+        f"something that is not a number, such as {weights.example!r}": weights.not_numbers,
+        f"a value below 0 ({weights.negative_sum:,.2f} in all)": weights.negative,
+    }
+    for what, n in odd.items():
+        if n:
+            rows = "1 row has" if n == 1 else f"{n:,} rows have"
+            result.append(f"In {weights.column!r} {rows} {what}: counted as 0.")
+    if weights.decimal_mark == ",":
+        result.append(f"In {weights.column!r} a comma stands before the decimals: 1.234,50.")
+    if weights.ambiguous:
+        result.append(
+            f"In {weights.column!r} {weights.ambiguous:,} values such as 1.234 are read with decimals, because no "
+            "other value tells what the point is."
+        )
+    by = summary.by
+    if by and by.missed:
+        result.append(
+            f"There are too many values in {by.column!r} to keep them all: one that is listed may lack up to "
+            f"{by.missed:,.0f}, which is in the others."
+        )
+    return result

@@ -5,13 +5,8 @@ The figures come from `evaluation`; this module only words, plots and tabulates 
 
 from __future__ import annotations
 
-import io
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from importlib.resources import files
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,12 +15,12 @@ from numpy.typing import NDArray
 
 from outsort import decision
 from outsort.data import values
-from outsort.errors import OutputError
 from outsort.evaluation.evaluate import Answers, Evaluation, measure
 from outsort.explanation import top_terms
-from outsort.files import check_output, written_whole
-from outsort.metrics import LEVEL, curve, weighted_share
+from outsort.metrics import curve, weighted_share
 from outsort.model import Model
+from outsort.numeric import LEVEL
+from outsort.reporting import page
 from outsort.reporting.captions import SCORES, among, captions, headline, legend
 from outsort.results import plain
 from outsort.training import folds
@@ -51,10 +46,6 @@ MIN_DRAWN = 20
 N_LARGE, MAX_TICK = 6, 24
 #: Width of a plot in inches, and the characters that fit along it.
 SIZE, N_LINE = 4.0, 36
-#: Placeholder colours of the plots, and the style sheet variables that replace them, so that plots follow the
-#: page, light or dark.
-_INK, _SOFT, _BLUE, _PINK = "#010203", "#010204", "#010205", "#010206"
-_VARIABLES = {_INK: "var(--ink)", _SOFT: "var(--soft)", _BLUE: "var(--blue)", _PINK: "var(--pink)"}
 #: The rows that a scheme of cross-validation measures.
 _KINDS = {folds.STRATIFIED: "rows like the training rows", folds.LINES_OUT: "rows of unseen service lines"}
 
@@ -76,14 +67,6 @@ class Report:
     figures: Evaluation
     data: DataIdentity
     scheme: str | None = None
-
-
-def check(path: Path, *, force: bool) -> None:
-    """Raise OutputError unless a report can be written to `path`: call it before the work."""
-    missing = [name for name in ("jinja2", "matplotlib") if find_spec(name) is None]
-    if missing:
-        raise OutputError(f"{path}: a report needs {' and '.join(missing)}; run pip install 'outsort[report]'.")
-    check_output(path, force=force)
 
 
 def of_training(model: Model, dataset: Dataset, validation: Validation, weight_column: str | None = None) -> Report:
@@ -116,25 +99,13 @@ def render(report: Report) -> str:
 
     The same report gives the same bytes with the same versions of Matplotlib and Jinja.
     """
-    import jinja2
-
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {
-        "share": _share,
-        "headline": headline,
-        "score": _score,
-        "count": _count,
-        "signed": "{:+.2f}".format,
-        "breakable": _breakable,
-    }
-    template = environment.from_string(files("outsort.reporting").joinpath("report.html").read_text(encoding="utf-8"))
     summary = summarize(report.model)
     of_row = report.answers.lines
     lines = [] if of_row is None else by_line(report.answers, of_row)
     scores = summary.scores if report.scheme else {}
-    return template.render(
+    return page.render(
+        "report.html",
+        {"headline": headline, "signed": "{:+.2f}".format},
         report=report,
         figures=report.figures,
         summary=summary,
@@ -162,10 +133,7 @@ def write(report: Report, path: Path, *, force: bool) -> None:
     Raises:
         OutputError: `path` exists (and not `force`) or cannot be written.
     """
-    # A lone surrogate is not valid UTF-8; as a character reference a browser shows a replacement.
-    content = render(report).encode("utf-8", "xmlcharrefreplace")
-    with written_whole(path, force=force) as file:
-        file.write(content)
+    page.write(render(report), path, force=force)
 
 
 def verdict(report: Report) -> list[str]:
@@ -186,7 +154,7 @@ def verdict(report: Report) -> list[str]:
         sentences.append("No answer is accepted: all go to review.")
     else:
         sentences.append(
-            f"{_share(decision.coverage, 0)} of the rows are accepted without review, and of 100 "
+            f"{page.share(decision.coverage, 0)} of the rows are accepted without review, and of 100 "
             f"accepted answers {_of_100(decision.precision)} are right. The rest goes to review."
         )
     sentences.append(_promise(report))
@@ -287,7 +255,7 @@ def _plots(report: Report) -> dict[str, str]:
         "curve": partial(_draw_curve, answers=answers, threshold=figures.decision.threshold, target=target),
     }
     size = max(SIZE, 2 + 0.42 * len(figures.labels)) if len(figures.labels) > N_LARGE else SIZE
-    return {name: _svg(name, drawn, size if name == "confusion" else SIZE) for name, drawn in draw.items()}
+    return {name: page.svg(name, drawn, size if name == "confusion" else SIZE) for name, drawn in draw.items()}
 
 
 def _draw_confusion(axes: Axes, confusion: list[list[float]], labels: list[str]) -> str:
@@ -313,7 +281,7 @@ def _draw_confusion(axes: Axes, confusion: list[list[float]], labels: list[str])
     if not is_large:
         return f"Confusion matrix of {len(labels)} labels; the table below has its numbers."
     cells = (
-        f"actual {label}, predicted {predicted}: {_count(confusion[i][j])}"
+        f"actual {label}, predicted {predicted}: {page.count(confusion[i][j])}"
         for i, label in enumerate(labels)
         for j, predicted in enumerate(labels)
     )
@@ -331,13 +299,13 @@ def _draw_reliability(axes: Axes, answers: Answers) -> str:
         strategy="quantile",
         pos_label=True,
         ax=axes,
-        color=_BLUE,
+        color=page.BLUE,
     )
     legend = axes.get_legend()
     if legend:
         legend.remove()
     reference, _ = axes.get_lines()
-    reference.set_color(_SOFT)
+    reference.set_color(page.SOFT)
     axes.set(xlabel="probability of the answer", ylabel="share that is right", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     points = (f"{p:.2f}: {q:.2f}" for p, q in zip(display.prob_pred, display.prob_true, strict=True))
     return f"Reliability curve; mean probability of the answers: share that is right: {'; '.join(points)}."
@@ -350,78 +318,26 @@ def _draw_curve(axes: Axes, answers: Answers, threshold: float, target: float | 
     points = curve(correct, answers.probability, answers.weights, n_points=N_DRAWN)
     few = min(MIN_DRAWN / len(correct), 0.5)
     points = [p for p in points if p.coverage >= few] or points
-    axes.plot([p.coverage for p in points], [p.precision for p in points], color=_BLUE, linewidth=2)
+    axes.plot([p.coverage for p in points], [p.precision for p in points], color=page.BLUE, linewidth=2)
     description = "Precision against coverage; the table below has the points."
     taken = answers.probability >= threshold
     weight = answers.weights[taken].sum()
     if weight:
         coverage, precision = weight / answers.weights.sum(), answers.weights[taken & correct].sum() / weight
-        axes.plot(coverage, precision, "o", color=_PINK, markersize=8)
+        axes.plot(coverage, precision, "o", color=page.PINK, markersize=8)
         axes.annotate(
             f"threshold {threshold:.3f}",
             (coverage, precision),
             xytext=(8, 8) if coverage < 0.6 else (-8, -14),
             textcoords="offset points",
             ha="left" if coverage < 0.6 else "right",
-            color=_INK,
+            color=page.INK,
         )
         description += f" At the threshold {threshold:.3f}, coverage {coverage:.1%}, precision {precision:.1%}."
     if target:
-        axes.axhline(target, color=_SOFT, linestyle="--", linewidth=1)
+        axes.axhline(target, color=page.SOFT, linestyle="--", linewidth=1)
     axes.set(xlabel="coverage: share of rows accepted", ylabel="precision: share of those right")
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     return description
-
-
-def _svg(name: str, draw: Callable[[Axes], str], width: float) -> str:
-    """Return a plot as SVG, `width` inches wide; `draw` draws it and returns its description.
-
-    Its identifiers are prefixed with its name: they must be unique in the page.
-    """
-    import matplotlib as mpl
-    from markupsafe import Markup, escape
-    from matplotlib.figure import Figure
-
-    buffer = io.StringIO()
-    with mpl.rc_context():
-        # The user's own style may not suit the page.
-        mpl.rcdefaults()
-        mpl.rc("svg", fonttype="none", hashsalt=name)
-        mpl.rc("font", size=10)
-        mpl.rc("text", color=_INK)
-        mpl.rc("axes", labelcolor=_INK, edgecolor=_INK)
-        mpl.rc("axes.spines", top=False, right=False)
-        mpl.rc("xtick", color=_INK)
-        mpl.rc("ytick", color=_INK)
-        figure = Figure(figsize=(width, 0.85 * width), layout="constrained")
-        description = draw(figure.subplots())
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r' xmlns(:xlink)?="[^"]*"', "", svg).replace("xlink:href=", "href=")
-    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{name}-", svg)
-    for colour, variable in _VARIABLES.items():
-        svg = svg.replace(colour, variable)
-    return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{escape(description)}"', 1))  # noqa: S704
-
-
-def _share(value: float | None, digits: int = 1) -> str:
-    return "–" if value is None else f"{value:.{digits}%}"
-
-
-def _score(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
-
-
-def _breakable(name: str) -> str:
-    """Allow line breaks in a name at its underscores."""
-    from markupsafe import Markup, escape
-
-    return escape(name).replace("_", Markup("_<wbr>"))
-
-
-def _count(value: float) -> str:
-    return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.3g}"

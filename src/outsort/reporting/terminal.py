@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from outsort.improving.findings import Style
-from outsort.reporting.captions import SCORES, captions, figure, headline
+from outsort.reporting.captions import SCORES, captions, figure, headline, notes
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from outsort.improving.findings import Check, Finding
     from outsort.improving.plan import Plan
     from outsort.metrics import Counts
+    from outsort.scoring.summary import Share, Summary
     from outsort.training.threshold import Certificate
 
+#: Reasons, service lines and groups that a summary lists.
+N_LISTED = 5
 #: Characters of a text that a table shows.
 MAX_SHOWN = 200
 #: Labels up to which a table has the whole confusion matrix, and errors of each label that it has of more.
@@ -265,6 +268,43 @@ def _worth_line(result: Plan) -> str:
         f"{about} {result.worth:,} more labels are worth making: up to there, every 100 raise accuracy by "
         f"{least} or more."
     )
+
+
+def summary_tables(summary: Summary) -> Iterator[RenderableType]:
+    """Lay out the picture of scored tables."""
+    unit = [summary.weights.column] if summary.weights else []
+    n = 3 + len(unit)
+
+    def cells(of: Share) -> list[str]:
+        weight = [f"{of.weight:,.0f}"] if unit else []
+        return [f"{of.rows:,}", *weight, figure_of_share(of.weight, summary.weight)]
+
+    heads = ["rows", *unit, "share"]
+    labels = (
+        [of.name, *cells(of), f"{of.expected:,.0f}", "–".join(f"{end:,.0f}" for end in of.interval)]
+        for of in summary.labels
+    )
+    yield table(["label", *heads, "expected", f"{summary.level:.0%} interval"], labels, right=range(1, n + 2))
+    decisions = [[of.name, *cells(of)] for of in summary.decisions]
+    reasons = [[f"  {printable(of.name)}", *cells(of)] for of in summary.reasons[:N_LISTED]]
+    # The reasons are those of the rows to review.
+    yield table(["decision", *heads], [*decisions[:2], *reasons, *decisions[2:]], right=range(1, n))
+    lines = [[of.name, *cells(of)] for of in summary.service_lines[:N_LISTED]]
+    yield table([f"largest of {len(summary.service_lines)} service lines", *heads], lines, right=range(1, n))
+    by = summary.by
+    if by:
+        mixes = (
+            [visible(of.name) or "(blank)", *cells(of), *(figure_of_share(w, of.weight) for w in of.labels.values())]
+            for of in by.groups[:N_LISTED]
+        )
+        names = [of.name for of in summary.labels][: len(by.groups[0].labels) if by.groups else None]
+        yield table([by.column, *heads, *names], mixes, right=range(1, n + len(names)), wrap=[0])
+    yield from notes(summary)
+
+
+def figure_of_share(part: float, whole: float) -> str:
+    """Return a share as per cent, "" of nothing."""
+    return f"{part / whole:.1%}" if whole else ""
 
 
 def table(

@@ -9,9 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
+
+import numpy as np
 
 from outsort.decision import ACCEPT
 from outsort.errors import DataError, OutputError, Unlike
@@ -20,14 +23,17 @@ from outsort.likeness import Tally, differences
 from outsort.model import Model
 from outsort.scoring.corrections import CORRECTED, Correction, corrected
 from outsort.scoring.scorer import Scorer, added_prefix, renamed, scorer_of
-from outsort.tables.base import Batch, Reader, ReadOptions, TextColumns, distinct_names, warn
-from outsort.tables.columns import Found, find_text_columns, first_cells
-from outsort.tables.formats import format_of
+from outsort.scoring.summary import Summary, SummaryTally, add_batch
+from outsort.scoring.union import UnionBatch, UnionReader, united
+from outsort.tables.base import Batch, Categorical, Reader, ReadOptions, TextColumns, Writer, distinct_names, warn
+from outsort.tables.columns import text_columns_of
+from outsort.tables.formats import Format, format_of
 from outsort.tables.packing import packed_output
 from outsort.tables.sources import opened
 
 if TYPE_CHECKING:
-    from outsort.tables.base import Added
+    from outsort.tables.base import Added, BatchTexts
+    from outsort.tables.excel import ExcelWriter
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ class Options(ReadOptions):
 
 
 def score_file(
-    source: Path | str,
+    source: Path | str | Sequence[Path | str],
     output: Path | str,
     model: Model | Scorer | None = None,
     *,
@@ -66,11 +72,13 @@ def score_file(
     force: bool = False,
     progress: Callable[[int, float], None] | None = None,
     tell: Callable[[str], None] = warn,
+    summary: SummaryTally | None = None,
 ) -> int:
-    """Score every row of a file.
+    """Score every row of a file, or of several files into one.
 
     Args:
-        source: the file to read; - for stdin.
+        source: the file to read; - for stdin. Of a list of files the rows come one file after the other, under the
+            columns of all, united by name, with the column `source`: the name of the file.
         output: the file to write, atomically; - for stdout.
         model: the model, or a `Scorer`, which has its own `workers` and `explain`; the default model if
             None.
@@ -79,6 +87,7 @@ def score_file(
         progress: called after each batch with the rows done and the fraction of the input read, 0 to 1.
         tell: called with what was guessed, and with each kind of cell that was kept as text; a `DataWarning`
             by default.
+        summary: the rows are added to this tally, once all are written.
 
     Returns:
         The number of rows.
@@ -90,7 +99,8 @@ def score_file(
     """
     options = options or Options()
     scorer = scorer_of(model, workers=options.workers, explain=options.explain)
-    return score_one(scorer, str(source), str(output), options, force=force, progress=progress, tell=tell)
+    sources = str(source) if isinstance(source, (Path, str)) else list(map(str, source))
+    return score_one(scorer, sources, str(output), options, force=force, progress=progress, tell=tell, summary=summary)
 
 
 def share_accepted(source: Path | str, model: Model, *, options: Options | None = None) -> float:
@@ -103,8 +113,8 @@ def share_accepted(source: Path | str, model: Model, *, options: Options | None 
     scorer = Scorer(model, workers=options.workers)
     n_rows = n_accepted = 0
     with opened(str(source), options) as table:
-        found, batches = _found(str(source), table.reader, options)
-        for batch, new in _answered(scorer, _limited(batches, options.limit), found.parts, str(source)):
+        found, batches = text_columns_of(str(source), table.reader, options.text_columns)
+        for batch, _, new in _answered(scorer, _limited(batches, options.limit), found.parts, str(source)):
             n_rows += len(batch)
             n_accepted += new["decision"].tolist().count(ACCEPT)
     return n_accepted / max(n_rows, 1)
@@ -146,77 +156,143 @@ def layout(source: Path | str, options: Options, added: Iterable[str]) -> Layout
     """
     with opened(str(source), options) as table:
         columns = table.reader.head_columns
-        found, _ = _found(str(source), table.reader, options)
+        found, _ = text_columns_of(str(source), table.reader, options.text_columns)
     added = [*added, *(CORRECTED if options.corrections else ())]
     names = distinct_names(columns)
     texts = [[names[column.place] for column in part] for part in found.parts]
     return Layout(names, texts, added_prefix(columns, added, options.prefix))
 
 
-def _found(source: str, reader: Reader, options: Options) -> tuple[Found, Iterator[Batch]]:
-    """Return the text columns of a table and all its batches, the first of which has been read to find them."""
-    columns = reader.head_columns
-    batches = iter(reader)
-    first = next(batches, None)
-    found = find_text_columns(source, columns, options.text_columns, first_cells(first, columns))
-    return found, batches if first is None else chain([first], batches)
+class _Input(NamedTuple):
+    """What is read: a table, or several as one.
+
+    Attributes:
+        name: what messages call it.
+        reader: its columns and its dialect.
+        text_columns: its text columns.
+        format: its format, of several tables that of the first.
+        batches: its rows.
+        done: returns the fraction that is read, 0 to 1.
+    """
+
+    name: str
+    reader: Reader
+    text_columns: TextColumns
+    format: Format
+    batches: Iterator[Batch]
+    done: Callable[[], float]
+
+
+@contextmanager
+def _input(source: str | Sequence[str], options: Options, tell: Callable[[str], None]) -> Iterator[_Input]:
+    if isinstance(source, str):
+        with opened(source, options) as (raw, reader, style):
+            size = os.fstat(raw.fileno()).st_size
+            found, batches = text_columns_of(source, reader, options.text_columns)
+            name = "standard input" if source == "-" else source
+            if found.why:
+                tell(f"{name}: {found.why}")
+            rows = _limited(batches, options.limit)
+            yield _Input(name, reader, found.parts, style, rows, lambda: min(1.0, raw.tell() / size) if size else 1.0)
+    else:
+        with united(source, options, options.text_columns, tell) as reader:
+            rows = chain.from_iterable(_limited(table, options.limit) for table in reader.tables_in_turn())
+            yield _Input(f"{len(source)} inputs", reader, [], reader.format, rows, lambda: reader.done)
 
 
 def score_one(
     scorer: Scorer,
-    source: str,
+    source: str | Sequence[str],
     output: str,
     options: Options,
     *,
     force: bool,
     progress: Callable[[int, float], None] | None,
     tell: Callable[[str], None] = warn,
+    summary: SummaryTally | None = None,
 ) -> int:
-    """Score one file with an existing scorer; see `score_file`."""
-    if output != "-":
-        if source != "-" and Path(output).exists() and Path(output).samefile(source):
-            raise OutputError(f"{output}: is the input. Name another output.")
-        check_output(Path(output), force=force)
-    table, target = ("standard input" if source == "-" else source), ("stdout" if output == "-" else output)
+    """Score one file, or several into one, with an existing scorer; see `score_file`."""
+    _check_paths([source] if isinstance(source, str) else source, output, force=force)
+    target = "stdout" if output == "-" else output
     as_it_came = output == "-" and not options.write_as
     write_as, write_packing = (None, "") if as_it_came else format_of(output, options.write_as)
     with ExitStack() as stack:
-        raw, reader, style = stack.enter_context(opened(source, options))
+        table, reader, parts, style, batches, done = stack.enter_context(_input(source, options, tell))
         write_as = write_as or style
-        size = os.fstat(raw.fileno()).st_size
         # JSON lines are passed through as they are; any other output format needs all keys up front.
-        columns = [] if style.name == write_as.name == "jsonl" else reader.columns
-        found, batches = _found(source, reader, options)
+        passes = isinstance(source, str) and style.name == write_as.name == "jsonl"
+        columns = [] if passes else reader.columns
         kinds = scorer.added | (CORRECTED if options.corrections else {})
         prefix = added_prefix(reader.head_columns, kinds, options.prefix)
         # A key that comes late may be the name of an answer.
         added_prefix(columns, kinds, prefix)
-        added = {prefix + name: kind for name, kind in kinds.items()}
+        sources = [reader.source_column] if isinstance(reader, UnionReader) else []
+        added = dict.fromkeys(sources, str) | {prefix + name: kind for name, kind in kinds.items()}
+        if summary:
+            summary.check_columns(table, [*(columns or reader.columns), *sources])
         file = stack.enter_context(_output(output, force=force))
         packed = stack.enter_context(packed_output(file, write_packing, output))
         dialect = replace(reader.dialect, safe_for_excel=options.safe_for_excel)
         with _named(target):
             writer = write_as.open_writer(packed, columns, added, dialect)
+        is_book = write_as.name == "xlsx"
         n_rows, tally = 0, Tally()
-        for batch, new in _answered(scorer, _limited(batches, options.limit), found.parts, table, tally):
+        # Its own, because a workbook shows its own rows.
+        picture = summary.anew() if summary else SummaryTally(scorer.model) if is_book else None
+        for batch, texts, new in _answered(scorer, batches, parts, table, tally):
             if options.corrections:
                 new = corrected(new, options.corrections, n_rows)
             with _named(target):
-                writer.write(batch, renamed(new, prefix))
+                writer.write(*_to_write(batch, renamed(new, prefix)))
+            if picture:
+                add_batch(picture, table, batch, texts, new)
             n_rows += len(batch)
             if progress:
-                progress(n_rows, min(1.0, raw.tell() / size) if size else 1.0)
+                progress(n_rows, done())
         with _named(target):
+            if picture and is_book:
+                _add_summary(writer, picture.result())
             writer.close()
-        _check_places(source, options.corrections, n_rows)
+        _check_places(table, options.corrections, n_rows)
+    if summary and picture:
+        summary.merge(picture)
     if reader.encoding == "cp1252" and not options.encoding:
         tell(f"{table}: read as cp1252, because it is not UTF-8")
-    if found.why:
-        tell(f"{table}: {found.why}")
     for change in writer.changes:
         tell(f"{target}: {change}")
-    promise = scorer.model.about.get("decision", {})
-    odd = differences(tally.profile(scorer.model.labels), promise.get("measured") or {})
+    _tell_unlike(scorer.model, table, tally, tell)
+    return n_rows
+
+
+def _to_write(batch: Batch, added: Added) -> tuple[Batch, Added]:
+    """Return a batch and its appended columns, of several tables with the file of each row."""
+    if not isinstance(batch, UnionBatch):
+        return batch, added
+    source: Added = {batch.source_column: Categorical(np.zeros(len(batch), np.int64), [batch.source])}
+    return batch.written, source | added
+
+
+def _check_paths(sources: Sequence[str], output: str, *, force: bool) -> None:
+    """Refuse an output that is an input, or that exists."""
+    if output == "-":
+        return
+    for source in sources:
+        if source != "-" and Path(output).exists() and Path(output).samefile(source):
+            raise OutputError(f"{output}: is the input. Name another output.")
+    check_output(Path(output), force=force)
+
+
+def _add_summary(writer: Writer, summary: Summary) -> None:
+    """Let the writer of a workbook add the sheet of a summary."""
+    from outsort.scoring.summary_sheet import add_summary_sheet
+
+    cast("ExcelWriter", writer).add_sheets = partial(add_summary_sheet, summary=summary)
+
+
+def _tell_unlike(model: Model, table: str, tally: Tally, tell: Callable[[str], None]) -> None:
+    """Say where a table is unlike what the model's promise was measured on."""
+    promise = model.about.get("decision", {})
+    odd = differences(tally.profile(model.labels), promise.get("measured") or {})
     if odd:
         tell(
             Unlike(
@@ -224,7 +300,6 @@ def score_one(
                 "200 rows and certify the model on them: see `outsort certify --help`."
             )
         )
-    return n_rows
 
 
 def _check_places(source: str, corrections: Mapping[int, Correction], n_rows: int) -> None:
@@ -246,19 +321,19 @@ def _named(name: str) -> Iterator[None]:
 
 def _answered(
     scorer: Scorer, batches: Iterable[Batch], columns: TextColumns, source: str, tally: Tally | None = None
-) -> Iterator[tuple[Batch, Added]]:
+) -> Iterator[tuple[Batch, BatchTexts, Added]]:
     """Score batches in order, reading ahead while the kernel runs without the GIL."""
     with ThreadPoolExecutor(1) as pool:
-        waiting: deque[tuple[Batch, Any]] = deque()
+        waiting: deque[tuple[Batch, BatchTexts, Any]] = deque()
         for batch in batches:
-            with _named(source):
+            with _named(batch.source if isinstance(batch, UnionBatch) else source):
                 texts = batch.texts(columns)
-            waiting.append((batch, pool.submit(scorer.columns, texts, batch.faults, tally)))
+            waiting.append((batch, texts, pool.submit(scorer.columns, texts, batch.faults, tally)))
             if len(waiting) > 2:
-                scored, future = waiting.popleft()
-                yield scored, future.result()
-        for scored, future in waiting:
-            yield scored, future.result()
+                scored, its_texts, future = waiting.popleft()
+                yield scored, its_texts, future.result()
+        for scored, its_texts, future in waiting:
+            yield scored, its_texts, future.result()
 
 
 def _limited(batches: Iterable[Batch], limit: int | None) -> Iterator[Batch]:

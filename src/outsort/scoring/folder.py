@@ -15,6 +15,7 @@ from outsort.model import Model
 from outsort.model_file import load
 from outsort.scoring.files import Options, score_one
 from outsort.scoring.scorer import Scorer
+from outsort.scoring.summary import SummaryTally
 from outsort.tables.base import warn
 from outsort.tables.formats import format_of
 from outsort.tables.sources import count_rows
@@ -223,6 +224,7 @@ def score_files(
     resume: bool = False,
     progress: Callable[[int, float], None] | None = None,
     tell: Callable[[str], None] = warn,
+    summary: SummaryTally | None = None,
 ) -> dict[str, int]:
     """Score every row of several files, each into a file of the same name in a folder.
 
@@ -235,6 +237,7 @@ def score_files(
         resume: skip outputs that are already complete.
         progress: see `score_file`; the fraction is that of the current file.
         tell: see `score_file`.
+        summary: see `score_file`; the rows of all outputs that are written.
 
     Returns:
         Number of rows of each output written.
@@ -249,7 +252,9 @@ def score_files(
         scorer = Scorer(model, workers=options.workers, explain=options.explain)
         run.start()
         for job in run.missing:
-            n_rows = score_one(scorer, job.source, str(job.target), options, force=True, progress=progress, tell=tell)
+            n_rows = score_one(
+                scorer, job.source, str(job.target), options, force=True, progress=progress, tell=tell, summary=summary
+            )
             run.finish(job, n_rows)
     return run.counts
 

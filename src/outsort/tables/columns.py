@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outsort.errors import DataError
@@ -13,7 +14,7 @@ from outsort.tables.headings import Kind, reading_of
 from outsort.tables.prose import Prose, prose_of, says_nothing
 
 if TYPE_CHECKING:
-    from outsort.tables.base import Batch
+    from outsort.tables.base import Batch, Reader
 
     #: The first cells of the column at a place, as text.
     Cells = Callable[[int], Sequence[str]]
@@ -95,6 +96,15 @@ def find_column(
     complaint = f"{len(found)} columns" if found else "no column"
     message = f"{source}: {complaint} {wanted[0]!r}; it has {_listed(columns)}. Name one with --{role}-column."
     raise NoColumnError(message, columns)
+
+
+def text_columns_of(source: str, reader: Reader, wanted: Sequence[str]) -> tuple[Found, Iterator[Batch]]:
+    """Return the text columns of a table, see `find_text_columns`, and all its batches, the first read to find them."""
+    columns = reader.head_columns
+    batches = iter(reader)
+    first = next(batches, None)
+    found = find_text_columns(source, columns, wanted, first_cells(first, columns))
+    return found, batches if first is None else chain([first], batches)
 
 
 def first_cells(batch: Batch | None, columns: Sequence[str]) -> Cells | None:

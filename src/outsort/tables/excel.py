@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -238,6 +238,8 @@ class ExcelWriter:
         }
         self._share = book.add_format({"num_format": "0.00"})
         self._sheet: Any = None
+        #: Adds more sheets to the workbook of XlsxWriter, once all rows are written.
+        self.add_sheets: Callable[[Any], None] | None = None
 
     @property
     def changes(self) -> Sequence[str]:
@@ -250,7 +252,7 @@ class ExcelWriter:
         rows = list(batch.values(self._columns))
         if self._sheet is None:
             self._sheet = self._laid_out(rows[:200], added)
-        formats = batch.number_formats if isinstance(batch, SheetRows) else None
+        formats = getattr(batch, "number_formats", None)
         new = rows_of(added) if added else [()] * len(rows)
         for i, (row, more) in enumerate(zip(rows, new, strict=True)):
             self._sheet.add_row()
@@ -265,6 +267,8 @@ class ExcelWriter:
         if self._sheet is None:
             self._sheet = self._laid_out([], {})
         self._sheet.add_filters()
+        if self.add_sheets:
+            self.add_sheets(self._workbook.book)
         self._workbook.close()
 
     def _laid_out(self, rows: Sequence[Sequence[Any]], added: Added) -> Any:  # noqa: ANN401

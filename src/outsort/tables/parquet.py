@@ -50,6 +50,12 @@ class ArrowBatch:
         """Return the first n rows."""
         return replace(self, content=self.content[:n], numbers=self.numbers[:n])
 
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns."""
+        names: list[str] = self.content.schema.names
+        return names
+
     def values(self, columns: Sequence[str]) -> Iterable[list[Any]]:  # noqa: ARG002 - they are in order
         """Return the rows as lists of values."""
         names, columns_of_cells = self.content.schema.names, self.content.columns

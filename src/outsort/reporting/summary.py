@@ -1,0 +1,142 @@
+"""The picture of scored tables as one self-contained HTML file.
+
+The figures come from `scoring.summary`; this module only words, plots and tabulates them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from outsort.reporting import page
+from outsort.reporting.captions import notes
+from outsort.scoring.summary import CORRELATION, CORRELATION_IN_LINE, PARTS, Share, Summary
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+#: Colours of the style sheet for the labels of a mix; more labels share the last.
+N_COLOURS = 6
+#: Width of the plot in inches, and its height for each label.
+_WIDTH, _HEIGHT_OF_LABEL = 6.0, 0.45
+
+
+class Segment(NamedTuple):
+    """A part of a bar: its name, its share of the bar and the number of its colour."""
+
+    name: str
+    share: float
+    colour: int
+
+
+def render(summary: Summary) -> str:
+    """Return the summary as HTML; call `page.check` first."""
+    of_parts = {of.name: of.weight for of in summary.decisions}
+    height = 0.9 + _HEIGHT_OF_LABEL * len(summary.labels)
+    return page.render(
+        "summary.html",
+        {"of_whole": partial(of_whole, whole=summary.weight), "segments": segments},
+        summary=summary,
+        unit=unit_of(summary),
+        weighted=summary.weights is not None,
+        verdict=verdict(summary),
+        plot=page.svg("labels", partial(_draw_labels, summary=summary), _WIDTH, height),
+        parts=PARTS,
+        label_colours=segments({of.name: of.expected for of in summary.labels}),
+        of_parts=of_parts,
+        part_colours=segments(of_parts),
+        correlation=CORRELATION,
+        in_line=CORRELATION_IN_LINE,
+    )
+
+
+def write(summary: Summary, path: Path, *, force: bool) -> None:
+    """Write the page to `path` atomically.
+
+    Raises:
+        OutputError: `path` exists (and not `force`) or cannot be written.
+    """
+    page.write(render(summary), path, force=force)
+
+
+def unit_of(summary: Summary) -> str:
+    """Return what is counted: the name of the column of weights, or rows."""
+    return summary.weights.column if summary.weights else "rows"
+
+
+def of_whole(share: Share, whole: float) -> float:
+    """Return the share of some rows in the whole weight, 0 to 1; 0 of nothing."""
+    return share.weight / whole if whole else 0.0
+
+
+def segments(weights: Mapping[str, float]) -> list[Segment]:
+    """Return the parts of a bar, in their order.
+
+    >>> segments({"BPO": 30.0, "KPO": 10.0})
+    [Segment(name='BPO', share=0.75, colour=0), Segment(name='KPO', share=0.25, colour=1)]
+    """
+    whole = sum(weights.values())
+    return [
+        Segment(name, weight / whole if whole else 0.0, min(i, N_COLOURS - 1))
+        for i, (name, weight) in enumerate(weights.items())
+    ]
+
+
+def verdict(summary: Summary) -> list[str]:
+    """Return a few sentences that sum up the figures."""
+    if not summary.rows:
+        return ["The table has no rows."]
+    rows = f"{summary.rows:,} rows"
+    what = f"{summary.weights.column} {page.count(summary.weight)} in {rows}" if summary.weights else rows
+    if summary.weight == 0:
+        return [f"{what}.", *notes(summary)]
+    ranges = []
+    for of in summary.labels:
+        low, high = (page.share(end / summary.weight, 0) for end in of.interval)
+        ranges.append(f"{of.name} {low} to {high}")
+    accepted, review, out = (page.share(of_whole(of, summary.weight), 0) for of in summary.decisions)
+    return [
+        f"{what}. By label, with {summary.level:.0%} confidence: {', '.join(ranges)}.",
+        f"{accepted} are accepted, {review} go to review, {out} are accepted as out of scope.",
+        *notes(summary),
+    ]
+
+
+def _draw_labels(axes: Axes, summary: Summary) -> str:
+    from matplotlib.ticker import FuncFormatter
+
+    labels = summary.labels[::-1]
+    expected = [of.expected for of in labels]
+    errors = [
+        [of.expected - of.interval[0] for of in labels],
+        [max(0.0, of.interval[1] - of.expected) for of in labels],
+    ]
+    places = range(len(labels))
+    axes.barh(places, expected, xerr=errors, color=page.BLUE, ecolor=page.INK, height=0.55, capsize=4)
+    names = [of.name if len(of.name) <= 24 else f"{of.name[:23]}…" for of in labels]
+    axes.set_yticks(places, names)
+    for tick in axes.get_yticklabels():
+        # A label with dollar signs is no formula.
+        tick.set_parse_math(False)
+    axes.set_xlim(left=0)
+    axes.set_xlabel(unit_of(summary), parse_math=False)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+    found = (
+        f"{of.name} {page.count(of.expected)}, from {page.count(of.interval[0])} to {page.count(of.interval[1])}"
+        for of in summary.labels
+    )
+    return f"Expected {unit_of(summary)} by label: {'; '.join(found)}."
+
+
+def _short(value: float) -> str:
+    """Return an amount as an axis shows it.
+
+    >>> _short(2_500_000), _short(4_000), _short(12)
+    ('2.5M', '4k', '12')
+    """
+    for size, suffix in ((1e9, "bn"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:.4g}{suffix}"
+    return f"{value:.4g}"

@@ -1,0 +1,547 @@
+"""The picture of a scored table: rows and money by label, decision, service line and group, tallied in one pass.
+
+Memory does not grow with the table: what is tallied is bounded by the model, by `MAX_GROUPS` and by `N_DECIDING`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outsort.buffers import Utf8Column
+from outsort.data.amounts import amounts, decimal_mark, is_ambiguous, is_blank
+from outsort.decision import REVIEW
+from outsort.errors import DataError
+from outsort.model import Model
+from outsort.numeric import LEVEL, Floats
+from outsort.results import Result
+from outsort.scoring.union import UnionBatch
+from outsort.tables.base import Categorical, Column, Rows
+
+if TYPE_CHECKING:
+    from outsort.tables.base import Added, Batch, BatchTexts
+
+Key = TypeVar("Key")
+#: What becomes of a row: each is one of these.
+PARTS = ACCEPTED, TO_REVIEW, OUT_OF_SCOPE = ("accepted", "to review", "out of scope")
+#: Service lines and groups that a summary lists; the others are pooled.
+N_LINES, N_GROUPS = 15, 25
+#: Groups that are told apart while a table is read. With twice as many the lighter half is pooled.
+MAX_GROUPS = 50_000
+#: Kinds of reasons that are told apart: those of rows that could not be read have words of their own.
+MAX_REASONS = 40
+#: The service line of rows without a known term, and those of models without lines.
+NO_LINE = "none"
+#: Rows that decide most, and the characters of a text that are kept.
+N_DECIDING, MAX_SHOWN = 20, 300
+#: How errors of the probabilities go together, see `interval`: between any two rows, and more between two with the same
+#: service line. Chosen, of a few pairs tried, for the coverage that `benchmarks/intervals.py` measures.
+CORRELATION, CORRELATION_IN_LINE = 0.04, 0.5
+#: Standard errors to each side of an interval of `LEVEL`.
+_N_ERRORS = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class Share(Result):
+    """Some rows of a table.
+
+    Attributes:
+        name: what they have in common.
+        rows: how many they are.
+        weight: the sum of their weights; as much as `rows` without a weight column.
+    """
+
+    name: str
+    rows: int
+    weight: float
+
+
+@dataclass(frozen=True)
+class LabelShare(Share):
+    """The rows answered with a label, and what the label has in truth, as far as the probabilities tell.
+
+    Attributes:
+        expected: the sum over all rows of probability of the label times weight.
+        interval: of `LEVEL`, around it; see `interval`.
+    """
+
+    expected: float
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class DecisionShare(Share):
+    """The rows that are accepted, go to review, or are accepted as out of scope; by label."""
+
+    labels: list[LabelShare]
+
+
+@dataclass(frozen=True)
+class Group(Share):
+    """The rows with a value in a column.
+
+    Attributes:
+        labels: the weight that each label is expected to have of them.
+        decisions: the weight of those accepted, to review and out of scope.
+    """
+
+    labels: dict[str, float]
+    decisions: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Groups(Result):
+    """The rows by the values of a column.
+
+    Attributes:
+        column: its name.
+        groups: the largest, by weight.
+        rest: all others together; None if there are none.
+        n_rest: how many others there are; a value that was pooled and came again counts more than once.
+        missed: how much weight a group may lack, because it was pooled before it grew; 0 for tables with fewer
+            than `MAX_GROUPS` groups.
+    """
+
+    column: str
+    groups: list[Group]
+    rest: Group | None
+    n_rest: int
+    missed: float
+
+
+@dataclass(frozen=True)
+class Weights(Result):
+    """How a column of weights was read.
+
+    Attributes:
+        column: its name.
+        blank: rows without a weight, which weigh nothing.
+        not_numbers: rows with something else than a number, likewise.
+        example: the first of these; "" if there is none.
+        negative: rows with a weight below 0, which weigh nothing.
+        negative_sum: the sum of those.
+        decimal_mark: what stands before the decimals.
+        ambiguous: rows such as "1.234", read as a little more than one because no other row tells.
+    """
+
+    column: str
+    blank: int
+    not_numbers: int
+    example: str
+    negative: int
+    negative_sum: float
+    decimal_mark: str
+    ambiguous: int
+
+
+@dataclass(frozen=True)
+class DecidingRow(Result):
+    """A row whose answer matters much and is uncertain.
+
+    Attributes:
+        source: the file it is in.
+        row: its number, as a spreadsheet shows it.
+        text: its text, or the beginning of it.
+        label: its label.
+        probability: that of the label.
+        weight: its weight.
+        at_stake: its weight times one less the probability.
+        decision: what becomes of it.
+        reason: why it goes to review.
+        group: its value in the column of groups; "" without one.
+    """
+
+    source: str
+    row: int
+    text: str
+    label: str
+    probability: float
+    weight: float
+    at_stake: float
+    decision: str
+    reason: str
+    group: str
+
+
+@dataclass(frozen=True)
+class Summary(Result):
+    """The picture of one or several tables.
+
+    Attributes:
+        sources: the files, in the order they were scored.
+        model: fingerprint of the model.
+        rows: the number of rows.
+        weight: the sum of their weights; as much as `rows` without a weight column.
+        weights: how the weights were read; None without a weight column.
+        level: of the intervals.
+        labels: by label, in the order of the model.
+        decisions: the three `PARTS`, which add up to all rows.
+        reasons: why rows go to review, the most weight first.
+        service_lines: the largest by weight; the others are pooled under "others", rows without one under "none".
+        by: by a column that was asked for, or None.
+        deciding: the rows with the most weight at stake.
+    """
+
+    sources: list[str]
+    model: str
+    rows: int
+    weight: float
+    weights: Weights | None
+    level: float
+    labels: list[LabelShare]
+    decisions: list[DecisionShare]
+    reasons: list[Share]
+    service_lines: list[Share]
+    by: Groups | None
+    deciding: list[DecidingRow]
+
+
+def interval(expected: Floats, variance: Floats, deviations: Floats, total: float) -> NDArray[np.float64]:
+    """Return the interval of `LEVEL` of the weight that each label has in truth: float64 (n_labels, 2).
+
+    The weight of a label is the sum of w y over the rows, where y is 1 for rows of the label and 0 for others. If each
+    y is 1 with probability p and rows are independent, its mean is the sum of w p and its variance that of
+    w² p (1 - p), as of a Poisson binomial distribution. But probabilities err together: on text of a new kind, and on
+    one kind of work. So the standardised errors (y - p) / √(p (1 - p)) of two rows are taken to correlate by
+    `CORRELATION`, and by `CORRELATION_IN_LINE` more if both have the same service line. With s = w √(p (1 - p)), the
+    variance is (1 - c - c') Σ s² + c (Σ s)² + c' Σ (Σ s of a service line)², and the interval that of a normal
+    distribution, cut to what is possible.
+
+    Args:
+        expected: (n_labels,), the sum of w p.
+        variance: (n_labels,), the sum of s².
+        deviations: (n_lines, n_labels), the sum of s in each service line; a single row for a model without lines.
+        total: the sum of w.
+    """
+    in_line = CORRELATION_IN_LINE if len(deviations) > 1 else 0.0
+    common, of_lines = deviations.sum(axis=0) ** 2, (deviations**2).sum(axis=0)
+    together = (1 - CORRELATION - in_line) * variance + CORRELATION * common + in_line * of_lines
+    error = _N_ERRORS * np.sqrt(np.maximum(together, 0))
+    ends: NDArray[np.float64] = np.clip(np.stack([expected - error, expected + error], axis=1), 0, total)
+    return ends
+
+
+class _Row(NamedTuple):
+    """A candidate for the rows that decide most, in the order of these."""
+
+    at_stake: float
+    order: int
+    content: DecidingRow
+
+
+class SummaryTally:
+    """What `Summary` needs, summed up batch by batch."""
+
+    def __init__(self, model: Model, *, weight_column: str | None = None, by: str | None = None) -> None:
+        """Begin with nothing.
+
+        Args:
+            model: the model whose answers are tallied.
+            weight_column: the column of amounts to weight rows by, such as spend; None for 1 each.
+            by: the column of groups, such as suppliers; None for none.
+        """
+        self.model, self.weight_column, self.by = model, weight_column, by
+        n_labels, n_lines = len(model.labels), len(model.lines) + 1 if model.has_lines else 1
+        self.n_rows = 0
+        self._sources: dict[str, None] = {}
+        self._lines = {line: i for i, line in enumerate(model.lines)} if model.has_lines else {}
+        self._expected, self._variance = np.zeros((2, len(PARTS), n_labels))
+        self._deviations = np.zeros((len(PARTS), n_lines, n_labels))
+        # Rows and weight by label and part, by reason, by service line.
+        self._answers: dict[tuple[str, str], Floats] = {}
+        self._reasons: dict[str, Floats] = {}
+        self._of_lines: dict[str, Floats] = {}
+        # Rows, weight, expected weight by label, weight by part.
+        self._groups: dict[str, Floats] = {}
+        self._pooled, self._n_pooled, self._missed = np.zeros(2 + n_labels + len(PARTS)), 0, 0.0
+        self._deciding: list[_Row] = []
+        self._mark, self._example = "", ""
+        self._n_blank = self._n_not_numbers = self._n_negative = self._n_ambiguous = 0
+        self._negative_sum = 0.0
+
+    def anew(self) -> SummaryTally:
+        """Return an empty tally of the same kind."""
+        return SummaryTally(self.model, weight_column=self.weight_column, by=self.by)
+
+    def check_columns(self, source: str, columns: Sequence[str]) -> None:
+        """Raise DataError unless a table has the columns of weights and groups, once each."""
+        for name in (self.weight_column, self.by):
+            if name is not None and list(columns).count(name) != 1:
+                what = "two columns" if name in columns else "no column"
+                raise DataError(f"{source}: {what} {name!r}; it has {', '.join(map(repr, columns))}.")
+
+    def add(
+        self,
+        source: str,
+        numbers: Sequence[int],
+        texts: BatchTexts,
+        added: Added,
+        weights: Sequence[object] | None,
+        groups: Sequence[object] | None,
+    ) -> None:
+        """Add n rows of a table.
+
+        Args:
+            source: the file they are in.
+            numbers: n, their numbers.
+            texts: n, their texts.
+            added: their answers, under the names that `Scorer.columns` gives them.
+            weights: n, the cells of the column of weights; None without one.
+            groups: n, the cells of the column of groups; None without one.
+        """
+        n = len(numbers)
+        label, decision, reason, line = (column for name in _TALLIED if isinstance(column := added[name], Categorical))
+        weight = np.ones(n) if weights is None else self._weighed(weights)
+        proba = np.stack([np.asarray(added[f"p_{name}"]) for name in self.model.labels], axis=1)
+        part = self._parts(label, decision)
+        self._sources[source] = None
+        self.n_rows += n
+        self._add_probabilities(proba, weight, part, line)
+        answers = [(name, str(answer)) for name in PARTS for answer in label.values]
+        _count(self._answers, part * len(label.values) + label.codes, answers, weight)
+        _count(self._of_lines, line.codes, [name or NO_LINE for name in line.values], weight)
+        # What follows a colon is of the row, such as its surplus cells.
+        kinds = [(why or "").partition(": ")[0] for why in reason.values]
+        _count(self._reasons, reason.codes, kinds, weight, most=MAX_REASONS)
+        names = ["" if cell is None else str(cell).strip() for cell in groups] if groups is not None else []
+        if groups is not None:
+            self._add_groups(names, proba, weight, part)
+        stake = weight * (1 - np.asarray(added["probability"]))
+        for i in self._candidates(stake).tolist():
+            row = DecidingRow(
+                source=source,
+                row=numbers[i],
+                text=_text_of(texts, i)[:MAX_SHOWN],
+                label=str(label.values[label.codes[i]]),
+                probability=float(np.asarray(added["probability"])[i]),
+                weight=float(weight[i]),
+                at_stake=float(stake[i]),
+                decision=PARTS[part[i]],
+                reason=reason.values[reason.codes[i]] or "",
+                group=names[i] if names else "",
+            )
+            self._deciding.append(_Row(row.at_stake, -(self.n_rows - n + i), row))
+        self._deciding = sorted(self._deciding, reverse=True)[:N_DECIDING]
+
+    def merge(self, other: SummaryTally) -> None:
+        """Add what another tally has of other rows."""
+        _merge(self._answers, other._answers)
+        _merge(self._reasons, other._reasons)
+        _merge(self._of_lines, other._of_lines)
+        _merge(self._groups, other._groups)
+        self._expected += other._expected
+        self._variance += other._variance
+        self._deviations += other._deviations
+        self._pooled += other._pooled
+        self._n_pooled += other._n_pooled
+        self._missed += other._missed
+        later = (row._replace(order=row.order - self.n_rows) for row in other._deciding)
+        self._deciding = sorted([*self._deciding, *later], reverse=True)[:N_DECIDING]
+        self.n_rows += other.n_rows
+        self._sources |= other._sources
+        self._mark, self._example = self._mark or other._mark, self._example or other._example
+        self._n_blank += other._n_blank
+        self._n_not_numbers += other._n_not_numbers
+        self._n_negative += other._n_negative
+        self._n_ambiguous += other._n_ambiguous
+        self._negative_sum += other._negative_sum
+        self._prune()
+
+    def result(self) -> Summary:
+        """Return the summary of the rows so far."""
+        parts = [self._shares_of(i) for i in range(len(PARTS))]
+        weights = self.weight_column and Weights(
+            column=self.weight_column,
+            blank=self._n_blank,
+            not_numbers=self._n_not_numbers,
+            example=self._example,
+            negative=self._n_negative,
+            negative_sum=self._negative_sum,
+            decimal_mark=self._mark or ".",
+            ambiguous=self._n_ambiguous,
+        )
+        rows, weight = sum(self._answers.values(), np.zeros(2)).tolist()
+        reasons = {name: found for name, found in self._reasons.items() if name}
+        return Summary(
+            sources=list(self._sources),
+            model=self.model.fingerprint,
+            rows=int(rows),
+            weight=weight,
+            weights=weights or None,
+            level=LEVEL,
+            labels=self._shares_of(None),
+            decisions=[
+                DecisionShare(name, sum(of.rows for of in labels), sum(of.weight for of in labels), labels)
+                for name, labels in zip(PARTS, parts, strict=True)
+            ],
+            reasons=_shares(reasons),
+            service_lines=_shares(self._of_lines, N_LINES),
+            by=self._by(self.by) if self.by is not None else None,
+            deciding=[row.content for row in self._deciding],
+        )
+
+    def _weighed(self, cells: Sequence[object]) -> Floats:
+        """Return the weights of n cells, and count those that are none."""
+        if not self._mark:
+            self._mark = decimal_mark(cells)
+        if not self._mark:
+            self._n_ambiguous += sum(map(is_ambiguous, cells))
+        found = amounts(cells, self._mark)
+        odd = ~np.isfinite(found)
+        for i in np.flatnonzero(odd).tolist():
+            if is_blank(cells[i]):
+                self._n_blank += 1
+            else:
+                self._n_not_numbers += 1
+                self._example = self._example or str(cells[i])[:MAX_SHOWN]
+        below = ~odd & (found < 0)
+        self._n_negative += int(below.sum())
+        self._negative_sum += float(found[below].sum())
+        return np.where(odd | below, 0.0, found)
+
+    def _parts(self, label: Categorical, decision: Categorical) -> NDArray[np.int64]:
+        """Return the place in `PARTS` of each row: int64 (n,)."""
+        out = [bool(self.model.out_of_scope) and name == self.model.out_of_scope for name in label.values]
+        is_reviewed = np.array([name == REVIEW for name in decision.values])[decision.codes]
+        return np.where(is_reviewed, 1, np.where(np.array(out, np.bool_)[label.codes], 2, 0))
+
+    def _add_probabilities(self, proba: Floats, weight: Floats, part: NDArray[np.int64], line: Categorical) -> None:
+        n_lines = self._deviations.shape[1]
+        places = np.array([self._lines.get(name or "", n_lines - 1) for name in line.values], np.int64)
+        cell = part * n_lines + places[line.codes]
+        for i in range(proba.shape[1]):
+            of_label = proba[:, i]
+            deviation = weight * np.sqrt(of_label * (1 - of_label))
+            self._expected[:, i] += np.bincount(part, of_label * weight, len(PARTS))
+            self._variance[:, i] += np.bincount(part, deviation**2, len(PARTS))
+            self._deviations[:, :, i] += np.bincount(cell, deviation, len(PARTS) * n_lines).reshape(-1, n_lines)
+
+    def _add_groups(self, names: Sequence[str], proba: Floats, weight: Floats, part: NDArray[np.int64]) -> None:
+        known = {name: i for i, name in enumerate(dict.fromkeys(names))}
+        codes = np.array([known[name] for name in names], np.int64)
+        of_part = np.eye(len(PARTS))[part] * weight[:, None]
+        figures = np.column_stack([np.ones(len(names)), weight, proba * weight[:, None], of_part])
+        sums = np.stack([np.bincount(codes, column, len(known)) for column in figures.T], axis=1)
+        of_names: dict[str, Floats] = dict(zip(known, sums, strict=True))
+        _merge(self._groups, of_names)
+        self._prune()
+
+    def _prune(self) -> None:
+        """Pool the lightest groups if there are too many."""
+        if len(self._groups) <= 2 * MAX_GROUPS:
+            return
+        ranked = self._ranked()
+        self._missed += float(ranked[MAX_GROUPS][1][1])
+        for _, figures in ranked[MAX_GROUPS:]:
+            self._pooled += figures
+        self._n_pooled += len(ranked) - MAX_GROUPS
+        self._groups = dict(ranked[:MAX_GROUPS])
+
+    def _ranked(self) -> list[tuple[str, Floats]]:
+        return sorted(self._groups.items(), key=lambda item: (-item[1][1], -item[1][0], item[0]))
+
+    def _candidates(self, stake: Floats) -> NDArray[np.intp]:
+        """Return the places of rows that may be among those that decide most, these first."""
+        floor = self._deciding[-1].at_stake if len(self._deciding) == N_DECIDING else 0.0
+        found = np.flatnonzero(stake > floor)
+        return found[np.argsort(-stake[found], kind="stable")[:N_DECIDING]]
+
+    def _shares_of(self, part: int | None) -> list[LabelShare]:
+        """Return the labels of a part; of all rows for None."""
+        chosen = slice(None) if part is None else slice(part, part + 1)
+        names = PARTS[chosen]
+        found: dict[str, Floats] = {label: np.zeros(2) for label in self.model.labels}
+        for (name, label), figures in self._answers.items():
+            if name in names:
+                found[label] = found.get(label, np.zeros(2)) + figures
+        total = float(sum(weight for _, weight in found.values()))
+        expected = self._expected[chosen].sum(axis=0)
+        ends = interval(expected, self._variance[chosen].sum(axis=0), self._deviations[chosen].sum(axis=0), total)
+        told = dict(zip(self.model.labels, zip(expected.tolist(), ends.tolist(), strict=True), strict=True))
+        result = []
+        for label, (rows, weight) in found.items():
+            # A person's correction may be a label that the model does not know.
+            mean, (low, high) = told.get(label, (0.0, (0.0, 0.0)))
+            result.append(LabelShare(label, int(rows), float(weight), mean, (low, high)))
+        return result
+
+    def _by(self, column: str) -> Groups:
+        ranked = self._ranked()
+        pooled = sum((figures for _, figures in ranked[N_GROUPS:]), self._pooled)
+        n_rest = len(ranked[N_GROUPS:]) + self._n_pooled
+        groups = [self._group(name, figures) for name, figures in ranked[:N_GROUPS]]
+        return Groups(column, groups, self._group("others", pooled) if n_rest else None, n_rest, self._missed)
+
+    def _group(self, name: str, figures: Floats) -> Group:
+        rows, weight, *rest = figures.tolist()
+        labels = self.model.labels
+        return Group(
+            name,
+            int(rows),
+            weight,
+            dict(zip(labels, rest, strict=False)),
+            dict(zip(PARTS, rest[len(labels) :], strict=True)),
+        )
+
+
+#: The added columns of text that are tallied.
+_TALLIED = ("label", "decision", "reason", "service_line")
+
+
+def add_batch(tally: SummaryTally, source: str, batch: Batch, texts: BatchTexts, added: Added) -> None:
+    """Add a batch of a table, called `source` unless the batch says otherwise, and its answers to a tally."""
+    weights, groups = (name and _cells_of(batch, name) for name in (tally.weight_column, tally.by))
+    name = batch.source if isinstance(batch, UnionBatch) else source
+    tally.add(name, batch.numbers, texts, added, weights or None, groups or None)
+
+
+def _cells_of(batch: Batch, name: str) -> list[object]:
+    """Return the cells of a column, numbers as such where the format has them."""
+    if isinstance(batch, UnionBatch):
+        if name in batch.columns:
+            return _cells_of(batch.inner, name)
+        return [batch.source if name == batch.source_column else None] * len(batch)
+    if isinstance(batch, Rows) and batch.columns:
+        place = batch.columns.index(name)
+        return [row[place] for row in batch.cells]
+    if isinstance(batch, Rows):
+        return [row[0] for row in batch.values([name])]
+    # A column of a single type: its text says as much.
+    columns: Sequence[str] = batch.columns  # type: ignore[attr-defined] - both formats have them
+    texts = batch.texts([[Column(name, columns.index(name))]])
+    return list(texts if isinstance(texts, list) else texts.to_pylist())
+
+
+def _count(
+    counts: dict[Key, Floats], codes: NDArray[np.int64], values: Sequence[Key], weight: Floats, most: int | None = None
+) -> None:
+    """Add the rows and the weight of each value of a column; values beyond `most` are pooled as other reasons."""
+    rows, weights = np.bincount(codes, minlength=len(values)), np.bincount(codes, weight, len(values))
+    for i in np.flatnonzero(rows).tolist():
+        is_pooled = most is not None and values[i] not in counts and len(counts) >= most
+        name: Any = "other reasons" if is_pooled else values[i]
+        _merge(counts, {name: np.array([rows[i], weights[i]])})
+
+
+def _merge(mine: dict[Key, Floats], its: Mapping[Key, Floats]) -> None:
+    """Add figures by name."""
+    for name, figures in its.items():
+        mine[name] = mine[name] + figures if name in mine else figures
+
+
+def _shares(found: Mapping[str, Floats], n: int | None = None) -> list[Share]:
+    """Return the largest by weight, and beyond n of them the others together."""
+    ranked = sorted(found.items(), key=lambda item: (-item[1][1], -item[1][0], item[0]))
+    if n is not None and len(ranked) > n + 1:
+        ranked[n:] = [("others", sum((figures for _, figures in ranked[n:]), np.zeros(2)))]
+    return [Share(name, int(rows), float(weight)) for name, (rows, weight) in ranked]
+
+
+def _text_of(texts: BatchTexts, i: int) -> str:
+    if isinstance(texts, Utf8Column):
+        return texts.text(i)
+    return (texts[i] if isinstance(texts, list) else texts[i].as_py()) or ""
