@@ -511,7 +511,8 @@ def _cells_of(batch: Batch, name: str) -> list[object]:
     if isinstance(batch, Rows):
         return [row[0] for row in batch.values([name])]
     # A column of a single type: its text says as much.
-    columns: Sequence[str] = batch.columns  # type: ignore[attr-defined] - both formats have them
+    # Both formats have their columns.
+    columns: Sequence[str] = batch.columns  # type: ignore[attr-defined]
     texts = batch.texts([[Column(name, columns.index(name))]])
     return list(texts if isinstance(texts, list) else texts.to_pylist())
 
