@@ -60,6 +60,16 @@ def test_the_new_model_promises_what_its_sample_shows(trained):
     assert proba.max(axis=1).mean() == pytest.approx(right.mean(), abs=0.06)
 
 
+def test_what_goes_to_review_whatever_its_confidence_is_not_accepted(trained):
+    # Every second row is a word alone, which is always right and never accepted.
+    population = frame_of(300, 4, 0.02)
+    words = pd.DataFrame([(word, label) for label in WORDS for word in WORDS[label]], columns=["text", "label"])
+    alone = words.iloc[np.arange(len(population)) % len(words)]
+    _, result = certify_model(trained, sample_of(trained, pd.concat([population, alone])), is_random=True)
+    assert 0 < result.certificate.coverage <= 0.5
+    assert 0 < result.more <= 0.5
+
+
 def test_a_calibration_of_a_calibrated_model_is_one_calibration(trained):
     # The oracle: the answers calibrated once more, in two steps.
     sample = sample_of(trained, frame_of(120, 2, 0.1))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom, binomtest
 
-from outsort.training.threshold import certify, lower_bound
+from outsort.training.threshold import certify, lower_bound, rows_to_accept
 
 
 @pytest.mark.parametrize(("n_right", "n"), [(0, 20), (19, 20), (20, 20), (950, 1000)])
@@ -93,3 +93,29 @@ def test_a_target_or_level_out_of_range_is_refused(number):
     for target, level in ((number, 0.9), (0.9, number)):
         with pytest.raises(ValueError, match="choose between 0 and 1"):
             certify(np.array([0.9]), np.array([True]), target, level)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_could_be_accepted_is_the_most_that_was_right_often_enough(seed):
+    confidence, correct = draw(np.random.default_rng(seed), 400)
+    n_right = np.cumsum(correct[np.argsort(-confidence)])
+    most = max(n for n in range(1, 401) if n_right[n - 1] > 0.9 * (n + 1))
+    share, n_rows = rows_to_accept(confidence, correct, 0.9, 0.9)
+    # Candidates are a fiftieth apart, or two where the next is just not right often enough.
+    assert most / 1.04 - 1 <= share * 400 <= most
+    # So many rows, with as many mistakes, do certify it.
+    n_accepted = int(share * n_rows)
+    of_these = int(n_right[round(share * 400) - 1] / (share * 400 + 1) * n_accepted)
+    assert lower_bound(np.array([of_these]), np.array([n_accepted]), 0.1 / 4)[0] >= 0.9
+
+
+def test_answers_that_are_never_accepted_count_among_the_rows_only():
+    confidence = np.where(np.arange(200) % 2, 0.0, np.linspace(1, 0.5, 200))
+    found = certify(confidence, np.ones(200, bool), target=0.9, level=0.9)
+    assert found.threshold >= 0.5
+    assert 0.48 < found.coverage <= 0.5
+    assert rows_to_accept(confidence, np.ones(200, bool), 0.9, 0.9)[0] == pytest.approx(0.5, abs=0.01)
+
+
+def test_nothing_could_be_accepted_where_the_surest_are_wrong():
+    assert rows_to_accept(np.linspace(1, 0.5, 50), np.zeros(50, bool), 0.9, 0.9) == (0.0, -1)

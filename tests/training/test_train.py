@@ -554,3 +554,11 @@ def test_texts_that_say_too_little_teach_to_be_unsure(frame):
     assert taught < sure - 0.1
     # They leave what the others say of a text as it is.
     assert train.train(both, checks=train.Checks(folds=0)).predict(list(frame.text)).tolist() == list(frame.label)
+
+
+def test_the_promise_says_how_often_labels_come_by_their_weights(noisy):
+    checks = folds.Checks(folds=3, target_precision=0.6, shares={"KPO": 0.8})
+    decision = train.train(noisy, checks=checks).about["decision"]
+    plain = train.train(noisy, checks=replace(checks, shares={})).about["decision"]
+    assert plain["measured"]["labels"]["KPO"] == pytest.approx(0.5, abs=0.15)
+    assert decision["measured"]["labels"]["KPO"] > plain["measured"]["labels"]["KPO"] + 0.15

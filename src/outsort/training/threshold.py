@@ -60,7 +60,7 @@ def certify(
     Jordan and Lei, 2021).
 
     Args:
-        confidence: float64 (n_rows,), of answers to held-out rows.
+        confidence: float64 (n_rows,), of answers to held-out rows; 0 for those that are never accepted.
         correct: bool (n_rows,), whether each answer was right.
         target: precision that accepted answers must have, above 0 and under 1.
         level: probability that they have it, above 0 and under 1.
@@ -172,7 +172,7 @@ def _candidates(
     falling = confidence[order]
     n_steps = max(0, math.ceil(math.log(max(n_rows / fewest, 1), _STEP)))
     places = np.minimum((fewest * _STEP ** np.arange(n_steps + 1)).astype(int), n_rows) - 1
-    thresholds = np.unique(falling[places])[::-1]
+    thresholds = np.unique(falling[places][falling[places] > 0])[::-1]
     # Rows of equal confidence are accepted together.
     sizes = np.searchsorted(-falling, -thresholds, side="right").astype(np.int64)
     return thresholds, sizes, np.cumsum(correct[order], dtype=np.int64)[sizes - 1]
