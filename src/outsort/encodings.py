@@ -21,10 +21,13 @@ from outsort.errors import DataError
 #: The encodings that are guessed: those that programs on Windows and the web write, and older ones of DOS and Mac.
 GUESSED = (
     *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp874"),
-    *("iso8859_2", "iso8859_5", "iso8859_7", "iso8859_15", "koi8_r", "koi8_u"),
+    *("iso8859-2", "iso8859-5", "iso8859-7", "iso8859-15", "koi8-r", "koi8-u"),
     *("cp932", "euc_jp", "gb18030", "big5", "cp949"),
-    *("cp437", "cp850", "cp852", "cp866", "mac_roman", "mac_cyrillic"),
+    *("cp437", "cp850", "cp852", "cp866", "mac-roman", "mac-cyrillic"),
 )
+_BY_CODEC = {name.replace("-", "_"): name for name in GUESSED}
+#: What to try where nothing can be said.
+USUAL = ("cp1252", "cp1250", "cp1251", "cp932", "gb18030")
 _CHUNK = 1 << 20
 #: The share of NULs that text of one byte a character does not have by accident.
 _MANY_NULS = 1 / 40
@@ -36,7 +39,7 @@ _STRANGE, _LEAST, _CHANCE = 0.35, 0.7, 0.5
 #: What a lack of letters in the usual order of some language counts a letter.
 _COHERENCE = 0.2
 #: Encodings that few programs have written since the nineties, and what that counts.
-_OLD_ONES, _OLD = ("cp437", "cp850", "cp852", "cp866", "mac_roman", "mac_cyrillic"), 0.8
+_OLD_ONES, _OLD = ("cp437", "cp850", "cp852", "cp866", "mac-roman", "mac-cyrillic"), 0.8
 
 
 class Found(NamedTuple):
@@ -148,6 +151,13 @@ _MARKS = {
 _SHIFTED = ("iso2022_jp_2", "iso2022_jp_ext", "iso2022_kr")
 
 
+def shows_wide(head: bytes) -> bool:
+    """Return whether text that begins so has two or four bytes a character."""
+    return head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)) or bool(
+        _wide(head, _MANY_NULS)
+    )
+
+
 def _wide(head: bytes, least: float) -> str:
     """Return which encoding of two or four bytes a character text without a mark is in, "" for none.
 
@@ -194,13 +204,9 @@ def _by_letters(stream: IO[bytes], source: str, hint: str) -> Found:
     # The sample has rows with every byte; what is wrong with one far down shows only there.
     if is_clear and _is_valid(stream, names[0]):
         return Found(names[0], tuple(names[1:4]), is_guess=True)
-    worth = ", ".join(names[:4] or _USUAL)
+    worth = ", ".join(names[:4] or USUAL)
     hint = hint or f"Name it with --encoding: worth trying are {worth}. Or save it as UTF-8."
     raise DataError(f"{source}: is not valid UTF-8, and what else it is cannot be told for sure. {hint}")
-
-
-#: What to try where nothing can be said.
-_USUAL = ("cp1252", "cp1250", "cp1251", "cp932", "gb18030")
 
 
 def likely(raw: bytes) -> tuple[str, ...]:
@@ -209,7 +215,7 @@ def likely(raw: bytes) -> tuple[str, ...]:
     >>> likely("Büro putzen".encode("cp1252"))[0]
     'cp1252'
     """
-    return tuple(guess(raw)[0][:4]) or _USUAL
+    return tuple(guess(raw)[0][:4]) or USUAL
 
 
 class _Reading(NamedTuple):
@@ -235,11 +241,15 @@ def guess(sample: bytes) -> tuple[list[str], bool]:
     """
     from charset_normalizer import from_bytes
 
+    # A NUL is a fault of its row, whatever the rest of it is.
+    sample = sample.replace(b"\0", b" ")
     found = from_bytes(sample, steps=1 + len(sample) // 512, chunk_size=512, cp_isolation=list(GUESSED))
     readings: dict[str, _Reading] = {}
     for match in found:
         oddity = match.chaos + _COHERENCE * (1 - match.coherence)
-        for name in {match.encoding, *match.could_be_from_charset} & set(GUESSED):
+        for name in {
+            _BY_CODEC[codec] for codec in (match.encoding, *match.could_be_from_charset) if codec in _BY_CODEC
+        }:
             text = sample.decode(name)
             reading = _read(text, name, oddity)
             best = readings.setdefault(text, reading)

@@ -88,7 +88,7 @@ SafeForExcel = Annotated[
 
 
 def _known_encoding(name: str | None) -> str | None:
-    from outsort.files import is_encoding
+    from outsort.encodings import is_encoding
 
     if name is not None and not is_encoding(name):
         raise typer.BadParameter(f"there is no encoding {name!r}: name one such as utf-8 or cp1252")
@@ -162,12 +162,12 @@ def format_chosen(given: AnswerFormat | None) -> AnswerFormat:
 
 
 def _lines_of_stdin() -> list[str]:
-    from outsort.files import decode
+    from outsort.encodings import decode
 
     with raised_as(DataError, "standard input: cannot be read", "Pass texts, or send some.", OSError):
         raw = sys.stdin.buffer.read()
-    text, encoding = decode(raw, "standard input")
-    _tell_encoding("standard input", encoding)
+    text, found = decode(raw, "standard input")
+    _tell_encoding("standard input", found.encoding.removesuffix("-sig"))
     lines = text.split("\n")
     # What follows the last line break is a line only if there is something there.
     return [line.removesuffix("\r") for line in (lines if lines[-1] else lines[:-1])]
@@ -222,7 +222,9 @@ def shares_of(given: list[str] | None, dataset: Dataset) -> dict[str, float]:
 
 def tell_reading(dataset: Dataset) -> None:
     """Say on stderr what was guessed or left out when a dataset was read."""
-    _tell_encoding(dataset.source, dataset.encoding)
+    if dataset.encoding.startswith("utf-"):
+        # What is guessed has been told of.
+        _tell_encoding(dataset.source, dataset.encoding)
     for label, one in dataset.merged.items():
         typer.echo(f"{dataset.source}: label {label!r} is taken for {one!r}", err=True)
     if dataset.n_repeats:

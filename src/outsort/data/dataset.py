@@ -92,10 +92,10 @@ def read(
     """
     table = read_table(data)
     frame = table.frame
-    text_name = find_column(*table.columns, "text", text_column)
+    text_cells = table.text_cells(text_column)
     label_name = find_column(*table.columns, "label", label_column)
     line_name = find_column(*table.columns, "line", line_column, optional=True)
-    texts = [as_text(cell) for cell in frame[text_name]]
+    texts = [as_text(cell) for cell in text_cells]
     written = [as_text(cell).strip() for cell in frame[label_name]]
     spelled = spellings(written, *([] if known_labels is None else [(*known_labels, UNCLEAR)]))
     labels = [spelled[label] for label in written]

@@ -9,9 +9,10 @@ import pandas as pd
 from outsort.data.problems import listed
 from outsort.errors import DataError, OutputError
 from outsort.files import replacing
-from outsort.tables.base import SURPLUS, Dialect, ReadOptions, Rows, warn
+from outsort.tables.base import SURPLUS, Dialect, ReadOptions, Rows, paths_in, value_at, warn
+from outsort.tables.columns import find_column
 from outsort.tables.editing import EDITORS, Edits
-from outsort.tables.formats import format_of
+from outsort.tables.formats import Format, output_format_of
 from outsort.tables.packing import packed_output, unpacked
 from outsort.tables.sources import opened
 
@@ -26,17 +27,34 @@ class Table:
         source: its name in messages.
         encoding: the encoding found.
         dialect: how to write it.
+        style: its format; None to go by the name of its source.
+        packing: how it is packed.
     """
 
     frame: pd.DataFrame
     source: str = "the frame"
     encoding: str = "utf-8"
     dialect: Dialect = field(default_factory=Dialect)
+    style: Format | None = None
+    packing: str = ""
 
     @property
     def columns(self) -> tuple[str, list[str]]:
         """Its name and those of its columns."""
         return self.source, [str(column) for column in self.frame.columns]
+
+    def text_cells(self, wanted: str | None) -> list[object]:
+        """Return the cells of the text column: the one named, which may be a path into objects, or a usual one.
+
+        Raises:
+            NoColumnError: there is no such column, or several have that name.
+        """
+        source, names = self.columns
+        if wanted is None or wanted in names:
+            return list(self.frame[find_column(source, names, "text", wanted)])
+        rows = [dict(zip(names, row, strict=True)) for row in self.frame.itertuples(index=False, name=None)]
+        path = find_column(source, [*names, *paths_in(rows)], "text", wanted)
+        return [value_at(row, str(path)) for row in rows]
 
 
 def read_table(data: Path | str | pd.DataFrame, *, drop_surplus: bool = False) -> Table:
@@ -74,7 +92,9 @@ def read_table(data: Path | str | pd.DataFrame, *, drop_surplus: bool = False) -
     dialect = replace(reader.dialect, encoding=reader.encoding)
     index = pd.Index(numbers, name="row")
     frame = pd.DataFrame(cells, columns=columns, index=index, dtype=object)
-    return Table(frame, source, reader.encoding.removesuffix("-sig"), dialect)
+    for note in table.notes:
+        warn(f"{source}: {note}")
+    return Table(frame, source, reader.encoding.removesuffix("-sig"), dialect, table.format, table.packing)
 
 
 def write_edits(table: Table, path: Path, edits: Edits, before: bytes) -> None:
@@ -92,7 +112,9 @@ def write_edits(table: Table, path: Path, edits: Edits, before: bytes) -> None:
     if table.dialect.lost:
         message = f"{table.source}: holds {table.dialect.lost}, which would be lost. Copy its rows to a CSV file."
         raise OutputError(message)
-    style, packing = format_of(table.source)
+    style, packing = (table.style, table.packing) if table.style else output_format_of(table.source)
+    if packing == "zip":
+        raise OutputError(f"{table.source}: is an archive, which is only read. Unpack it, and name the table in it.")
     edit = EDITORS.get(style.name)
     with replacing(path, before=before) as file, packed_output(file, packing, table.source) as stream:
         if edit and before:

@@ -23,8 +23,9 @@ from threadpoolctl import threadpool_limits
 
 from outsort.data.identity import as_text, same_text
 from outsort.data.table import Table, read_table
+from outsort.encodings import decode
 from outsort.errors import DataError
-from outsort.files import decode, read_bytes
+from outsort.files import read_bytes
 from outsort.improving.findings import Check, Example, Finding, Limits, Style
 from outsort.improving.lopsided import first_mentions, lopsided_words
 from outsort.improving.near_duplicates import COMPARED, near_duplicates
@@ -259,7 +260,7 @@ def _sheet(table: Table, text_column: str | None, label_column: str | None, line
     def column(name: str | None) -> list[str] | None:
         return None if name is None else [as_text(cell).strip() for cell in frame[name]]
 
-    texts = [as_text(cell) for cell in frame[find_column(*table.columns, "text", text_column)]]
+    texts = [as_text(cell) for cell in table.text_cells(text_column)]
     labels = column(find_column(*table.columns, "label", label_column, optional=True))
     keys = [same_text(text) for text in texts]
     firsts: dict[str, int] = {}

@@ -20,7 +20,7 @@ from outsort.model_file import load
 from outsort.numeric import Floats
 from outsort.prediction import Prediction, predictions
 from outsort.tables import workbook
-from outsort.tables.base import Dialect, ReadOptions, Rows
+from outsort.tables.base import Dialect, ReadOptions, Rows, warn
 from outsort.tables.columns import find_text_columns
 from outsort.tables.formats import FORMATS
 from outsort.tables.sources import opened
@@ -141,7 +141,7 @@ def read_candidates(
     entries, rows, cells = [], [], []
     with opened(str(path), options or ReadOptions()) as table:
         columns = table.reader.columns
-        names = find_text_columns(str(path), columns, text_columns)
+        names = find_text_columns(str(path), table.text_choices(text_columns), text_columns)
         if weight_column is not None and columns.count(weight_column) != 1:
             raise DataError(f"{path}: no column {weight_column!r}; it has {', '.join(map(repr, columns))}.")
         for batch in table.reader:
@@ -157,6 +157,8 @@ def read_candidates(
                     if weight_column:
                         rows.append(number)
                         cells.append(cell or "")
+    for note in table.notes:
+        warn(f"{path}: {note}")
     weights = parse_weights(str(path), weight_column, rows, cells) if weight_column else None
     fresh = np.flatnonzero(~np.isin(hashes_of(texts), model.seen))
     return Candidates(

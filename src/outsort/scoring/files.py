@@ -21,7 +21,7 @@ from outsort.scoring.corrections import CORRECTED, Correction, corrected
 from outsort.scoring.scorer import Scorer, added_prefix, renamed, scorer_of
 from outsort.tables.base import Batch, Reader, ReadOptions, warn
 from outsort.tables.columns import find_text_columns
-from outsort.tables.formats import format_of
+from outsort.tables.formats import output_format_of
 from outsort.tables.packing import packed_output
 from outsort.tables.sources import opened
 
@@ -102,7 +102,7 @@ def share_accepted(source: Path | str, model: Model, *, options: Options | None 
     scorer = Scorer(model, workers=options.workers)
     n_rows = n_accepted = 0
     with opened(str(source), options) as table:
-        names = find_text_columns(str(source), table.reader.head_columns, options.text_columns)
+        names = find_text_columns(str(source), table.text_choices(options.text_columns), options.text_columns)
         for batch, new in _answered(scorer, _limited(table.reader, options.limit), names, str(source)):
             n_rows += len(batch)
             n_accepted += new["decision"].tolist().count(ACCEPT)
@@ -110,13 +110,13 @@ def share_accepted(source: Path | str, model: Model, *, options: Options | None 
 
 
 def schema_of(source: str, options: Options) -> list[tuple[str, str]]:
-    """Return the name and type of each column of a file, from its head; [] for JSON lines.
+    """Return the name and type of each column of a file, from its head; [] for JSON.
 
     Raises:
         DataError: the file cannot be read.
     """
     with opened(source, replace(options, keep=True)) as table:
-        if table.format.name == "jsonl":
+        if table.format.of_objects:
             return []
         names, schema = table.reader.columns, table.reader.dialect.schema
     types = [str(field.type) for field in schema] if schema else ["text"] * len(names)
@@ -127,14 +127,16 @@ class Layout(NamedTuple):
     """The columns of a table.
 
     Attributes:
-        columns: all names in order; for JSON lines, those of the first rows.
+        columns: all names in order; for JSON, those of the first rows.
         text_columns: the text columns.
         prefix: prefix of the added columns.
+        notes: what was guessed about it, each as a sentence.
     """
 
     columns: list[str]
     text_columns: list[str]
     prefix: str
+    notes: list[str]
 
 
 def layout(source: Path | str, options: Options, added: Iterable[str]) -> Layout:
@@ -145,9 +147,10 @@ def layout(source: Path | str, options: Options, added: Iterable[str]) -> Layout
     """
     with opened(str(source), options) as table:
         columns = table.reader.head_columns
-    names = find_text_columns(str(source), columns, options.text_columns)
+        names = find_text_columns(str(source), table.text_choices(options.text_columns), options.text_columns)
+        notes = list(table.notes)
     added = [*added, *(CORRECTED if options.corrections else ())]
-    return Layout(columns, names, added_prefix(columns, added, options.prefix))
+    return Layout(columns, names, added_prefix(columns, added, options.prefix), notes)
 
 
 def score_one(
@@ -167,14 +170,15 @@ def score_one(
         check_output(Path(output), force=force)
     table, target = ("standard input" if source == "-" else source), ("stdout" if output == "-" else output)
     as_it_came = output == "-" and not options.write_as
-    write_as, write_packing = (None, "") if as_it_came else format_of(output, options.write_as)
+    write_as, write_packing = (None, "") if as_it_came else output_format_of(output, options.write_as)
     with ExitStack() as stack:
-        raw, reader, style = stack.enter_context(opened(source, options))
+        input_table = stack.enter_context(opened(source, options))
+        raw, reader, style = input_table.raw, input_table.reader, input_table.format
         write_as = write_as or style
         size = os.fstat(raw.fileno()).st_size
-        # JSON lines are passed through as they are; any other output format needs all keys up front.
-        columns = [] if style.name == write_as.name == "jsonl" else reader.columns
-        names = find_text_columns(source, reader.head_columns, options.text_columns)
+        # JSON is passed through as it is; any other output format needs all keys up front.
+        columns = [] if style.of_objects and write_as.of_objects else reader.columns
+        names = find_text_columns(source, input_table.text_choices(options.text_columns), options.text_columns)
         kinds = scorer.added | (CORRECTED if options.corrections else {})
         prefix = added_prefix(reader.head_columns, kinds, options.prefix)
         # A key that comes late may be the name of an answer.
@@ -197,8 +201,8 @@ def score_one(
         with _named(target):
             writer.close()
         _check_places(source, options.corrections, n_rows)
-    if reader.encoding == "cp1252" and not options.encoding:
-        tell(f"{table}: read as cp1252, because it is not UTF-8")
+    for note in input_table.notes:
+        tell(f"{table}: {note}")
     for change in writer.changes:
         tell(f"{target}: {change}")
     promise = scorer.model.about.get("decision", {})

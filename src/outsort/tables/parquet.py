@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
 from outsort.errors import COPY_AGAIN, DataError, first_line, raised_as
-from outsort.tables.base import BATCH_BYTES, BATCH_ROWS, Dialect, check_distinct, joined, plain_cell
+from outsort.tables.base import BATCH_BYTES, BATCH_ROWS, MAX_PATHS, Dialect, check_distinct, joined, plain_cell
 from outsort.tables.packing import need_arrow
 
 if TYPE_CHECKING:
@@ -55,11 +56,39 @@ def arrow_texts(table: pa.Table | pa.RecordBatch, columns: Sequence[str], first_
     """Return the text of each row of an Arrow table: the values of some columns, joined by a space."""
     import pyarrow as pa
 
-    arrays = [table.column(name) for name in columns]
+    arrays = [_column_at(table, path) for path in columns]
     if len(arrays) == 1 and (pa.types.is_string(arrays[0].type) or pa.types.is_large_string(arrays[0].type)):
         return arrays[0]
     values = (_values(name, array, first_row) for name, array in zip(columns, arrays, strict=True))
     return [joined(row) for row in zip(*values, strict=True)]
+
+
+def _column_at(table: pa.Table | pa.RecordBatch, path: str) -> pa.Array:
+    """Return a column, or what is at a path of names with dots between them in a column of structs."""
+    import pyarrow as pa
+
+    if path in table.schema.names:
+        return table.column(path)
+    for place, char in enumerate(path):
+        name = path[:place]
+        if char == "." and name in table.schema.names and pa.types.is_struct(table.schema.field(name).type):
+            column = table.column(name)
+            flat = (column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])).flatten()
+            inner = pa.table(flat, names=[field.name for field in column.type])
+            with suppress(KeyError):
+                return _column_at(inner, path[place + 1 :]).combine_chunks()
+    raise KeyError(path)
+
+
+def _paths_in(fields: Iterable[pa.Field], before: str = "") -> Iterator[str]:
+    """Yield the paths of the fields within structs."""
+    import pyarrow as pa
+
+    for field in fields:
+        if before:
+            yield before + field.name
+        if pa.types.is_struct(field.type):
+            yield from _paths_in(field.type, f"{before}{field.name}.")
 
 
 def _values(name: str, array: pa.Array, first_row: int) -> list[Any]:
@@ -139,6 +168,7 @@ class ParquetReader:
             schema = self._file.schema_arrow
             self.columns: list[str] = list(schema.names)
         self.head_columns = self.columns
+        self.nested_columns = [path for path in _paths_in(schema) if path not in self.columns][:MAX_PATHS]
         self.dialect = Dialect(schema=schema)
 
     def __iter__(self) -> Iterator[Batch]:
