@@ -15,6 +15,8 @@ def evaluate(
         list[str] | None, typer.Option(metavar="COLUMN", help="Score each value of a column separately; repeatable.")
     ] = None,
     weight_column: opt.WeightColumn = None,
+    encoding: opt.Encoding = None,
+    delimiter: opt.Delimiter = None,
     as_json: opt.Json = False,
     mistakes: Annotated[int, typer.Option(min=0, help="Worst mistakes to list.")] = 10,
     text_column: opt.TextColumn = None,
@@ -37,7 +39,12 @@ def evaluate(
         opt.check_report(report, force=force)
     judge = load(model)
     dataset = read(
-        data, text_column=text_column, label_column=label_column, known_labels=judge.labels, for_training=False
+        data,
+        text_column=text_column,
+        label_column=label_column,
+        known_labels=judge.labels,
+        for_training=False,
+        reading=opt.reading_of(encoding, delimiter),
     )
     opt.tell_reading(dataset)
     with opt.work_on(cluster):
@@ -57,6 +64,8 @@ def compare(
     data: opt.Data,
     gate: Annotated[opt.Gate | None, typer.Option(help="Exit with 3 if the new model is worse.")] = None,
     weight_column: opt.WeightColumn = None,
+    encoding: opt.Encoding = None,
+    delimiter: opt.Delimiter = None,
     as_json: opt.Json = False,
     flips: Annotated[int, typer.Option(min=0, help="Changed predictions to list.")] = 10,
     text_column: opt.TextColumn = None,
@@ -76,7 +85,12 @@ def compare(
     # Before the data, whose labels one of the two may not know.
     compare.require_same_labels(before.labels, after.labels)
     dataset = read(
-        data, text_column=text_column, label_column=label_column, known_labels=after.labels, for_training=False
+        data,
+        text_column=text_column,
+        label_column=label_column,
+        known_labels=after.labels,
+        for_training=False,
+        reading=opt.reading_of(encoding, delimiter),
     )
     opt.tell_reading(dataset)
     result = compare.compare(before, after, dataset, weight_column=weight_column, n_flips=flips)
@@ -101,6 +115,8 @@ def check(
     guide: Annotated[Path | None, typer.Option(help="Labelling guide to quote beside lopsided words.")] = None,
     show: Annotated[int, typer.Option(min=0, help="Examples of each problem to list.")] = 5,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if a check fails.")] = False,
+    encoding: opt.Encoding = None,
+    delimiter: opt.Delimiter = None,
     as_json: opt.Json = False,
 ) -> None:
     """Check labelled descriptions for problems that make them poor training data.
@@ -114,7 +130,13 @@ def check(
 
     limits = Limits(near_duplicate=similarity, style=max_style, min_rows=min_rows)
     result = check_data(
-        data, text_column=text_column, label_column=label_column, line_column=line_column, guide=guide, limits=limits
+        data,
+        text_column=text_column,
+        label_column=label_column,
+        line_column=line_column,
+        guide=guide,
+        limits=limits,
+        reading=opt.reading_of(encoding, delimiter),
     )
     opt.write_result(result, check_tables(result, show), as_json=as_json)
     for what in result.left_out:

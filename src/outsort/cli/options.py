@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     from outsort.data.dataset import Dataset
     from outsort.results import Result
+    from outsort.tables.base import ReadOptions
 
-Data = Annotated[Path, typer.Argument(help="Table of labelled texts: csv, tsv, jsonl, parquet, xlsx.")]
+Data = Annotated[Path, typer.Argument(help="Table of labelled texts: csv, tsv, jsonl, json, parquet, xlsx.")]
 TextColumn = Annotated[str | None, typer.Option(help="Text column; detected by its usual names.")]
 LabelColumn = Annotated[str | None, typer.Option(help="Label column; detected by its usual names.")]
 OutOfScope = Annotated[
@@ -95,6 +96,13 @@ def _known_encoding(name: str | None) -> str | None:
     return name
 
 
+def _delimiter_meant(given: str | None) -> str | None:
+    delimiter = "\t" if given in ("tab", "\\t") else given
+    if delimiter is not None and (len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n\0'):
+        raise typer.BadParameter(f"{given!r} cannot be a delimiter: name one character, such as ; or tab")
+    return delimiter
+
+
 def _text(given: str | None) -> str | None:
     # A shell hands over any bytes, which no output could hold.
     try:
@@ -108,6 +116,10 @@ Prefix = Annotated[str | None, typer.Option(callback=_text, help="Prefix for add
 Reviewer = Annotated[str, typer.Option(callback=_text, help="Reviewer, where a queue does not name one.")]
 Encoding = Annotated[
     str | None, typer.Option(callback=_known_encoding, help="Encoding of CSV input; detected by default.")
+]
+Delimiter = Annotated[
+    str | None,
+    typer.Option(callback=_delimiter_meant, help="Delimiter of CSV input: one character, or tab; detected by default."),
 ]
 Sheet = Annotated[str | None, typer.Option(help="Sheet of a workbook; default: the first.")]
 
@@ -123,6 +135,13 @@ class OnError(StrEnum):
 
     STOP = "stop"
     KEEP = "keep"
+
+
+def reading_of(encoding: str | None, delimiter: str | None) -> ReadOptions:
+    """Return how to read a table of labelled texts."""
+    from outsort.tables.base import ReadOptions
+
+    return ReadOptions(encoding=encoding, delimiter=delimiter)
 
 
 def refuse_any(options: Mapping[str, object], why: str) -> None:

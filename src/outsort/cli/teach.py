@@ -38,6 +38,8 @@ def train(
     weight_column: opt.WeightColumn = None,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     report: opt.ReportFile = None,
+    encoding: opt.Encoding = None,
+    delimiter: opt.Delimiter = None,
     as_json: opt.Json = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the outputs if they exist.")] = False,
     cluster: opt.Cluster = None,
@@ -75,6 +77,7 @@ def train(
         line_column=line_column,
         out_of_scope=out_of_scope,
         clauses=clauses,
+        reading=opt.reading_of(encoding, delimiter),
     )
     opt.tell_reading(dataset)
     start = time.perf_counter()
@@ -145,6 +148,8 @@ def certify(
     level: opt.Level = 0.9,
     text_column: opt.TextColumn = None,
     label_column: opt.LabelColumn = None,
+    encoding: opt.Encoding = None,
+    delimiter: opt.Delimiter = None,
     as_json: opt.Json = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the model file if it exists.")] = False,
 ) -> None:
@@ -164,7 +169,12 @@ def certify(
     check_output(output, force=force)
     judge = load(model)
     dataset = read(
-        sample, text_column=text_column, label_column=label_column, known_labels=judge.labels, for_training=False
+        sample,
+        text_column=text_column,
+        label_column=label_column,
+        known_labels=judge.labels,
+        for_training=False,
+        reading=opt.reading_of(encoding, delimiter),
     )
     opt.tell_reading(dataset)
     target = target_precision or Checks.target_precision
@@ -206,6 +216,8 @@ def retrain(
     group_column: opt.GroupColumn = None,
     weight_column: opt.WeightColumn = None,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
+    encoding: opt.Encoding = None,
+    delimiter: opt.Delimiter = None,
     as_json: opt.Json = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the output if it exists.")] = False,
 ) -> None:
@@ -233,6 +245,7 @@ def retrain(
         line_column=line_column,
         out_of_scope=old.out_of_scope if out_of_scope is None else out_of_scope,
         clauses=clauses,
+        reading=opt.reading_of(encoding, delimiter),
     )
     opt.tell_reading(dataset)
     measure = None
@@ -302,6 +315,8 @@ def plan(
     weight_column: opt.WeightColumn = None,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     lines: Annotated[int, typer.Option(min=0, help="Service lines to list.")] = 10,
+    encoding: opt.Encoding = None,
+    delimiter: opt.Delimiter = None,
     as_json: opt.Json = False,
 ) -> None:
     """Plan how many more labels to make, and for which service lines.
@@ -314,7 +329,13 @@ def plan(
     from outsort.reporting.terminal import plan_tables
     from outsort.training.fitting import Settings
 
-    dataset = read(data, text_column=text_column, label_column=label_column, line_column=line_column)
+    dataset = read(
+        data,
+        text_column=text_column,
+        label_column=label_column,
+        line_column=line_column,
+        reading=opt.reading_of(encoding, delimiter),
+    )
     opt.tell_reading(dataset)
     result = plan.plan(
         dataset, min_gain=min_gain, n_labels=n, settings=Settings(seed=seed), n_folds=folds, weight_column=weight_column

@@ -20,6 +20,8 @@ from outsort.tables.columns import find_column
 if TYPE_CHECKING:
     import pandas as pd
 
+    from outsort.tables.base import ReadOptions
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -71,6 +73,7 @@ def read(
     clauses: Path | str | None = None,
     known_labels: Sequence[str] | None = None,
     for_training: bool = True,
+    reading: ReadOptions | None = None,
 ) -> Dataset:
     """Read labelled descriptions and check them.
 
@@ -86,11 +89,12 @@ def read(
         for_training: drop duplicate rows, and refuse what nothing can be learnt from: UNCLEAR, one text
             or service line under two labels, fewer than two labels, or fewer than two rows of one. Pass
             False to measure with such rows.
+        reading: how to read a file, `ReadOptions()` when None.
 
     Raises:
         DataError: the data cannot be read, lack a column, or hold rows that must be fixed first.
     """
-    table = read_table(data)
+    table = read_table(data, reading=reading)
     frame = table.frame
     text_cells = table.text_cells(text_column)
     label_name = find_column(*table.columns, "label", label_column)

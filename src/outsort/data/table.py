@@ -57,13 +57,16 @@ class Table:
         return [value_at(row, str(path)) for row in rows]
 
 
-def read_table(data: Path | str | pd.DataFrame, *, drop_surplus: bool = False) -> Table:
+def read_table(
+    data: Path | str | pd.DataFrame, *, drop_surplus: bool = False, reading: ReadOptions | None = None
+) -> Table:
     """Read a table in any format that `outsort score` reads; a frame is one already.
 
     Args:
         data: a file, or a frame.
         drop_surplus: drop cells beyond the header of a sheet, such as notes in the margin, instead of
             refusing their row.
+        reading: how to read a file, `ReadOptions()` when None.
 
     Raises:
         DataError: the file cannot be read or is empty; or rows cannot be read, which are listed.
@@ -74,7 +77,7 @@ def read_table(data: Path | str | pd.DataFrame, *, drop_surplus: bool = False) -
     cells: list[list[object]] = []
     numbers: list[int] = []
     problems: list[str] = []
-    with opened(source, ReadOptions(keep=True)) as table:
+    with opened(source, replace(reading or ReadOptions(), keep=True)) as table:
         reader = table.reader
         columns = reader.columns
         for batch in reader:

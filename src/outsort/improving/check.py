@@ -37,6 +37,8 @@ from outsort.training import fitting, folds
 if TYPE_CHECKING:
     import pandas as pd
 
+    from outsort.tables.base import ReadOptions
+
 #: Words of grammar and style, not content.
 FUNCTION_WORDS = """
     a an the this that these those some any each every all both no not only also too very just so as such
@@ -89,6 +91,7 @@ def check(
     guide: Path | str | None = None,
     limits: Limits | None = None,
     seed: int = 0,
+    reading: ReadOptions | None = None,
 ) -> Check:
     """Check labelled descriptions for problems that make them poor training data.
 
@@ -100,13 +103,14 @@ def check(
         guide: the labelling guide, a file of text, to quote beside lopsided words.
         limits: the limits, `Limits()` when None.
         seed: random seed of the folds and samples.
+        reading: how to read a file, `ReadOptions()` when None.
 
     Raises:
         DataError: the data or the guide cannot be read, or there is no column of texts.
     """
     limits = limits or Limits()
     mentions = None if guide is None else first_mentions(_read_guide(Path(guide)))
-    table = read_table(data)
+    table = read_table(data, reading=reading)
     sheet = _sheet(table, text_column, label_column, line_column)
     rng = np.random.default_rng(seed)
     left_out: list[str] = []

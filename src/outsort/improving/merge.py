@@ -13,6 +13,7 @@ from outsort.errors import DataError
 from outsort.files import locked, read_bytes
 from outsort.labels import spellings
 from outsort.model import Model
+from outsort.tables.base import ReadOptions
 from outsort.tables.columns import find_column
 from outsort.tables.editing import Edits
 
@@ -77,6 +78,7 @@ def merge(
     text_column: str | None = None,
     label_column: str | None = None,
     line_column: str | None = None,
+    encoding: str | None = None,
 ) -> Merge:
     """Merge the verdicts of some queues into a table of labelled data.
 
@@ -93,6 +95,7 @@ def merge(
         text_column: the text column of the data; None to detect it by its usual names.
         label_column: likewise for the labels.
         line_column: likewise for the service lines, which are optional.
+        encoding: of the data, if they are CSV; None to detect it.
 
     Raises:
         DataError: a queue or the data cannot be read, or lack a column.
@@ -102,7 +105,10 @@ def merge(
     # Two merges at once would each write what it read and its own rows: the rows of one would be lost.
     with locked(into, force=True) as file:
         before = read_bytes(file, hint="Name a table of labelled texts.") if file.exists() else b""
-        table = read_table(into) if before else Table(pd.DataFrame(columns=list(_NEW), dtype=object), str(into))
+        if before:
+            table = read_table(into, reading=ReadOptions(encoding=encoding))
+        else:
+            table = Table(pd.DataFrame(columns=list(_NEW), dtype=object), str(into))
         target = _Target(
             table,
             str(find_column(*table.columns, "text", text_column)),

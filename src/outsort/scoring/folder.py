@@ -171,6 +171,7 @@ def batch_run(
         "prefix": options.prefix,
         "explain": options.explain,
         "limit": options.limit,
+        "delimiter": options.delimiter,
         "sheet": options.sheet,
         "safe_for_excel": options.safe_for_excel,
     }
