@@ -38,8 +38,11 @@ _SAMPLE, _RARE, _FAMILIAR = 1 << 14, 3, 200
 _STRANGE, _LEAST, _CHANCE = 0.35, 0.7, 0.5
 #: What a lack of letters in the usual order of some language counts a letter.
 _COHERENCE = 0.2
-#: Encodings that few programs have written since the nineties, and what that counts.
-_OLD_ONES, _OLD = ("cp437", "cp850", "cp852", "cp866", "mac-roman", "mac-cyrillic"), 0.8
+#: What it counts that few programs have written an encoding since the nineties, or since the code pages of Windows.
+_PRIORS = {
+    **dict.fromkeys(("cp437", "cp850", "cp852", "cp866", "mac-roman", "mac-cyrillic"), 0.8),
+    **dict.fromkeys(("iso8859-2", "iso8859-5", "iso8859-7", "iso8859-15"), 0.3),
+}
 
 
 class Found(NamedTuple):
@@ -265,8 +268,7 @@ def guess(sample: bytes) -> tuple[list[str], bool]:
 def _read(text: str, encoding: str, oddity: float) -> _Reading:
     words = frozenset(word for word in _BREAKS.split(text) if not word.isascii())
     cost, n = _strangeness(words, encoding)
-    prior = _OLD if encoding in _OLD_ONES else 0.0
-    return _Reading(cost + n * oddity + prior, encoding, words, cost / max(n, 1))
+    return _Reading(cost + n * oddity + _PRIORS.get(encoding, 0.0), encoding, words, cost / max(n, 1))
 
 
 def _is_clearly_better(best: _Reading, other: _Reading) -> bool:
@@ -442,11 +444,12 @@ _SIGNS: dict[str, Callable[[str, int], float]] = {
     "\xa0": lambda *_: 0.0,
 }
 
+_WESTERN = "éüáóöäèíçñàãêøßåîúôâëæïõœùòìûýðþÿ"
 #: Letters beyond ASCII of languages, in order of how often they come, roughly.
 _LETTERS = (
     # Western Europe: French, German, Spanish, Portuguese, Italian, Dutch, Danish, Swedish, Icelandic; and together.
     *("éèàêçîôâûùœïëüÿæ", "üäößé", "óíáñéúü", "ãçáéíóêõâúàôü", "àèéùòìî", "ëéïöüèê", "æøåé", "äöåé"),
-    *("áíðéóúþæöý", "éüáóöäèíçñàãêøßåîúôâëæïõœùòìûýðþÿ"),
+    *("áíðéóúþæöý", _WESTERN),
     # Central Europe: Polish, Czech, Slovak, Hungarian, Croatian and Slovene, Romanian.
     *("łąęóżśćńź", "íáéěřýčžšůúťďňó", "áíéýčžšúťľôňďóäŕĺ", "áéöóőüíúű", "čšžćđ", "ăîâșțşţ"),
     # Turkish, Baltic and Estonian, Vietnamese in part.
@@ -458,8 +461,8 @@ _LETTERS = (
     *("اليمونرتبةعدسفهكقأحجشطصىخإذضغثئءزظؤآ", "ایردنهومتبسلکشزفگعخقجآپحطصچضذغثژظئ"),
     "".join(map(chr, [*range(0xE01, 0xE3B), *range(0xE40, 0xE4F)])),
 )
-#: How strange the rarest letter of a language is; one of another language is 1.
-_RAREST = 0.6
+#: How strange the rarest letter of a language is, and any letter more in a mix of languages; one of none is 1.
+_RAREST, _MIXED = 0.6, 0.2
 
 
 def _cost_of_letters(letters: Counter[str]) -> float:
@@ -471,6 +474,8 @@ def _cost_of_letters(letters: Counter[str]) -> float:
         )
         for alphabet in _LETTERS
     ]
+    # Names of several languages in one text are rarer than one language.
+    costs[_LETTERS.index(_WESTERN)] += _MIXED * letters.total()
     return min(costs)
 
 

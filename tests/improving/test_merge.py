@@ -230,6 +230,7 @@ def unpacked(path):
     return pa.input_stream(path).read()
 
 
+@pytest.mark.filterwarnings("ignore:.*read as cp1252")
 @pytest.mark.parametrize(("suffix", "encoding", "mark"), KINDS)
 def test_an_added_row_is_all_that_changes_in_a_file(model, tmp_path, suffix, encoding, mark):
     text = ODD.replace(",", "\t") if "tsv" in suffix else ODD
@@ -242,6 +243,7 @@ def test_an_added_row_is_all_that_changes_in_a_file(model, tmp_path, suffix, enc
     assert unpacked(data) == before + f"\r\n{record}\r\n".encode(encoding)
 
 
+@pytest.mark.filterwarnings("ignore:.*read as cp1252")
 @pytest.mark.parametrize(("suffix", "encoding", "mark"), KINDS)
 def test_a_filled_row_is_all_that_changes_in_a_file(model, tmp_path, suffix, encoding, mark):
     data, tab = tmp_path / f"data.{suffix}", "tsv" in suffix
@@ -310,6 +312,7 @@ def test_semicolons_line_ends_and_marks_of_the_data_stay(model, tmp_path):
     assert lines[2].startswith("fold, leaflets;BPO;;2")
 
 
+@pytest.mark.filterwarnings("ignore:.*read as cp1252")
 @pytest.mark.parametrize(
     ("text", "encoding"), [("façade for €5", "cp1252"), ("договор 翻訳", "utf-8-sig"), ("500 Kč", "utf-8-sig")]
 )

@@ -159,6 +159,7 @@ def test_a_file_comes_back_as_score_makes_it(client, model, table, tmp_path, nam
         "columns": ["id", "text", *(f"old_{name}" for name in scorer.added_columns(model))],
         "text_columns": ["text"],
         "prefix": "",
+        "notes": [],
     }
 
 
@@ -201,14 +202,18 @@ def test_a_row_that_cannot_be_read_is_named_or_kept(client):
     ("query", "headers", "status", "words"),
     [
         ({}, {}, 415, "the file: the name does not tell the format. Known are csv"),
-        ({"filename": "t.xls"}, {}, 415, "Save it as .xlsx"),
+        ({"filename": "t.xlsm"}, {}, 415, "Save it as .xlsx"),
+        ({"filename": "t.xls"}, {}, 422, "t.xls: is not valid UTF-8"),
+        ({"filename": "t.csv"}, {"content-type": "text/csv; charset=klingon"}, 415, "The charset 'klingon' is not"),
+        ({"filename": "t.csv"}, {"content-type": "text/csv; charset=utf-16"}, 422, "header is not valid utf-16 ("),
+        ({"filename": "t.csv", "delimiter": "§"}, {}, 422, "query.delimiter"),
         ({"filename": "t.csv"}, {"content-encoding": "gzip"}, 415, "Content-Encoding"),
         ({"filename": "t.csv", "to": "pdf"}, {}, 422, "query.to"),
         ({"filename": "t.csv", "encoding": "zip"}, {}, 422, "query.encoding"),
         ({"filename": "t.csv", "encoding": "utf-16"}, {}, 422, "t.csv: the header is not valid utf-16 ("),
-        ({"filename": "t.csv.gz"}, {}, 422, "t.csv.gz: is damaged"),
-        ({"filename": "t.xlsx"}, {}, 422, "t.xlsx: is damaged, or not a workbook"),
-        ({"filename": "t.parquet"}, {}, 422, "t.parquet: cannot be read as Parquet"),
+        ({"filename": "t.csv.gz"}, {}, 422, "t.csv.gz: is not valid UTF-8"),
+        ({"filename": "t.xlsx"}, {}, 422, "t.xlsx: is not valid UTF-8"),
+        ({"filename": "t.parquet"}, {}, 422, "t.parquet: is not valid UTF-8"),
         ({"filename": "t.jsonl"}, {}, 422, "t.jsonl, line 1 is not valid JSON"),
     ],
 )

@@ -13,16 +13,26 @@ from outsort.tables.formats import FORMATS, PACKINGS, UNREAD, Format, Unread
 
 #: Bytes that tell what text is, and those that are searched for the streams of an old Office file.
 _HEAD, _DIRECTORY = 1 << 16, 1 << 24
+#: A name that no pattern begins with.
+_NOTHING = "\0"
 _ZIP, _OLE = PACKINGS["zip"].magic, b"\xd0\xcf\x11\xe0"
 
 
 def packing_in(stream: IO[bytes]) -> str:
-    """Return the name of the packing that a stream is in, "" for none; it stays at its beginning."""
+    """Return the name of the packing that a stream is in, "" for none; it stays at its beginning.
+
+    A workbook is no archive, nor is an archive whose end is missing.
+    """
     head = _head_of(stream, 8)
     found = next((packing for packing in PACKINGS.values() if head.startswith(packing.magic)), None)
-    if found is None or (found.magic == _ZIP and kind_in(stream) is not None):
+    if found is None or (found.magic == _ZIP and (is_damaged_zip(stream) or kind_in(stream) is not None)):
         return ""
     return found.name
+
+
+def is_damaged_zip(stream: IO[bytes]) -> bool:
+    """Return whether a stream begins like a ZIP archive or workbook that cannot be opened."""
+    return _head_of(stream, 8).startswith(_ZIP) and _names_inside(stream, _ZIP) == [_NOTHING]
 
 
 def kind_in(stream: IO[bytes], named: str = "") -> Format | Unread | None:
@@ -70,16 +80,16 @@ def _names_inside(stream: IO[bytes], head: bytes) -> list[str]:
     if head.startswith(_ZIP):
         try:
             with zipfile.ZipFile(stream) as archive:
-                return archive.namelist() or ["\0"]
+                return archive.namelist() or [""]
         # A damaged archive makes zipfile raise whatever it happens to hit.
         except Exception:  # noqa: BLE001
-            return ["\0"]
+            return [_NOTHING]
         finally:
             stream.seek(0)
     if head.startswith(_OLE):
         directory = _head_of(stream, _DIRECTORY)
         names = {unread.inside for unread in UNREAD if unread.inside}
-        return [name for name in names if name.encode("utf-16-le") in directory] or ["\0"]
+        return [name for name in names if name.encode("utf-16-le") in directory] or [_NOTHING]
     return [""]
 
 

@@ -196,7 +196,7 @@ UNREAD = (
 
 #: The formats in words.
 KNOWN = ", ".join(
-    name + (f" (also {', '.join(p.suffix for p in PACKINGS.values())})" if found.may_be_packed else "")
+    name + (f" (also {', '.join(p.suffix for p in PACKINGS.values() if p.is_written)})" if found.may_be_packed else "")
     for name, found in FORMATS.items()
 )
 _BY_SUFFIX = {suffix: f.name for f in FORMATS.values() for suffix in (f.name, *f.other_suffixes)}

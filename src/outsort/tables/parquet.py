@@ -76,7 +76,8 @@ def _column_at(table: pa.Table | pa.RecordBatch, path: str) -> pa.Array:
             flat = (column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])).flatten()
             inner = pa.table(flat, names=[field.name for field in column.type])
             with suppress(KeyError):
-                return _column_at(inner, path[place + 1 :]).combine_chunks()
+                found = _column_at(inner, path[place + 1 :])
+                return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
     raise KeyError(path)
 
 

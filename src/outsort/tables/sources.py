@@ -16,7 +16,7 @@ from outsort.errors import COPY_AGAIN, DataError, raised_as
 from outsort.files import open_binary
 from outsort.tables.archives import extracted
 from outsort.tables.base import ReadOptions
-from outsort.tables.contents import is_text, kind_in, packing_in
+from outsort.tables.contents import is_damaged_zip, is_text, kind_in, packing_in
 from outsort.tables.formats import FORMATS, Format, Unread, format_of, is_refused, is_sheet, split_packing
 from outsort.tables.packing import unpacked
 
@@ -65,7 +65,7 @@ def opened(source: str, options: ReadOptions) -> Iterator[Opened]:
     with ExitStack() as stack:
         raw = stack.enter_context(_stream(source, name))
         packing, said = packing_in(raw), split_packing(source)[0]
-        if said and not packing and not is_text(raw):
+        if said and not packing and not is_text(raw) and kind_in(raw) is None:
             raise DataError(f"{name}: is damaged, or not compressed. {COPY_AGAIN}")
         named, content = source, raw
         if packing == "zip":
@@ -113,6 +113,8 @@ def _format_in(name: str, named: str, given: str | None, content: IO[bytes]) -> 
     found = kind_in(content, style.name if style else "")
     if isinstance(found, Unread):
         raise DataError(f"{name}: is {found.words}, which is not read. {found.hint}")
+    if not found and is_damaged_zip(content) and not (style and style.inside):
+        raise DataError(f"{name}: is a damaged archive or workbook. {COPY_AGAIN}")
     if found and not found.magic and given and style and not style.magic:
         # Which kind of text it is, the user knows best.
         found = None
