@@ -35,7 +35,7 @@ _MANY_NULS = 1 / 40
 _SAMPLE, _RARE, _FAMILIAR = 1 << 14, 3, 200
 #: How strange what is taken may look on average, and how much stranger any other must: by nearly one impossible
 #: letter, and by more where many letters differ, each of which chance may favour a little.
-_STRANGE, _LEAST, _CHANCE = 0.35, 0.7, 0.5
+_STRANGE, _LEAST, _CHANCE = 0.45, 0.7, 0.5
 #: What a lack of letters in the usual order of some language counts a letter.
 _COHERENCE = 0.2
 #: What it counts that few programs have written an encoding since the nineties, or since the code pages of Windows.

@@ -230,7 +230,6 @@ def unpacked(path):
     return pa.input_stream(path).read()
 
 
-@pytest.mark.filterwarnings("ignore:.*read as cp1252")
 @pytest.mark.parametrize(("suffix", "encoding", "mark"), KINDS)
 def test_an_added_row_is_all_that_changes_in_a_file(model, tmp_path, suffix, encoding, mark):
     text = ODD.replace(",", "\t") if "tsv" in suffix else ODD
@@ -238,19 +237,21 @@ def test_an_added_row_is_all_that_changes_in_a_file(model, tmp_path, suffix, enc
     packed(data, before)
     verdict = {"key": key_of("naïve, text"), "text": "naïve, text", "label": "KPO", "decided_at": "2026-11-26"}
     pd.DataFrame([verdict]).to_csv(tmp_path / "q.csv", index=False)
-    assert merge([tmp_path / "q.csv"], data, model).added == 1
+    # Whether Zoë is one of cp1252 or Zoė of cp1257 cannot be told.
+    named = encoding if encoding == "cp1252" else None
+    assert merge([tmp_path / "q.csv"], data, model, encoding=named).added == 1
     record = "naïve, text\tKPO\t\t\t2026-11-26" if "tsv" in suffix else '"naïve, text",KPO,,,2026-11-26'
     assert unpacked(data) == before + f"\r\n{record}\r\n".encode(encoding)
 
 
-@pytest.mark.filterwarnings("ignore:.*read as cp1252")
 @pytest.mark.parametrize(("suffix", "encoding", "mark"), KINDS)
 def test_a_filled_row_is_all_that_changes_in_a_file(model, tmp_path, suffix, encoding, mark):
     data, tab = tmp_path / f"data.{suffix}", "tsv" in suffix
     packed(data, mark + (ODD.replace(",", "\t") if tab else ODD).encode(encoding))
     verdict = {"key": key_of("fold leaflets"), "text": "fold leaflets", "label": "BPO", "decided_at": "2026-11-26"}
     pd.DataFrame([verdict]).to_csv(tmp_path / "q.csv", index=False)
-    assert merge([tmp_path / "q.csv"], data, model, reviewer="Ann").filled == 1
+    named = encoding if encoding == "cp1252" else None
+    assert merge([tmp_path / "q.csv"], data, model, reviewer="Ann", encoding=named).filled == 1
     expected = ODD.replace('"fold leaflets","","7","",""', "fold leaflets,BPO,7,Ann,2026-11-26")
     assert unpacked(data) == mark + (expected.replace(",", "\t") if tab else expected).encode(encoding)
 

@@ -30,7 +30,6 @@ def read(text, reader_type=CsvReader, encoding="utf-8", **options):
         ('id;"a, b, c, d"\n1;"e, f, g, h"\n', ";"),
         ('id,"a; b; c; d"\n1,x\n', ","),
         ('"id","what; by whom; when"\n"1","a; b"\n', ","),
-        ("Total, net;Total, gross;n\n1,5;2,5;3\n", ";"),
         ("Total, net;Total, gross\n1;2\n3;4\n", ";"),
         ('a|"b,c,d,e"|f\n1|2|3\n', "|"),
         ('a\t"b, c, d, e"\tf\n1\t2\t3\n', "\t"),
@@ -114,9 +113,9 @@ def test_a_scored_file_keeps_the_delimiter(model, tmp_path):
 
 @pytest.mark.parametrize("command", ["score", "review"])
 @pytest.mark.parametrize(("given", "sign"), [("tab", "\t"), ("~", "~")])
-def test_commands_take_a_delimiter(outsort, model_file, tmp_path, command, given, sign):
+def test_commands_take_a_delimiter(outsort, tmp_path, command, given, sign):
     (tmp_path / "in.csv").write_text(f"id{sign}text, in short\n1{sign}key invoices\n2{sign}draft a contract\n")
-    options = ["--delimiter", given, "--text-column", "text, in short", "-m", model_file]
+    options = ["--delimiter", given, "--text-column", "text, in short"]
     done = outsort(command, tmp_path / "in.csv", "-o", tmp_path / "out.csv", *options)
     assert done.code == 0, done.err
     assert (tmp_path / "out.csv").exists()

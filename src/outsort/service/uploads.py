@@ -102,7 +102,7 @@ async def receive(
             await asyncio.to_thread(_copy, part.file, file.path)
             decided = await corrections.receive(form.get("corrections"), labels)
         return file._replace(corrections=decided)
-    file = _upload(folder, filename, read_as, media_type)
+    file = _upload(folder, filename, read_as, request.headers.get("content-type", ""))
     with file.path.open("wb") as stored:
         async for chunk in request.stream():
             stored.write(chunk)
