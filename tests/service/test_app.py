@@ -237,7 +237,7 @@ def test_an_archive_unpacks_within_the_limit(model):
     [
         ("t.xls", b"<html><table>", "t.xls: is a web page (HTML), which is not read. Open it in"),
         ("t.csv", b"%PDF-1.7\n", "t.csv: is a PDF document, which is not read."),
-        ("t.json", b"[1, 2", "t.json: is not valid JSON after 5 characters"),
+        ("t.json", b'[{"a": 1}', "t.json: is not valid JSON after 9 characters"),
     ],
 )
 def test_a_file_that_is_no_table_is_named_for_what_it_is(client, name, content, words):
