@@ -14,6 +14,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from typing import IO, Any, NamedTuple
 
 from outsort.errors import DataError
@@ -21,11 +22,12 @@ from outsort.errors import DataError
 #: The encodings that are guessed: those that programs on Windows and the web write, and older ones of DOS and Mac.
 GUESSED = (
     *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp874"),
-    *("iso8859-2", "iso8859-5", "iso8859-7", "iso8859-15", "koi8-r", "koi8-u"),
+    *("iso8859-2", "iso8859-5", "iso8859-7", "iso8859-15"),
+    *("iso8859-4", "iso8859-10", "iso8859-13", "iso8859-16"),
+    *("koi8-r", "koi8-u"),
     *("cp932", "euc_jp", "gb18030", "big5", "cp949"),
-    *("cp437", "cp850", "cp852", "cp866", "mac-roman", "mac-cyrillic"),
+    *("cp437", "cp775", "cp850", "cp852", "cp862", "cp866", "mac-roman", "mac-cyrillic"),
 )
-_BY_CODEC = {name.replace("-", "_"): name for name in GUESSED}
 #: What to try where nothing can be said.
 USUAL = ("cp1252", "cp1250", "cp1251", "cp932", "gb18030")
 _CHUNK = 1 << 18
@@ -38,10 +40,13 @@ _SAMPLE, _RARE, _FAMILIAR = 1 << 14, 3, 200
 _STRANGE, _LEAST, _CHANCE = 0.45, 0.7, 0.5
 #: What a lack of letters in the usual order of some language counts a letter.
 _COHERENCE = 0.2
+#: What it counts a letter that the library leaves an encoding out.
+_LEFT_OUT = 0.3
 #: What it counts that few programs have written an encoding since the nineties, or since the code pages of Windows.
 _PRIORS = {
-    **dict.fromkeys(("cp437", "cp850", "cp852", "cp866", "mac-roman", "mac-cyrillic"), 0.8),
+    **dict.fromkeys(("cp437", "cp775", "cp850", "cp852", "cp862", "cp866", "mac-roman", "mac-cyrillic"), 0.8),
     **dict.fromkeys(("iso8859-2", "iso8859-5", "iso8859-7", "iso8859-15"), 0.3),
+    **dict.fromkeys(("iso8859-4", "iso8859-10", "iso8859-13", "iso8859-16"), 0.6),
 }
 
 
@@ -248,16 +253,17 @@ def guess(sample: bytes) -> tuple[list[str], bool]:
     # A NUL is a fault of its row, whatever the rest of it is.
     sample = sample.replace(b"\0", b" ")
     found = from_bytes(sample, steps=1 + len(sample) // 512, chunk_size=512, cp_isolation=list(GUESSED))
-    readings: dict[str, _Reading] = {}
+    oddities: dict[str, float] = {}
     for match in found:
-        oddity = match.chaos + _COHERENCE * (1 - match.coherence)
-        for name in {
-            _BY_CODEC[codec] for codec in (match.encoding, *match.could_be_from_charset) if codec in _BY_CODEC
-        }:
+        for codec in (match.encoding, *match.could_be_from_charset):
+            oddities[codec.replace("_", "-")] = match.chaos + _COHERENCE * (1 - match.coherence)
+    readings: dict[str, _Reading] = {}
+    for name in GUESSED:
+        with suppress(UnicodeDecodeError):
             text = sample.decode(name)
-            reading = _read(text, name, oddity)
-            best = readings.setdefault(text, reading)
-            if (reading.cost, GUESSED.index(name)) < (best.cost, GUESSED.index(best.encoding)):
+            # What the library leaves out may be merely like another: it is weighed too, to be sure of the best.
+            reading = _read(text, name, oddities.get(name.replace("_", "-"), _LEFT_OUT))
+            if text not in readings or reading.cost < readings[text].cost:
                 readings[text] = reading
     if not readings:
         return [], False
@@ -369,8 +375,13 @@ def _cost_of_place(text: str, i: int) -> float:
     if not _is_letter(char):
         return 0.0 if _is_east_asian_sign(char) or kind == "Cf" else 1.0
     script = _script(char)
-    if any(_is_letter(side) and _script(side) != script for side in (before, after)):
-        return 1.0 if script != "CJK" or _script(before) != "CJK" != _script(after) else 0.0
+    others = [side for side in (before, after) if _is_letter(side) and _script(side) != script]
+    if others and script != "CJK":
+        return 1.0
+    if others:
+        # Latin words stand within Japanese and Chinese, but mostly in capitals.
+        is_alone = "CJK" not in (_script(before), _script(after))
+        return 1.0 if is_alone else 0.6 * any(side.islower() for side in others)
     if before.isdigit() or after.isdigit():
         return 0.5 if script not in ("Latin", "CJK") else (1.0 if script == "Latin" else 0.0)
     if char.isupper() and before.islower():
@@ -419,7 +430,7 @@ _BEFORE = re.compile(r"\0(l|d|j|n|s|c|m|t|o|qu|dell|all|nell|sull|un)$", re.IGNO
 
 
 def _dash(text: str, i: int) -> float:
-    return 0.5 if text[i - 1].isalpha() and text[i + 1].isalpha() else 0.0
+    return 0.25 * (text[i - 1].isalpha() + text[i + 1].isalpha())
 
 
 def _mark(text: str, i: int) -> float:
@@ -439,20 +450,21 @@ def _of_number(text: str, i: int) -> float:
 _SIGNS: dict[str, Callable[[str, int], float]] = {
     **dict.fromkeys("“”„‚‘«»‹›", _quote),
     "’": _apostrophe,
-    **dict.fromkeys("–—", _dash),
+    **dict.fromkeys("–—…", _dash),
     **dict.fromkeys("€£¥½¼¾×±", _of_number),
-    **dict.fromkeys("…•·°©®™§¶²³µºª¿¡№", _mark),
+    **dict.fromkeys("•·°©®™§¶²³µºª¿¡№", _mark),
     "\xa0": lambda *_: 0.0,
 }
 
+_CENTRAL = "áéíóčěšžřýúůąęłżśćńźöüőűôäďťňľăâîșțşţđ"
 _WESTERN = "éüáóöäèíçñàãêøßåîúôâëæïõœùòìûýðþÿ"
 #: Letters beyond ASCII of languages, in order of how often they come, roughly.
 _LETTERS = (
     # Western Europe: French, German, Spanish, Portuguese, Italian, Dutch, Danish, Swedish, Icelandic; and together.
     *("éèàêçîôâûùœïëüÿæ", "üäößé", "óíáñéúü", "ãçáéíóêõâúàôü", "àèéùòìî", "ëéïöüèê", "æøåé", "äöåé"),
     *("áíðéóúþæöý", _WESTERN),
-    # Central Europe: Polish, Czech, Slovak, Hungarian, Croatian and Slovene, Romanian.
-    *("łąęóżśćńź", "íáéěřýčžšůúťďňó", "áíéýčžšúťľôňďóäŕĺ", "áéöóőüíúű", "čšžćđ", "ăîâșțşţ"),
+    # Central Europe: Polish, Czech, Slovak, Hungarian, Croatian and Slovene, Romanian; and together.
+    *("łąęóżśćńź", "íáéěřýčžšůúťďňó", "áíéýčžšúťľôňďóäŕĺ", "áéöóőüíúű", "čšžćđ", "ăîâșțşţ", _CENTRAL),
     # Turkish, Baltic and Estonian, Vietnamese in part.
     *("ıüşçğöİâîû", "ėųšžąįčęūø", "āīšēūņļžčķģ", "äõüöšž"),
     # Cyrillic: Russian, Ukrainian, Bulgarian, Serbian, Belarusian; Greek, Hebrew, Arabic, Persian, Thai.
@@ -476,7 +488,8 @@ def _cost_of_letters(letters: Counter[str]) -> float:
         for alphabet in _LETTERS
     ]
     # Names of several languages in one text are rarer than one language.
-    costs[_LETTERS.index(_WESTERN)] += _MIXED * letters.total()
+    for mix in (_WESTERN, _CENTRAL):
+        costs[_LETTERS.index(mix)] += _MIXED * letters.total()
     return min(costs)
 
 

@@ -18,6 +18,7 @@ import time
 import zipfile
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import get_args
 
 import httpx
 import pytest
@@ -25,6 +26,7 @@ import pytest
 import outsort
 from outsort import model_file
 from outsort.data.identity import key_of
+from outsort.encodings import GUESSED, USUAL
 from outsort.prediction import explanation_record, record
 from outsort.scoring import files, scorer
 from outsort.service import app, schemas, server, workers
@@ -192,6 +194,10 @@ def test_a_guess_is_told_in_the_words_of_the_service(client):
     response = client.post("/score", params={"filename": "t.csv"}, content=content)
     (note,) = json.loads(response.headers["outsort-table"])["notes"]
     assert note.startswith("read as cp1252, because it is not UTF-8. If letters look wrong, name its encoding, such as")
+
+
+def test_each_encoding_that_is_proposed_is_accepted():
+    assert set(GUESSED) | set(USUAL) <= set(get_args(schemas.Encoding))
 
 
 def test_a_delimiter_can_be_named(client):

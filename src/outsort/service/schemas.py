@@ -14,10 +14,10 @@ EXAMPLES = ["Type 300 supplier invoices a day into SAP", "Prior art search for a
 FormatName = Annotated[str, Query(pattern=f"^({'|'.join(FORMATS)})$")]
 Encoding = Literal[
     "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "ascii", "big5", "cp1250", "cp1251", "cp1252",
-    "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp437", "cp850", "cp852", "cp866", "cp874", "cp932", "cp949",
-    "euc_jp", "euc_kr", "gb18030", "iso2022_jp", "iso2022_jp_2", "iso2022_jp_ext", "iso2022_kr", "iso8859-1",
-    "iso8859-2", "iso8859-5", "iso8859-7", "iso8859-9", "iso8859-15", "koi8-r", "koi8-u", "mac-cyrillic", "mac-roman",
-    "shift_jis",
+    "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp437", "cp775", "cp850", "cp852", "cp862", "cp866", "cp874",
+    "cp932", "cp949", "euc_jp", "euc_kr", "gb18030", "iso2022_jp", "iso2022_jp_2", "iso2022_jp_ext", "iso2022_kr",
+    "iso8859-1", "iso8859-2", "iso8859-4", "iso8859-5", "iso8859-7", "iso8859-9", "iso8859-10", "iso8859-13",
+    "iso8859-15", "iso8859-16", "koi8-r", "koi8-u", "mac-cyrillic", "mac-roman", "shift_jis",
 ]  # fmt: skip
 #: One ASCII character that may stand between cells.
 Delimiter = Annotated[str, Query(pattern=r"^([\t !#-/:-@\[-`{-~]|tab)$")]
