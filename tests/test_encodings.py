@@ -106,6 +106,14 @@ def test_a_byte_far_down_that_the_encoding_lacks_undoes_the_guess():
         detect(io.BytesIO(raw + b"2,\x81\n" + rows * 40_000), "in.csv")
 
 
+def test_half_a_character_far_down_undoes_the_guess_though_its_byte_is_familiar():
+    rows = "1,請求書の入力を行う\n".encode("shift_jis")
+    raw = "番号,説明\n".encode("shift_jis") + rows * 20_000
+    assert detect(io.BytesIO(raw), "in.csv").encoding == "cp932"
+    with pytest.raises(DataError, match=r"worth trying are cp932"):
+        detect(io.BytesIO(raw + b"2,\x82\n" + rows), "in.csv")
+
+
 @pytest.mark.parametrize("at", [0, 1000, 70_000])
 def test_a_bad_byte_does_not_make_a_file_of_utf_8_another(at):
     # Further on, and far beyond what a guess from the head would see, are the characters that tell.

@@ -97,6 +97,12 @@ def test_items_that_are_no_rows_are_kept_with_the_reason():
     assert list(batch.numbers) == [2, 3, 4, 5]
 
 
+def test_a_number_is_whole_wherever_the_parts_are_cut(monkeypatch):
+    monkeypatch.setattr("outsort.tables.json._CHUNK", 3)
+    (batch,) = reader_of(b"[123456789012, 1.5e10, {}]", keep=True)
+    assert batch.cells == [{"line": "123456789012"}, {"line": "1.5e10"}, {}]
+
+
 def test_a_value_without_end_is_refused_in_bounded_memory(monkeypatch):
     monkeypatch.setattr("outsort.tables.json.MAX_CELL", 1 << 16)
     monkeypatch.setattr("outsort.tables.json._CHUNK", 1 << 10)
