@@ -107,11 +107,10 @@ def test_a_byte_far_down_that_the_encoding_lacks_undoes_the_guess():
 
 
 def test_half_a_character_far_down_undoes_the_guess_though_its_byte_is_familiar():
-    rows = "1,請求書の入力を行う\n".encode("shift_jis")
-    raw = "番号,説明\n".encode("shift_jis") + rows * 20_000
+    rows = "".join(f"{i},{text}\n" for i in range(2000) for text in TEXTS["Japanese"]).encode("shift_jis")
+    raw = b"ref,text\n" + rows
     assert detect(io.BytesIO(raw), "in.csv").encoding == "cp932"
-    with pytest.raises(DataError, match=r"worth trying are cp932"):
-        detect(io.BytesIO(raw + b"2,\x82\n" + rows), "in.csv")
+    assert read_back(raw + b"2,\x82\n" + rows) is None
 
 
 @pytest.mark.parametrize("at", [0, 1000, 70_000])
