@@ -1,6 +1,7 @@
 """What a person decided, in a scored file of every format."""
 
 import dataclasses
+from functools import partial
 
 import pandas as pd
 import pytest
@@ -15,8 +16,9 @@ from outsort.tables.formats import FORMATS
 READERS = {
     "csv": pd.read_csv,
     "tsv": lambda path, **options: pd.read_csv(path, sep="\t", **options),
-    "xlsx": pd.read_excel,
+    "xlsx": partial(pd.read_excel, engine="openpyxl"),
     "parquet": lambda path, **_: pd.read_parquet(path),
+    "json": lambda path, **_: pd.read_json(path, dtype=False),
     "jsonl": lambda path, **_: pd.read_json(path, lines=True, dtype=False),
 }
 BY_ADA = Correction("NEITHER", "", "Ada, =A1", "2026-12-01T10:00:00.000Z")

@@ -219,10 +219,10 @@ def test_a_sheet_that_claims_to_be_huge_takes_what_it_holds(tmp_path):
 
 
 def test_the_layout_of_a_file_is_told_before_it_is_scored(csv_path, tmp_path):
-    assert layout(csv_path, Options(), NEW) == Layout(["id", "description", "day"], [["description"]], "")
+    assert layout(csv_path, Options(), NEW) == Layout(["id", "description", "day"], [["description"]], "", [])
     score_file(csv_path, tmp_path / "once.jsonl")
     columns = ["id", "description", "day", *NEW]
-    assert layout(tmp_path / "once.jsonl", Options(), NEW) == Layout(columns, [["description"]], "outsort_")
+    assert layout(tmp_path / "once.jsonl", Options(), NEW) == Layout(columns, [["description"]], "outsort_", [])
 
 
 def test_a_scorer_made_once_scores_many_files(csv_path, tmp_path, model):
@@ -448,7 +448,9 @@ class TestBadInput:
         assert not (tmp_path / "out.csv").exists()
 
     def test_workbooks_that_are_locked_or_hold_macros(self, outsort, tmp_path):
-        (tmp_path / "locked.xlsx").write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600)
+        (tmp_path / "locked.xlsx").write_bytes(
+            b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600 + "EncryptedPackage".encode("utf-16-le")
+        )
         assert "protected by a password" in outsort("score", tmp_path / "locked.xlsx", "-o", tmp_path / "o.csv").err
         with zipfile.ZipFile(tmp_path / "macro.xlsx", "w") as archive:
             archive.writestr("xl/vbaProject.bin", b"x")
@@ -474,7 +476,10 @@ class TestBadInput:
     def test_an_unknown_format_names_the_known_ones(self, outsort, csv_path, tmp_path):
         done = outsort("score", csv_path, "-o", tmp_path / "out.docx")
         assert done.code == 1
-        assert "csv (also .gz, .zst), tsv (also .gz, .zst), jsonl (also .gz, .zst), parquet, xlsx" in done.err
+        assert (
+            "csv (also .gz, .zst), tsv (also .gz, .zst), jsonl (also .gz, .zst), json (also .gz, .zst), parquet, xlsx"
+            in done.err
+        )
 
     def test_outputs_in_the_way_are_left_alone(self, csv_path, tmp_path):
         (tmp_path / "out.csv").write_text("old")

@@ -302,7 +302,7 @@ class TestNames:
     def test_a_header_that_is_not_text_is_refused(self, tmp_path, scorer):
         (tmp_path / "in.csv").write_bytes(b"text,n\xff\n" + "ü,1\nü,2\n".encode())
         said = refusal_of(tmp_path / "in.csv", tmp_path / "out.jsonl", scorer, keep=True)
-        assert said == f"{tmp_path}/in.csv: the header is not valid utf-8. Name its --encoding."
+        assert said.startswith(f"{tmp_path}/in.csv: the header is not valid utf-8. Name its --encoding: worth trying")
 
 
 @pytest.mark.parametrize("style", STYLES)

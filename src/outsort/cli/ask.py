@@ -81,6 +81,7 @@ def score(
         str | None, typer.Option("--to", metavar=opt.FORMATS, help="Output format; default: by file name.")
     ] = None,
     encoding: opt.Encoding = None,
+    delimiter: opt.Delimiter = None,
     sheet: opt.Sheet = None,
     explain: Annotated[bool, typer.Option("--explain", help="Add columns with the terms for and against.")] = False,
     on_error: Annotated[
@@ -104,7 +105,7 @@ def score(
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
     cluster: opt.Cluster = None,
 ) -> None:
-    """Classify every row of one or more tables (CSV, TSV, JSON Lines, Parquet, Excel).
+    """Classify every row of one or more tables (CSV, TSV, JSON, JSON Lines, Parquet, Excel).
 
     All columns are kept as they are. The columns label, probability, one p_LABEL for each label, service_line,
     decision, reason and model are appended. Several inputs become one table with the column source, or, where the
@@ -130,6 +131,7 @@ def score(
         read_as=read_as,
         write_as=write_as,
         encoding=encoding,
+        delimiter=delimiter,
         sheet=sheet,
         safe_for_excel=safe_for_excel,
     )

@@ -19,6 +19,7 @@ def review(
     weight_column: opt.WeightColumn = None,
     read_as: opt.ReadAs = None,
     encoding: opt.Encoding = None,
+    delimiter: opt.Delimiter = None,
     sheet: opt.Sheet = None,
     safe_for_excel: opt.SafeForExcel = False,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
@@ -44,7 +45,7 @@ def review(
         strategy=strategy,
         text_columns=text_column or (),
         weight_column=weight_column,
-        options=ReadOptions(read_as=read_as, encoding=encoding, sheet=sheet),
+        options=ReadOptions(read_as=read_as, encoding=encoding, delimiter=delimiter, sheet=sheet),
         safe_for_excel=safe_for_excel,
         seed=seed,
         force=force,
@@ -65,6 +66,7 @@ def merge(
     label_column: opt.LabelColumn = None,
     label_map: opt.LabelMap = None,
     line_column: opt.LineColumn = None,
+    encoding: opt.Encoding = None,
 ) -> None:
     """Merge reviewers' labels into labelled data; rows are matched by key.
 
@@ -83,6 +85,7 @@ def merge(
         label_column=label_column,
         label_map=label_map,
         line_column=line_column,
+        encoding=encoding,
     )
     typer.echo(
         f"{into}: {result.added:,} rows added, {result.filled:,} labels filled in, "

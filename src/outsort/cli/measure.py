@@ -15,6 +15,8 @@ def evaluate(
         list[str] | None, typer.Option(metavar="COLUMN", help="Score each value of a column separately; repeatable.")
     ] = None,
     weight_column: opt.WeightColumn = None,
+    encoding: opt.Encoding = None,
+    delimiter: opt.Delimiter = None,
     as_json: opt.Json = False,
     mistakes: Annotated[int, typer.Option(min=0, help="Worst mistakes to list.")] = 10,
     text_column: opt.TextColumn = None,
@@ -44,6 +46,7 @@ def evaluate(
         label_map=label_map,
         known_labels=judge.labels,
         for_training=False,
+        reading=opt.reading_of(encoding, delimiter),
     )
     opt.tell_reading(dataset)
     with opt.work_on(cluster):
@@ -63,6 +66,8 @@ def compare(
     data: opt.Data,
     gate: Annotated[opt.Gate | None, typer.Option(help="Exit with 3 if the new model is worse.")] = None,
     weight_column: opt.WeightColumn = None,
+    encoding: opt.Encoding = None,
+    delimiter: opt.Delimiter = None,
     as_json: opt.Json = False,
     flips: Annotated[int, typer.Option(min=0, help="Changed predictions to list.")] = 10,
     text_column: opt.TextColumn = None,
@@ -89,6 +94,7 @@ def compare(
         label_map=label_map,
         known_labels=after.labels,
         for_training=False,
+        reading=opt.reading_of(encoding, delimiter),
     )
     opt.tell_reading(dataset)
     result = compare.compare(before, after, dataset, weight_column=weight_column, n_flips=flips)
@@ -114,6 +120,8 @@ def check(
     guide: Annotated[Path | None, typer.Option(help="Labelling guide to quote beside lopsided words.")] = None,
     show: Annotated[int, typer.Option(min=0, help="Examples of each problem to list.")] = 5,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if a check fails.")] = False,
+    encoding: opt.Encoding = None,
+    delimiter: opt.Delimiter = None,
     as_json: opt.Json = False,
 ) -> None:
     """Check labelled descriptions for problems that make them poor training data.
@@ -134,6 +142,7 @@ def check(
         line_column=line_column,
         guide=guide,
         limits=limits,
+        reading=opt.reading_of(encoding, delimiter),
     )
     opt.write_result(result, check_tables(result, show), as_json=as_json)
     for what in result.left_out:

@@ -39,6 +39,8 @@ def train(
     weight_column: opt.WeightColumn = None,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     report: opt.ReportFile = None,
+    encoding: opt.Encoding = None,
+    delimiter: opt.Delimiter = None,
     as_json: opt.Json = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the outputs if they exist.")] = False,
     cluster: opt.Cluster = None,
@@ -77,6 +79,7 @@ def train(
         line_column=line_column,
         out_of_scope=out_of_scope,
         clauses=clauses,
+        reading=opt.reading_of(encoding, delimiter),
     )
     opt.tell_reading(dataset)
     start = time.perf_counter()
@@ -148,6 +151,8 @@ def certify(
     text_column: opt.TextColumn = None,
     label_column: opt.LabelColumn = None,
     label_map: opt.LabelMap = None,
+    encoding: opt.Encoding = None,
+    delimiter: opt.Delimiter = None,
     as_json: opt.Json = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the model file if it exists.")] = False,
 ) -> None:
@@ -173,6 +178,7 @@ def certify(
         label_map=label_map,
         known_labels=judge.labels,
         for_training=False,
+        reading=opt.reading_of(encoding, delimiter),
     )
     opt.tell_reading(dataset)
     target = target_precision or Checks.target_precision
@@ -215,6 +221,8 @@ def retrain(
     group_column: opt.GroupColumn = None,
     weight_column: opt.WeightColumn = None,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
+    encoding: opt.Encoding = None,
+    delimiter: opt.Delimiter = None,
     as_json: opt.Json = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the output if it exists.")] = False,
 ) -> None:
@@ -243,6 +251,7 @@ def retrain(
         line_column=line_column,
         out_of_scope=old.out_of_scope if out_of_scope is None else out_of_scope,
         clauses=clauses,
+        reading=opt.reading_of(encoding, delimiter),
     )
     opt.tell_reading(dataset)
     measure = None
@@ -318,6 +327,8 @@ def plan(
     weight_column: opt.WeightColumn = None,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     lines: Annotated[int, typer.Option(min=0, help="Service lines to list.")] = 10,
+    encoding: opt.Encoding = None,
+    delimiter: opt.Delimiter = None,
     as_json: opt.Json = False,
 ) -> None:
     """Plan how many more labels to make, and for which service lines.
@@ -331,7 +342,12 @@ def plan(
     from outsort.training.fitting import Settings
 
     dataset = read(
-        data, text_column=text_column, label_column=label_column, label_map=label_map, line_column=line_column
+        data,
+        text_column=text_column,
+        label_column=label_column,
+        label_map=label_map,
+        line_column=line_column,
+        reading=opt.reading_of(encoding, delimiter),
     )
     opt.tell_reading(dataset)
     result = plan.plan(

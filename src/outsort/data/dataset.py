@@ -22,6 +22,8 @@ from outsort.tables.columns import find_column
 if TYPE_CHECKING:
     import pandas as pd
 
+    from outsort.tables.base import ReadOptions
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -77,6 +79,7 @@ def read(
     clauses: Path | str | None = None,
     known_labels: Sequence[str] | None = None,
     for_training: bool = True,
+    reading: ReadOptions | None = None,
 ) -> Dataset:
     """Read labelled descriptions and check them.
 
@@ -94,11 +97,12 @@ def read(
         for_training: drop duplicate rows, set rows labelled UNCLEAR apart, and refuse what nothing can be learnt
             from: one text or service line under two labels, fewer than two labels, or fewer than two rows of
             one. Pass False to measure with such rows.
+        reading: how to read a file, `ReadOptions()` when None.
 
     Raises:
         DataError: the data cannot be read, lack a column, or hold rows that must be fixed first.
     """
-    table = read_table(data)
+    table = read_table(data, reading=reading)
     frame = table.frame
     label_name = find_column(*table.columns, "label", label_column, optional=True)
     line_name = find_column(*table.columns, "line", line_column, optional=True)

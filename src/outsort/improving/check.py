@@ -24,8 +24,9 @@ from threadpoolctl import threadpool_limits
 from outsort.data.identity import as_text, same_text
 from outsort.data.label_map import LabelMap, meanings_of, translated
 from outsort.data.table import Table, read_table
+from outsort.encodings import decode
 from outsort.errors import DataError
-from outsort.files import decode, read_bytes
+from outsort.files import read_bytes
 from outsort.improving.findings import Check, Example, Finding, Limits, Style
 from outsort.improving.lopsided import first_mentions, lopsided_words
 from outsort.improving.near_duplicates import COMPARED, near_duplicates
@@ -36,6 +37,8 @@ from outsort.training import fitting, folds
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from outsort.tables.base import ReadOptions
 
 #: Words of grammar and style, not content.
 FUNCTION_WORDS = """
@@ -90,6 +93,7 @@ def check(
     guide: Path | str | None = None,
     limits: Limits | None = None,
     seed: int = 0,
+    reading: ReadOptions | None = None,
 ) -> Check:
     """Check labelled descriptions for problems that make them poor training data.
 
@@ -103,13 +107,14 @@ def check(
         guide: the labelling guide, a file of text, to quote beside lopsided words.
         limits: the limits, `Limits()` when None.
         seed: random seed of the folds and samples.
+        reading: how to read a file, `ReadOptions()` when None.
 
     Raises:
         DataError: the data or the guide cannot be read, or there is no column of texts.
     """
     limits = limits or Limits()
     mentions = None if guide is None else first_mentions(_read_guide(Path(guide)))
-    table = read_table(data)
+    table = read_table(data, reading=reading)
     sheet = _sheet(table, text_column, label_column, line_column, label_map)
     rng = np.random.default_rng(seed)
     left_out: list[str] = []

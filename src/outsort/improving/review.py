@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,7 +21,7 @@ from outsort.numeric import Floats
 from outsort.prediction import Prediction, predictions
 from outsort.tables import workbook
 from outsort.tables.base import Column, Dialect, ReadOptions, Rows, warn
-from outsort.tables.columns import find_text_columns, first_cells
+from outsort.tables.columns import text_columns_of
 from outsort.tables.formats import FORMATS
 from outsort.tables.sources import opened
 
@@ -144,12 +143,11 @@ def read_candidates(
         columns = table.reader.columns
         if weight_column is not None and columns.count(weight_column) != 1:
             raise DataError(f"{path}: no column {weight_column!r}; it has {', '.join(map(repr, columns))}.")
-        batches = iter(table.reader)
-        first = next(batches, None)
-        places = find_text_columns(str(path), columns, text_columns, first_cells(first, columns))
-        if places.why:
-            warn(f"{path}: {places.why}")
-        for batch in batches if first is None else chain([first], batches):
+        places, batches = text_columns_of(str(path), table.reader, text_columns)
+        for note in (*table.notes, places.why):
+            if note:
+                warn(f"{path}: {note}")
+        for batch in batches:
             of_batch = _plain(batch.texts(places.parts))
             weighed = of_batch
             if weight_column:

@@ -27,7 +27,7 @@ from outsort.scoring.summary import Summary, SummaryTally, add_batch
 from outsort.scoring.union import UnionBatch, UnionReader, united
 from outsort.tables.base import Batch, Categorical, Reader, ReadOptions, TextColumns, Writer, distinct_names, warn
 from outsort.tables.columns import text_columns_of
-from outsort.tables.formats import Format, format_of
+from outsort.tables.formats import Format, output_format_of
 from outsort.tables.packing import packed_output
 from outsort.tables.sources import opened
 
@@ -121,13 +121,13 @@ def share_accepted(source: Path | str, model: Model, *, options: Options | None 
 
 
 def schema_of(source: str, options: Options) -> list[tuple[str, str]]:
-    """Return the name and type of each column of a file, from its head; [] for JSON lines.
+    """Return the name and type of each column of a file, from its head; [] for JSON.
 
     Raises:
         DataError: the file cannot be read.
     """
     with opened(source, replace(options, keep=True)) as table:
-        if table.format.name == "jsonl":
+        if table.format.of_objects:
             return []
         names, schema = table.reader.columns, table.reader.dialect.schema
     types = [str(field.type) for field in schema] if schema else ["text"] * len(names)
@@ -138,14 +138,16 @@ class Layout(NamedTuple):
     """The columns of a table.
 
     Attributes:
-        columns: all names in order, those of one name with their numbers; for JSON lines, those of the first rows.
+        columns: all names in order, those of one name with their numbers; for JSON, those of the first rows.
         text_columns: the text columns, each with those read where it is blank.
         prefix: prefix of the added columns.
+        notes: what was guessed about it, each as a sentence.
     """
 
     columns: list[str]
     text_columns: list[list[str]]
     prefix: str
+    notes: list[str]
 
 
 def layout(source: Path | str, options: Options, added: Iterable[str]) -> Layout:
@@ -157,10 +159,11 @@ def layout(source: Path | str, options: Options, added: Iterable[str]) -> Layout
     with opened(str(source), options) as table:
         columns = table.reader.head_columns
         found, _ = text_columns_of(str(source), table.reader, options.text_columns)
+        choices = [*distinct_names(columns), *table.reader.nested_columns]
+        notes = list(table.notes)
     added = [*added, *(CORRECTED if options.corrections else ())]
-    names = distinct_names(columns)
-    texts = [[names[column.place] for column in part] for part in found.parts]
-    return Layout(names, texts, added_prefix(columns, added, options.prefix))
+    texts = [[choices[column.place] for column in part] for part in found.parts]
+    return Layout(choices[: len(columns)], texts, added_prefix(columns, added, options.prefix), notes)
 
 
 class _Input(NamedTuple):
@@ -186,18 +189,25 @@ class _Input(NamedTuple):
 @contextmanager
 def _input(source: str | Sequence[str], options: Options, tell: Callable[[str], None]) -> Iterator[_Input]:
     if isinstance(source, str):
-        with opened(source, options) as (raw, reader, style):
+        with opened(source, options) as table:
+            raw, reader = table.raw, table.reader
             size = os.fstat(raw.fileno()).st_size
             found, batches = text_columns_of(source, reader, options.text_columns)
             name = "standard input" if source == "-" else source
-            if found.why:
-                tell(f"{name}: {found.why}")
+            for note in (*table.notes, found.why):
+                if note:
+                    tell(f"{name}: {note}")
             rows = _limited(batches, options.limit)
-            yield _Input(name, reader, found.parts, style, rows, lambda: min(1.0, raw.tell() / size) if size else 1.0)
+            done = partial(_share_read, raw, size)
+            yield _Input(name, reader, found.parts, table.format, rows, done)
     else:
         with united(source, options, options.text_columns, tell) as reader:
             rows = chain.from_iterable(_limited(table, options.limit) for table in reader.tables_in_turn())
             yield _Input(f"{len(source)} inputs", reader, [], reader.format, rows, lambda: reader.done)
+
+
+def _share_read(raw: IO[bytes], size: int) -> float:
+    return min(1.0, raw.tell() / size) if size else 1.0
 
 
 def score_one(
@@ -215,12 +225,12 @@ def score_one(
     _check_paths([source] if isinstance(source, str) else source, output, force=force)
     target = "stdout" if output == "-" else output
     as_it_came = output == "-" and not options.write_as
-    write_as, write_packing = (None, "") if as_it_came else format_of(output, options.write_as)
+    write_as, write_packing = (None, "") if as_it_came else output_format_of(output, options.write_as)
     with ExitStack() as stack:
         table, reader, parts, style, batches, done = stack.enter_context(_input(source, options, tell))
         write_as = write_as or style
-        # JSON lines are passed through as they are; any other output format needs all keys up front.
-        passes = isinstance(source, str) and style.name == write_as.name == "jsonl"
+        # JSON is passed through as it is; any other output format needs all keys up front.
+        passes = isinstance(source, str) and style.of_objects and write_as.of_objects
         columns = [] if passes else reader.columns
         kinds = scorer.added | (CORRECTED if options.corrections else {})
         prefix = added_prefix(reader.head_columns, kinds, options.prefix)
@@ -256,8 +266,6 @@ def score_one(
         _check_places(table, options.corrections, n_rows)
     if summary and picture:
         summary.merge(picture)
-    if reader.encoding == "cp1252" and not options.encoding:
-        tell(f"{table}: read as cp1252, because it is not UTF-8")
     for change in writer.changes:
         tell(f"{target}: {change}")
     _tell_unlike(scorer.model, table, tally, tell)

@@ -99,6 +99,7 @@ class _Table(NamedTuple):
         name: what it is called in the column `SOURCE`.
         columns: its columns.
         text_columns: its text columns.
+        encoding: of its text.
         size: its bytes, or 0 if that cannot be told.
         schema: its Arrow schema, or None.
         kept: the table itself and its rows if it cannot be opened again, as what comes through a pipe.
@@ -108,6 +109,7 @@ class _Table(NamedTuple):
     name: str
     columns: list[str]
     text_columns: TextColumns
+    encoding: str
     size: int
     schema: Any
     kept: tuple[Opened, Iterator[Batch]] | None
@@ -122,6 +124,7 @@ class UnionReader:
     """
 
     encoding = "utf-8"
+    nested_columns = ()
 
     def __init__(
         self,
@@ -157,9 +160,11 @@ class UnionReader:
                 if table.kept:
                     found, batches = table.kept
                 else:
-                    found = stack.enter_context(opened(table.path, self._options))
+                    # Its encoding is known.
+                    options = replace(self._options, encoding=table.encoding)
+                    found = stack.enter_context(opened(table.path, options))
                     batches = iter(found.reader)
-                if found.format.name != "jsonl" and found.reader.columns != table.columns:
+                if not found.format.of_objects and found.reader.columns != table.columns:
                     raise DataError(f"{table.path}: its columns changed while it was read. Run again.")
                 self._raw = found.raw
                 is_whole = table.columns == self.columns and _is_alike(table.schema, self.dialect.schema)
@@ -218,16 +223,16 @@ def united(
                 found = (only_here if is_file else stack).enter_context(opened(source, options))
                 columns = list(found.reader.columns)
                 texts, batches = text_columns_of(source, found.reader, wanted)
-                if texts.why:
-                    tell(f"{source}: {texts.why}")
+                for note in (*found.notes, texts.why):
+                    if note:
+                        tell(f"{source}: {note}")
                 size = Path(source).stat().st_size if is_file else 0
                 schema = found.reader.dialect.schema
                 kept = None if is_file else (found, batches)
-                tables.append(_Table(source, name, columns, texts.parts, size, schema, kept))
+                encoding = found.reader.encoding
+                tables.append(_Table(source, name, columns, texts.parts, encoding, size, schema, kept))
                 dialects.append(found.reader.dialect)
                 styles.append(found.format)
-                if found.reader.encoding == "cp1252" and not options.encoding:
-                    tell(f"{source}: read as cp1252, because it is not UTF-8")
         encoding = next((d.encoding for d in dialects if d.encoding != "utf-8"), "utf-8")
         schema = _united_schema(tables)
         yield UnionReader(tables, options, replace(dialects[0], encoding=encoding, schema=schema), styles[0], tell)

@@ -41,6 +41,7 @@ from outsort.service.schemas import (
     MAX_TEXTS,
     TEXT_COLUMN,
     Column,
+    Delimiter,
     Encoding,
     FormatName,
     Health,
@@ -172,11 +173,14 @@ def create_app(
         prefix: Annotated[str | None, Query(max_length=50, description="Prefix for added columns.")] = None,
         sheet: Annotated[str | None, Query(max_length=100, description="Sheet of a workbook.")] = None,
         encoding: Annotated[Encoding | None, Query(description="Encoding of CSV; detected by default.")] = None,
+        delimiter: Annotated[
+            Delimiter | None, Query(description="Between cells of CSV: one character, or `tab`; detected by default.")
+        ] = None,
         on_error: Annotated[
             Literal["stop", "keep"], Query(description="What to do with a row that cannot be read.")
         ] = "stop",
     ) -> Response:
-        """Score every row of a CSV, TSV, JSON lines, Parquet or Excel file, optionally .gz or .zst.
+        """Score every row of a CSV, TSV, JSON, JSON lines, Parquet or Excel file, optionally .gz or .zst, or in a .zip.
 
         Send the file as the body, or in the field `file` of a form. All columns are kept as they are; new
         columns are appended. A form may also hold `corrections`, a JSON file: a corrected row gets the
@@ -187,9 +191,10 @@ def create_app(
             text_columns=text_column,
             prefix=prefix,
             keep=on_error == "keep",
-            read_as=file.style.name,
+            read_as=file.read_as or None,
             write_as=write_as,
-            encoding=encoding,
+            encoding=encoding or file.encoding,
+            delimiter="\t" if delimiter == "tab" else delimiter,
             sheet=sheet,
             corrections=file.corrections,
         )

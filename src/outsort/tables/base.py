@@ -34,12 +34,17 @@ if TYPE_CHECKING:
 BATCH_ROWS, BATCH_BYTES = 8192, 1 << 24
 #: Most characters in one cell or line; more means an open quote, or a bomb.
 MAX_CELL = 1 << 25
+#: Paths that may be named within the columns of a table, and how deep they go.
+MAX_PATHS, _MAX_DEPTH = 1000, 8
 #: How the fault of a row of a workbook begins that holds data without a name.
 SURPLUS = "has cells beyond the header"
 
 
 class Column(NamedTuple):
-    """A column of a table: its name, and its place among the columns, which tells those of one name apart."""
+    """A column of a table: its name, and its place among the columns, which tells those of one name apart.
+
+    A path into objects, see `Reader.nested_columns`, has a place behind all of them.
+    """
 
     name: str
     place: int
@@ -56,12 +61,14 @@ class ReadOptions:
     Attributes:
         read_as: the name of its format; None to go by the file name.
         encoding: of CSV and TSV; None to detect it.
+        delimiter: of CSV and TSV, one character; None to detect it.
         sheet: of a workbook; None for the first.
         keep: pass rows that cannot be read along with the reason instead of raising.
     """
 
     read_as: str | None = None
     encoding: str | None = None
+    delimiter: str | None = None
     sheet: str | None = None
     keep: bool = False
 
@@ -186,6 +193,10 @@ class Reader(Protocol):
         """The columns as far as the first batch tells: enough to find one by its name."""
 
     @property
+    def nested_columns(self) -> Sequence[str]:
+        """Paths into objects that the cells hold, as in ``tender.description``: text columns that may be named."""
+
+    @property
     def encoding(self) -> str:
         """The encoding of its text; utf-8 where the format leaves no choice."""
 
@@ -274,6 +285,44 @@ def _first_told(row: Sequence[Any], places: Sequence[int]) -> object:
 def is_blank(value: object) -> bool:
     """Return whether a cell holds nothing, or white space."""
     return value is None or (isinstance(value, str) and not value.strip())
+
+
+def value_at(content: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401
+    """Return the value at a path of names with dots between them, None for no value; a whole name wins.
+
+    >>> value_at({"tender": {"lot.no": 7}}, "tender.lot.no")
+    7
+    """
+    if path in content:
+        return content[path]
+    for place, char in enumerate(path):
+        inner = content.get(path[:place]) if char == "." else None
+        found = value_at(inner, path[place + 1 :]) if isinstance(inner, Mapping) else None
+        if found is not None:
+            return found
+    return None
+
+
+def paths_in(contents: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the paths of what objects within some objects hold, `MAX_PATHS` or fewer.
+
+    >>> paths_in([{"id": 1, "tender": {"title": "x", "buyer": {"name": "y"}}}])
+    ['tender.title', 'tender.buyer', 'tender.buyer.name']
+    """
+    paths: dict[str, None] = {}
+
+    def add(content: Mapping[str, Any], before: str, depth: int) -> None:
+        for name, value in content.items():
+            if before and len(paths) < MAX_PATHS:
+                paths[before + name] = None
+            if isinstance(value, Mapping) and depth < _MAX_DEPTH:
+                add(value, f"{before}{name}.", depth + 1)
+
+    names: set[str] = set()
+    for content in contents:
+        names |= content.keys()
+        add(content, "", 0)
+    return [path for path in paths if path not in names]
 
 
 def in_hexadecimal(text: str) -> str:

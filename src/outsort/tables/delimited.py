@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outsort.buffers import first_told
+from outsort.encodings import USUAL, detect, is_encoding, likely
 from outsort.errors import DataError, raised_as
-from outsort.files import NOT_TEXT, csv_cell, csv_record, delimiter_of, is_encoding, sniff_encoding
+from outsort.files import NOT_TEXT, csv_cell, csv_record
 from outsort.tables.base import (
     BATCH_ROWS,
     MAX_CELL,
@@ -99,24 +100,26 @@ class CsvReader:
 
     #: None to find it.
     _delimiter: str | None = None
+    nested_columns = ()
 
     def __init__(self, source: str, stream: IO[bytes], options: ReadOptions) -> None:
         """Read the header."""
         self.source, self._keep = source, options.keep
         head = stream.read(1 << 16)
         stream.seek(0)
-        if head.startswith(_OTHER_FORMATS):
-            raise DataError(f"{source}: is a workbook or an archive, not CSV. Save it as CSV (UTF-8).")
         self.encoding = _encoding_of(source, stream, head, options.encoding)
         not_text = f"{source}: the header is not valid {self.encoding}"
         with raised_as(DataError, not_text, _NAME_IT, UnicodeError):
             start = head.decode(self.encoding, "replace")
         if not start.strip("\ufeff\0 \r\n\t"):
             raise DataError(f"{source}: is empty. It needs a header and rows.")
-        self.delimiter = self._delimiter or delimiter_of(start.removeprefix("\ufeff"))
+        start = start.removeprefix("\ufeff")
+        sep_line = SEP_LINE.match(start)
+        told = _checked(source, options.delimiter) or (sep_line and sep_line[1]) or self._delimiter
+        self.delimiter = told or delimiter_of(start)
         self.dialect = Dialect(
             # TSV that goes out as CSV is separated by commas.
-            delimiter="," if self._delimiter else self.delimiter,
+            delimiter="," if self.delimiter == self._delimiter else self.delimiter,
             newline="\r\n" if "\r\n" in start else "\n",
             encoding="utf-8" if self.encoding == "utf-8" else "utf-8-sig",
         )
@@ -126,14 +129,15 @@ class CsvReader:
         try:
             not_csv, hint = f"{source}: the header cannot be read as CSV", "Is a quote left open?"
             with raised_as(DataError, not_text, _NAME_IT, UnicodeError), raised_as(DataError, not_csv, hint, csv.Error):
+                before = self._text.readline() if sep_line else ""
                 self.columns: list[str] = next(self._reader, [])
             if NOT_TEXT.search("".join(self.columns)):
-                raise DataError(f"{not_text}. {_NAME_IT}")
+                raise DataError(f"{not_text}. {_another(self.columns, self.encoding)}".rstrip())
         except BaseException:
             self.close()
             raise
         self.head_columns = self.columns
-        self._header = "".join(self._lines.used)
+        self._header = before + "".join(self._lines.used)
         self._lines.used.clear()
 
     def _read_text(self, encoding: str) -> None:
@@ -257,21 +261,30 @@ class CsvReader:
                 elif odd_text and any(NOT_TEXT.search(cell) for cell in cells):
                     why = f"is not valid {self.encoding}"
                 if why:
-                    self._raise(number + place + 1, why)
+                    self._raise(number + place + 1, why, cells)
                     surplus = f": {beyond_header(cells[n_cells:])}" if len(cells) > n_cells else ""
                     faults[place] = why + surplus
                     del cells[n_cells:]
         return faults
 
-    def _raise(self, row: int, why: str) -> None:
+    def _raise(self, row: int, why: str, cells: Sequence[str] = ()) -> None:
         if not self._keep:
-            raise DataError(f"{self.source}, row {row} {why}. Fix it, or pass --on-error keep.")
+            hint = _another(cells, self.encoding) if why.startswith("is not valid") else ""
+            raise DataError(f"{self.source}, row {row} {why}. {hint}Fix it, or pass --on-error keep.")
+
+
+def _another(cells: Sequence[str], encoding: str) -> str:
+    """Return what to do about some cells that are not valid in the encoding of their file, "" for nothing."""
+    if encoding.startswith(("utf-16", "utf-32")):
+        return ""
+    raw = b"".join(bytes([ord(char) & 0xFF]) if NOT_TEXT.match(char) else char.encode() for char in " ".join(cells))
+    return f"Name its --encoding: worth trying are {', '.join(likely(raw))}. "
 
 
 def _encoding_of(source: str, stream: IO[bytes], head: bytes, given: str | None) -> str:
     """Return the encoding of a stream: the one given, where there is one."""
     if given is None:
-        return sniff_encoding(stream)
+        return detect(stream, source).encoding
     if not is_encoding(given):
         raise DataError(f"{source}: there is no encoding {given!r}. Name one such as utf-8 or cp1252, or none.")
     if codecs.lookup(given).name in ("utf-8", "utf-8-sig"):
@@ -280,9 +293,51 @@ def _encoding_of(source: str, stream: IO[bytes], head: bytes, given: str | None)
     return given
 
 
-#: What files of other formats begin with: workbooks, archives, compressed files, Parquet.
-_OTHER_FORMATS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd", b"PAR1")
-_NAME_IT = "Name its --encoding."
+_NAME_IT = f"Name its --encoding: worth trying are {', '.join(USUAL)}."
+#: A first line by which Excel is told the delimiter; it is no row.
+SEP_LINE = re.compile('"?sep=([^"\r\n])"?(\r\n|\r|\n)', re.IGNORECASE)
+
+
+def _checked(source: str, delimiter: str | None) -> str | None:
+    """Return the delimiter given; refuse what cannot be one."""
+    if delimiter is not None and (len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n\0'):
+        raise DataError(f"{source}: {delimiter!r} cannot be a delimiter. Name one ASCII character, such as ; or a tab.")
+    return delimiter
+
+
+_DELIMITERS = (",", ";", "\t", "|")
+#: Characters of a file that its delimiter is told from.
+_SNIFFED = 100_000
+
+
+def delimiter_of(text: str) -> str:
+    r"""Return the delimiter that a CSV text is most likely to have; comma if none is in its first record.
+
+    It leaves no quote within a cell, gives most records as many cells as the first, and these are most.
+
+    >>> delimiter_of('id;"a, b, c, d"\n1;"e, f, g, h"\n')
+    ';'
+    """
+    head = text[:_SNIFFED]
+
+    def records_by(delimiter: str) -> Iterator[list[str]]:
+        return filter(None, csv.reader(io.StringIO(head, newline=""), delimiter=delimiter))
+
+    def fitness(delimiter: str) -> tuple[float, float, int]:
+        records = list(records_by(delimiter))
+        # The last record may be cut.
+        records = records[:-1] if len(text) > _SNIFFED and len(records) > 1 else records
+        n_cells = len(records[0])
+        n_alike = sum(len(record) == n_cells for record in records)
+        n_split = sum(any(cell.count('"') % 2 for cell in record) for record in records)
+        return -round(n_split / len(records), 1), round(n_alike / len(records), 1), n_cells
+
+    # Cells of megabytes are told of where they are read.
+    csv.field_size_limit(MAX_CELL)
+    found = [delimiter for delimiter in _DELIMITERS if len(next(records_by(delimiter), [])) > 1]
+    return max(found, key=fitness) if len(found) > 1 else (found or _DELIMITERS)[0]
+
+
 _ESCAPE = "outsort.escape"
 
 

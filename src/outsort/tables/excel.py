@@ -41,6 +41,7 @@ class ExcelReader:
     """One sheet of a workbook; see `base.Reader`."""
 
     encoding = "utf-8"
+    nested_columns = ()
 
     def __init__(self, source: str, stream: IO[bytes], options: ReadOptions) -> None:
         """Read the header."""
