@@ -77,6 +77,8 @@ def score(
     ] = None,
     encoding: opt.Encoding = None,
     sheet: opt.Sheet = None,
+    header_row: opt.HeaderRow = None,
+    no_header: opt.NoHeader = False,
     explain: Annotated[bool, typer.Option("--explain", help="Add columns with the terms for and against.")] = False,
     on_error: Annotated[
         opt.OnError, typer.Option(help="For rows that cannot be read: stop, or keep them with the reason.")
@@ -93,7 +95,7 @@ def score(
     ] = False,
     cluster: opt.Cluster = None,
 ) -> None:
-    """Classify every row of one or more tables (CSV, TSV, JSON Lines, Parquet, Excel).
+    """Classify every row of one or more tables (CSV, TSV, JSON Lines, Parquet, workbooks).
 
     All columns are kept as they are. The columns label, probability, one p_LABEL for each label, service_line,
     decision, reason and model are appended. A line at the end says where a table is unlike the texts that the
@@ -104,6 +106,7 @@ def score(
     from outsort.reporting.terminal import progress_line
     from outsort.scoring import files, folder
 
+    opt.check_header(header_row, no_header=no_header)
     options = files.Options(
         text_columns=tuple(text_column or ()),
         prefix=prefix,
@@ -115,6 +118,8 @@ def score(
         write_as=write_as,
         encoding=encoding,
         sheet=sheet,
+        header_row=header_row,
+        has_header=not no_header,
         safe_for_excel=safe_for_excel,
     )
     into_folder = len(inputs) > 1 or Path(output).is_dir() or output.endswith("/") or folder.is_pattern(inputs[0])

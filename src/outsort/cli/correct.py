@@ -20,6 +20,8 @@ def review(
     read_as: opt.ReadAs = None,
     encoding: opt.Encoding = None,
     sheet: opt.Sheet = None,
+    header_row: opt.HeaderRow = None,
+    no_header: opt.NoHeader = False,
     safe_for_excel: opt.SafeForExcel = False,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the queue if it exists.")] = False,
@@ -34,6 +36,7 @@ def review(
     from outsort.model_file import load
     from outsort.tables.base import ReadOptions
 
+    opt.check_header(header_row, no_header=no_header)
     if strategy is Strategy.WEIGHT and weight_column is None:
         raise typer.BadParameter("needs --weight-column", param_hint="--strategy weight")
     result = choose_texts(
@@ -44,11 +47,19 @@ def review(
         strategy=strategy,
         text_columns=text_column or (),
         weight_column=weight_column,
-        options=ReadOptions(read_as=read_as, encoding=encoding, sheet=sheet),
+        options=ReadOptions(
+            read_as=read_as,
+            encoding=encoding,
+            sheet=sheet,
+            header_row=header_row,
+            has_header=not no_header,
+            text_columns=text_column or (),
+        ),
         safe_for_excel=safe_for_excel,
         seed=seed,
         force=force,
     )
+    typer.echo(result.reading, err=True)
     if result.n_seen:
         typer.echo(f"{scored}: {result.n_seen:,} texts skipped: the model was trained on them", err=True)
     if result.n_too_long:

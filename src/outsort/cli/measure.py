@@ -1,5 +1,6 @@
 """Commands that measure: evaluate, compare, check."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,10 @@ def evaluate(
     mistakes: Annotated[int, typer.Option(min=0, help="Worst mistakes to list.")] = 10,
     text_column: opt.TextColumn = None,
     label_column: opt.LabelColumn = None,
+    encoding: opt.Encoding = None,
+    sheet: opt.Sheet = None,
+    header_row: opt.HeaderRow = None,
+    no_header: opt.NoHeader = False,
     report: opt.ReportFile = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the report if it exists.")] = False,
     cluster: opt.Cluster = None,
@@ -33,11 +38,17 @@ def evaluate(
     from outsort.model_file import load
     from outsort.reporting.terminal import evaluation_tables
 
+    how = opt.reading(encoding, sheet, header_row, no_header=no_header)
     if report:
         opt.check_report(report, force=force)
     judge = load(model)
     dataset = read(
-        data, text_column=text_column, label_column=label_column, known_labels=judge.labels, for_training=False
+        data,
+        text_column=text_column,
+        label_column=label_column,
+        known_labels=judge.labels,
+        for_training=False,
+        options=how,
     )
     opt.tell_reading(dataset)
     with opt.work_on(cluster):
@@ -93,6 +104,10 @@ def check(
     text_column: opt.TextColumn = None,
     label_column: opt.LabelColumn = None,
     line_column: opt.LineColumn = None,
+    encoding: opt.Encoding = None,
+    sheet: opt.Sheet = None,
+    header_row: opt.HeaderRow = None,
+    no_header: opt.NoHeader = False,
     min_rows: Annotated[int, typer.Option(min=0, help="Rows that each service line or label should have.")] = 20,
     max_style: Annotated[
         float, typer.Option(min=0.5, max=1, help="Maximum accuracy from style alone, of two labels.")
@@ -114,7 +129,14 @@ def check(
 
     limits = Limits(near_duplicate=similarity, style=max_style, min_rows=min_rows)
     result = check_data(
-        data, text_column=text_column, label_column=label_column, line_column=line_column, guide=guide, limits=limits
+        data,
+        text_column=text_column,
+        label_column=label_column,
+        line_column=line_column,
+        guide=guide,
+        limits=limits,
+        options=opt.reading(encoding, sheet, header_row, no_header=no_header),
+        tell=partial(typer.echo, err=True),
     )
     opt.write_result(result, check_tables(result, show), as_json=as_json)
     for what in result.left_out:

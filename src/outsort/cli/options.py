@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from outsort.data.dataset import Dataset
     from outsort.results import Result
+    from outsort.tables.base import ReadOptions
 
 Data = Annotated[Path, typer.Argument(help="Table of labelled texts: csv, tsv, jsonl, parquet, xlsx.")]
 TextColumn = Annotated[str | None, typer.Option(help="Text column; detected by its usual names.")]
@@ -109,7 +110,18 @@ Reviewer = Annotated[str, typer.Option(callback=_text, help="Reviewer, where a q
 Encoding = Annotated[
     str | None, typer.Option(callback=_known_encoding, help="Encoding of CSV input; detected by default.")
 ]
-Sheet = Annotated[str | None, typer.Option(help="Sheet of a workbook; default: the first.")]
+Sheet = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|N|all",
+        help="Sheet of a workbook, or all with an added column; default: the first with a table with texts.",
+    ),
+]
+HeaderRow = Annotated[
+    int | None,
+    typer.Option(min=1, help="Row with the names of the columns, as a spreadsheet shows it; found by default."),
+]
+NoHeader = Annotated[bool, typer.Option("--no-header", help="The first row is data; columns are then named A, B, C.")]
 
 
 class Gate(StrEnum):
@@ -123,6 +135,20 @@ class OnError(StrEnum):
 
     STOP = "stop"
     KEEP = "keep"
+
+
+def check_header(header_row: int | None, *, no_header: bool) -> None:
+    """Refuse a header row that is named and said not to be there."""
+    if no_header and header_row is not None:
+        raise typer.BadParameter("cannot be combined with --no-header", param_hint="--header-row")
+
+
+def reading(encoding: str | None, sheet: str | None, header_row: int | None, *, no_header: bool) -> ReadOptions:
+    """Return how a table of labelled texts is read."""
+    from outsort.tables.base import ReadOptions
+
+    check_header(header_row, no_header=no_header)
+    return ReadOptions(encoding=encoding, sheet=sheet, header_row=header_row, has_header=not no_header)
 
 
 def refuse_any(options: Mapping[str, object], why: str) -> None:
@@ -221,8 +247,8 @@ def shares_of(given: list[str] | None, dataset: Dataset) -> dict[str, float]:
 
 
 def tell_reading(dataset: Dataset) -> None:
-    """Say on stderr what was guessed or left out when a dataset was read."""
-    _tell_encoding(dataset.source, dataset.encoding)
+    """Say on stderr what was read, and what was guessed or left out."""
+    typer.echo(dataset.reading, err=True)
     for label, one in dataset.merged.items():
         typer.echo(f"{dataset.source}: label {label!r} is taken for {one!r}", err=True)
     if dataset.n_repeats:

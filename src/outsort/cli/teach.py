@@ -24,6 +24,10 @@ def train(
     text_column: opt.TextColumn = None,
     label_column: opt.LabelColumn = None,
     line_column: opt.LineColumn = None,
+    encoding: opt.Encoding = None,
+    sheet: opt.Sheet = None,
+    header_row: opt.HeaderRow = None,
+    no_header: opt.NoHeader = False,
     out_of_scope: opt.OutOfScope = None,
     clauses: opt.Clauses = None,
     later: opt.Later = None,
@@ -56,6 +60,7 @@ def train(
         opt.refuse_any(needing, "needs cross-validation: choose 2 folds or more")
     if report and report.resolve() == output.resolve():
         raise typer.BadParameter("is the model file: choose another name", param_hint="--report")
+    how = opt.reading(encoding, sheet, header_row, no_header=no_header)
     from outsort.data.dataset import read
     from outsort.files import check_output
     from outsort.model_file import save
@@ -75,6 +80,7 @@ def train(
         line_column=line_column,
         out_of_scope=out_of_scope,
         clauses=clauses,
+        options=how,
     )
     opt.tell_reading(dataset)
     start = time.perf_counter()

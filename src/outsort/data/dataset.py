@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,9 @@ from outsort.data.problems import listed, shortened
 from outsort.data.table import read_table
 from outsort.errors import DataError
 from outsort.labels import UNCLEAR, find_out_of_scope, spellings
+from outsort.tables.base import ReadOptions
 from outsort.tables.columns import find_column
+from outsort.tables.reading import describe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +38,7 @@ class Dataset:
         out_of_scope: the label for what is out of scope; "" if there is none.
         merged: spellings of labels that differ only in case from the one that is used, with that one.
         marks: the marked clauses of texts, by the texts' keys.
+        reading: what was read of the file, in a line.
     """
 
     frame: pd.DataFrame
@@ -48,6 +51,7 @@ class Dataset:
     out_of_scope: str = ""
     merged: Mapping[str, str] = field(default_factory=dict)
     marks: Mapping[str, Marks] = field(default_factory=dict)
+    reading: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -71,6 +75,7 @@ def read(
     clauses: Path | str | None = None,
     known_labels: Sequence[str] | None = None,
     for_training: bool = True,
+    options: ReadOptions | None = None,
 ) -> Dataset:
     """Read labelled descriptions and check them.
 
@@ -86,11 +91,13 @@ def read(
         for_training: drop duplicate rows, and refuse what nothing can be learnt from: UNCLEAR, one text
             or service line under two labels, fewer than two labels, or fewer than two rows of one. Pass
             False to measure with such rows.
+        options: how to read a file; `ReadOptions()` if None.
 
     Raises:
         DataError: the data cannot be read, lack a column, or hold rows that must be fixed first.
     """
-    table = read_table(data)
+    options = replace(options or ReadOptions(), text_columns=(text_column,) if text_column else ())
+    table = read_table(data, options=options)
     frame = table.frame
     text_name = find_column(*table.columns, "text", text_column)
     label_name = find_column(*table.columns, "label", label_column)
@@ -124,6 +131,15 @@ def read(
         out_of_scope=_role(labels, out_of_scope, table.source),
         merged={label: one for label, one in spelled.items() if label != one},
         marks=read_marks(clauses, texts) if clauses else {},
+        reading=describe(
+            table.source,
+            table.found,
+            table.encoding,
+            table.columns[1],
+            {"text": [str(text_name)], "label": [str(label_name)], "line": [line_name] if line_name else []},
+            len(texts),
+            options,
+        ),
     )
     if for_training:
         _check_classes(dataset)

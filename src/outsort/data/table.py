@@ -9,7 +9,7 @@ import pandas as pd
 from outsort.data.problems import listed
 from outsort.errors import DataError, OutputError
 from outsort.files import replacing
-from outsort.tables.base import SURPLUS, Dialect, ReadOptions, Rows, warn
+from outsort.tables.base import SURPLUS, Dialect, Found, ReadOptions, Rows, warn
 from outsort.tables.editing import EDITORS, Edits
 from outsort.tables.formats import format_of
 from outsort.tables.packing import packed_output, unpacked
@@ -26,12 +26,14 @@ class Table:
         source: its name in messages.
         encoding: the encoding found.
         dialect: how to write it.
+        found: where in the file it is.
     """
 
     frame: pd.DataFrame
     source: str = "the frame"
     encoding: str = "utf-8"
     dialect: Dialect = field(default_factory=Dialect)
+    found: Found = field(default_factory=Found)
 
     @property
     def columns(self) -> tuple[str, list[str]]:
@@ -39,13 +41,16 @@ class Table:
         return self.source, [str(column) for column in self.frame.columns]
 
 
-def read_table(data: Path | str | pd.DataFrame, *, drop_surplus: bool = False) -> Table:
+def read_table(
+    data: Path | str | pd.DataFrame, *, drop_surplus: bool = False, options: ReadOptions | None = None
+) -> Table:
     """Read a table in any format that `outsort score` reads; a frame is one already.
 
     Args:
         data: a file, or a frame.
         drop_surplus: drop cells beyond the header of a sheet, such as notes in the margin, instead of
             refusing their row.
+        options: how to read a file; `ReadOptions()` if None.
 
     Raises:
         DataError: the file cannot be read or is empty; or rows cannot be read, which are listed.
@@ -56,7 +61,7 @@ def read_table(data: Path | str | pd.DataFrame, *, drop_surplus: bool = False) -
     cells: list[list[object]] = []
     numbers: list[int] = []
     problems: list[str] = []
-    with opened(source, ReadOptions(keep=True)) as table:
+    with opened(source, replace(options or ReadOptions(), keep=True)) as table:
         reader = table.reader
         columns = reader.columns
         for batch in reader:
@@ -74,7 +79,7 @@ def read_table(data: Path | str | pd.DataFrame, *, drop_surplus: bool = False) -
     dialect = replace(reader.dialect, encoding=reader.encoding)
     index = pd.Index(numbers, name="row")
     frame = pd.DataFrame(cells, columns=columns, index=index, dtype=object)
-    return Table(frame, source, reader.encoding.removesuffix("-sig"), dialect)
+    return Table(frame, source, reader.encoding.removesuffix("-sig"), dialect, reader.found)
 
 
 def write_edits(table: Table, path: Path, edits: Edits, before: bytes) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,7 +30,9 @@ from outsort.improving.lopsided import first_mentions, lopsided_words
 from outsort.improving.near_duplicates import COMPARED, near_duplicates
 from outsort.labels import UNCLEAR, find_out_of_scope, in_order, spellings
 from outsort.model import log_proba, uncalibrated
+from outsort.tables.base import ReadOptions
 from outsort.tables.columns import find_column
+from outsort.tables.reading import describe
 from outsort.training import fitting, folds
 
 if TYPE_CHECKING:
@@ -88,6 +90,8 @@ def check(
     guide: Path | str | None = None,
     limits: Limits | None = None,
     seed: int = 0,
+    options: ReadOptions | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Check:
     """Check labelled descriptions for problems that make them poor training data.
 
@@ -99,14 +103,26 @@ def check(
         guide: the labelling guide, a file of text, to quote beside lopsided words.
         limits: the limits, `Limits()` when None.
         seed: random seed of the folds and samples.
+        options: how to read a file; `ReadOptions()` if None.
+        tell: called with what was read.
 
     Raises:
         DataError: the data or the guide cannot be read, or there is no column of texts.
     """
     limits = limits or Limits()
     mentions = None if guide is None else first_mentions(_read_guide(Path(guide)))
-    table = read_table(data)
+    options = replace(options or ReadOptions(), text_columns=(text_column,) if text_column else ())
+    table = read_table(data, options=options)
+    if text_column is None and len(table.frame.columns) == 1:
+        text_column = table.columns[1][0]
     sheet = _sheet(table, text_column, label_column, line_column)
+    if tell:
+        text = [str(find_column(*table.columns, "text", text_column))]
+        tell(
+            describe(
+                table.source, table.found, table.encoding, table.columns[1], {"text": text}, len(sheet.rows), options
+            )
+        )
     rng = np.random.default_rng(seed)
     left_out: list[str] = []
     firsts = {sheet.keys[i]: sheet.rows[i] for i in sheet.distinct}
@@ -253,8 +269,6 @@ def label_errors(
 
 def _sheet(table: Table, text_column: str | None, label_column: str | None, line_column: str | None) -> _Sheet:
     frame = table.frame
-    if text_column is None and len(frame.columns) == 1:
-        text_column = str(frame.columns[0])
 
     def column(name: str | None) -> list[str] | None:
         return None if name is None else [as_text(cell).strip() for cell in frame[name]]

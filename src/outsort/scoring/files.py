@@ -23,6 +23,7 @@ from outsort.tables.base import Batch, Reader, ReadOptions, warn
 from outsort.tables.columns import find_text_columns
 from outsort.tables.formats import format_of
 from outsort.tables.packing import packed_output
+from outsort.tables.reading import describe
 from outsort.tables.sources import opened
 
 if TYPE_CHECKING:
@@ -34,8 +35,6 @@ class Options(ReadOptions):
     """How to score files, in addition to how to read them (`ReadOptions`).
 
     Attributes:
-        text_columns: the text columns, joined by a space if there are several; found by their usual names
-            if empty.
         prefix: prefix for added columns; if None, only used when a name is taken.
         explain: add the top terms for and against each label.
         limit: read only this many rows of each file; None for all.
@@ -46,7 +45,6 @@ class Options(ReadOptions):
             columns `CORRECTED` are added as well.
     """
 
-    text_columns: Sequence[str] = ()
     prefix: str | None = None
     explain: bool = False
     limit: int | None = None
@@ -197,6 +195,12 @@ def score_one(
         with _named(target):
             writer.close()
         _check_places(source, options.corrections, n_rows)
+    tell(describe(table, reader.found, reader.encoding, reader.head_columns, {"text": names}, n_rows, options))
+    if reader.found.n_uncomputed:
+        tell(
+            f"{table}: has formulas without a result ({reader.found.n_uncomputed:,}), which are read as blank; their "
+            "rows go to review. Open and save it in Excel or LibreOffice first."
+        )
     if reader.encoding == "cp1252" and not options.encoding:
         tell(f"{table}: read as cp1252, because it is not UTF-8")
     for change in writer.changes:

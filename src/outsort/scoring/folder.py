@@ -172,6 +172,8 @@ def batch_run(
         "explain": options.explain,
         "limit": options.limit,
         "sheet": options.sheet,
+        "header_row": options.header_row,
+        "has_header": options.has_header,
         "safe_for_excel": options.safe_for_excel,
     }
     run = Run(folder, _jobs(sources, folder, options), settings)

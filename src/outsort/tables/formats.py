@@ -25,6 +25,7 @@ class Format(NamedTuple):
         reader: its class of readers.
         writer: its class of writers.
         may_be_packed: whether its files may be compressed as a whole.
+        names_columns: whether each value has a name, so that no row is the header.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Format(NamedTuple):
     reader: str
     writer: str
     may_be_packed: bool = True
+    names_columns: bool = False
 
     def open_reader(self, source: str, stream: IO[bytes], options: ReadOptions) -> Reader:
         """Open a table of this format for reading; see `base.Reader`."""
@@ -61,6 +63,7 @@ FORMATS = {
             "jsonl",
             "JsonlReader",
             "JsonlWriter",
+            names_columns=True,
         ),
         Format(
             "parquet",
@@ -70,6 +73,7 @@ FORMATS = {
             "ParquetReader",
             "ParquetWriter",
             may_be_packed=False,
+            names_columns=True,
         ),
         Format(
             "xlsx",

@@ -18,6 +18,7 @@ from outsort.tables.base import (
     BATCH_ROWS,
     MAX_CELL,
     Dialect,
+    Found,
     Rows,
     check_distinct,
     in_hexadecimal,
@@ -60,6 +61,7 @@ class JsonlReader:
     def __init__(self, source: str, stream: IO[bytes], options: ReadOptions) -> None:
         """Read nothing yet."""
         self.source, self._stream, self._keep = source, stream, options.keep
+        self.found = Found()
 
     @cached_property
     def columns(self) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
 from outsort.errors import COPY_AGAIN, DataError, first_line, raised_as
-from outsort.tables.base import BATCH_BYTES, BATCH_ROWS, Dialect, check_distinct, joined, plain_cell
+from outsort.tables.base import BATCH_BYTES, BATCH_ROWS, Dialect, Found, check_distinct, joined, plain_cell
 from outsort.tables.packing import need_arrow
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class ParquetReader:
             schema = self._file.schema_arrow
             self.columns: list[str] = list(schema.names)
         self.head_columns = self.columns
-        self.dialect = Dialect(schema=schema)
+        self.dialect, self.found = Dialect(schema=schema), Found()
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the rows."""

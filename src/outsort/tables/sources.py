@@ -49,6 +49,8 @@ def opened(source: str, options: ReadOptions) -> Iterator[Opened]:
     name = "standard input" if source == "-" else source
     with _stream(source, name) as raw:
         style, packing = format_of(source, options.read_as or ("csv" if _is_nameless(source) else None))
+        if style.names_columns and (options.header_row is not None or not options.has_header):
+            raise DataError(f"{name}: {style.name} names its columns itself. Leave out --header-row and --no-header.")
         stream = unpacked(name, raw, packing) if packing else raw
         with closing(style.open_reader(name, stream, options)) as reader:
             yield Opened(raw, reader, style)
