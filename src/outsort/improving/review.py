@@ -167,8 +167,8 @@ def read_candidates(
                     if weight_column:
                         rows.append(number)
                         cells.append(cell or "")
-        found, encoding = table.reader.found, table.reader.encoding
-    reading = describe(str(path), found, encoding, columns, {"text": names}, n_rows, options)
+        where, encoding = table.reader.found, table.reader.encoding
+    reading = describe(str(path), where, encoding, columns, {"text": names}, n_rows, options)
     weights = parse_weights(str(path), weight_column, rows, cells) if weight_column else None
     fresh = np.flatnonzero(~np.isin(hashes_of(texts), model.seen))
     return Candidates(

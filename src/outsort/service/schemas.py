@@ -139,7 +139,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 #: Media types of scored files.
 SENT_TYPES = (
-    *(style.media_types[0] for style in FORMATS.values()),
+    *(style.media_types[0] for style in FORMATS.values() if style.writer),
     *(packing.media_type for packing in PACKINGS.values()),
 )
 _BINARY = {"schema": {"type": "string", "format": "binary"}}

@@ -146,7 +146,9 @@ def score(file: Upload, options: files.Options, max_unpacked: int, scorer: Score
     tempfile.tempdir = str(file.path.parent)
     try:
         source = _unpacked(file, max_unpacked)
-        style, packing = (options.write_as, "") if options.write_as else (file.style.name, file.packing)
+        # Some workbooks are only read.
+        as_it_came = file.style.name if file.style.writer else "xlsx"
+        style, packing = (options.write_as, "") if options.write_as else (as_it_came, file.packing)
         output = file.path.with_name(f"scored.{style}{packed_suffix(packing)}")
         layout = files.layout(source, options, scorer.added)
         files.score_file(source, output, scorer, options=options)
@@ -159,7 +161,7 @@ def score(file: Upload, options: files.Options, max_unpacked: int, scorer: Score
 
 def _unpacked(file: Upload, limit: int) -> Path:
     """Return the path of the unpacked file, within `limit`: a small file can unpack to a huge one."""
-    if file.style.name == "xlsx":
+    if file.style.name in ("xlsx", "xlsb", "ods"):
         # If it is not an archive, the reader will say so.
         with suppress(zipfile.BadZipFile), zipfile.ZipFile(file.path) as archive:
             if sum(member.file_size for member in archive.infolist()) > limit:

@@ -23,7 +23,7 @@ class Format(NamedTuple):
         module: the module of this package that holds its classes, imported when first needed: the command
             line names formats long before it needs what reads them.
         reader: its class of readers.
-        writer: its class of writers.
+        writer: its class of writers; "" for a format that is only read.
         may_be_packed: whether its files may be compressed as a whole.
         names_columns: whether each value has a name, so that no row is the header.
     """
@@ -44,7 +44,13 @@ class Format(NamedTuple):
     def open_writer(
         self, stream: IO[bytes], columns: Sequence[str], added: Mapping[str, type], dialect: Dialect
     ) -> Writer:
-        """Open a table of this format for writing; see `base.Writer`."""
+        """Open a table of this format for writing; see `base.Writer`.
+
+        Raises:
+            DataError: the format is only read.
+        """
+        if not self.writer:
+            raise DataError(f"{self.name} is read, not written. Name a file that ends in .xlsx or .csv, or pass --to.")
         return cast("WriterType", self._class(self.writer))(stream, columns, added, dialect)
 
     def _class(self, name: str) -> object:
@@ -84,6 +90,14 @@ FORMATS = {
             "ExcelWriter",
             may_be_packed=False,
         ),
+        *(
+            Format(name, (), (media_type,), "foreign", "ForeignReader", "", may_be_packed=False)
+            for name, media_type in (
+                ("xls", "application/vnd.ms-excel"),
+                ("xlsb", "application/vnd.ms-excel.sheet.binary.macroenabled.12"),
+                ("ods", "application/vnd.oasis.opendocument.spreadsheet"),
+            )
+        ),
     )
 }
 
@@ -107,12 +121,7 @@ KNOWN = ", ".join(
     for name, found in FORMATS.items()
 )
 _BY_SUFFIX = {suffix: f.name for f in FORMATS.values() for suffix in (f.name, *f.other_suffixes)}
-_NOT_READ = {
-    "xlsm": "is a workbook with macros. Save it as .xlsx.",
-    "xls": "is a workbook of the old format. Save it as .xlsx.",
-    "xlsb": "is a binary workbook. Save it as .xlsx.",
-    "ods": "is an OpenDocument sheet. Save it as .xlsx or .csv.",
-}
+_NOT_READ = {"xlsm": "is a workbook with macros. Save it as .xlsx."}
 
 
 def format_of(path: Path | str, given: str | None = None) -> tuple[Format, str]:

@@ -18,14 +18,16 @@ LOOKED_AT, _COMPARED = 60, 20
 #: The longest name of a column.
 _LONGEST_NAME = 80
 #: Words in the names of columns of registers, tickets, jobs and spend.
-_HEADINGS = frozenset(
-    "id ref reference no number nr code key name title description text task statement summary requirement category "
-    "type class label status date start end closing deadline published value amount total price cost spend currency "
-    "quantity qty unit supplier vendor contractor buyer authority department directorate organisation organization "
-    "agency company customer client contract tender lot item project service line subject purpose scope owner manager "
-    "contact email phone address city region country postcode location url link notes comments remarks year month "
-    "period account role position grade salary".split()
-)
+_HEADINGS = frozenset((
+    "id", "ref", "reference", "no", "number", "nr", "code", "key", "name", "title", "description", "text", "task",
+    "statement", "summary", "requirement", "category", "type", "class", "label", "status", "date", "start", "end",
+    "closing", "deadline", "published", "value", "amount", "total", "price", "cost", "spend", "currency", "quantity",
+    "qty", "unit", "supplier", "vendor", "contractor", "buyer", "authority", "department", "directorate",
+    "organisation", "organization", "agency", "company", "customer", "client", "contract", "tender", "lot", "item",
+    "project", "service", "line", "subject", "purpose", "scope", "owner", "manager", "contact", "email", "phone",
+    "address", "city", "region", "country", "postcode", "location", "url", "link", "notes", "comments", "remarks",
+    "year", "month", "period", "account", "role", "position", "grade", "salary",
+))  # fmt: skip
 _NUMBER_LIKE = re.compile(r"[^A-Za-z]*\d[^A-Za-z]*")
 
 
@@ -88,10 +90,17 @@ def find_header(source: str, rows: Sequence[Sequence[object]], given: int | None
     widest = max(len(cells) for cells in filled)
     if widest == 1:
         return _header_of_one_column(filled, first)
-    narrow = len(filled[first])
     # A row that is at least half as wide as the table is its header, whatever follows.
-    if narrow > 1 and 2 * narrow > widest:
+    if len(filled[first]) > 1 and 2 * len(filled[first]) > widest:
         return first
+    return _below_titles(source, filled, first, widest, is_padded=len(rows[first]) > 1, above=above)
+
+
+def _below_titles(
+    source: str, filled: Sequence[Sequence[tuple[int, object]]], first: int, widest: int, *, is_padded: bool, above: int
+) -> int:
+    """Return the place of the header of a table whose first row is narrow: that one, or one further down."""
+    narrow = len(filled[first])
     found = _first_wide_row(filled, first, 1 if narrow == 1 else widest // 2)
     if found is None:
         return first
@@ -103,7 +112,7 @@ def find_header(source: str, rows: Sequence[Sequence[object]], given: int | None
     if total >= 2 and (strength.differing or (2 * strength.named > n_cells and not is_usual)):
         return found
     # A usual name alone in its row, and rows with more cells, are as a table with a fault in each row.
-    if is_usual and not (total and len(rows[first]) > 1):
+    if is_usual and not (total and is_padded):
         return first
     if total or _is_title(filled[first]):
         one, other = above + first + 1, above + found + 1

@@ -96,7 +96,7 @@ def rows_of_sheet(
         tail, has_formulas = found.tail, found.has_formulas
     except UnusualError:
         blocks, tail = _streamed(source, stream, sheet, n_rows, n_bytes), _end_of(stream, sheet.path)
-    return SheetBlocks(_merged(blocks, _merged_downwards(tail)), has_formulas)
+    return SheetBlocks(merged_blocks(blocks, _merged_downwards(tail)), has_formulas)
 
 
 def _at_once(
@@ -217,11 +217,11 @@ class _Cells:
     def _column(self, cells: Sequence[Any], styles: NDArray[np.int32], is_date: NDArray[np.bool_]) -> Iterable[Any]:
         """Return the cells of a column: blank ones as None, whole numbers as int, days with a time of day."""
         if not is_date.any():
-            return map(_plain, cells)
+            return map(plain, cells)
         if set(map(type, cells)) == {datetime.date} and is_date.all():
             return map(datetime.datetime.combine, cells, repeat(_MIDNIGHT))
         return [
-            self._as_date(cell, style) if day else _plain(cell)
+            self._as_date(cell, style) if day else plain(cell)
             for cell, style, day in zip(cells, styles.tolist(), is_date.tolist(), strict=True)
         ]
 
@@ -244,7 +244,7 @@ class _Cells:
             moment: object = from_excel(number, self._epoch, timedelta=is_timedelta_format(self._styles[style]))
         except (OverflowError, ValueError):
             # A day beyond all calendars stays the number it is.
-            return _plain(number)
+            return plain(number)
         return moment
 
 
@@ -263,10 +263,10 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _plain(cell: Any) -> Any:  # noqa: ANN401
+def plain(cell: Any) -> Any:  # noqa: ANN401
     """Return a cell as openpyxl gives it: None for a blank one, whole numbers as int.
 
-    >>> _plain(5.0), _plain(""), _plain(1e17)
+    >>> plain(5.0), plain(""), plain(1e17)
     (5, None, 1e+17)
     """
     if type(cell) is float:
@@ -379,7 +379,8 @@ def _has(stream: IO[bytes], path: str, pattern: re.Pattern[bytes]) -> bool:
 
 #: A result that is an empty text is one.
 _UNCOMPUTED = re.compile(
-    rb"""<(?:\w+:)?c (?![^>]*t="str")[^>]*>\s*<(?:\w+:)?f[^>]*(?:/>|>[^<]*</(?:\w+:)?f>)\s*(?:<(?:\w+:)?v ?/>|<(?:\w+:)?v></(?:\w+:)?v>)?\s*</"""
+    rb"""<(?:\w+:)?c (?![^>]*t="str")[^>]*>\s*<(?:\w+:)?f[^>]*(?:/>|>[^<]*</(?:\w+:)?f>)\s*"""
+    rb"""(?:<(?:\w+:)?v ?/>|<(?:\w+:)?v></(?:\w+:)?v>)?\s*</"""
 )
 #: Bytes of a cell: a formula has 8,192 characters at most.
 _LONGEST_FORMULA = 1 << 16
@@ -395,7 +396,7 @@ def _end_of(stream: IO[bytes], path: str) -> bytes:
     return last.partition(b"sheetData>")[2]
 
 
-class _Merged(NamedTuple):
+class Merged(NamedTuple):
     """A range of merged cells: its column from 0, its first and last row from 1."""
 
     column: int
@@ -403,7 +404,7 @@ class _Merged(NamedTuple):
     last: int
 
 
-def _merged_downwards(tail: bytes) -> list[_Merged]:
+def _merged_downwards(tail: bytes) -> list[Merged]:
     """Return the ranges of more than one row, by their first row."""
     found = []
     for letters, first, last in _MERGED.findall(tail):
@@ -411,23 +412,23 @@ def _merged_downwards(tail: bytes) -> list[_Merged]:
             column = 0
             for letter in letters:
                 column = column * 26 + letter - 64
-            found.append(_Merged(column - 1, int(first), int(last)))
+            found.append(Merged(column - 1, int(first), int(last)))
     return sorted(found, key=lambda merged: merged.first)
 
 
 _MERGED = re.compile(rb"""mergeCell\s[^>]*ref=["']([A-Z]{1,3})(\d{1,7}):[A-Z]{1,3}(\d{1,7})["']""")
 
 
-def _merged(blocks: Iterator[Block], ranges: Sequence[_Merged]) -> Iterator[Block]:
+def merged_blocks(blocks: Iterator[Block], ranges: Sequence[Merged]) -> Iterator[Block]:
     """Yield rows with the value of a cell merged downwards in each of its rows."""
     if not ranges:
         yield from blocks
         return
     coming = list(reversed(ranges))
-    open_now: list[tuple[_Merged, Any, str]] = []
+    open_now: list[tuple[Merged, Any, str]] = []
     number = 0
     for block in blocks:
-        formats = list(block.formats)
+        formats: list[Sequence[str]] = list(block.formats)
         for place, cells in enumerate(block.cells):
             number += 1
             open_now = [one for one in open_now if one[0].last >= number]
@@ -443,6 +444,6 @@ def _merged(blocks: Iterator[Block], ranges: Sequence[_Merged]) -> Iterator[Bloc
                 merged = coming.pop()
                 column = merged.column
                 if merged.first == number and column < len(cells) and cells[column] is not None:
-                    shown = formats[place]
-                    open_now.append((merged, cells[column], shown[column] if column < len(shown) else GENERAL))
+                    given = formats[place]
+                    open_now.append((merged, cells[column], given[column] if column < len(given) else GENERAL))
         yield block._replace(formats=formats)
