@@ -297,7 +297,7 @@ class CsvReader:
         odd_text = "\0" in together or (not together.isascii() and NOT_TEXT.search(together))
         faults = {}
         if odd_length or odd_text:
-            marks = self._marks_of_short_rows(records) if odd_length else {}
+            marks = self._marks_of_short_rows(records, number) if odd_length else {}
             for place, cells in enumerate(records):
                 why = ""
                 if place in marks:
@@ -316,13 +316,13 @@ class CsvReader:
                     del cells[n_cells:]
         return faults
 
-    def _marks_of_short_rows(self, records: Sequence[list[str]]) -> dict[int, str]:
+    def _marks_of_short_rows(self, records: Sequence[list[str]], number: int) -> dict[int, str]:
         """Return the places of rows with too few cells that are notes and the like, and what they are."""
         n_cells = len(self.columns)
         # Who writes a note does not quote its commas.
         whole = [[self.delimiter.join(cells)] if 0 < len(cells) < n_cells else cells for cells in records]
         is_end = len(records) < BATCH_ROWS
-        end = after_table(whole, range(len(whole))) if is_end else len(whole)
+        end = after_table(whole, range(len(whole)), has_table=number > self.found.header_row) if is_end else len(whole)
         reasons = {place: self._marks.reason(cells) for place, cells in enumerate(whole) if cells}
         reasons |= {place: reasons.get(place) or NOTE for place in range(end, len(whole)) if whole[place]}
         return {place: why for place, why in reasons.items() if why and len(records[place]) < n_cells}

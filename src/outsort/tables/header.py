@@ -112,7 +112,7 @@ def _below_titles(
     if total >= 2 and (strength.differing or (2 * strength.named > n_cells and not is_usual)):
         return found
     # A usual name alone in its row, and rows with more cells, are as a table with a fault in each row.
-    if is_usual and not (total and is_padded):
+    if is_usual and not (is_padded and (strength.differing or 2 * strength.named > n_cells)):
         return first
     if total or _is_title(filled[first]):
         one, other = above + first + 1, above + found + 1

@@ -133,29 +133,29 @@ def _suspects(rows: Sequence[Sequence[object]], named: tuple[int, str] | None) -
     return set(np.flatnonzero(n_filled <= 1).tolist()), others
 
 
-def after_table(rows: Sequence[Sequence[object]], numbers: Sequence[int]) -> int:
+def after_table(rows: Sequence[Sequence[object]], numbers: Sequence[int], *, has_table: bool = False) -> int:
     """Return where the notes after a table begin: rows of one cell that a blank row parts from the last row of it.
+
+    Args:
+        rows: the cells of the last rows.
+        numbers: the number of each.
+        has_table: whether rows of the table came before them.
 
     >>> after_table([["a", "1"], ["b", "2"], [], ["as of April"]], [2, 3, 4, 5])
     3
     >>> after_table([["a", "1"], ["b", ""]], [2, 3])
     2
     """
-    start = place = len(rows)
-    has_table = False
-    while place > 0:
-        place -= 1
-        n_filled = sum(map(is_filled, rows[place]))
-        if n_filled > 1:
-            has_table = True
-            break
+    start = len(rows)
+    place = next((p for p in reversed(range(start)) if sum(map(is_filled, rows[p])) > 1), -1)
+    has_table |= place >= 0
     before = rows[max(0, place - _LAST) : place + 1]
     n_wide = sum(sum(map(is_filled, row)) > 1 for row in before)
     n_after = sum(any(map(is_filled, row)) for row in rows[place + 1 :])
     # Where most rows have one cell, the last ones are rows like the others.
-    if not has_table or 2 * n_wide <= len(before) or n_after > _MOST_NOTES:
+    if not has_table or 2 * n_wide < len(before) + bool(before) or n_after > _MOST_NOTES:
         return start
-    for after in range(place + 1, len(rows)):
+    for after in range(max(1, place + 1), len(rows)):
         is_parted = numbers[after] - numbers[after - 1] > 1 or not any(map(is_filled, rows[after - 1]))
         if is_parted and any(map(is_filled, rows[after])):
             return after

@@ -379,7 +379,7 @@ def _survey(data, lengths, is_date, state, cells, flags, spans):  # type: ignore
         start = k
         k = end + 1
         value_start, value_end, has_formula, has_value = -1, -1, False, False
-        inline = k
+        inline, n_texts = k, 0
         while not is_empty:
             # What the cell holds, up to its end.
             while k < size and data[k] != _LT:
@@ -403,6 +403,12 @@ def _survey(data, lengths, is_date, state, cells, flags, spans):  # type: ignore
                     break
                 if letter == 102:  # f
                     has_formula = True
+                elif letter == 116 and closes and _is_bare_space(data, k):  # t
+                    value_start, value_end, n_texts = k, k, n_texts + 1
+                    while data[value_start - 1] <= 32:
+                        value_start -= 1
+                elif letter == 116 and closes:
+                    n_texts += 2
                 elif letter == 118:  # v
                     if closes:
                         value_end = k
@@ -412,14 +418,17 @@ def _survey(data, lengths, is_date, state, cells, flags, spans):  # type: ignore
                 has_value = True
             k = end + 1
         if value_start >= 0:
-            while value_start < value_end and data[value_start] <= 32 and kind != 116:
+            while value_start < value_end and data[value_start] <= 32 and kind != 116 and kind != 105:
                 value_start += 1
-            while value_end > value_start and data[value_end - 1] <= 32 and kind != 116:
+            while value_end > value_start and data[value_end - 1] <= 32 and kind != 116 and kind != 105:
                 value_end -= 1
             has_value = value_end > value_start
         found, to = 0, 0
         if kind == 105:
             state[3] += k - inline
+            if n_texts == 1:
+                # White space alone is a text to some programs and nothing to others.
+                found, to = CARE, -value_end
         elif has_value:
             if kind == 110:
                 found = _number_flags(data, value_start, value_end, is_date[style])
@@ -465,11 +474,30 @@ def _has_formula(data):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
+def _is_bare_space(data, k):  # type: ignore[no-untyped-def]
+    """Return whether the tag that begins at k ends an element with nothing but white space, and no attribute."""
+    end = k
+    k -= 1
+    while k >= 0 and data[k] <= 32:
+        k -= 1
+    if k < 0 or k == end - 1 or data[k] != _GT:
+        return False
+    while k > 0 and data[k] != _LT:
+        if data[k] == _EQUALS or data[k] == _SLASH:
+            return False
+        k -= 1
+    return True
+
+
+@njit(nogil=True)
 def _string_ends(data, ends):  # type: ignore[no-untyped-def]
     """Find the ends of the elements named si; return how many there are, -1 for text that programs read differently."""
     n, k, size = 0, 0, len(data)
     while k + 3 < size:
         if data[k] == 13 or (data[k] == _LT and data[k + 1] == 33) or _is_half(data, k):
+            return -1
+        # White space alone is a text to some programs and nothing to others.
+        if data[k] == _LT and data[k + 1] == _SLASH and data[k + 2] == 116 and _is_bare_space(data, k):
             return -1
         # </si> or </x:si> or <si/>
         if data[k] == 115 and data[k + 1] == 105:
