@@ -21,7 +21,12 @@ import tempfile
 import time
 from pathlib import Path
 
-WORDS = "type supplier invoices into the ledger draft a patent claim chart answer customer calls review audit".split()
+TEXTS = (
+    "type supplier invoices into the ledger",
+    "draft a patent claim chart",
+    "answer customer calls",
+    "review an audit",
+)
 WAYS = ("at once", "cell by cell")
 #: How many times as fast the first way is asked to be.
 ASKED = 8
@@ -35,7 +40,7 @@ def write_workbook(path: Path, n_rows: int) -> None:
     page, day = book.add_worksheet("Tenders"), book.add_format({"num_format": "yyyy-mm-dd"})
     page.write_row(0, 0, ["Ref", "Description", "Supplier", "Closing", "Amount"])
     for i in range(1, n_rows + 1):
-        page.write_row(i, 0, [f"C-{i}", f"{' '.join(rng.choices(WORDS, k=14))} {i}", f"Supplier {i % 500}"])
+        page.write_row(i, 0, [f"C-{i}", f"{', '.join(rng.choices(TEXTS, k=3))} {i}", f"Supplier {i % 500}"])
         page.write_datetime(i, 3, datetime.datetime(2026, 1, 1) + datetime.timedelta(i % 900), day)
         page.write(i, 4, round(rng.random() * 1e5, 2))
     book.close()

@@ -107,7 +107,7 @@ def test_row_one_is_the_header_unless_it_plainly_is_not(rows):
 
 def test_titles_above_what_may_be_data_stop_with_both_options():
     rows = [["Our own list"], ["Alice", "Contract work", "Legal"], ["Bob", "Payroll", "Finance"]]
-    with pytest.raises(DataError, match="in row 1 or in row 2. Say which with --header-row 1 or --header-row 2"):
+    with pytest.raises(DataError, match=r"in row 1 or in row 2\. Say which with --header-row 1 or --header-row 2"):
         ExcelReader("in.xlsx", book_of(S=rows), ReadOptions())
     reader = ExcelReader("in.xlsx", book_of(S=rows), ReadOptions(header_row=2))
     assert (reader.columns, read(reader)[0]) == (rows[1], rows[2:])

@@ -57,7 +57,7 @@ def find_head(source: str, text: str, delimiter: str | None, options: ReadOption
     if not options.has_header:
         return CsvHead(found, -1, widest, ends_in_delimiter=False)
     place = find_header(source, records, options.header_row)
-    if delimiter is None and options.header_row is None and place < len(records) and len(records[place]) == 1:
+    if delimiter is None and options.header_row is None and _fits_no_row(records, place):
         # A title in row 1 says nothing of the delimiter.
         for other in _DELIMITERS:
             others = _records(text, other, skipped=False)
@@ -67,6 +67,12 @@ def find_head(source: str, text: str, delimiter: str | None, options: ReadOption
                     found, records, place = other, others, further
                     break
     return CsvHead(found, place, widest, _end_in_delimiter(records, place))
+
+
+def _fits_no_row(records: Sequence[Sequence[str]], place: int) -> bool:
+    """Return whether a header has one cell, or other rows all have one and it has not."""
+    width = len(records[place]) if place < len(records) else 0
+    return width == 1 or (width > 1 and {len(row) for row in records[place + 1 :] if row} == {1})
 
 
 def _records(text: str, delimiter: str, *, skipped: bool) -> list[list[str]]:
