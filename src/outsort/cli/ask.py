@@ -73,7 +73,7 @@ def score(
     prefix: opt.Prefix = None,
     read_as: opt.ReadAs = None,
     write_as: Annotated[
-        str | None, typer.Option("--to", metavar=opt.FORMATS, help="Output format; default: by file name.")
+        str | None, typer.Option("--to", metavar=opt.WRITTEN, help="Output format; default: by file name.")
     ] = None,
     encoding: opt.Encoding = None,
     sheet: opt.Sheet = None,

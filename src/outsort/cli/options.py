@@ -75,7 +75,7 @@ Cluster = Annotated[
         help="Run on a Dask cluster: tcp://HOST:PORT of its scheduler, or local:N for N workers here.",
     ),
 ]
-FORMATS = "|".join(formats.FORMATS)
+FORMATS, WRITTEN = "|".join(formats.FORMATS), "|".join(formats.WRITTEN)
 TextColumns = Annotated[
     list[str] | None, typer.Option(help="Text column; repeat it to join several. Detected by its usual names.")
 ]

@@ -101,6 +101,9 @@ FORMATS = {
     )
 }
 
+#: Those that are written, too.
+WRITTEN = {name: found for name, found in FORMATS.items() if found.writer}
+
 
 class Packing(NamedTuple):
     """A compression of whole files."""
