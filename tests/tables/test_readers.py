@@ -150,7 +150,7 @@ def test_memory_that_runs_out_is_no_damage_of_the_file(monkeypatch):
         raise pa.ArrowMemoryError("malloc of size 1 failed")
         yield
 
-    monkeypatch.setattr(readers[0], "_batches", fail)
+    monkeypatch.setattr(readers[0]._tables[0], "blocks", fail)
     monkeypatch.setattr(readers[1], "_batches", fail)
     for reader in readers:
         with pytest.raises(MemoryError):

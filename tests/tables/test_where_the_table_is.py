@@ -265,7 +265,7 @@ def odd_book(seed):
     rng = random.Random(seed)
     days = [datetime.datetime(1900, 1, 1), datetime.datetime(1900, 3, 1), datetime.datetime(2026, 5, 1, 9, 30)]
     cells = [
-        *(None, "x", " ", "\n", "_x000D_", "_xD83D__xDE00_", "007", "=1+1", "#N/A", 5, -5, 0, 0.25, 10**15, 10**17),
+        *(None, "x", " ", "\n", "_x000D_", "007", "=1+1", "#N/A", 5, -5, 0, 0.25, 10**15, 10**17),
         *(True, *days, datetime.time(9, 30), datetime.time(23, 59, 59, 999600), datetime.timedelta(days=2, hours=1)),
     ]
     book = openpyxl.Workbook()
@@ -274,7 +274,7 @@ def odd_book(seed):
         book.active.append([rng.choice(["key", "draft"]), *(rng.choice(cells) for _ in "abc")])
     for row in book.active.iter_rows(2):
         for cell in row:
-            if isinstance(cell.value, int) and rng.random() < 0.5:
+            if isinstance(cell.value, int) and abs(cell.value) < 10**6 and rng.random() < 0.5:
                 cell.number_format = rng.choice(["yyyy-mm-dd", "0.00", "[h]:mm", '0 "days"'])
     stream = io.BytesIO()
     book.save(stream)
@@ -290,7 +290,10 @@ def test_a_sheet_read_at_once_is_as_openpyxl_reads_it_cell_by_cell(seed, monkeyp
         reader = ExcelReader("in.xlsx", stream, ReadOptions())
         return [(b.cells, list(b.numbers), dict(b.faults), [list(f) for f in b.number_formats]) for b in reader]
 
-    at_once = everything()
+    with monkeypatch.context() as patch:
+        # Or this would compare a way with itself.
+        patch.setattr(sheet_rows, "_streamed", lambda *_: pytest.fail("was read cell by cell"))
+        at_once = everything()
     monkeypatch.setattr(sheet_rows, "MAX_AT_ONCE", -1)
     streamed = everything()
     for one, other in zip(at_once, streamed, strict=True):
@@ -299,6 +302,18 @@ def test_a_sheet_read_at_once_is_as_openpyxl_reads_it_cell_by_cell(seed, monkeyp
                 # A day beyond all calendars stays a number, where openpyxl makes an error of it.
                 assert (cell, type(cell)) == (expected, type(expected)) or expected == "#VALUE!"
         assert one[1:] == other[1:]
+
+
+@pytest.mark.filterwarnings("ignore:Cell .* is marked as a date")
+@pytest.mark.parametrize("style", ["yyyy-mm-dd", "[h]:mm"])
+def test_a_day_beyond_all_calendars_is_no_damage_of_the_workbook(style):
+    # The library that reads at once fails on it, and with it the sheet.
+    book = openpyxl.load_workbook(book_of(S=[["text", "n"], ["key", 10**15], ["draft", 1]]))
+    book.active["B2"].number_format = style
+    stream = io.BytesIO()
+    book.save(stream)
+    rows, _, _ = read(ExcelReader("in.xlsx", stream, ReadOptions()))
+    assert [row[0] for row in rows] == ["key", "draft"]
 
 
 def test_two_cells_far_apart_take_no_memory():

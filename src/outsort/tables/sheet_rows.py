@@ -299,7 +299,7 @@ def _rows_of_openpyxl(
     """Yield the cells of each row, their number formats, and the columns of formulas without a result."""
     formulas = _opened(stream, sheet, only_values=False) if _lacks_results(stream, sheet.path) else None
     for row in _bounded(source, _opened(stream, sheet, only_values=True)):
-        shown = [getattr(cell, "number_format", GENERAL) for cell in row]
+        shown = [getattr(cell, "number_format", None) or GENERAL for cell in row]
         uncomputed: list[int] = []
         if formulas is not None:
             uncomputed = [

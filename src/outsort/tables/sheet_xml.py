@@ -294,7 +294,7 @@ def _number_flags(data, start, end, is_date):  # type: ignore[no-untyped-def]
         elif byte == 46 or byte == 69 or byte == 101:
             is_float = True
             if is_date and byte != 46:
-                flags |= CARE
+                return -1
         elif byte != 45 and byte != 43:
             return -1
         k += 1
@@ -304,7 +304,10 @@ def _number_flags(data, start, end, is_date):  # type: ignore[no-untyped-def]
         flags |= CARE
     # Excel counts a day that never was, and other programs count otherwise before it; times that round to a full
     # day, and days after the last, are told apart as well.
-    if is_date and ((whole > 0 and whole < 61) or whole > 2_958_465):
+    if is_date and whole > 2_958_465:
+        # Beyond all calendars the library fails, and with it the sheet.
+        return -1
+    if is_date and 0 < whole < 61:
         flags |= CARE
     if is_date and whole == 0 and end - start > 8 and data[start + 2] == 57 and data[start + 8] == 57:
         flags |= CARE
