@@ -11,7 +11,7 @@ from outsort.scoring import files
 from outsort.scoring.corrections import CORRECTED, Correction
 from outsort.scoring.scorer import added_columns
 from outsort.tables.base import BATCH_ROWS
-from outsort.tables.formats import FORMATS
+from outsort.tables.formats import WRITTEN
 
 READERS = {
     "csv": pd.read_csv,
@@ -31,7 +31,7 @@ def scored(source, output, model, **options):
     return table.astype(object).where(table.notna(), None)
 
 
-@pytest.mark.parametrize("style", FORMATS)
+@pytest.mark.parametrize("style", WRITTEN)
 def test_a_correction_replaces_the_answer_of_its_row_alone_and_keeps_the_model_s(model, tmp_path, style):
     n = BATCH_ROWS + 2
     pd.DataFrame({"id": range(n), "text": ["key invoices into sap"] * n}).to_csv(tmp_path / "t.csv", index=False)

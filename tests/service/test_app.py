@@ -34,7 +34,7 @@ from outsort.service.guard import HEADERS, described
 from outsort.service.protocol import Protocol
 from outsort.service.schemas import MAX_CHARACTERS, MAX_TEXTS
 from outsort.service.settings import ServiceSettings
-from outsort.tables.formats import FORMATS
+from outsort.tables.formats import WRITTEN
 from serving import serving
 from workbooks import wide_rows, workbook
 
@@ -266,11 +266,11 @@ def test_the_media_type_gives_the_format_of_a_file_without_a_name(client):
     assert response.headers["content-type"].startswith("text/csv")
 
 
-@pytest.mark.parametrize("style", FORMATS)
+@pytest.mark.parametrize("style", WRITTEN)
 def test_a_file_is_turned_into_the_format_asked_for(client, style):
     query = {"filename": "t.csv.gz", "to": style}
     response = client.post("/score", params=query, content=gzip.compress(b"text\ndata entry\n"))
-    assert response.headers["content-type"].startswith(FORMATS[style].media_types[0])
+    assert response.headers["content-type"].startswith(WRITTEN[style].media_types[0])
     assert response.headers["content-disposition"].endswith(f"t-scored.{style}")
 
 

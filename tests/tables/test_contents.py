@@ -46,9 +46,9 @@ def table_as(style):
     return out.getvalue()
 
 
-def zipped(members):
+def zipped(members, *, stored=False):
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():
             archive.writestr(name, content)
     return out.getvalue()
@@ -102,8 +102,6 @@ def test_a_packed_file_need_not_be_named_so(name, tmp_path):
         (b"{\\rtf1\\ansi", "a Word document (RTF)"),
         (zipped({"[Content_Types].xml": "", "word/document.xml": ""}), "a Word document"),
         (zipped({"ppt/presentation.xml": ""}), "a presentation"),
-        (zipped({"xl/workbook.bin": ""}), "a binary workbook"),
-        (b"\xd0\xcf\x11\xe0" + bytes(508) + "Workbook".encode("utf-16-le"), "a workbook of the old format"),
         (b"\xd0\xcf\x11\xe0" + bytes(508) + "WordDocument".encode("utf-16-le"), "a Word document"),
         (
             b"\xd0\xcf\x11\xe0" + bytes(508) + "EncryptedPackage".encode("utf-16-le"),
@@ -127,7 +125,21 @@ def test_what_is_no_table_is_named_for_what_it_is(content, words, suffix, tmp_pa
 
 def test_every_kind_that_is_not_read_says_what_to_do():
     assert all(re.fullmatch(r"[A-Z].+\.", unread.hint) and unread.words for unread in UNREAD)
-    assert all(style.words and (style.magic or not style.inside) for style in FORMATS.values())
+    assert all(style.words and (style.magic or not any(style.inside)) for style in FORMATS.values())
+
+
+@pytest.mark.parametrize(
+    ("content", "style"),
+    [
+        (zipped({"[Content_Types].xml": "", "xl/workbook.xml": ""}), "xlsx"),
+        (zipped({"xl/workbook.bin": "", "xl/worksheets/sheet1.bin": ""}), "xlsb"),
+        (b"\xd0\xcf\x11\xe0" + bytes(508) + "Workbook".encode("utf-16-le"), "xls"),
+        (b"\xd0\xcf\x11\xe0" + bytes(508) + "Book".encode("utf-16-le"), "xls"),
+        (zipped({"mimetype": "application/vnd.oasis.opendocument.spreadsheet", "content.xml": ""}, stored=True), "ods"),
+    ],
+)
+def test_workbooks_are_told_by_what_is_in_them(content, style):
+    assert kind_in(io.BytesIO(content), "csv") is FORMATS[style]
 
 
 @pytest.mark.parametrize(
@@ -156,8 +168,11 @@ def test_a_damaged_archive_is_no_text(suffix, tmp_path):
 def test_a_workbook_named_csv_is_told_and_scored(outsort, tmp_path):
     (tmp_path / "in.csv").write_bytes(table_as("xlsx"))
     done = outsort("score", tmp_path / "in.csv", "-o", tmp_path / "out.csv")
-    said = f"{tmp_path}/in.csv: is an Excel workbook, whatever its name says, and is read as that"
-    assert (done.code, done.err.splitlines()[0]) == (0, said)
+    said = "is an Excel workbook, whatever its name says, and is read as that"
+    assert (done.code, done.err.splitlines()[0].partition("; ")) == (
+        0,
+        (f"{tmp_path}/in.csv: sheet 'Sheet', text column 'description', 2 rows", "; ", said),
+    )
     with (tmp_path / "out.csv").open(newline="") as file:
         assert [row["label"] for row in csv.DictReader(file)] == ["BPO", "KPO"]
 

@@ -1,5 +1,6 @@
 """Commands that measure: evaluate, compare, check."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,9 @@ def evaluate(
     weight_column: opt.WeightColumn = None,
     encoding: opt.Encoding = None,
     delimiter: opt.Delimiter = None,
+    sheet: opt.Sheet = None,
+    header_row: opt.HeaderRow = None,
+    no_header: opt.NoHeader = False,
     as_json: opt.Json = False,
     mistakes: Annotated[int, typer.Option(min=0, help="Worst mistakes to list.")] = 10,
     text_column: opt.TextColumn = None,
@@ -36,6 +40,7 @@ def evaluate(
     from outsort.model_file import load
     from outsort.reporting.terminal import evaluation_tables
 
+    how = opt.reading_of(encoding, delimiter, sheet, header_row, no_header=no_header)
     if report:
         opt.check_report(report, force=force)
     judge = load(model)
@@ -46,7 +51,7 @@ def evaluate(
         label_map=label_map,
         known_labels=judge.labels,
         for_training=False,
-        reading=opt.reading_of(encoding, delimiter),
+        reading=how,
     )
     opt.tell_reading(dataset)
     with opt.work_on(cluster):
@@ -68,6 +73,9 @@ def compare(
     weight_column: opt.WeightColumn = None,
     encoding: opt.Encoding = None,
     delimiter: opt.Delimiter = None,
+    sheet: opt.Sheet = None,
+    header_row: opt.HeaderRow = None,
+    no_header: opt.NoHeader = False,
     as_json: opt.Json = False,
     flips: Annotated[int, typer.Option(min=0, help="Changed predictions to list.")] = 10,
     text_column: opt.TextColumn = None,
@@ -94,7 +102,7 @@ def compare(
         label_map=label_map,
         known_labels=after.labels,
         for_training=False,
-        reading=opt.reading_of(encoding, delimiter),
+        reading=opt.reading_of(encoding, delimiter, sheet, header_row, no_header=no_header),
     )
     opt.tell_reading(dataset)
     result = compare.compare(before, after, dataset, weight_column=weight_column, n_flips=flips)
@@ -112,6 +120,11 @@ def check(
     label_column: opt.LabelColumn = None,
     label_map: opt.LabelMap = None,
     line_column: opt.LineColumn = None,
+    encoding: opt.Encoding = None,
+    delimiter: opt.Delimiter = None,
+    sheet: opt.Sheet = None,
+    header_row: opt.HeaderRow = None,
+    no_header: opt.NoHeader = False,
     min_rows: Annotated[int, typer.Option(min=0, help="Rows that each service line or label should have.")] = 20,
     max_style: Annotated[
         float, typer.Option(min=0.5, max=1, help="Maximum accuracy from style alone, of two labels.")
@@ -120,8 +133,6 @@ def check(
     guide: Annotated[Path | None, typer.Option(help="Labelling guide to quote beside lopsided words.")] = None,
     show: Annotated[int, typer.Option(min=0, help="Examples of each problem to list.")] = 5,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if a check fails.")] = False,
-    encoding: opt.Encoding = None,
-    delimiter: opt.Delimiter = None,
     as_json: opt.Json = False,
 ) -> None:
     """Check labelled descriptions for problems that make them poor training data.
@@ -142,7 +153,8 @@ def check(
         line_column=line_column,
         guide=guide,
         limits=limits,
-        reading=opt.reading_of(encoding, delimiter),
+        tell=partial(typer.echo, err=True),
+        reading=opt.reading_of(encoding, delimiter, sheet, header_row, no_header=no_header),
     )
     opt.write_result(result, check_tables(result, show), as_json=as_json)
     for what in result.left_out:

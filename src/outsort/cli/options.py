@@ -85,7 +85,7 @@ Cluster = Annotated[
         help="Run on a Dask cluster: tcp://HOST:PORT of its scheduler, or local:N for N workers here.",
     ),
 ]
-FORMATS = "|".join(formats.FORMATS)
+FORMATS, WRITTEN = "|".join(formats.FORMATS), "|".join(formats.WRITTEN)
 TextColumns = Annotated[
     list[str] | None,
     typer.Option(
@@ -135,7 +135,18 @@ Delimiter = Annotated[
     str | None,
     typer.Option(callback=_delimiter_meant, help="Delimiter of CSV input: one character, or tab; detected by default."),
 ]
-Sheet = Annotated[str | None, typer.Option(help="Sheet of a workbook; default: the first.")]
+Sheet = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|N|all",
+        help="Sheet of a workbook, or all with an added column; default: the first with a table with texts.",
+    ),
+]
+HeaderRow = Annotated[
+    int | None,
+    typer.Option(min=1, help="Row with the names of the columns, as a spreadsheet shows it; found by default."),
+]
+NoHeader = Annotated[bool, typer.Option("--no-header", help="The first row is data; columns are then named A, B, C.")]
 
 
 class Gate(StrEnum):
@@ -151,11 +162,22 @@ class OnError(StrEnum):
     KEEP = "keep"
 
 
-def reading_of(encoding: str | None, delimiter: str | None) -> ReadOptions:
-    """Return how to read a table of labelled texts."""
+def check_header(header_row: int | None, *, no_header: bool) -> None:
+    """Refuse a header row that is named and said not to be there."""
+    if no_header and header_row is not None:
+        raise typer.BadParameter("cannot be combined with --no-header", param_hint="--header-row")
+
+
+def reading_of(
+    encoding: str | None, delimiter: str | None, sheet: str | None, header_row: int | None, *, no_header: bool = False
+) -> ReadOptions:
+    """Return how to read a table, from the options that every command has for it."""
     from outsort.tables.base import ReadOptions
 
-    return ReadOptions(encoding=encoding, delimiter=delimiter)
+    check_header(header_row, no_header=no_header)
+    return ReadOptions(
+        encoding=encoding, delimiter=delimiter, sheet=sheet, header_row=header_row, has_header=not no_header
+    )
 
 
 def refuse_any(options: Mapping[str, object], why: str) -> None:
@@ -253,11 +275,15 @@ def shares_of(given: list[str] | None, dataset: Dataset) -> dict[str, float]:
     return shares
 
 
+def tell_plain(reading: str) -> None:
+    """Say on stderr what was read, where nothing was guessed: a guess has come as a warning."""
+    if getattr(reading, "is_plain", False):
+        typer.echo(reading, err=True)
+
+
 def tell_reading(dataset: Dataset) -> None:
-    """Say on stderr what was guessed or left out when a dataset was read."""
-    if dataset.encoding.startswith("utf-"):
-        # What is guessed has been told of.
-        _tell_encoding(dataset.source, dataset.encoding)
+    """Say on stderr what was read, and what was left out; what was guessed has been told of."""
+    tell_plain(dataset.reading)
     for label, one in dataset.merged.items():
         typer.echo(f"{dataset.source}: label {label!r} is taken for {one!r}", err=True)
     if dataset.unclear:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,12 +17,11 @@ from outsort.data.problems import listed, shortened
 from outsort.data.table import read_table
 from outsort.errors import DataError
 from outsort.labels import UNCLEAR, find_out_of_scope, spellings
+from outsort.tables.base import ReadOptions, warn
 from outsort.tables.columns import find_column
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from outsort.tables.base import ReadOptions
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,7 @@ class Dataset:
         merged: labels as written that stand for another, by their spelling or by the label map, with that one.
         marks: the marked clauses of texts, by the texts' keys.
         unclear: texts labelled UNCLEAR, which say too little for any label; of data for training only.
+        reading: what was read of the file, in a line.
     """
 
     frame: pd.DataFrame
@@ -54,6 +54,7 @@ class Dataset:
     merged: Mapping[str, str] = field(default_factory=dict)
     marks: Mapping[str, Marks] = field(default_factory=dict)
     unclear: Sequence[str] = ()
+    reading: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -102,13 +103,17 @@ def read(
     Raises:
         DataError: the data cannot be read, lack a column, or hold rows that must be fixed first.
     """
+    reading = replace(reading or ReadOptions(), text_columns=(text_column,) if text_column else ())
     table = read_table(data, reading=reading)
     frame = table.frame
     label_name = find_column(*table.columns, "label", label_column, optional=True)
     line_name = find_column(*table.columns, "line", line_column, optional=True)
     # A blank text is to be fixed, not learnt from a title in its place.
-    texts = table.texts(table.find_texts(text_column, label_name, line_name, fall_back=False).parts)
+    found = table.find_texts(text_column, label_name, line_name, fall_back=False)
+    texts = table.texts(found.parts)
     label_name = find_column(*table.columns, "label", label_column)
+    told = table.describe(found, reading, label=label_name, line=line_name)
+    warn(told)
     written = [as_text(cell).strip() for cell in frame[label_name]]
     meant = translated(written, meanings_of(label_map))
     spelled = spellings(meant, *([] if known_labels is None else [(*known_labels, UNCLEAR)]))
@@ -145,6 +150,7 @@ def read(
         merged={own: label for own, label in zip(written, labels, strict=True) if own != label},
         marks=read_marks(clauses, texts) if clauses else {},
         unclear=unclear,
+        reading=told,
     )
     if for_training:
         _check_classes(dataset)

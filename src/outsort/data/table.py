@@ -1,7 +1,7 @@
 """Whole tables in memory, read from any format and written back like the original."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from outsort.tables.base import (
     SURPLUS,
     Column,
     Dialect,
+    Location,
     ReadOptions,
     Rows,
     TextColumns,
@@ -28,6 +29,7 @@ from outsort.tables.columns import N_JUDGED, Found, find_text_columns
 from outsort.tables.editing import EDITORS, Edits
 from outsort.tables.formats import Format, output_format_of
 from outsort.tables.packing import packed_output, unpacked
+from outsort.tables.reading import Reading, describe
 from outsort.tables.sources import opened
 
 
@@ -43,6 +45,8 @@ class Table:
         dialect: how to write it.
         style: its format; None to go by the name of its source.
         packing: how it is packed.
+        location: where in the file it is.
+        notes: what was guessed about it, each as a sentence.
     """
 
     frame: pd.DataFrame
@@ -51,6 +55,8 @@ class Table:
     dialect: Dialect = field(default_factory=Dialect)
     style: Format | None = None
     packing: str = ""
+    location: Location = field(default_factory=Location)
+    notes: Sequence[str] = ()
 
     @property
     def columns(self) -> tuple[str, list[str]]:
@@ -58,7 +64,7 @@ class Table:
         return self.source, [str(column) for column in self.frame.columns]
 
     def find_texts(self, wanted: str | None, *others: str | None, fall_back: bool = True) -> Found:
-        """Return the text columns; see `tables.columns.find_text_columns`. What is not plain is a warning.
+        """Return the text columns; see `tables.columns.find_text_columns`.
 
         Args:
             wanted: the requested one, which may be a path into objects, or None.
@@ -70,7 +76,7 @@ class Table:
         """
         source, names = self.columns
         nested = [] if wanted is None or wanted in names else paths_in(self._objects())
-        found = find_text_columns(
+        return find_text_columns(
             source,
             names,
             () if wanted is None else (wanted,),
@@ -79,15 +85,30 @@ class Table:
             others=others,
             fall_back=fall_back,
         )
-        if found.why:
-            warn(f"{self.source}: {found.why}")
-        return found
 
     def texts(self, columns: TextColumns) -> list[str]:
         """Return the text of each row."""
         used, by_place = used_columns(columns)
         cells = [self._cells(column) for column in used]
         return texts_of(by_place, zip(*cells, strict=True))
+
+    def describe(
+        self, texts: Found, reading: ReadOptions, *, label: str | None = None, line: str | None = None
+    ) -> Reading:
+        """Return what was read; see `tables.reading.describe`."""
+        source, columns = self.columns
+        return describe(
+            source,
+            self.location,
+            columns,
+            texts,
+            reading,
+            n_rows=len(self.frame),
+            encoding=self.encoding,
+            notes=self.notes,
+            label=label,
+            line=line,
+        )
 
     def _cells(self, column: Column, n: int | None = None) -> list[str]:
         """Return the first n cells of a column, or all, as text; its place may be beyond the columns, for a path."""
@@ -140,9 +161,8 @@ def read_table(
     dialect = replace(reader.dialect, encoding=reader.encoding)
     index = pd.Index(numbers, name="row")
     frame = pd.DataFrame(cells, columns=columns, index=index, dtype=object)
-    for note in table.notes:
-        warn(f"{source}: {note}")
-    return Table(frame, source, reader.encoding.removesuffix("-sig"), dialect, table.format, table.packing)
+    about = (table.format, table.packing, reader.location, table.notes)
+    return Table(frame, source, reader.encoding.removesuffix("-sig"), dialect, *about)
 
 
 def write_edits(table: Table, path: Path, edits: Edits, before: bytes) -> None:

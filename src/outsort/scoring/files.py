@@ -29,6 +29,7 @@ from outsort.tables.base import Batch, Categorical, Reader, ReadOptions, TextCol
 from outsort.tables.columns import text_columns_of
 from outsort.tables.formats import Format, output_format_of
 from outsort.tables.packing import packed_output
+from outsort.tables.reading import Reading, describe
 from outsort.tables.sources import opened
 
 if TYPE_CHECKING:
@@ -41,8 +42,6 @@ class Options(ReadOptions):
     """How to score files, in addition to how to read them (`ReadOptions`).
 
     Attributes:
-        text_columns: the text columns, joined by a space if there are several: names, numbers from 1, or letters
-            such as A or AB; `a|b` for b where a is blank. Found by headings and cells if empty.
         prefix: prefix for added columns; if None, only used when a name is taken.
         explain: add the top terms for and against each label.
         limit: read only this many rows of each file; None for all.
@@ -53,7 +52,6 @@ class Options(ReadOptions):
             columns `CORRECTED` are added as well.
     """
 
-    text_columns: Sequence[str] = ()
     prefix: str | None = None
     explain: bool = False
     limit: int | None = None
@@ -160,7 +158,10 @@ def layout(source: Path | str, options: Options, added: Iterable[str]) -> Layout
         columns = table.reader.head_columns
         found, _ = text_columns_of(str(source), table.reader, options.text_columns)
         choices = [*distinct_names(columns), *table.reader.nested_columns]
-        notes = list(table.notes)
+        location = table.reader.location
+        notes = [*table.notes, *location.remarks]
+        if location.header_row > 1:
+            notes.append(f"header in row {location.header_row:,}")
     added = [*added, *(CORRECTED if options.corrections else ())]
     texts = [[choices[column.place] for column in part] for part in found.parts]
     return Layout(choices[: len(columns)], texts, added_prefix(columns, added, options.prefix), notes)
@@ -176,6 +177,7 @@ class _Input(NamedTuple):
         format: its format, of several tables that of the first.
         batches: its rows.
         done: returns the fraction that is read, 0 to 1.
+        told: returns what was read of each table, once all rows are; takes their number.
     """
 
     name: str
@@ -184,6 +186,7 @@ class _Input(NamedTuple):
     format: Format
     batches: Iterator[Batch]
     done: Callable[[], float]
+    told: Callable[[int], Sequence[Reading]]
 
 
 @contextmanager
@@ -194,16 +197,19 @@ def _input(source: str | Sequence[str], options: Options, tell: Callable[[str], 
             size = os.fstat(raw.fileno()).st_size
             found, batches = text_columns_of(source, reader, options.text_columns)
             name = "standard input" if source == "-" else source
-            for note in (*table.notes, found.why):
-                if note:
-                    tell(f"{name}: {note}")
             rows = _limited(batches, options.limit)
             done = partial(_share_read, raw, size)
-            yield _Input(name, reader, found.parts, table.format, rows, done)
+
+            def told(n_rows: int) -> list[Reading]:
+                about = (reader.location, reader.head_columns, found, options)
+                return [describe(name, *about, n_rows=n_rows, encoding=reader.encoding, notes=table.notes)]
+
+            yield _Input(name, reader, found.parts, table.format, rows, done, told)
     else:
         with united(source, options, options.text_columns, tell) as reader:
             rows = chain.from_iterable(_limited(table, options.limit) for table in reader.tables_in_turn())
-            yield _Input(f"{len(source)} inputs", reader, [], reader.format, rows, lambda: reader.done)
+            name, style = f"{len(source)} inputs", reader.format
+            yield _Input(name, reader, [], style, rows, lambda: reader.done, lambda _: reader.readings)
 
 
 def _share_read(raw: IO[bytes], size: int) -> float:
@@ -227,7 +233,7 @@ def score_one(
     as_it_came = output == "-" and not options.write_as
     write_as, write_packing = (None, "") if as_it_came else output_format_of(output, options.write_as)
     with ExitStack() as stack:
-        table, reader, parts, style, batches, done = stack.enter_context(_input(source, options, tell))
+        table, reader, parts, style, batches, done, told = stack.enter_context(_input(source, options, tell))
         write_as = write_as or style
         # JSON is passed through as it is; any other output format needs all keys up front.
         passes = isinstance(source, str) and style.of_objects and write_as.of_objects
@@ -266,6 +272,8 @@ def score_one(
         _check_places(table, options.corrections, n_rows)
     if summary and picture:
         summary.merge(picture)
+    for reading in told(n_rows):
+        tell(reading)
     for change in writer.changes:
         tell(f"{target}: {change}")
     _tell_unlike(scorer.model, table, tally, tell)

@@ -174,6 +174,8 @@ def batch_run(
         "limit": options.limit,
         "delimiter": options.delimiter,
         "sheet": options.sheet,
+        "header_row": options.header_row,
+        "has_header": options.has_header,
         "safe_for_excel": options.safe_for_excel,
     }
     run = Run(folder, _jobs(sources, folder, options), settings)

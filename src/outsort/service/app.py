@@ -171,7 +171,15 @@ def create_app(
         write_as: Annotated[FormatName | None, Query(alias="to", description="Format of the scored file.")] = None,
         text_column: Annotated[list[Column], Query(max_length=20, description=TEXT_COLUMN)] = [],  # noqa: B006 - FastAPI makes a new one for each request
         prefix: Annotated[str | None, Query(max_length=50, description="Prefix for added columns.")] = None,
-        sheet: Annotated[str | None, Query(max_length=100, description="Sheet of a workbook.")] = None,
+        sheet: Annotated[
+            str | None, Query(max_length=100, description="Sheet of a workbook: its name or number, or all.")
+        ] = None,
+        header_row: Annotated[
+            int | None, Query(ge=1, le=1_048_576, description="Row with the names of the columns; found by default.")
+        ] = None,
+        no_header: Annotated[  # noqa: FBT002 - FastAPI calls it by name
+            bool, Query(description="The first row is data; columns are then named A, B, C.")
+        ] = False,
         encoding: Annotated[Encoding | None, Query(description="Encoding of CSV; detected by default.")] = None,
         delimiter: Annotated[
             Delimiter | None, Query(description="Between cells of CSV: one character, or `tab`; detected by default.")
@@ -196,6 +204,8 @@ def create_app(
             encoding=encoding or file.encoding,
             delimiter="\t" if delimiter == "tab" else delimiter,
             sheet=sheet,
+            header_row=header_row,
+            has_header=not no_header,
             corrections=file.corrections,
         )
         task = partial(uploads.score, file, options, settings.max_unpacked)

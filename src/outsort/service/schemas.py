@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, ParamSpec, TypeVar
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from outsort.tables.formats import FORMATS, PACKINGS
+from outsort.tables.formats import FORMATS, PACKINGS, WRITTEN
 
 #: Limits of the texts in a request, and of the characters in each.
 MAX_TEXTS, MAX_CHARACTERS = 1000, 100_000
@@ -145,7 +145,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 #: Media types of scored files.
 SENT_TYPES = (
-    *(style.media_types[0] for style in FORMATS.values()),
+    *(style.media_types[0] for style in WRITTEN.values()),
     *(packing.media_types[0] for packing in PACKINGS.values() if packing.is_written),
 )
 _BINARY = {"schema": {"type": "string", "format": "binary"}}

@@ -28,7 +28,7 @@ from outsort.scoring.scorer import Scorer
 from outsort.service import corrections
 from outsort.tables.columns import NoColumnError
 from outsort.tables.contents import packing_in
-from outsort.tables.formats import FORMATS, PACKINGS, format_of, is_refused, is_sheet, packed_suffix, split_packing
+from outsort.tables.formats import FORMATS, PACKINGS, format_of, packed_suffix, split_packing
 from outsort.tables.packing import unpacked
 from outsort.tables.sources import opened
 
@@ -122,10 +122,9 @@ def _upload(folder: Path, filename: str, read_as: str | None, content_type: str)
     if not Path(name).suffix and read_as is None:
         read_as = MEDIA_TYPES.get(media_type)
     packing = split_packing(name)[0] or PACKED_TYPES.get(media_type, "")
-    suffix = Path(name).suffix.lower()
-    if read_as is None and (packing == "zip" or (is_sheet(name) and not is_refused(name))):
-        # What is in an archive, or really in what is named like an old workbook, shows when it is read.
-        plain = f"table{PACKINGS[packing].suffix if packing else suffix}"
+    if read_as is None and packing == "zip":
+        # What is in an archive shows when it is read.
+        plain = f"table{PACKINGS[packing].suffix}"
         return Upload(folder / plain, name or plain, "", _charset(content_type))
     try:
         style, _ = format_of(name or "the file", read_as)
@@ -173,7 +172,8 @@ def score(file: Upload, options: files.Options, max_unpacked: int, scorer: Score
     try:
         source = _unpacked(file, max_unpacked)
         with opened(str(source), options) as table:
-            style, packing = table.format.name, split_packing(file.path)[0]
+            # Some workbooks are only read.
+            style, packing = table.format.name if table.format.writer else "xlsx", split_packing(file.path)[0]
         if options.write_as or not PACKINGS[packing or "gzip"].is_written:
             style, packing = options.write_as or style, ""
         output = file.path.with_name(f"scored.{style}{packed_suffix(packing)}")

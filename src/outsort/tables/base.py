@@ -12,7 +12,7 @@ import json
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import IO, TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self, TypeAlias
 
 from numpy.typing import NDArray
@@ -62,8 +62,13 @@ class ReadOptions:
         read_as: the name of its format; None to go by the file name.
         encoding: of CSV and TSV; None to detect it.
         delimiter: of CSV and TSV, one character; None to detect it.
-        sheet: of a workbook; None for the first.
+        sheet: of a workbook, its name or its number from 1, or "all"; None for the first that a person sees and
+            that holds a table with a text column.
         keep: pass rows that cannot be read along with the reason instead of raising.
+        header_row: the number of the row with the names of the columns, as a spreadsheet shows it; None to find it.
+        has_header: whether there is such a row; without one, columns are named A, B, C.
+        text_columns: the text columns, joined by a space if there are several: names, numbers from 1, or letters
+            such as A or AB; `a|b` for b where a is blank. Found by headings and cells if empty.
     """
 
     read_as: str | None = None
@@ -71,6 +76,30 @@ class ReadOptions:
     delimiter: str | None = None
     sheet: str | None = None
     keep: bool = False
+    header_row: int | None = None
+    has_header: bool = True
+    text_columns: Sequence[str] = ()
+
+
+@dataclass
+class Location:
+    """Where in a file the table is.
+
+    Attributes:
+        sheet: the sheet of a workbook; "" for none.
+        header_row: the row with the names of the columns, as a spreadsheet shows it; 0 for none.
+        header: the header as it is written, in CSV.
+        options: the options that lead to the same reading, where something was guessed.
+        remarks: what a person should know, such as sheets that were passed over; grows while rows are read.
+        n_uncomputed: formulas without a result, so far.
+    """
+
+    sheet: str = ""
+    header_row: int = 1
+    header: str = ""
+    options: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    n_uncomputed: int = 0
 
 
 @dataclass(frozen=True)
@@ -83,6 +112,7 @@ class Dialect:
         encoding: of CSV and TSV; UTF-8 with a mark where the input was anything but plain UTF-8, because
             Excel takes UTF-8 without a mark for something else.
         sheet: the name of a workbook's sheet.
+        header_row: the row with the names of the columns, from 1; 0 for none.
         schema: the Arrow schema of a Parquet file, or None.
         safe_for_excel: put an apostrophe before cells of CSV and TSV that spreadsheets take for formulas.
         lost: what writing the table as it was read would lose, in words; "" for nothing.
@@ -92,6 +122,7 @@ class Dialect:
     newline: str = "\n"
     encoding: str = "utf-8"
     sheet: str = "outsort"
+    header_row: int = 1
     schema: pa.Schema | None = None
     safe_for_excel: bool = False
     lost: str = ""
@@ -204,6 +235,10 @@ class Reader(Protocol):
     def dialect(self) -> Dialect:
         """How to write such a table."""
 
+    @property
+    def location(self) -> Location:
+        """Where the table is, as far as it was looked for."""
+
     def __iter__(self) -> Iterator[Batch]:
         """Yield the rows."""
 
@@ -279,12 +314,12 @@ def texts_of(columns: TextColumns, rows: Iterable[Sequence[Any]]) -> list[str]:
 
 def _first_told(row: Sequence[Any], places: Sequence[int]) -> object:
     """Return the first cell that is not blank; the first one where all are."""
-    return next((row[place] for place in places if not is_blank(row[place])), row[places[0]])
+    return next((row[place] for place in places if is_filled(row[place])), row[places[0]])
 
 
-def is_blank(value: object) -> bool:
-    """Return whether a cell holds nothing, or white space."""
-    return value is None or (isinstance(value, str) and not value.strip())
+def is_filled(cell: object) -> bool:
+    """Return whether a cell holds anything but white space."""
+    return cell is not None and not (isinstance(cell, str) and not cell.strip())
 
 
 def value_at(content: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401
@@ -370,8 +405,9 @@ def renaming(columns: Sequence[str], names: Sequence[str]) -> list[str]:
 
 
 def warn(message: str) -> None:
-    """Issue a `DataWarning`."""
-    warnings.warn(message, DataWarning, stacklevel=3)
+    """Issue a `DataWarning`; a plain word about what was read is none."""
+    if not getattr(message, "is_plain", False):
+        warnings.warn(message, DataWarning, stacklevel=3)
 
 
 def beyond_header(cells: Sequence[object]) -> str:

@@ -6,6 +6,8 @@ import codecs
 import json
 import re
 import zipfile
+from collections.abc import Iterable
+from operator import itemgetter
 from typing import IO
 
 from outsort.encodings import shows_wide
@@ -47,17 +49,17 @@ def kind_in(stream: IO[bytes], named: str = "") -> Format | Unread | None:
     # Before this, a mark and blanks; text may be of two bytes a character.
     text = head.replace(b"\0", b"") if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else head
     text = re.sub(rb"\A(\xef\xbb\xbf|\xff\xfe|\xfe\xff)?\s*", b"", text)
-    for unread in UNREAD:
-        if unread.magic.match(text) and any(name.startswith(unread.inside) for name in inside):
-            return unread
-    for found in FORMATS.values():
-        if (
-            found.magic
-            and head.startswith(found.magic)
-            and any(name.startswith(found.inside) for name in inside or [""])
-        ):
-            return found
-    return _json_kind(text, named)
+    starts: list[tuple[bytes, Iterable[Unread | Format]]] = [(text, UNREAD), (head, FORMATS.values())]
+    fitting = [
+        (len(part), found)
+        for start, kinds in starts
+        for found in kinds
+        if found.magic and found.magic.match(start)
+        for part in found.inside
+        if any(name.startswith(part) for name in inside)
+    ]
+    # The one of which most is there: a binary workbook has all the folders of another.
+    return max(fitting, key=itemgetter(0))[1] if fitting else _json_kind(text, named)
 
 
 def is_text(stream: IO[bytes]) -> bool:
@@ -88,8 +90,9 @@ def _names_inside(stream: IO[bytes], head: bytes) -> list[str]:
             stream.seek(0)
     if head.startswith(_OLE):
         directory = _head_of(stream, _DIRECTORY)
-        names = {unread.inside for unread in UNREAD if unread.inside}
-        return [name for name in names if name.encode("utf-16-le") in directory] or [_NOTHING]
+        kinds: list[Unread | Format] = [*UNREAD, *FORMATS.values()]
+        names = {part for found in kinds for part in found.inside}
+        return [name for name in names if name and name.encode("utf-16-le") in directory] or [_NOTHING]
     return [""]
 
 

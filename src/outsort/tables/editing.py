@@ -5,12 +5,13 @@ import io
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from outsort.files import csv_cell, csv_record
 from outsort.tables.base import Dialect, ReadOptions
-from outsort.tables.delimited import SEP_LINE, records_as_written
+from outsort.tables.csv_head import SEP_LINE
+from outsort.tables.delimited import records_as_written
 from outsort.tables.json import JsonReader
 
 _BYTE_ORDER_MARKS = {
@@ -47,7 +48,7 @@ def _edit_delimited(content: bytes, dialect: Dialect, edits: Edits) -> bytes:
     text = content[len(mark) :].decode(encoding)
     found = SEP_LINE.match(text)
     before = found[0] if found else ""
-    changed = before + _edited_records(text[len(before) :], dialect.delimiter, edits)
+    changed = before + _edited_records(text[len(before) :], dialect, edits)
     try:
         return mark + changed.encode(encoding)
     except UnicodeEncodeError:
@@ -55,7 +56,7 @@ def _edit_delimited(content: bytes, dialect: Dialect, edits: Edits) -> bytes:
 
 
 def _edit_tabbed(content: bytes, dialect: Dialect, edits: Edits) -> bytes:
-    return _edit_delimited(content, Dialect(delimiter="\t", encoding=dialect.encoding), edits)
+    return _edit_delimited(content, replace(dialect, delimiter="\t"), edits)
 
 
 def _encoding_of(content: bytes, encoding: str) -> tuple[str, bytes]:
@@ -67,19 +68,20 @@ def _encoding_of(content: bytes, encoding: str) -> tuple[str, bytes]:
     return encoding, b""
 
 
-def _edited_records(text: str, delimiter: str, edits: Edits) -> str:
+def _edited_records(text: str, dialect: Dialect, edits: Edits) -> str:
+    delimiter = dialect.delimiter
     records: list[str] = []
     columns: list[str] = []
     newline = "\n"
     for number, (record, cells) in enumerate(records_as_written(text, delimiter), 1):
         body, end = _without_line_end(record)
         new = [""] * len(edits.columns)
-        if number == 1:
+        if number == dialect.header_row:
             columns, new, newline = cells + edits.columns, edits.columns, end or newline
         if number in edits.cells:
             row = dict(zip(columns, cells + new, strict=True)) | edits.cells[number]
             body = csv_record(row.values(), delimiter)
-        elif cells and new:
+        elif cells and new and number >= dialect.header_row:
             body = delimiter.join((body, *(csv_cell(name, delimiter) for name in new)))
         records.append(body + end)
     if edits.rows and not _without_line_end(records[-1])[1]:

@@ -1,27 +1,24 @@
-"""Excel workbooks: one sheet, values as Excel last showed them, formulas as their results."""
+"""Workbooks: the tables of their sheets, values as Excel last showed them, formulas as their results."""
 
 from __future__ import annotations
 
-import re
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
-from typing import IO, TYPE_CHECKING, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 
-from outsort.errors import COPY_AGAIN, DataError, raised_as
-from outsort.tables.base import BATCH_BYTES, BATCH_ROWS, SURPLUS, Dialect, Rows, beyond_header, rows_of, warn
-from outsort.tables.packing import check_growth
-from outsort.tables.workbook import MAX_ROWS, Workbook, number_format_of
+from outsort.tables.base import BATCH_ROWS, SURPLUS, Dialect, Rows, beyond_header, rows_of
+from outsort.tables.books import Book, PackageBook, check_workbook, naming_damage
+from outsort.tables.header import column_letter
+from outsort.tables.marks import Marks, marked
+from outsort.tables.sheet_rows import GENERAL, Block
+from outsort.tables.sheets import SheetTable, choose_sheets, free_name, merged_columns, places_of
+from outsort.tables.workbook import Workbook, number_format_of
 
 if TYPE_CHECKING:
     from outsort.tables.base import Added, Batch, ReadOptions
 
-#: The last column of a sheet of Excel, and the tags in a workbook's styles: it has 65,490 formats at most.
-MAX_COLUMNS, MAX_STYLE_TAGS = 16_384, 4 * 65_490
-#: Bytes of a cell in memory, apart from its text.
-_CELL_BYTES = 64
+#: How the fault of a row begins that has a formula which no program has computed yet.
+UNCOMPUTED = "has a formula without a result"
 
 
 @dataclass(frozen=True)
@@ -38,190 +35,105 @@ class SheetRows(Rows):
 
 
 class ExcelReader:
-    """One sheet of a workbook; see `base.Reader`."""
+    """One sheet of a workbook, or all of them; see `base.Reader`.
+
+    Without a name it is the first sheet that a person sees and that holds a table with a text column.
+    """
 
     encoding = "utf-8"
     nested_columns = ()
 
     def __init__(self, source: str, stream: IO[bytes], options: ReadOptions) -> None:
-        """Read the header."""
-        import openpyxl
-
-        _check_workbook(source, stream)
-        with _naming_damage(source):
-            _check_styles(source, stream)
-            book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
-            names = book.sheetnames
-            if options.sheet is not None and options.sheet not in names:
-                has = ", ".join(map(repr, names))
-                raise DataError(f"{source}: no sheet {options.sheet!r}; it has {has}.")
-            page = book[options.sheet or names[0]]
-            # Rows are as long as what they hold: a sheet may claim to be larger than memory.
-            page.reset_dimensions()
-            self._rows = _bounded(source, page.iter_rows())
-            header = next(self._rows, ())
-            lost = _lost_by_rewriting(stream, len(names))
-            lacks_results = "formulas" in lost and _lacks_results(stream, page._worksheet_path)
+        """Find the table and read its header."""
         self.source = source
-        self.dialect = Dialect(sheet=page.title, lost=lost)
-        if lacks_results:
-            warn(f"{source}: has formulas without a result, which are read as blank. Save it in Excel first.")
-        self.columns = ["" if cell.value is None else str(_unescaped(cell.value)) for cell in header]
-        while self.columns and not self.columns[-1]:
-            self.columns.pop()
-        if not self.columns:
-            raise DataError(f"{source}: the sheet is empty. It needs a header and rows.")
+        self._book = self._open(source, stream)
+        chosen = choose_sheets(source, self._book, options)
+        self._tables, self.location = chosen.tables, chosen.location
+        self._is_all = chosen.is_all
+        first = self._tables[0]
+        self.columns = list(first.columns)
+        if self._is_all:
+            self.columns = merged_columns([table.columns for table in self._tables])
+            self._name_column = free_name("sheet", self.columns)
+            self.columns.append(self._name_column)
         self.head_columns = self.columns
+        above = "rows above the header" if self.location.header_row > 1 else ""
+        lost = ", ".join(filter(None, [self._book.lost(), above]))
+        self.dialect = Dialect(sheet=first.name, lost=lost, header_row=self.location.header_row)
 
-    def __iter__(self) -> Iterator[SheetRows]:
+    def _open(self, source: str, stream: IO[bytes]) -> Book:
+        check_workbook(source, stream)
+        return PackageBook(source, stream)
+
+    def __iter__(self) -> Iterator[Batch]:
         """Yield the rows; blank ones after the last are left out."""
-        rows: list[Sequence[Any]] = []
-        first, n_bytes = 2, 0
-        for row in self._filled_rows():
-            rows.append(row)
-            n_bytes += _CELL_BYTES * max(len(row), len(self.columns))
-            n_bytes += sum(len(cell.value) for cell in row if isinstance(cell.value, str))
-            if len(rows) == BATCH_ROWS or n_bytes >= BATCH_BYTES:
-                yield self._batch(list(range(first, first + len(rows))), rows)
-                first, n_bytes, rows = first + len(rows), 0, []
-        if rows:
-            yield self._batch(list(range(first, first + len(rows))), rows)
+        for table in self._tables:
+            marks = Marks(table.columns, self.location, table.above)
+            places = None
+            if self._is_all:
+                places = places_of(table.columns, self.columns)
+            for batch in marked(self._batches(table), marks):
+                yield self._spread(cast("SheetRows", batch), places, table.name) if places else batch
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Let go of what reads the workbook."""
+        self._book.close()
 
-    def _filled_rows(self) -> Iterator[Sequence[Any]]:
-        """Yield the cells of each row up to the last that holds anything."""
-        n_blank = 0
-        with _naming_damage(self.source):
-            for cells in self._rows:
-                if all(cell.value is None for cell in cells):
-                    n_blank += 1
-                    continue
-                yield from [()] * n_blank
-                n_blank = 0
-                yield cells
-
-    def _batch(self, numbers: list[int], rows: list[Sequence[Any]]) -> SheetRows:
+    def _spread(self, batch: SheetRows, places: Sequence[int], name: str) -> SheetRows:
+        """Return the rows of one sheet under the columns of all."""
         n = len(self.columns)
-        cells, faults = [], {}
-        with _naming_damage(self.source):
-            # A cell looks up its style now, which need not exist.
-            given = [[getattr(cell, "number_format", "General") for cell in row[:n]] for row in rows]
-        formats = [found + ["General"] * (n - len(found)) for found in given]
-        for place, row in enumerate(rows):
-            width = max((i + 1 for i, cell in enumerate(row) if cell.value is not None), default=0)
-            values = [_unescaped(cell.value) for cell in row[: max(n, width)]]
-            if width > n:
-                # They are data without a name: the row says what they are, however far away.
-                faults[place] = f"{SURPLUS}: {beyond_header([value for value in values[n:] if value is not None])}"
-            cells.append(values[:n] + [None] * max(0, n - len(row)))
-        return SheetRows(self.columns, cells, numbers, faults, formats)
+        cells, formats = [], []
+        for row, found in zip(batch.cells, batch.number_formats, strict=True):
+            wide: list[Any] = [None] * n
+            shown = [GENERAL] * n
+            for place, value, style in zip(places, row, found, strict=True):
+                wide[place], shown[place] = value, style
+            wide[-1] = name
+            cells.append(wide)
+            formats.append(shown)
+        return SheetRows(self.columns, cells, batch.numbers, batch.faults, formats)
+
+    def _batches(self, table: SheetTable) -> Iterator[SheetRows]:
+        number, n_blank = table.header_row + 1, 0
+        with naming_damage(self.source):
+            for block in table.blocks():
+                end = block.end()
+                if not end:
+                    n_blank += len(block.cells)
+                    continue
+                while n_blank:
+                    n = min(n_blank, BATCH_ROWS)
+                    yield self._batch(table, number, Block([[] for _ in range(n)], [()] * n, {}))
+                    number, n_blank = number + n, n_blank - n
+                n_blank = len(block.cells) - end
+                yield self._batch(table, number, block.part(0, end) if n_blank else block)
+                number += end
+
+    def _batch(self, table: SheetTable, number: int, block: Block) -> SheetRows:
+        n = len(table.columns)
+        cells = block.cells
+        faults = {}
+        if set(map(len, cells)) != {n}:
+            beyond = [[value for value in row[n:] if value is not None] for row in cells]
+            # They are data without a name: the row says what they are, however far away.
+            faults = {place: f"{SURPLUS}: {beyond_header(values)}" for place, values in enumerate(beyond) if values}
+            cells = [row[:n] + [None] * (n - len(row)) for row in cells]
+        for place, columns in block.uncomputed.items():
+            names = ", ".join(f"{column_letter(column)}{number + place}" for column in columns)
+            faults[place] = f"{UNCOMPUTED} in {names}"
+            self.location.n_uncomputed += len(columns)
+        return SheetRows(table.columns, cells, range(number, number + len(cells)), faults, _formats(block.formats, n))
 
 
-def _unescaped(value: Any) -> Any:  # noqa: ANN401
-    """Return a value with the characters that a workbook escapes: ``_x000D_`` is a carriage return."""
-    return _ESCAPES.sub(_characters, value) if isinstance(value, str) and "_x" in value else value
-
-
-def _characters(escapes: re.Match[str]) -> str:
-    try:
-        return bytes.fromhex(re.sub("_x?", "", escapes[0])).decode("utf-16-be")
-    except UnicodeDecodeError:
-        # Half a character is no text: it stays as it is.
-        return escapes[0]
-
-
-#: Escaped UTF-16 units in a row, so that the two of one character come together.
-_ESCAPES = re.compile("(?:_x[0-9A-Fa-f]{4}_)+")
-
-
-def _naming_damage(source: str) -> AbstractContextManager[None]:
-    # A damaged workbook makes openpyxl and zipfile raise whatever they happen to hit.
-    return raised_as(DataError, f"{source}: is damaged, or not a workbook", COPY_AGAIN, Exception)
-
-
-def _bounded(source: str, rows: Iterator[Sequence[Any]]) -> Iterator[Sequence[Any]]:
-    """Yield rows as far as Excel has any: a few bytes can claim a row or a column far beyond."""
-    for n, cells in enumerate(rows, 1):
-        if n > MAX_ROWS or len(cells) > MAX_COLUMNS:
-            raise DataError(
-                f"{source}: has cells beyond row {MAX_ROWS:,} or column {MAX_COLUMNS:,} (XFD), where a sheet of "
-                f"Excel ends. Save it with Excel or LibreOffice."
-            )
-        yield cells
-
-
-def _check_workbook(source: str, stream: IO[bytes]) -> None:
-    """Refuse a file that is not a workbook, is locked, holds macros, or an unreasonable amount."""
-    head = stream.read(8)
-    stream.seek(0)
-    if head.startswith(b"\xd0\xcf\x11\xe0"):
-        raise DataError(f"{source}: is protected by a password, or of the old format. Save it as plain .xlsx.")
-    with _naming_damage(source), zipfile.ZipFile(stream) as archive:
-        members = archive.infolist()
-    stream.seek(0)
-    if any(member.filename.lower().endswith("vbaproject.bin") for member in members):
-        raise DataError(f"{source}: {MACROS}")
-    size, packed = sum(m.file_size for m in members), sum(m.compress_size for m in members)
-    check_growth(source, size, packed)
-
-
-def _check_styles(source: str, stream: IO[bytes]) -> None:
-    """Refuse more formats than Excel has: openpyxl makes several objects of each."""
-    name = "xl/styles.xml"
-    with zipfile.ZipFile(stream) as archive:
-        if name not in archive.namelist():
-            return
-        with archive.open(name) as content:
-            n_tags = sum(chunk.count(b"<") for chunk in iter(partial(content.read, 1 << 20), b""))
-    stream.seek(0)
-    if n_tags > MAX_STYLE_TAGS:
-        raise DataError(f"{source}: has more cell formats than Excel allows. Save it as CSV, or without formats.")
-
-
-def _lost_by_rewriting(stream: IO[bytes], n_sheets: int) -> str:
-    """Return what a workbook holds besides the values of one sheet, "" for nothing."""
-    place = stream.tell()
-    with zipfile.ZipFile(stream) as archive:
-        members = archive.namelist()
-        found = {
-            "other sheets": n_sheets > 1,
-            "formulas": any(_has(archive, name, _FORMULA) for name in members if _SHEET.match(name)),
-            "charts, pictures or comments": any(_DRAWN.match(name) for name in members),
-        }
-    stream.seek(place)
-    return ", ".join(what for what, is_there in found.items() if is_there)
-
-
-def _lacks_results(stream: IO[bytes], sheet: str) -> bool:
-    """Return whether a sheet has a formula that no program has computed yet."""
-    place = stream.tell()
-    with zipfile.ZipFile(stream) as archive:
-        found = _has(archive, sheet, _UNCOMPUTED)
-    stream.seek(place)
-    return found
-
-
-def _has(archive: zipfile.ZipFile, name: str, pattern: re.Pattern[bytes]) -> bool:
-    end = b""
-    with archive.open(name) as content:
-        while chunk := content.read(1 << 20):
-            if pattern.search(end + chunk):
-                return True
-            end = chunk[-_LONGEST_FORMULA:]
-    return False
-
-
-_SHEET = re.compile(r"xl/worksheets/[^/]+\.xml$")
-_DRAWN = re.compile(r"xl/(charts|drawings|media|comments|pivotTables)")
-_FORMULA = re.compile(rb"<f[ >]")
-#: A result that is an empty text is one.
-_UNCOMPUTED = re.compile(rb"""<c (?![^>]*t="str")[^>]*><f[^>]*(/>|>[^<]*</f>)(<v ?/>|<v></v>)?</c>""")
-#: Bytes of a cell: a formula has 8,192 characters at most.
-_LONGEST_FORMULA = 1 << 16
-
-MACROS = "is a workbook with macros. Save it as .xlsx."
+def _formats(given: Sequence[Sequence[str]], n: int) -> list[Sequence[str]]:
+    """Return the number formats of rows of n cells; rows that share a list share one again."""
+    made: dict[int, Sequence[str]] = {}
+    formats = []
+    for row in given:
+        if id(row) not in made:
+            made[id(row)] = [*row[:n], *[GENERAL] * (n - len(row))]
+        formats.append(made[id(row)])
+    return formats
 
 
 class ExcelWriter:

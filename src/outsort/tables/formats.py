@@ -25,12 +25,13 @@ class Format(NamedTuple):
         module: the module of this package that holds its classes, imported when first needed: the command
             line names formats long before it needs what reads them.
         reader: its class of readers.
-        writer: its class of writers.
+        writer: its class of writers; "" for a format that is only read.
         may_be_packed: whether its files may be compressed as a whole.
-        magic: what all its files begin with, any of these; none for text.
-        inside: what the names of some members begin with, if its files are ZIP archives.
+        magic: a pattern of what all its files begin with; None for text.
+        inside: what the names of some members of its archives or compound files begin with, one of these.
         has_encoding: whether its files are text in any encoding.
         of_objects: whether its rows are JSON objects, which need not have the same keys.
+        names_columns: whether each value has a name, so that no row is the header.
     """
 
     name: str
@@ -41,10 +42,16 @@ class Format(NamedTuple):
     reader: str
     writer: str
     may_be_packed: bool = True
-    magic: tuple[bytes, ...] = ()
-    inside: str = ""
+    magic: re.Pattern[bytes] | None = None
+    inside: tuple[str, ...] = ("",)
     has_encoding: bool = False
     of_objects: bool = False
+    names_columns: bool = False
+
+    @property
+    def only_read(self) -> str:
+        """What to do with a format that is only read."""
+        return f"{self.name} is read, not written. Name a file that ends in .xlsx or .csv, or pass --to."
 
     def open_reader(self, source: str, stream: IO[bytes], options: ReadOptions) -> Reader:
         """Open a table of this format for reading; see `base.Reader`."""
@@ -53,7 +60,13 @@ class Format(NamedTuple):
     def open_writer(
         self, stream: IO[bytes], columns: Sequence[str], added: Mapping[str, type], dialect: Dialect
     ) -> Writer:
-        """Open a table of this format for writing; see `base.Writer`."""
+        """Open a table of this format for writing; see `base.Writer`.
+
+        Raises:
+            DataError: the format is only read.
+        """
+        if not self.writer:
+            raise DataError(self.only_read)
         return cast("WriterType", self._class(self.writer))(stream, columns, added, dialect)
 
     def _class(self, name: str) -> object:
@@ -61,6 +74,9 @@ class Format(NamedTuple):
 
 
 _ZIP = b"PK\x03\x04"
+_OLE, _ZIPPED = re.compile(rb"\xd0\xcf\x11\xe0"), re.compile(re.escape(_ZIP))
+# The first member of a file of OpenDocument is its media type.
+_ODF = rb"PK\x03\x04.{26}mimetypeapplication/vnd\.oasis\.opendocument"
 
 FORMATS = {
     found.name: found
@@ -85,9 +101,18 @@ FORMATS = {
             "JsonlReader",
             "JsonlWriter",
             of_objects=True,
+            names_columns=True,
         ),
         Format(
-            "json", "JSON", (), ("application/json", "text/json"), "json", "JsonReader", "JsonWriter", of_objects=True
+            "json",
+            "JSON",
+            (),
+            ("application/json", "text/json"),
+            "json",
+            "JsonReader",
+            "JsonWriter",
+            of_objects=True,
+            names_columns=True,
         ),
         Format(
             "parquet",
@@ -98,7 +123,8 @@ FORMATS = {
             "ParquetReader",
             "ParquetWriter",
             may_be_packed=False,
-            magic=(b"PAR1",),
+            magic=re.compile(rb"PAR1"),
+            names_columns=True,
         ),
         Format(
             "xlsx",
@@ -109,11 +135,45 @@ FORMATS = {
             "ExcelReader",
             "ExcelWriter",
             may_be_packed=False,
-            magic=(_ZIP,),
-            inside="xl/",
+            magic=_ZIPPED,
+            inside=("xl/",),
+        ),
+        *(
+            Format(
+                name,
+                words,
+                (),
+                (media_type,),
+                "foreign",
+                "ForeignReader",
+                "",
+                may_be_packed=False,
+                magic=magic,
+                inside=inside,
+            )
+            for name, words, media_type, magic, inside in (
+                ("xls", "a workbook of the old format", "application/vnd.ms-excel", _OLE, ("Workbook", "Book")),
+                (
+                    "xlsb",
+                    "a binary workbook",
+                    "application/vnd.ms-excel.sheet.binary.macroenabled.12",
+                    _ZIPPED,
+                    ("xl/workbook.bin",),
+                ),
+                (
+                    "ods",
+                    "an OpenDocument sheet",
+                    "application/vnd.oasis.opendocument.spreadsheet",
+                    re.compile(_ODF + rb"\.spreadsheet", re.S),
+                    ("",),
+                ),
+            )
         ),
     )
 }
+
+#: Those that are written, too.
+WRITTEN = {name: found for name, found in FORMATS.items() if found.writer}
 
 
 class Packing(NamedTuple):
@@ -151,21 +211,18 @@ class Unread(NamedTuple):
         words: what a file of it is, in words.
         hint: what to do with one.
         magic: a pattern of what it begins with, after a byte-order mark and blanks.
-        inside: see `Format`; for a file of Microsoft's compound format, the name of a stream.
+        inside: see `Format`.
     """
 
     words: str
     hint: str
     magic: re.Pattern[bytes]
-    inside: str = ""
+    inside: tuple[str, ...] = ("",)
 
 
 _SAVE = "Save it as .xlsx."
 _COPY = "Copy its table into a spreadsheet, and save that as .xlsx or .csv."
 _OPEN = "Open it in a spreadsheet program, and save it as .xlsx or .csv."
-_OLE, _ZIPPED = re.compile(rb"\xd0\xcf\x11\xe0"), re.compile(re.escape(_ZIP))
-# The first member of a file of OpenDocument is its media type.
-_ODF = rb"PK\x03\x04.{26}mimetypeapplication/vnd\.oasis\.opendocument"
 _PICTURE = rb"\x89PNG\r\n|\xff\xd8\xff|GIF8[79]a|II\*\0|MM\0\*|RIFF.{4}WEBP|BM.{4}\0\0\0\0"
 _ARCHIVE = rb"7z\xbc\xaf\x27\x1c|Rar!\x1a\x07|BZh[1-9]1AY|\xfd7zXZ\0|.{257}ustar"
 _HTML = rb"(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype html|(html|head|body|table|meta|script|style|div)[\s>])"
@@ -173,17 +230,13 @@ _LINE_OF_MAIL = rb"[A-Z][\w-]*:[^\r\n]*\r?\n(?:[ \t][^\r\n]*\r?\n)*"
 _MAIL = rb"(?=.{0,8000}^(MIME-Version|Message-ID|Received):)(" + _LINE_OF_MAIL + rb"){3}"
 #: Kinds of files that are not read; the first that fits is named.
 UNREAD = (
-    Unread("a workbook protected by a password", "Save it without the password.", _OLE, "EncryptedPackage"),
-    Unread("a workbook of the old format", _SAVE, _OLE, "Workbook"),
-    Unread("a workbook of the old format", _SAVE, _OLE, "Book"),
-    Unread("a Word document", _COPY, _OLE, "WordDocument"),
-    Unread("an e-mail", "Save the table attached to it.", _OLE, "__substg1.0_"),
+    Unread("a workbook protected by a password", "Save it without the password.", _OLE, ("EncryptedPackage",)),
+    Unread("a Word document", _COPY, _OLE, ("WordDocument",)),
+    Unread("an e-mail", "Save the table attached to it.", _OLE, ("__substg1.0_",)),
     Unread("a document of an old Office program", _COPY, _OLE),
-    Unread("a binary workbook", _SAVE, _ZIPPED, "xl/workbook.bin"),
-    Unread("a Word document", _COPY, _ZIPPED, "word/"),
-    Unread("a presentation", _COPY, _ZIPPED, "ppt/"),
-    Unread("an OpenDocument sheet", "Save it as .xlsx or .csv.", re.compile(_ODF + rb"\.spreadsheet", re.S)),
-    Unread("an OpenDocument file", _COPY, re.compile(_ODF, re.S)),
+    Unread("a Word document", _COPY, _ZIPPED, ("word/",)),
+    Unread("a presentation", _COPY, _ZIPPED, ("ppt/",)),
+    Unread("an OpenDocument file", _COPY, re.compile(_ODF + rb"\.(?!spreadsheet)", re.S)),
     Unread("a PDF document", _COPY, re.compile(rb"%PDF-")),
     Unread("a Word document (RTF)", _COPY, re.compile(rb"\{\\rtf")),
     Unread("a picture", "Type its table into a spreadsheet, or have its text recognised.", re.compile(_PICTURE, re.S)),
@@ -200,13 +253,7 @@ KNOWN = ", ".join(
     for name, found in FORMATS.items()
 )
 _BY_SUFFIX = {suffix: f.name for f in FORMATS.values() for suffix in (f.name, *f.other_suffixes)}
-_MACROS = "is a workbook with macros. Save it as .xlsx."
-_NOT_READ = {
-    "xlsm": _MACROS,
-    "xls": f"is a workbook of the old format. {_SAVE}",
-    "xlsb": f"is a binary workbook. {_SAVE}",
-    "ods": "is an OpenDocument sheet. Save it as .xlsx or .csv.",
-}
+MACROS = "is a workbook with macros. Save it as .xlsx."
 
 
 def format_of(path: Path | str, given: str | None = None) -> tuple[Format, str]:
@@ -226,8 +273,8 @@ def format_of(path: Path | str, given: str | None = None) -> tuple[Format, str]:
     packing, stem = split_packing(path)
     suffix = Path(stem).suffix.lower().removeprefix(".")
     name = given or _BY_SUFFIX.get(suffix, suffix)
-    if name in _NOT_READ:
-        raise DataError(f"{path}: {_NOT_READ[name]}")
+    if name == "xlsm":
+        raise DataError(f"{path}: {MACROS}")
     if name not in FORMATS:
         what = f"the format {name!r} is not supported" if name else "the name does not tell the format"
         raise DataError(f"{path}: {what}. Known are {KNOWN}. Rename the file; score also takes --from, --to.")
@@ -240,13 +287,16 @@ def output_format_of(path: Path | str, given: str | None = None) -> tuple[Format
     """Return the format and the packing that an output's name tells; see `format_of`.
 
     Raises:
-        DataError: also where outputs cannot be packed so.
+        DataError: also where outputs cannot be packed so, or the format is only read.
     """
     packing, _ = split_packing(path)
     if packing and not PACKINGS[packing].is_written:
         suffix = PACKINGS[packing].suffix
         raise DataError(f"{path}: {suffix} is read, but not written. Name another output, or a format with --to.")
-    return format_of(path, given)
+    found, packing = format_of(path, given)
+    if not found.writer:
+        raise DataError(f"{path}: {found.only_read}")
+    return found, packing
 
 
 def split_packing(path: Path | str) -> tuple[str, str]:
@@ -263,11 +313,6 @@ def split_packing(path: Path | str) -> tuple[str, str]:
 def is_refused(path: Path | str) -> bool:
     """Return whether a file is refused for its name, whatever it holds: what reads it would lose its macros."""
     return Path(path).suffix.lower() == ".xlsm"
-
-
-def is_sheet(path: Path | str) -> bool:
-    """Return whether a file's name is that of a kind of workbook that is not read."""
-    return Path(path).suffix.lower().removeprefix(".") in _NOT_READ
 
 
 def packed_suffix(packing: str) -> str:

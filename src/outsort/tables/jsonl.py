@@ -20,6 +20,7 @@ from outsort.tables.base import (
     BATCH_ROWS,
     MAX_CELL,
     Dialect,
+    Location,
     Rows,
     distinct_names,
     in_hexadecimal,
@@ -67,6 +68,7 @@ class ObjectReader(ABC):
     def __init__(self, source: str, stream: IO[bytes], options: ReadOptions) -> None:
         """Read nothing yet."""
         self.source, self._stream, self._keep = source, stream, options.keep
+        self.location = Location()
 
     @cached_property
     def columns(self) -> list[str]:

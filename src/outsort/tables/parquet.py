@@ -15,6 +15,7 @@ from outsort.tables.base import (
     BATCH_ROWS,
     MAX_PATHS,
     Dialect,
+    Location,
     distinct_names,
     plain_cell,
     renaming,
@@ -191,7 +192,7 @@ class ParquetReader:
             self.columns: list[str] = list(schema.names)
         self.head_columns = self.columns
         self.nested_columns = [path for path in _paths_in(schema) if path not in self.columns][:MAX_PATHS]
-        self.dialect = Dialect(schema=schema)
+        self.dialect, self.location = Dialect(schema=schema), Location()
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the rows."""

@@ -17,7 +17,7 @@ from outsort.files import open_binary
 from outsort.tables.archives import extracted
 from outsort.tables.base import ReadOptions
 from outsort.tables.contents import is_damaged_zip, is_text, kind_in, packing_in
-from outsort.tables.formats import FORMATS, Format, Unread, format_of, is_refused, is_sheet, split_packing
+from outsort.tables.formats import FORMATS, Format, Unread, format_of, is_refused, split_packing
 from outsort.tables.packing import unpacked
 
 if TYPE_CHECKING:
@@ -77,6 +77,8 @@ def opened(source: str, options: ReadOptions) -> Iterator[Opened]:
             notes = [f"{how}, whatever its name says", *notes]
         if packing and not style.may_be_packed and packing != "zip":
             raise DataError(f"{name}: {style.name} is compressed already. Unpack the file first.")
+        if style.names_columns and (options.header_row is not None or not options.has_header):
+            raise DataError(f"{name}: {style.name} names its columns itself. Leave out --header-row and --no-header.")
         if style.has_encoding and options.encoding is None:
             found = detect(content, name)
             options = replace(options, encoding=found.encoding)
@@ -108,12 +110,12 @@ def _format_in(name: str, named: str, given: str | None, content: IO[bytes]) -> 
     found = kind_in(content, style.name if style else "")
     if isinstance(found, Unread):
         raise DataError(f"{name}: is {found.words}, which is not read. {found.hint}")
-    if not found and is_damaged_zip(content) and not (style and style.inside):
+    if not found and is_damaged_zip(content) and not (style and any(style.inside)):
         raise DataError(f"{name}: is a damaged archive or workbook. {COPY_AGAIN}")
     if found and not found.magic and given and style and not style.magic:
         # Which kind of text it is, the user knows best.
         found = None
-    if not found and (style.magic if style else is_sheet(named)) and is_text(content):
+    if not found and style and style.magic and is_text(content):
         found = FORMATS["csv"]
     if found and found != style:
         return found, [f"is {found.words}, whatever its name says, and is read as that"]

@@ -17,6 +17,8 @@ from outsort.tables.base import plain_cell
 
 #: Rows and columns that a sheet can hold, and UTF-16 units that a cell can.
 MAX_ROWS, MAX_COLUMNS, MAX_CELL = 1_048_576, 16_384, 32_767
+#: The name of the sheet with the picture of the rows, and what its first line has between its amounts and its sources.
+SUMMARY, SUMMARY_TITLE = "summary", " by label: "
 #: Numbers of more digits are cut by Excel; it has no others between the greatest and the smallest than 0.
 _DIGITS, _GREATEST, _SMALLEST = 15, 1.7976931348623157e308, 2.2250738585072014e-308
 #: Excel takes 1900 for a leap year: what day an earlier number means depends on the program.
