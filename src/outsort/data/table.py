@@ -71,7 +71,7 @@ def read_table(data: Path | str | pd.DataFrame, *, drop_surplus: bool = False) -
         raise DataError(listed(source, problems))
     if not cells:
         raise DataError(f"{source}: has a header but no rows. Add the rows to learn from.")
-    dialect = replace(reader.dialect, encoding=reader.encoding)
+    dialect = replace(reader.dialect, encoding=reader.encoding, origin=None)
     index = pd.Index(numbers, name="row")
     frame = pd.DataFrame(cells, columns=columns, index=index, dtype=object)
     return Table(frame, source, reader.encoding.removesuffix("-sig"), dialect)

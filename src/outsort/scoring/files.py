@@ -42,6 +42,7 @@ class Options(ReadOptions):
         workers: number of threads; None for one per core.
         write_as: name of the output format; None to use the output's suffix, or else the input's format.
         safe_for_excel: put an apostrophe before cells of CSV and TSV that spreadsheets take for formulas.
+        plain: write a new workbook of the values where the input is one, instead of a copy of it.
         corrections: what a person decided, by the place of the row, the first being 0; if there are any, the
             columns `CORRECTED` are added as well.
     """
@@ -53,6 +54,7 @@ class Options(ReadOptions):
     workers: int | None = None
     write_as: str | None = None
     safe_for_excel: bool = False
+    plain: bool = False
     corrections: Mapping[int, Correction] = field(default_factory=dict)
 
 
@@ -183,6 +185,8 @@ def score_one(
         file = stack.enter_context(_output(output, force=force))
         packed = stack.enter_context(packed_output(file, write_packing, output))
         dialect = replace(reader.dialect, safe_for_excel=options.safe_for_excel)
+        if options.plain:
+            dialect = replace(dialect, origin=None)
         with _named(target):
             writer = write_as.open_writer(packed, columns, added, dialect)
         n_rows, tally = 0, Tally()

@@ -173,6 +173,7 @@ def batch_run(
         "limit": options.limit,
         "sheet": options.sheet,
         "safe_for_excel": options.safe_for_excel,
+        "plain": options.plain,
     }
     run = Run(folder, _jobs(sources, folder, options), settings)
     if resume:

@@ -174,6 +174,9 @@ def create_app(
         on_error: Annotated[
             Literal["stop", "keep"], Query(description="What to do with a row that cannot be read.")
         ] = "stop",
+        plain: Annotated[  # noqa: FBT002 - FastAPI calls it by name
+            bool, Query(description="Of a workbook, write a new one with the values alone, not a copy.")
+        ] = False,
     ) -> Response:
         """Score every row of a CSV, TSV, JSON lines, Parquet or Excel file, optionally .gz or .zst.
 
@@ -190,6 +193,7 @@ def create_app(
             write_as=write_as,
             encoding=encoding,
             sheet=sheet,
+            plain=plain,
             corrections=file.corrections,
         )
         task = partial(uploads.score, file, options, settings.max_unpacked)

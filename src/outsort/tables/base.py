@@ -55,6 +55,18 @@ class ReadOptions:
     keep: bool = False
 
 
+class Origin(NamedTuple):
+    """A workbook that a table came from, and may go back into.
+
+    Attributes:
+        stream: its bytes, which can seek.
+        header_row: the number of the row with the names of the columns.
+    """
+
+    stream: IO[bytes]
+    header_row: int = 1
+
+
 @dataclass(frozen=True)
 class Dialect:
     """How a table is written: like the one it came from.
@@ -68,6 +80,7 @@ class Dialect:
         schema: the Arrow schema of a Parquet file, or None.
         safe_for_excel: put an apostrophe before cells of CSV and TSV that spreadsheets take for formulas.
         lost: what writing the table as it was read would lose, in words; "" for nothing.
+        origin: the workbook that gets the new columns, in its sheet `sheet`; None to write a new one.
     """
 
     delimiter: str = ","
@@ -77,6 +90,7 @@ class Dialect:
     schema: pa.Schema | None = None
     safe_for_excel: bool = False
     lost: str = ""
+    origin: Origin | None = None
 
 
 class Batch(Protocol):

@@ -11,12 +11,13 @@ from functools import partial
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from outsort.errors import COPY_AGAIN, DataError, raised_as
-from outsort.tables.base import BATCH_BYTES, BATCH_ROWS, SURPLUS, Dialect, Rows, beyond_header, rows_of, warn
+from outsort.tables.base import BATCH_BYTES, BATCH_ROWS, SURPLUS, Dialect, Origin, Rows, beyond_header, rows_of, warn
+from outsort.tables.copying import WorkbookCopy
 from outsort.tables.packing import check_growth
-from outsort.tables.workbook import MAX_ROWS, Workbook, number_format_of
+from outsort.tables.workbook import DECISIONS, MAX_ROWS, Workbook, number_format_of
 
 if TYPE_CHECKING:
-    from outsort.tables.base import Added, Batch, ReadOptions
+    from outsort.tables.base import Added, Batch, ReadOptions, Writer
 
 #: The last column of a sheet of Excel, and the tags in a workbook's styles: it has 65,490 formats at most.
 MAX_COLUMNS, MAX_STYLE_TAGS = 16_384, 4 * 65_490
@@ -62,7 +63,7 @@ class ExcelReader:
             lost = _lost_by_rewriting(stream, len(names))
             lacks_results = "formulas" in lost and _lacks_results(stream, page._worksheet_path)
         self.source = source
-        self.dialect = Dialect(sheet=page.title, lost=lost)
+        self.dialect = Dialect(sheet=page.title, lost=lost, origin=Origin(stream))
         if lacks_results:
             warn(f"{source}: has formulas without a result, which are read as blank. Save it in Excel first.")
         self.columns = ["" if cell.value is None else str(_unescaped(cell.value)) for cell in header]
@@ -223,6 +224,13 @@ _LONGEST_FORMULA = 1 << 16
 MACROS = "is a workbook with macros. Save it as .xlsx."
 
 
+def open_workbook(stream: IO[bytes], columns: Sequence[str], added: Mapping[str, type], dialect: Dialect) -> Writer:
+    """Write a copy of the workbook that the table came from, or a new one if it did not; see `base.Writer`."""
+    if dialect.origin is None:
+        return ExcelWriter(stream, columns, added, dialect)
+    return WorkbookCopy(stream, columns, added, dialect, dialect.origin)
+
+
 class ExcelWriter:
     """A workbook as a person would make it: header frozen, filters on, decisions coloured."""
 
@@ -233,8 +241,8 @@ class ExcelWriter:
         book = self._workbook.book
         self._formats: dict[str, object] = {}
         self._decisions = {
-            "accept": book.add_format({"bg_color": "#DDF2E0", "font_color": "#14532D"}),
-            "review": book.add_format({"bg_color": "#FDE9D2", "font_color": "#7C2D12"}),
+            name: book.add_format({"bg_color": f"#{fill}", "font_color": f"#{color}"})
+            for name, (fill, color) in DECISIONS.items()
         }
         self._share = book.add_format({"num_format": "0.00"})
         self._sheet: Any = None

@@ -23,7 +23,7 @@ class Format(NamedTuple):
         module: the module of this package that holds its classes, imported when first needed: the command
             line names formats long before it needs what reads them.
         reader: its class of readers.
-        writer: its class of writers.
+        writer: its class of writers, or what returns one.
         may_be_packed: whether its files may be compressed as a whole.
     """
 
@@ -77,7 +77,7 @@ FORMATS = {
             ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",),
             "excel",
             "ExcelReader",
-            "ExcelWriter",
+            "open_workbook",
             may_be_packed=False,
         ),
     )

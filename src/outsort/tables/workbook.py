@@ -17,6 +17,8 @@ from outsort.tables.base import plain_cell
 
 #: Rows and columns that a sheet can hold, and UTF-16 units that a cell can.
 MAX_ROWS, MAX_COLUMNS, MAX_CELL = 1_048_576, 16_384, 32_767
+#: The fill and the colour of cells that hold a decision.
+DECISIONS = {"accept": ("DDF2E0", "14532D"), "review": ("FDE9D2", "7C2D12")}
 #: Numbers of more digits are cut by Excel; it has no others between the greatest and the smallest than 0.
 _DIGITS, _GREATEST, _SMALLEST = 15, 1.7976931348623157e308, 2.2250738585072014e-308
 #: Excel takes 1900 for a leap year: what day an earlier number means depends on the program.
@@ -66,7 +68,7 @@ class Workbook:
             OutputError: there are too many columns, or a name is longer than a cell.
         """
         if len(columns) > MAX_COLUMNS:
-            raise OutputError(f"{len(columns):,} columns, where a sheet holds {MAX_COLUMNS:,}. {_INSTEAD}")
+            raise OutputError(f"{len(columns):,} columns, where a sheet holds {MAX_COLUMNS:,}. {INSTEAD}")
         sheet = self.book.add_worksheet(name, _Page)
         for place, width in enumerate(widths):
             sheet.set_column(place, place, width)
@@ -126,7 +128,7 @@ class Sheet:
         """
         self.n_rows += 1
         if self.n_rows >= MAX_ROWS:
-            raise OutputError(f"a sheet holds {MAX_ROWS:,} rows. {_INSTEAD}")
+            raise OutputError(f"a sheet holds {MAX_ROWS:,} rows. {INSTEAD}")
 
     def write(self, column: int, value: object, cell_format: object = None) -> None:
         """Write a cell of the row at hand; a blank one only where it has a format.
@@ -154,7 +156,7 @@ class Sheet:
         if self._sheet.write_string(self.n_rows, column, text, cell_format):
             where = f"row {self.n_rows + 1}, column {column + 1}"
             raise OutputError(
-                f"{where}: {length(text):,} characters, where a cell of Excel holds {MAX_CELL:,}. {_INSTEAD}"
+                f"{where}: {length(text):,} characters, where a cell of Excel holds {MAX_CELL:,}. {INSTEAD}"
             )
 
     def _note(self, column: int, what: str) -> None:
@@ -171,7 +173,7 @@ class Sheet:
         self._sheet.autofilter(0, 0, max(1, self.n_rows), len(self._columns) - 1)
 
 
-_INSTEAD = "Write CSV or Parquet instead."
+INSTEAD = "Write CSV or Parquet instead."
 
 
 def _not_held(value: object) -> str:
