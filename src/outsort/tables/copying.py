@@ -13,6 +13,7 @@ from outsort.errors import OutputError
 from outsort.tables.base import Categorical, Origin, plain_cell
 from outsort.tables.growth import (
     SheetSurvey,
+    covered,
     filter_of,
     grown_frame,
     grown_table,
@@ -90,8 +91,12 @@ class WorkbookCopy:
             found = self._package.related(self._package.workbook, "styles")
             self._styles_part = found[0] if found else ""
             self._styles = Styles(self._package.read(found[0]) if found else EMPTY)
-            self._formats = _formats_for(self._survey, self._styles)
             self._tables, self._totals = self._grown_tables()
+            self._formats = _formats_for(self._survey, self._styles, is_styled=bool(self._tables))
+            self.changes += (
+                f"the chart, picture or text box at {cell} covers new columns. Move it"
+                for cell in covered(self._package, self._survey, self._last)
+            )
 
     def write(self, batch: Batch, added: Added) -> None:
         """Write the rows up to the last of a batch."""
@@ -263,12 +268,12 @@ def _width(name: str, values: object) -> float:
     return float(max(len(name) + 4, 8, *(n + 2 for n in longest[-1:])))
 
 
-def _formats_for(survey: SheetSurvey, styles: Styles) -> Formats:
-    """Append the formats of new cells, which look like those of the last column."""
+def _formats_for(survey: SheetSurvey, styles: Styles, *, is_styled: bool) -> Formats:
+    """Append the formats of new cells, which look like those of the last column; a table of Excel styles itself."""
     base, header = survey.body_style, survey.header_style
     plain = styles.add(base, Look())
     return Formats(
-        header=styles.add(header, _HEADER) if styles.is_plain(header) else header,
+        header=styles.add(header, _HEADER) if styles.is_plain(header) and not is_styled else header,
         share=styles.add(base, _SHARE),
         text=plain,
         long_text=styles.add(base, Look(is_wrapped=True)),

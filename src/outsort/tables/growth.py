@@ -219,6 +219,28 @@ def grown_table(table: Table, names: Sequence[str]) -> bytes:
     return spliced(content, splices)
 
 
+def covered(package: Package, survey: SheetSurvey, last: int) -> list[str]:
+    """Return the cells at which charts, pictures and text boxes begin that lie over new columns up to `last`."""
+    found = []
+    for name in package.related(survey.part, "drawing"):
+        content = package.read(name)
+        for anchor in outline(content, 3).children:
+            start, end = anchor.child("from"), anchor.child("to") or anchor.child("from")
+            if start is None or end is None:
+                continue
+            (left, top), (right, bottom) = _corner(content, start), _corner(content, end)
+            if left <= last and right >= survey.first_free and bottom >= survey.header_row:
+                found.append(f"{column_letters(left)}{top}")
+    return found
+
+
+def _corner(content: bytes, anchor: Element) -> tuple[int, int]:
+    """Return the column and row, from 1, that a corner of a drawing is in; 0 where it does not say."""
+    texts = {child.name: content[child.inner : child.inner_end].strip() for child in anchor.children}
+    column, row = (texts.get(name, b"") for name in ("col", "row"))
+    return (1 + int(column) if column.isdigit() else 0), (1 + int(row) if row.isdigit() else 0)
+
+
 def filter_of(survey: SheetSurvey) -> Area | None:
     """Return the range of the sheet's filter, if it is on the header."""
     area = area_of(survey.root.child("autoFilter"))

@@ -93,7 +93,8 @@ class Styles:
             return True
         fonts = self._old["fonts"]
         font = _number(xf.attributes.get("fontId"))
-        is_bold = font < len(fonts) and fonts[font].child("b") is not None
+        bold = fonts[font].child("b") if font < len(fonts) else None
+        is_bold = bold is not None and bold.attributes.get("val", "1") not in ("0", "false")
         return not is_bold and not _number(xf.attributes.get("fillId")) and not self.has_border(index)
 
     def has_border(self, index: int) -> bool:
