@@ -1,6 +1,7 @@
 """A scored workbook is the workbook: new columns in one sheet, everything else as it was."""
 
 import csv
+import gc
 import io
 import re
 import warnings
@@ -494,6 +495,33 @@ def test_rows_that_were_not_read_are_there_still(tmp_path, scorer):
     rows = list(loaded(tmp_path / "out.xlsx").worksheets[0].iter_rows(min_row=2, values_only=True))
     assert [row[1] for row in rows] == TEXTS
     assert [row[3] is not None for row in rows] == [True, True, False, False, False]
+
+
+def test_a_run_that_fails_half_way_leaves_nothing_and_says_one_thing(tmp_path, scorer, monkeypatch, capfd):
+    # zipfile completes an archive that is let go of: a part of the rows would look like all.
+    by_pandas(tmp_path / "in.xlsx")
+    calls = []
+
+    def fail(*_):
+        calls.append(1)
+        raise DataError("row 4 cannot be read")
+
+    monkeypatch.setattr("outsort.tables.excel.BATCH_ROWS", 2)
+    monkeypatch.setattr("outsort.tables.copying.WorkbookCopy.close", fail)
+    with pytest.raises(DataError, match="row 4"):
+        score(tmp_path / "in.xlsx", tmp_path / "out.xlsx", scorer)
+    gc.collect()
+    assert calls
+    assert [path.name for path in tmp_path.iterdir()] == ["in.xlsx"]
+    assert capfd.readouterr().err == ""
+    # So it does where the stream stays open, as that of a pipe.
+    with (tmp_path / "in.xlsx").open("rb") as source:
+        output = io.BytesIO()
+        writer = open_workbook(output, ROWS[0], {"why": str}, Dialect(sheet="first", origin=Origin(source)))
+        writer.write(Rows(ROWS[0], [[]], [2], {}), {"why": Categorical(np.zeros(1, np.int64), ["x"])})
+        del writer
+        gc.collect()
+    assert not zipfile.is_zipfile(output)
 
 
 def test_a_copy_is_the_same_each_time(tmp_path, scorer):

@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 from numpy.typing import NDArray
 
 from outsort.errors import OutputError
+from outsort.tables.addition import add_sheets
 from outsort.tables.base import Categorical, Origin, plain_cell
 from outsort.tables.growth import (
     SheetSurvey,
@@ -79,6 +80,7 @@ class WorkbookCopy:
         self._names, self._stream = list(added), stream
         self._lost = ", ".join(filter(None, (dialect.lost, "cell formats")))
         self._page: _Page | None = None
+        self._further: IO[bytes] | None = None
         with self._refusing():
             self._package = Package(origin.stream)
             _check_package(self._package)
@@ -114,6 +116,8 @@ class WorkbookCopy:
             page = self._begun({})
             page.finish()
             copy = page.copy
+            if self._further:
+                add_sheets(copy, self._styles, self._further)
             if self._styles_part:
                 copy.replace(self._styles_part, self._styles.content)
             else:
@@ -122,9 +126,18 @@ class WorkbookCopy:
             for part, content in self._tables.items():
                 copy.replace(part, content)
             if filter_of(self._survey):
-                workbook = self._package.read(self._package.workbook)
+                workbook = copy.read(self._package.workbook)
                 copy.replace(self._package.workbook, with_wider_filter(workbook, self._place, self._last))
             copy.close()
+
+    @property
+    def titles(self) -> list[str]:
+        """The names of the workbook's sheets; see `addition.free_title`."""
+        return [sheet.title for sheet in self._package.sheets]
+
+    def add_sheets(self, built: IO[bytes]) -> None:
+        """Add the sheets of a workbook that XlsxWriter has built when this is closed; see `addition.add_sheets`."""
+        self._further = built
 
     def _begun(self, added: Added) -> _Page:
         """Return the sheet that is being written, which the first batch begins: it tells the widths."""

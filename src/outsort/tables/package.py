@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, cast
 
 from outsort.errors import first_line
 from outsort.tables.markup import MarkupError, appended, attribute, outline, prefix_of, spliced
@@ -144,13 +144,37 @@ class Package:
         return [relation.target for relation in self.relations(part) if relation.kind == kind]
 
 
+class _Archive(zipfile.ZipFile):
+    """An archive that is complete once it is closed, and not when a run that failed lets go of it."""
+
+    def __del__(self) -> None:
+        """Write no directory."""
+
+
+class _Output:
+    """A stream to write to, which takes nothing once its owner has closed it, as one does when a run fails."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.flush = stream.flush
+
+    def tell(self) -> int:
+        return 0 if self._stream.closed else self._stream.tell()
+
+    def write(self, content: bytes) -> int:
+        return len(content) if self._stream.closed else self._stream.write(content)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return 0 if self._stream.closed else self._stream.seek(offset, whence)
+
+
 class PackageCopy:
     """A copy of a package, written to a stream: parts not named keep their bytes."""
 
     def __init__(self, package: Package, stream: IO[bytes]) -> None:
         """Begin with the relations of the package, by which programs know a workbook from another archive."""
         self.package = package
-        self._archive = zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED)
+        self._archive = _Archive(cast("IO[bytes]", _Output(stream)), "w", zipfile.ZIP_DEFLATED)
         self._written: set[str] = set()
         self._changed: dict[str, bytes] = {}
         self._copy(relations_part(""))

@@ -6,7 +6,17 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from outsort.tables.markup import Element, MarkupError, Splice, appended, attribute, outline, prefix_of, spliced
+from outsort.tables.markup import (
+    Element,
+    MarkupError,
+    Splice,
+    appended,
+    attribute,
+    outline,
+    prefix_of,
+    spliced,
+    with_attributes,
+)
 
 #: Cell formats that a workbook of Excel holds, and the first number of a number format of its own.
 MAX_FORMATS, _FIRST_NUMBER_FORMAT = 65_490, 164
@@ -85,6 +95,34 @@ class Styles:
         inside = f' vertical="{vertical}"' if re.fullmatch("[A-Za-z]+", vertical) else ""
         inside += ' wrapText="1"' if look.is_wrapped else ""
         return self._place("cellXfs", f"<xf{tag}><alignment{inside}/></xf>" if inside else f"<xf{tag}/>")
+
+    def adopt(self, other: Styles) -> tuple[list[int], list[int]]:
+        """Append all formats of another style sheet, whose XML has no prefixes.
+
+        Returns:
+            Their numbers here: those of cells, and those that rules give to cells.
+        """
+        codes = {item.attributes.get("numFmtId"): item.attributes["formatCode"] for item in other._old["numFmts"]}
+        cells = []
+        for xf in other._old["cellXfs"]:
+            given = xf.attributes
+            code = codes.get(given.get("numFmtId", "0"))
+            values = {
+                "numFmtId": _number(given.get("numFmtId")) if code is None else self._number_format(code),
+                "fontId": self._adopted(other, "fonts", _number(given.get("fontId"))),
+                "fillId": self._adopted(other, "fills", _number(given.get("fillId"))),
+                "borderId": self._adopted(other, "borders", _number(given.get("borderId"))),
+                "xfId": 0,
+            }
+            tag = other._content[xf.start : xf.inner]
+            content = with_attributes(tag, values) + other._content[xf.inner : xf.end]
+            cells.append(self._place("cellXfs", content.decode()))
+        return cells, [self._adopted(other, "dxfs", place) for place in range(len(other._old["dxfs"]))]
+
+    def _adopted(self, other: Styles, section: str, place: int) -> int:
+        """Return the number here of an item of another style sheet, which is appended."""
+        item = other._old[section][place]
+        return self._place(section, other._content[item.start : item.end].decode())
 
     def is_plain(self, index: int) -> bool:
         """Return whether a format shows nothing: neither bold nor coloured nor framed."""

@@ -1,0 +1,149 @@
+"""Whole sheets added to a copy of a workbook, with their charts and pictures."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Sequence
+from typing import IO
+
+from outsort.tables.markup import MarkupError, Splice, appended, attribute, integer, outline, prefix_of, spliced
+from outsort.tables.package import CONTENT_TYPES, Package, PackageCopy, relations_part
+from outsort.tables.styles import Styles
+
+#: Characters of a sheet's name in Excel.
+_MAX_TITLE = 31
+_CELL_FORMAT = re.compile(rb'(<(?:c|row)\b[^>]*? s=|<col\b[^>]*? style=)"(\d+)"')
+_OTHER_FORMAT = re.compile(rb'( dxfId=)"(\d+)"')
+_SHARED_TEXT = re.compile(rb'(<c\b[^>]*?) t="s"([^>]*)><v>(\d+)</v></c>')
+
+
+def free_title(taken: Iterable[str], wanted: str) -> str:
+    """Return a name for a sheet that no other has, whatever its capitals.
+
+    >>> free_title(["data", "Summary"], "summary")
+    'summary (2)'
+    """
+    others = {title.casefold() for title in taken}
+    title, n = wanted[:_MAX_TITLE], 1
+    while title.casefold() in others:
+        n += 1
+        end = f" ({n})"
+        title = wanted[: _MAX_TITLE - len(end)] + end
+    return title
+
+
+def add_sheets(copy: PackageCopy, styles: Styles, built: IO[bytes]) -> None:
+    """Add all sheets of a workbook that XlsxWriter has built behind those of a copy.
+
+    Names that formulas could use, such as print areas, stay behind. Sheets come without formulas.
+
+    Args:
+        copy: the copy.
+        styles: the style sheet of the copy, which gets the formats; its content is written by the caller.
+        built: the workbook, whose sheets have names that are free (`free_title`): its charts refer to them.
+
+    Raises:
+        MarkupError: the workbook's list of sheets is protected, or a name is taken.
+    """
+    other = Package(built)
+    content = copy.read(copy.package.workbook)
+    protection = outline(content, 1).child("workbookProtection")
+    if protection and protection.attributes.get("lockStructure", "0") in ("1", "true"):
+        raise MarkupError("its list of sheets is protected against changes")
+    taken = {sheet.title.casefold() for sheet in copy.package.sheets}
+    if taken & {sheet.title.casefold() for sheet in other.sheets}:
+        raise MarkupError("it has a sheet of such a name already")
+    formats, others = styles.adopt(Styles(other.read(other.related(other.workbook, "styles")[0])))
+    texts = _shared_texts(other)
+    for sheet in other.sheets:
+        names = _free_names(copy, other, sheet.part)
+        for old, new in names.items():
+            part = other.read(old)
+            if old == sheet.part:
+                part = _fitted(part, formats, others, texts)
+            _add(copy, other, old, new, part)
+            if relations_part(old) in other.names:
+                copy.replace(relations_part(new), _with_targets(other, old, names))
+        _list(copy, sheet.title, names[sheet.part])
+
+
+def _shared_texts(package: Package) -> list[bytes]:
+    """Return the XML of each text that cells share."""
+    found = package.related(package.workbook, "sharedStrings")
+    if not found or found[0] not in package.names:
+        return []
+    content = package.read(found[0])
+    return [content[item.inner : item.inner_end] for item in outline(content, 1).children]
+
+
+def _fitted(sheet: bytes, formats: Sequence[int], others: Sequence[int], texts: Sequence[bytes]) -> bytes:
+    """Return the XML of a sheet with the copy's numbers of formats, and with its texts inside."""
+
+    def text(found: re.Match[bytes]) -> bytes:
+        return found[1] + b' t="inlineStr"' + found[2] + b"><is>" + texts[int(found[3])] + b"</is></c>"
+
+    sheet = _CELL_FORMAT.sub(lambda found: b'%b"%d"' % (found[1], formats[int(found[2])]), sheet)
+    sheet = _OTHER_FORMAT.sub(lambda found: b'%b"%d"' % (found[1], others[int(found[2])]), sheet)
+    # The sheet that was open stays the only one chosen: what is typed into chosen sheets goes into all of them.
+    return _SHARED_TEXT.sub(text, sheet).replace(b' tabSelected="1"', b"")
+
+
+def _free_names(copy: PackageCopy, other: Package, part: str) -> dict[str, str]:
+    """Return a part and all that it leads to, each with a name that is free in the copy."""
+    names: dict[str, str] = {}
+    waiting = [part]
+    while waiting:
+        name = waiting.pop()
+        if name in names or name not in other.names:
+            continue
+        stem, suffix = re.sub(r"\d*(\.\w+)$", "", name), posixpath.splitext(name)[1]
+        n = 1
+        while copy.has(f"{stem}{n}{suffix}") or f"{stem}{n}{suffix}" in names.values():
+            n += 1
+        names[name] = f"{stem}{n}{suffix}"
+        waiting += (relation.target for relation in other.relations(name))
+    return names
+
+
+def _add(copy: PackageCopy, other: Package, old: str, new: str, content: bytes) -> None:
+    """Add a part with the content type that it had."""
+    types = outline(other.read(CONTENT_TYPES), 1).children
+    by_part = {element.attributes.get("PartName"): element.attributes["ContentType"] for element in types}
+    by_suffix = {element.attributes.get("Extension"): element.attributes["ContentType"] for element in types}
+    copy.add(new, content, by_part.get(f"/{old}") or by_suffix[posixpath.splitext(old)[1].removeprefix(".")])
+
+
+def _with_targets(other: Package, part: str, names: dict[str, str]) -> bytes:
+    """Return the relations of a part that, like those it leads to, has a new name."""
+    content = other.read(relations_part(part))
+    splices = []
+    for element, relation in zip(outline(content, 1).children, other.relations(part), strict=True):
+        if relation.target in names:
+            tag = content[element.start : element.inner]
+            given = re.search(rb' Target="[^"]*"', tag)
+            if given:
+                at = element.start
+                new = b" Target=" + attribute(f"/{names[relation.target]}")
+                splices.append(Splice(at + given.start(), at + given.end(), new))
+    return spliced(content, splices)
+
+
+def _list(copy: PackageCopy, title: str, part: str) -> None:
+    """Add a sheet to the list of a workbook."""
+    relation = copy.relate(copy.package.workbook, "worksheet", part)
+    content = copy.read(copy.package.workbook)
+    sheets = outline(content, 2).child("sheets")
+    if sheets is None or not sheets.children:
+        raise MarkupError("it lists no sheets")
+    last = sheets.children[-1]
+    prefix = re.search(rb"\s([\w.-]+:)id\s*=", content[last.start : last.inner])
+    number = 1 + max(integer(sheet, "sheetId") for sheet in sheets.children)
+    entry = b'<%bsheet name=%b sheetId="%d" %bid="%b"/>' % (
+        prefix_of(content, sheets),
+        attribute(title),
+        number,
+        prefix[1] if prefix else b"r:",
+        relation.encode(),
+    )
+    copy.replace(copy.package.workbook, spliced(content, [appended(content, sheets, entry)]))
