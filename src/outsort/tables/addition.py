@@ -63,7 +63,7 @@ def add_sheets(copy: PackageCopy, styles: Styles, built: IO[bytes]) -> None:
             if old == sheet.part:
                 part = _fitted(part, formats, others, texts)
             _add(copy, other, old, new, part)
-            if relations_part(old) in other.names:
+            if other.has(relations_part(old)):
                 copy.replace(relations_part(new), _with_targets(other, old, names))
         _list(copy, sheet.title, names[sheet.part])
 
@@ -71,7 +71,7 @@ def add_sheets(copy: PackageCopy, styles: Styles, built: IO[bytes]) -> None:
 def _shared_texts(package: Package) -> list[bytes]:
     """Return the XML of each text that cells share."""
     found = package.related(package.workbook, "sharedStrings")
-    if not found or found[0] not in package.names:
+    if not found or not package.has(found[0]):
         return []
     content = package.read(found[0])
     return [content[item.inner : item.inner_end] for item in outline(content, 1).children]
@@ -95,7 +95,7 @@ def _free_names(copy: PackageCopy, other: Package, part: str) -> dict[str, str]:
     waiting = [part]
     while waiting:
         name = waiting.pop()
-        if name in names or name not in other.names:
+        if name in names or not other.has(name):
             continue
         stem, suffix = re.sub(r"\d*(\.\w+)$", "", name), posixpath.splitext(name)[1]
         n = 1

@@ -85,7 +85,9 @@ class WorkbookCopy:
             self._package = Package(origin.stream)
             _check_package(self._package)
             sheets = self._package.sheets
-            self._place = next((place for place, sheet in enumerate(sheets) if sheet.title == dialect.sheet), 0)
+            if dialect.sheet not in self.titles:
+                raise MarkupError(f"it lists no sheet {dialect.sheet!r}")
+            self._place = self.titles.index(dialect.sheet)
             self._survey = survey_sheet(self._package, sheets[self._place].part, origin.header_row, len(columns))
             self._last = self._survey.first_free + len(added) - 1
             if self._last > MAX_COLUMNS:

@@ -68,11 +68,12 @@ class Package:
             MarkupError: it is not the package of a workbook, or holds two parts of one name.
         """
         self._archive = zipfile.ZipFile(stream)
-        self.names = self._archive.namelist()
-        if len(set(self.names)) < len(self.names):
+        self._entries = {entry.filename: entry for entry in self._archive.infolist()}
+        self.names = list(self._entries)
+        if len(self.names) < len(self._archive.infolist()):
             raise MarkupError("it holds two parts of one name")
         self.workbook = next((r.target for r in self.relations("") if r.kind == "officeDocument"), "")
-        if self.workbook not in self.names:
+        if not self.has(self.workbook):
             raise MarkupError("it lists no workbook")
 
     def read(self, name: str) -> bytes:
@@ -109,14 +110,18 @@ class Package:
         Raises:
             MarkupError: there is none.
         """
-        if name not in self.names:
-            raise MarkupError(f"it lacks {name}")
-        return self._archive.getinfo(name)
+        if not self.has(name):
+            raise MarkupError(f"it lacks {name or 'a part that it lists'}")
+        return self._entries[name]
+
+    def has(self, name: str) -> bool:
+        """Return whether there is such a part."""
+        return name in self._entries
 
     def relations(self, part: str) -> list[Relation]:
         """Return the relations of a part; of the package for ""."""
         name = relations_part(part)
-        if name not in self.names:
+        if not self.has(name):
             return []
         found = [element.attributes for element in outline(self.read(name), 1).children]
         folder = posixpath.dirname(part)
@@ -185,7 +190,7 @@ class PackageCopy:
 
     def has(self, name: str) -> bool:
         """Return whether there is such a part."""
-        return name in self._changed or name in self.package.names
+        return name in self._changed or self.package.has(name)
 
     def replace(self, name: str, content: bytes) -> None:
         """Change a part, or add one that is listed already."""
@@ -241,8 +246,9 @@ class PackageCopy:
                 self._archive.writestr(self._info(name), self._changed[name])
             elif name not in self._written:
                 self._copy(name)
-        for name in self._changed.keys() - set(self.package.names):
-            self._archive.writestr(self._info(name), self._changed[name])
+        for name, content in self._changed.items():
+            if not self.package.has(name):
+                self._archive.writestr(self._info(name), content)
         self._archive.close()
 
     def _copy(self, name: str) -> None:
@@ -254,7 +260,7 @@ class PackageCopy:
 
     def _info(self, name: str) -> zipfile.ZipInfo:
         """Return the entry of a part, which has no time of its own: the same rows give the same bytes."""
-        if name not in self.package.names:
+        if not self.package.has(name):
             info = zipfile.ZipInfo(name)
             info.compress_type = zipfile.ZIP_DEFLATED
             return info
