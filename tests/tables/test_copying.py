@@ -403,6 +403,7 @@ def test_a_table_of_excel_takes_in_the_columns_beside_it(tmp_path, scorer):
     assert (table.ref, table.autoFilter.ref) == ("A1:M7", "A1:M6")
     assert [column.name for column in table.tableColumns] == [cell.value for cell in sheet[1]]
     assert len({column.id for column in table.tableColumns}) == 13
+    assert b'<tableColumns count="13"' in parts(tmp_path / "out.xlsx")["xl/tables/table1.xml"]
     assert all(cell.value is None for cell in sheet[7][4:])
     assert sheet["E1"].fill.fill_type is None
 
@@ -463,18 +464,30 @@ def test_a_header_without_a_look_gets_new_names_in_bold_on_grey_and_long_reasons
     assert (sheet["D1"].font.b, sheet["D1"].fill.fgColor.rgb, sheet["A1"].font.b) == (True, "FFE7E6E6", False)
     reason = sheet.cell(2, 4 + NEW.index("reason"))
     assert (reason.alignment.wrap_text, reason.value[:28]) == (True, "has cells beyond the header:")
-    columns = re.findall(rb'<col [^>]*min="(\d+)" [^>]*max="(\d+)"[^>]*>', parts(tmp_path / "out.xlsx")[SHEET])
-    hidden = re.findall(rb'<col (?=[^>]*hidden="1")[^>]*>', parts(tmp_path / "out.xlsx")[SHEET])
-    assert len(columns) == 9 + len(hidden)
-    assert all(not sheet.column_dimensions[cell.column_letter].hidden for cell in sheet[1][3:])
+    assert next(iter(parts(tmp_path / "out.xlsx"))) == "_rels/.rels"
+    xml = parts(tmp_path / "out.xlsx")[SHEET]
+    assert b'<dimension ref="A1:L2"' in xml
+    hidden = [ET.fromstring(found).attrib for found in re.findall(rb"<col [^>]*>", xml)]  # noqa: S314 - of this test
+    spans = [(column["min"], column["max"], "hidden" in column) for column in hidden]
+    assert spans == [("1", "3", True), *((str(n), str(n), False) for n in range(4, 13)), ("13", "26", True)]
+
+
+def test_new_columns_are_behind_merged_cells(tmp_path, scorer):
+    by_pandas(tmp_path / "in.xlsx")
+    merged = b'</sheetData><mergeCells count="1"><mergeCell ref="C2:E3"/></mergeCells>'
+    changed_sheet(tmp_path / "in.xlsx", lambda xml: xml.replace(b"</sheetData>", merged))
+    score(tmp_path / "in.xlsx", tmp_path / "out.xlsx", scorer)
+    assert loaded(tmp_path / "out.xlsx").worksheets[0]["F1"].value == "label"
 
 
 def test_a_table_below_its_title_gets_its_columns_there(tmp_path):
     book = openpyxl.Workbook()
-    for row in [["A title that is merged"], [], ["task", "fee"], ["key invoices", 1], [], ["draft a contract", 2]]:
+    rows = [["A title", None, None, None, 2026], [], ["task", "fee"], ["key invoices", 1], [], ["draft a contract", 2]]
+    for row in rows:
         book.active.append(row)
-    book.active.merge_cells("A1:F1")
+    book.active.merge_cells("A2:E2")
     book.save(tmp_path / "in.xlsx")
+    changed_sheet(tmp_path / "in.xlsx", lambda xml: xml.replace(b'<row r="6"', b'<row r="5" ht="30" /><row r="6"'))
     with (tmp_path / "in.xlsx").open("rb") as source, (tmp_path / "out.xlsx").open("wb") as output:
         dialect = Dialect(sheet="Sheet", origin=Origin(source, header_row=3))
         writer = open_workbook(output, ["task", "fee"], {"p": float, "why": str}, dialect)
@@ -485,6 +498,8 @@ def test_a_table_below_its_title_gets_its_columns_there(tmp_path):
         writer.close()
     found = list(loaded(tmp_path / "out.xlsx").active.iter_rows(max_col=4, values_only=True))
     assert [row[2:] for row in found[:3]] == [(None, None), (None, None), ("p", "why")]
+    assert loaded(tmp_path / "out.xlsx").active.row_dimensions[5].height == 30
+    assert b'<dimension ref="A1:E6"' in parts(tmp_path / "out.xlsx")[SHEET]
     assert [(p, unescape(why)) for _, _, p, why in found[3:]] == [(0.5, "_x000D_ \0<&>\r\n ")] * 3
 
 
