@@ -201,8 +201,11 @@ class PackageCopy:
         """Write a changed part as it comes, of about `size` bytes; no other may be written meanwhile."""
         info = self._info(name)
         info.file_size = int(size)
-        with self._archive.open(info, "w", force_zip64=size >= _DECLARED) as part:
-            yield part
+        try:
+            with self._archive.open(info, "w", force_zip64=size >= _DECLARED) as part:
+                yield part
+        except RuntimeError:
+            raise MarkupError(f"{name} would be far larger than was to be expected") from None
         self._written.add(name)
 
     def add(self, name: str, content: bytes, content_type: str) -> None:
