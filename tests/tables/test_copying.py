@@ -464,6 +464,7 @@ def test_a_header_without_a_look_gets_new_names_in_bold_on_grey_and_long_reasons
     assert (sheet["D1"].font.b, sheet["D1"].fill.fgColor.rgb, sheet["A1"].font.b) == (True, "FFE7E6E6", False)
     reason = sheet.cell(2, 4 + NEW.index("reason"))
     assert (reason.alignment.wrap_text, reason.value[:28]) == (True, "has cells beyond the header:")
+    assert sheet.column_dimensions[reason.column_letter].width == 48
     assert next(iter(parts(tmp_path / "out.xlsx"))) == "_rels/.rels"
     xml = parts(tmp_path / "out.xlsx")[SHEET]
     assert b'<dimension ref="A1:L2"' in xml
