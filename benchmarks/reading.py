@@ -48,9 +48,9 @@ def write_workbook(path: Path, n_rows: int) -> None:
 
 def read(way: str, small: str, large: str) -> None:
     """Be the process of one way: read both workbooks and say what the second took."""
-    from outsort.tables import sheet_rows
     from outsort.tables.base import ReadOptions
     from outsort.tables.sources import opened
+    from outsort.tables.workbooks import sheet_rows
 
     if way == WAYS[1]:
         sheet_rows.MAX_AT_ONCE = -1

@@ -183,7 +183,7 @@ def test_keys_that_come_late_are_columns_too(tmp_path):
     assert [row["late"] for row in rows_of(tmp_path / "out.csv")] == ["", "7"]
 
 
-def test_a_workbook_looks_as_a_person_would_have_made_it(tmp_path):
+def test_a_new_workbook_looks_as_a_person_would_have_made_it(tmp_path):
     book = openpyxl.Workbook()
     sheet = book.active
     sheet.append(["ref", "task", "due", "fee"])
@@ -192,7 +192,7 @@ def test_a_workbook_looks_as_a_person_would_have_made_it(tmp_path):
     sheet["D2"].number_format = "#,##0.00 €"
     sheet.append(["008", "Key invoices into the ledger", None, None])
     book.save(tmp_path / "in.xlsx")
-    score_file(tmp_path / "in.xlsx", tmp_path / "out.xlsx")
+    score_file(tmp_path / "in.xlsx", tmp_path / "out.xlsx", options=Options(plain=True))
     out = openpyxl.load_workbook(tmp_path / "out.xlsx").active
     assert out.freeze_panes == "A2"
     assert out.auto_filter.ref == "A1:M3"
@@ -260,7 +260,11 @@ def test_a_limit_takes_the_first_rows(csv_path, tmp_path):
 def test_dialects_stay_and_encodings_become_one_that_excel_opens(tmp_path, encoding, delimiter):
     raw = f"id{delimiter}task\r\n007{delimiter}Übersetzung\r\n"
     (tmp_path / "in.csv").write_bytes(raw.encode(encoding))
-    told = pytest.warns(DataWarning, match=r"in\.csv: read as cp1252") if encoding == "cp1252" else nullcontext()
+    told = (
+        pytest.warns(DataWarning, match=r"in\.csv: text column 'task', 1 row; read as cp1252")
+        if encoding == "cp1252"
+        else nullcontext()
+    )
     with told:
         score_file(tmp_path / "in.csv", tmp_path / "out.csv")
     out = (tmp_path / "out.csv").read_bytes()
@@ -346,7 +350,7 @@ def test_the_title_is_read_where_the_description_is_blank_in_every_format(style,
     # White space is as blank as nothing.
     assert "empty" not in {row["reason"] for row in rows}
     said = "text column 'description', 'title' where it is blank (--text-column 'description|title')"
-    assert [line.endswith(said) for line in told] == [True, True]
+    assert [line.endswith(f"{said}, 4 rows") for line in told] == [True, True]
 
 
 def test_a_column_is_named_by_its_letter_or_number(csv_path, tmp_path, model):

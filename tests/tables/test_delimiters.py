@@ -136,5 +136,5 @@ def test_labelled_texts_are_read_as_the_options_say(outsort, tmp_path):
     (tmp_path / "in.csv").write_bytes("\n".join(["text~label", *rows]).encode("cp1252"))
     options = ["--delimiter", "~", "--encoding", "cp1252", "--json"]
     done = outsort("train", tmp_path / "in.csv", "-o", tmp_path / "m.joblib", "--folds", 0, *options)
-    said = f"{tmp_path}/in.csv: text column 'text', label column 'label', 8 rows\n"
+    said = f"{tmp_path}/in.csv: text column 'text', label column 'label', 8 rows, read as cp1252\n"
     assert (done.code, done.err) == (0, said)

@@ -191,7 +191,7 @@ def must_be_told(value, text, style):
 def many_small_files(monkeypatch):
     # To wait for the disk after each would take most of the time.
     monkeypatch.setattr("os.fsync", lambda _: None)
-    for name in ("jsonl", "parquet", "excel", "delimited"):
+    for name in ("jsonl", "parquet", "workbooks.excel", "delimited"):
         monkeypatch.setattr(f"outsort.tables.{name}.BATCH_ROWS", BATCH_ROWS)
 
 

@@ -12,9 +12,9 @@ import pytest
 from outsort.errors import DataError
 from outsort.tables.base import BATCH_BYTES, ReadOptions
 from outsort.tables.delimited import CsvReader, LineRows
-from outsort.tables.excel import ExcelReader
 from outsort.tables.jsonl import JsonlReader
 from outsort.tables.parquet import ParquetReader
+from outsort.tables.workbooks.excel import ExcelReader
 from workbooks import wide_rows, workbook
 
 

@@ -10,11 +10,11 @@ from openpyxl.chart import BarChart
 
 from outsort.errors import DataError
 from outsort.files import csv_record
-from outsort.tables import sheet_rows
 from outsort.tables.base import ReadOptions
 from outsort.tables.delimited import CsvReader, TsvReader
-from outsort.tables.excel import ExcelReader
 from outsort.tables.marks import AGAIN, NOTE, OTHER, TITLE, TOTAL
+from outsort.tables.workbooks import sheet_rows
+from outsort.tables.workbooks.excel import ExcelReader
 
 HEADERS = [["Ref", "Description", "Amount"], ["No.", "What is to be done", "Value (GBP)", "Supplier"]]
 WORK = ["Type supplier invoices into the ledger", "Draft a patent claim chart", "Answer customer calls"]
@@ -382,7 +382,7 @@ class TestCommand:
 @pytest.mark.slow
 @pytest.mark.parametrize("style", ["xls", "ods"])
 def test_workbooks_of_other_formats_are_read_as_the_one_they_were_made_from(style, office, tmp_path):
-    from outsort.tables.foreign import ForeignReader
+    from outsort.tables.workbooks.foreign import ForeignReader
 
     rows = [["A title"], [], ["text", "n", "day"], ["key", 5, datetime.datetime(2026, 5, 1)], ["draft", 0.5, None]]
     (tmp_path / "in.xlsx").write_bytes(book_of(Work=rows, Other=[["x"]]).getvalue())

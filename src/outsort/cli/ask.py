@@ -90,6 +90,9 @@ def score(
         opt.OnError, typer.Option(help="For rows that cannot be read: stop, or keep them with the reason.")
     ] = opt.OnError.STOP,
     safe_for_excel: opt.SafeForExcel = False,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Of a workbook, write a new one with the values alone, not a copy.")
+    ] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Read only the first N rows of each input.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Number of threads; default: one per core.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite existing outputs.")] = False,
@@ -139,6 +142,7 @@ def score(
         header_row=header_row,
         has_header=not no_header,
         safe_for_excel=safe_for_excel,
+        plain=plain,
     )
     into_folder = Path(output).is_dir() or output.endswith(("/", os.sep))
     if not into_folder:

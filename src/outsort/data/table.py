@@ -158,7 +158,7 @@ def read_table(
         raise DataError(listed(source, problems))
     if not cells:
         raise DataError(f"{source}: has a header but no rows. Add the rows to learn from.")
-    dialect = replace(reader.dialect, encoding=reader.encoding)
+    dialect = replace(reader.dialect, encoding=reader.encoding, origin=None)
     index = pd.Index(numbers, name="row")
     frame = pd.DataFrame(cells, columns=columns, index=index, dtype=object)
     about = (table.format, table.packing, reader.location, table.notes)

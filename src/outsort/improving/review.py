@@ -19,13 +19,13 @@ from outsort.model import Model
 from outsort.model_file import load
 from outsort.numeric import Floats
 from outsort.prediction import Prediction, predictions
-from outsort.tables import workbook
 from outsort.tables.base import Column, Dialect, ReadOptions, Rows, warn
 from outsort.tables.columns import text_columns_of
 from outsort.tables.formats import FORMATS
 from outsort.tables.marks import NOT_WORK
 from outsort.tables.reading import describe
 from outsort.tables.sources import opened
+from outsort.tables.workbooks import workbook
 
 #: How often the random draw of a queue's rows drew this text; blank where texts were chosen otherwise.
 DRAWN = "drawn"

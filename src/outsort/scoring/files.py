@@ -33,8 +33,9 @@ from outsort.tables.reading import Reading, describe
 from outsort.tables.sources import opened
 
 if TYPE_CHECKING:
-    from outsort.tables.base import Added, BatchTexts
-    from outsort.tables.excel import ExcelWriter
+    from outsort.tables.base import Added, BatchTexts, Dialect
+    from outsort.tables.workbooks.copying import WorkbookCopy
+    from outsort.tables.workbooks.excel import ExcelWriter
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Options(ReadOptions):
         workers: number of threads; None for one per core.
         write_as: name of the output format; None to use the output's suffix, or else the input's format.
         safe_for_excel: put an apostrophe before cells of CSV and TSV that spreadsheets take for formulas.
+        plain: write a new workbook of the values where the input is one, instead of a copy of it.
         corrections: what a person decided, by the place of the row, the first being 0; if there are any, the
             columns `CORRECTED` are added as well.
     """
@@ -58,6 +60,7 @@ class Options(ReadOptions):
     workers: int | None = None
     write_as: str | None = None
     safe_for_excel: bool = False
+    plain: bool = False
     corrections: Mapping[int, Correction] = field(default_factory=dict)
 
 
@@ -248,7 +251,8 @@ def score_one(
             summary.check_columns(table, [*(columns or reader.columns), *sources])
         file = stack.enter_context(_output(output, force=force))
         packed = stack.enter_context(packed_output(file, write_packing, output))
-        dialect = replace(reader.dialect, safe_for_excel=options.safe_for_excel)
+        dialect = reader.dialect if not options.plain else replace(reader.dialect, origin=None, lost="")
+        dialect = replace(dialect, safe_for_excel=options.safe_for_excel)
         with _named(target):
             writer = write_as.open_writer(packed, columns, added, dialect)
         is_book = write_as.name == "xlsx"
@@ -274,10 +278,16 @@ def score_one(
         summary.merge(picture)
     for reading in told(n_rows):
         tell(reading)
-    for change in writer.changes:
+    for change in (*_lost(style, write_as, dialect), *writer.changes):
         tell(f"{target}: {change}")
     _tell_unlike(scorer.model, table, tally, tell)
     return n_rows
+
+
+def _lost(read_as: Format, write_as: Format, dialect: Dialect) -> list[str]:
+    """Return in words what a workbook loses that is written anew."""
+    is_anew = write_as.name == "xlsx" and dialect.origin is None and not read_as.has_encoding
+    return [f"is a new workbook of the values alone, without {dialect.lost}"] if is_anew and dialect.lost else []
 
 
 def _to_write(batch: Batch, added: Added) -> tuple[Batch, Added]:
@@ -302,7 +312,7 @@ def _add_summary(writer: Writer, summary: Summary) -> None:
     """Let the writer of a workbook add the sheet of a summary."""
     from outsort.scoring.summary_sheet import add_summary_sheet
 
-    cast("ExcelWriter", writer).add_sheets = partial(add_summary_sheet, summary=summary)
+    cast("ExcelWriter | WorkbookCopy", writer).add_sheets(partial(add_summary_sheet, summary=summary))
 
 
 def _tell_unlike(model: Model, table: str, tally: Tally, tell: Callable[[str], None]) -> None:

@@ -177,6 +177,7 @@ def batch_run(
         "header_row": options.header_row,
         "has_header": options.has_header,
         "safe_for_excel": options.safe_for_excel,
+        "plain": options.plain,
     }
     run = Run(folder, _jobs(sources, folder, options), settings)
     if resume:

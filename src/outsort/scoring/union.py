@@ -241,7 +241,9 @@ def united(
                 styles.append(found.format)
         encoding = next((d.encoding for d in dialects if d.encoding != "utf-8"), "utf-8")
         schema = _united_schema(tables)
-        yield UnionReader(tables, options, replace(dialects[0], encoding=encoding, schema=schema), styles[0], tell)
+        yield UnionReader(
+            tables, options, replace(dialects[0], encoding=encoding, schema=schema, origin=None), styles[0], tell
+        )
 
 
 def names_of(sources: Sequence[str]) -> list[str]:

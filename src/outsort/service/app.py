@@ -187,6 +187,9 @@ def create_app(
         on_error: Annotated[
             Literal["stop", "keep"], Query(description="What to do with a row that cannot be read.")
         ] = "stop",
+        plain: Annotated[  # noqa: FBT002 - FastAPI calls it by name
+            bool, Query(description="Of a workbook, write a new one with the values alone, not a copy.")
+        ] = False,
     ) -> Response:
         """Score every row of a CSV, TSV, JSON, JSON lines, Parquet or Excel file, optionally .gz or .zst, or in a .zip.
 
@@ -206,6 +209,7 @@ def create_app(
             sheet=sheet,
             header_row=header_row,
             has_header=not no_header,
+            plain=plain,
             corrections=file.corrections,
         )
         task = partial(uploads.score, file, options, settings.max_unpacked)

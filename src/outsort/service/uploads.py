@@ -221,6 +221,7 @@ def _of_http(message: str) -> str:
     >>> _of_http("Name one with --text-column. Fix it, or pass --on-error keep.")
     'Name one with text_column. Fix it, or pass on_error=keep.'
     """
+    message = message.replace("--plain", "plain=true")
     return re.sub(r"--([a-z-]+)( keep)?", lambda m: m[1].replace("-", "_") + ("=keep" if m[2] else ""), message)
 
 

@@ -102,6 +102,18 @@ class Location:
     n_uncomputed: int = 0
 
 
+class Origin(NamedTuple):
+    """A workbook that a table came from, and may go back into.
+
+    Attributes:
+        stream: its bytes, which can seek.
+        header_row: the number of the row with the names of the columns.
+    """
+
+    stream: IO[bytes]
+    header_row: int = 1
+
+
 @dataclass(frozen=True)
 class Dialect:
     """How a table is written: like the one it came from.
@@ -116,6 +128,7 @@ class Dialect:
         schema: the Arrow schema of a Parquet file, or None.
         safe_for_excel: put an apostrophe before cells of CSV and TSV that spreadsheets take for formulas.
         lost: what writing the table as it was read would lose, in words; "" for nothing.
+        origin: the workbook that gets the new columns, in its sheet `sheet`; None to write a new one.
     """
 
     delimiter: str = ","
@@ -126,6 +139,7 @@ class Dialect:
     schema: pa.Schema | None = None
     safe_for_excel: bool = False
     lost: str = ""
+    origin: Origin | None = None
 
 
 class Batch(Protocol):

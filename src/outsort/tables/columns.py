@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from outsort.errors import DataError
 from outsort.tables.base import Column, distinct_names
 from outsort.tables.headings import Kind, reading_of
+from outsort.tables.letters import place_of
 from outsort.tables.prose import Prose, prose_of, says_nothing
 
 if TYPE_CHECKING:
@@ -195,7 +196,7 @@ def _matching(columns: Sequence[str], nested: Sequence[str], wanted: str) -> lis
     if re.fullmatch("[1-9][0-9]{0,5}", wanted):
         place = int(wanted) - 1
     elif re.fullmatch("[A-Z]{1,3}", wanted):
-        place = _place_of_letters(wanted)
+        place = place_of(wanted)
     else:
         return []
     return [place] if place < len(columns) else []
@@ -203,18 +204,6 @@ def _matching(columns: Sequence[str], nested: Sequence[str], wanted: str) -> lis
 
 def _folded(name: str) -> str:
     return " ".join(name.split()).casefold()
-
-
-def _place_of_letters(letters: str) -> int:
-    """Return the place of a column of a spreadsheet.
-
-    >>> _place_of_letters("A"), _place_of_letters("AB")
-    (0, 27)
-    """
-    place = 0
-    for letter in letters:
-        place = 26 * place + ord(letter) - ord("A") + 1
-    return place - 1
 
 
 class _Search:

@@ -34,7 +34,7 @@ from outsort.tables.base import (
     texts_of,
 )
 from outsort.tables.csv_head import SEP_LINE, checked_delimiter, find_head
-from outsort.tables.header import column_letter
+from outsort.tables.letters import letters_of
 from outsort.tables.marks import NOTE, Marks, after_table, marked
 from outsort.tables.records import Records, parse_prefix
 
@@ -168,7 +168,7 @@ class CsvReader:
         if where.place < 0:
             # What was read is the first row.
             self._parse_lines(self._lines.used)
-            header, self.columns = "", [column_letter(place) for place in range(where.n_columns)]
+            header, self.columns = "", [letters_of(place) for place in range(where.n_columns)]
         self._before = before + header
         self._lines.used.clear()
         self.head_columns = self.columns

@@ -25,7 +25,7 @@ class Format(NamedTuple):
         module: the module of this package that holds its classes, imported when first needed: the command
             line names formats long before it needs what reads them.
         reader: its class of readers.
-        writer: its class of writers; "" for a format that is only read.
+        writer: its class of writers, or what returns one; "" for a format that is only read.
         may_be_packed: whether its files may be compressed as a whole.
         magic: a pattern of what all its files begin with; None for text.
         inside: what the names of some members of its archives or compound files begin with, one of these.
@@ -131,9 +131,9 @@ FORMATS = {
             "an Excel workbook",
             (),
             ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",),
-            "excel",
+            "workbooks.excel",
             "ExcelReader",
-            "ExcelWriter",
+            "open_workbook",
             may_be_packed=False,
             magic=_ZIPPED,
             inside=("xl/",),
@@ -144,7 +144,7 @@ FORMATS = {
                 words,
                 (),
                 (media_type,),
-                "foreign",
+                "workbooks.foreign",
                 "ForeignReader",
                 "",
                 may_be_packed=False,

@@ -44,19 +44,6 @@ class _Strength(NamedTuple):
     differing: int
 
 
-def column_letter(place: int) -> str:
-    """Return the name that a spreadsheet gives to the column at a place from 0.
-
-    >>> column_letter(0), column_letter(27)
-    ('A', 'AB')
-    """
-    letters = ""
-    while place >= 0:
-        letters = chr(65 + place % 26) + letters
-        place = place // 26 - 1
-    return letters
-
-
 def find_header(source: str, rows: Sequence[Sequence[object]], given: int | None = None, *, above: int = 0) -> int:
     """Return the place of the header among the first rows of a table, from 0.
 

@@ -11,9 +11,9 @@ from typing import IO, Protocol
 
 from outsort.errors import COPY_AGAIN, DataError, raised_as
 from outsort.tables.formats import MACROS
-from outsort.tables.package_parts import SheetPart, contents_of
 from outsort.tables.packing import check_growth
-from outsort.tables.sheet_rows import Block, rows_of_sheet
+from outsort.tables.workbooks.contents import SheetPart, contents_of
+from outsort.tables.workbooks.sheet_rows import Block, rows_of_sheet
 
 #: The tags in a workbook's styles: it has 65,490 formats at most.
 MAX_STYLE_TAGS = 4 * 65_490
@@ -69,7 +69,7 @@ class PackageBook:
 
     def lost(self) -> str:
         """See `Book`."""
-        from outsort.tables.sheet_xml import has_formula
+        from outsort.tables.workbooks.survey import has_formula
 
         def is_formula_in(archive: zipfile.ZipFile, path: str) -> bool:
             if path not in self._has_formulas:

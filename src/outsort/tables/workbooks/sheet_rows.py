@@ -1,7 +1,7 @@
 """The rows of one sheet of a workbook: at once where that fits into memory, cell by cell where it does not.
 
 python-calamine is many times as fast as openpyxl, but holds the whole sheet up to its last cell, and stops the
-process where memory ends. So the XML is surveyed first (`sheet_xml`); what is too large, or not written as the usual
+process where memory ends. So the XML is surveyed first (`survey`); what is too large, or not written as the usual
 programs write it, is streamed by openpyxl.
 """
 
@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outsort.errors import DataError
-from outsort.tables.package_parts import Contents, SheetPart
-from outsort.tables.workbook import MAX_COLUMNS, MAX_ROWS
+from outsort.tables.workbooks.contents import Contents, SheetPart
+from outsort.tables.workbooks.workbook import MAX_COLUMNS, MAX_ROWS
 
 if TYPE_CHECKING:
-    from outsort.tables.sheet_xml import Survey
+    from outsort.tables.workbooks.survey import Survey
 
 #: Bytes that a sheet may take in memory to be read at once.
 MAX_AT_ONCE = 1 << 29
@@ -88,7 +88,7 @@ def rows_of_sheet(
     Raises:
         Exception: the workbook is damaged.
     """
-    from outsort.tables.sheet_xml import UnusualError
+    from outsort.tables.workbooks.survey import UnusualError
 
     has_formulas = None
     try:
@@ -104,7 +104,7 @@ def _at_once(
 ) -> tuple[Iterator[Block], Survey]:
     from openpyxl.styles.numbers import is_date_format
 
-    from outsort.tables.sheet_xml import UnusualError, string_lengths, survey
+    from outsort.tables.workbooks.survey import UnusualError, string_lengths, survey
 
     is_date = np.array([bool(is_date_format(style)) for style in contents.styles])
     with zipfile.ZipFile(stream) as archive:
@@ -127,7 +127,7 @@ def _at_once(
 def _page(stream: IO[bytes], name: str) -> Any:  # noqa: ANN401 - a sheet of calamine
     from python_calamine import CalamineError, CalamineWorkbook
 
-    from outsort.tables.sheet_xml import UnusualError
+    from outsort.tables.workbooks.survey import UnusualError
 
     stream.seek(0)
     try:
@@ -170,7 +170,7 @@ class _Cells:
             yield from (block.part(start, stop) for start, stop in pairwise(bounds)) if n_parts > 1 else (block,)
 
     def _block(self, rows: list[list[Any]], first: int) -> Block:
-        from outsort.tables.sheet_xml import CARE, FILLED, UNCOMPUTED
+        from outsort.tables.workbooks.survey import CARE, FILLED, UNCOMPUTED
 
         survey = self._survey
         start, stop = np.searchsorted(survey.rows, [first, first + len(rows)])

@@ -12,6 +12,20 @@ from xml.etree.ElementTree import Element, iterparse
 _MAX_ELEMENTS = 1_000_000
 
 
+class Relation(NamedTuple):
+    """A relation of a part.
+
+    Attributes:
+        id: by which the part's XML names it.
+        kind: such as worksheet, the last word of its type.
+        target: the name of the other part; a URI if it is external.
+    """
+
+    id: str
+    kind: str
+    target: str
+
+
 class SheetPart(NamedTuple):
     """A sheet of a workbook.
 
@@ -50,37 +64,58 @@ def contents_of(archive: zipfile.ZipFile) -> Contents:
     Raises:
         Exception: it is damaged.
     """
-    main = _targets(archive, "")
-    book = next((path for kind, path in main.values() if kind == "officeDocument"), "xl/workbook.xml")
-    parts = _targets(archive, book)
-    sheets: list[SheetPart] = []
-    from_1904 = False
-    for element in _elements(archive, book):
-        name = _local(element.tag)
-        if name == "sheet":
-            kind, path = parts.get(_attribute(element, "id"), ("", ""))
-            state = element.get("state", "visible")
-            sheets.append(SheetPart(element.get("name", ""), path, state == "visible", kind == "worksheet"))
-        elif name == "workbookPr":
-            from_1904 = element.get("date1904", "0") in ("1", "true", "on")
-    by_kind = dict(parts.values())
+    book = workbook_part(archive) or "xl/workbook.xml"
+    by_kind = {relation.kind: relation.target for relation in relations_of(archive, book)}
+    sheets, from_1904 = sheets_of(archive, book)
     styles = _number_formats(archive, by_kind["styles"]) if by_kind.get("styles") in archive.namelist() else ["General"]
     strings = by_kind.get("sharedStrings", "")
     return Contents(sheets, strings if strings in archive.namelist() else "", styles, from_1904)
 
 
-def _targets(archive: zipfile.ZipFile, part: str) -> dict[str, tuple[str, str]]:
-    """Return the kind and the path of what a part is related to, by the id of the relation."""
+def workbook_part(archive: zipfile.ZipFile) -> str:
+    """Return the name of the part that lists the sheets; "" for none."""
+    return next((relation.target for relation in relations_of(archive, "") if relation.kind == "officeDocument"), "")
+
+
+def sheets_of(archive: zipfile.ZipFile, book: str) -> tuple[list[SheetPart], bool]:
+    """Return the sheets in the order of their tabs, also those of charts, and whether day 0 is 1904-01-01."""
+    parts = {relation.id: relation for relation in relations_of(archive, book)}
+    sheets: list[SheetPart] = []
+    from_1904 = False
+    for element in _elements(archive, book):
+        name = _local(element.tag)
+        if name == "sheet":
+            _, kind, path = parts.get(_attribute(element, "id"), ("", "", ""))
+            state = element.get("state", "visible")
+            sheets.append(SheetPart(element.get("name", ""), path, state == "visible", kind == "worksheet"))
+        elif name == "workbookPr":
+            from_1904 = element.get("date1904", "0") in ("1", "true", "on")
+    return sheets, from_1904
+
+
+def relations_part(part: str) -> str:
+    """Return the name of the part that holds the relations of a part.
+
+    >>> relations_part("xl/workbook.xml"), relations_part("")
+    ('xl/_rels/workbook.xml.rels', '_rels/.rels')
+    """
     folder, name = posixpath.split(part)
-    path = posixpath.join(folder, "_rels", f"{name}.rels")
-    found: dict[str, tuple[str, str]] = {}
+    return posixpath.join(folder, "_rels", f"{name}.rels")
+
+
+def relations_of(archive: zipfile.ZipFile, part: str) -> list[Relation]:
+    """Return the relations of a part; of the package for ""."""
+    path = relations_part(part)
     if path not in archive.namelist():
-        return found
+        return []
+    folder = posixpath.dirname(part)
+    found = []
     for element in _elements(archive, path):
-        if _local(element.tag) == "Relationship" and element.get("TargetMode") != "External":
+        if _local(element.tag) == "Relationship":
             target = element.get("Target", "")
-            full = posixpath.normpath(posixpath.join("/", folder, target)).lstrip("/")
-            found[element.get("Id", "")] = posixpath.basename(element.get("Type", "")), full
+            if element.get("TargetMode") != "External":
+                target = posixpath.normpath(posixpath.join("/", folder, target)).lstrip("/")
+            found.append(Relation(element.get("Id", ""), posixpath.basename(element.get("Type", "")), target))
     return found
 
 

@@ -13,10 +13,10 @@ from shutil import copyfileobj
 from typing import IO, Any
 
 from outsort.errors import COPY_AGAIN, DataError
-from outsort.tables.books import Book, check_package
-from outsort.tables.excel import ExcelReader
-from outsort.tables.package_parts import SheetPart
-from outsort.tables.sheet_rows import Block, Merged, merged_blocks, plain
+from outsort.tables.workbooks.books import Book, check_package
+from outsort.tables.workbooks.contents import SheetPart
+from outsort.tables.workbooks.excel import ExcelReader
+from outsort.tables.workbooks.sheet_rows import Block, Merged, merged_blocks, plain
 
 #: Bytes of memory that reading such a workbook may take.
 MAX_MEMORY = 1 << 31
@@ -32,6 +32,9 @@ class ForeignReader(ExcelReader):
         if head == b"PK\x03\x04":
             check_package(source, stream)
         return ForeignBook(source, stream)
+
+    def _origin(self, stream: IO[bytes]) -> None:
+        """None: it is not written."""
 
 
 class ForeignBook:

@@ -14,12 +14,13 @@ from typing import NamedTuple
 
 from outsort.errors import DataError
 from outsort.tables.base import BATCH_BYTES, BATCH_ROWS, Location, ReadOptions, is_filled
-from outsort.tables.books import Book, naming_damage
 from outsort.tables.columns import N_JUDGED, NoColumnError, find_text_columns
-from outsort.tables.header import LOOKED_AT, column_letter, columns_of, find_header
-from outsort.tables.package_parts import SheetPart
-from outsort.tables.sheet_rows import Block
-from outsort.tables.workbook import SUMMARY, SUMMARY_TITLE
+from outsort.tables.header import LOOKED_AT, columns_of, find_header
+from outsort.tables.letters import letters_of
+from outsort.tables.workbooks.books import Book, naming_damage
+from outsort.tables.workbooks.contents import SheetPart
+from outsort.tables.workbooks.sheet_rows import Block
+from outsort.tables.workbooks.workbook import SUMMARY, SUMMARY_TITLE
 
 #: What names all sheets.
 ALL = "all"
@@ -194,7 +195,7 @@ def _read(source: str, book: Book, sheet: SheetPart, options: ReadOptions) -> Sh
         raise DataError(f"{source}: {where} is empty. It needs a header and rows.")
     if not options.has_header:
         width = max(len(columns_of(row)) for row in cells)
-        return SheetTable(sheet.name, [column_letter(place) for place in range(width)], 0, [], head, blocks)
+        return SheetTable(sheet.name, [letters_of(place) for place in range(width)], 0, [], head, blocks)
     where = f"{source}, sheet {sheet.name!r}" if len(book.sheets) > 1 else source
     if options.header_row is None:
         # Blank rows at the top may be many.
@@ -207,7 +208,7 @@ def _read(source: str, book: Book, sheet: SheetPart, options: ReadOptions) -> Sh
 
 def _is_summary(book: Book, sheet: SheetPart) -> bool:
     """Return whether a sheet is the summary that a run before added."""
-    if not re.fullmatch(rf"{SUMMARY}( \(?\d+\)?)?", sheet.name):
+    if not re.fullmatch(rf"{SUMMARY}( \(\d+\))?", sheet.name):
         return False
     first = next(book.rows(sheet, 1, BATCH_BYTES), None)
     cells = first.cells[0] if first else []

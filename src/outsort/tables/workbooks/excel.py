@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 
-from outsort.tables.base import BATCH_ROWS, SURPLUS, Dialect, Rows, beyond_header, rows_of
-from outsort.tables.books import Book, PackageBook, check_workbook, naming_damage
-from outsort.tables.header import column_letter
+from outsort.tables.base import BATCH_ROWS, SURPLUS, Dialect, Origin, Rows, beyond_header, rows_of
+from outsort.tables.letters import letters_of
 from outsort.tables.marks import Marks, marked
-from outsort.tables.sheet_rows import GENERAL, Block
-from outsort.tables.sheets import SheetTable, choose_sheets, free_name, merged_columns, places_of
-from outsort.tables.workbook import Workbook, number_format_of
+from outsort.tables.workbooks.books import Book, PackageBook, check_workbook, naming_damage
+from outsort.tables.workbooks.copying import WorkbookCopy
+from outsort.tables.workbooks.sheet_rows import GENERAL, Block
+from outsort.tables.workbooks.sheets import SheetTable, choose_sheets, free_name, merged_columns, places_of
+from outsort.tables.workbooks.workbook import DECISIONS, Workbook, number_format_of
 
 if TYPE_CHECKING:
-    from outsort.tables.base import Added, Batch, ReadOptions
+    from outsort.tables.base import Added, Batch, ReadOptions, Writer
+    from outsort.tables.workbooks.workbook import SheetsAdder
 
 #: How the fault of a row begins that has a formula which no program has computed yet.
 UNCOMPUTED = "has a formula without a result"
@@ -59,11 +61,21 @@ class ExcelReader:
         self.head_columns = self.columns
         above = "rows above the header" if self.location.header_row > 1 else ""
         lost = ", ".join(filter(None, [self._book.lost(), above]))
-        self.dialect = Dialect(sheet=first.name, lost=lost, header_row=self.location.header_row)
+        self.dialect = Dialect(
+            sheet=first.name,
+            header_row=self.location.header_row,
+            lost=lost,
+            # The names of new columns need a row, and new columns one sheet.
+            origin=None if self._is_all or not self.location.header_row else self._origin(stream),
+        )
 
     def _open(self, source: str, stream: IO[bytes]) -> Book:
         check_workbook(source, stream)
         return PackageBook(source, stream)
+
+    def _origin(self, stream: IO[bytes]) -> Origin | None:
+        """Return the workbook that new columns may go into, if it is of a format that is written."""
+        return Origin(stream, self.location.header_row)
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the rows; blank ones after the last are left out."""
@@ -119,7 +131,7 @@ class ExcelReader:
             faults = {place: f"{SURPLUS}: {beyond_header(values)}" for place, values in enumerate(beyond) if values}
             cells = [row[:n] + [None] * (n - len(row)) for row in cells]
         for place, columns in block.uncomputed.items():
-            names = ", ".join(f"{column_letter(column)}{number + place}" for column in columns)
+            names = ", ".join(f"{letters_of(column)}{number + place}" for column in columns)
             faults[place] = f"{UNCOMPUTED} in {names}"
             self.location.n_uncomputed += len(columns)
         return SheetRows(table.columns, cells, range(number, number + len(cells)), faults, _formats(block.formats, n))
@@ -136,6 +148,13 @@ def _formats(given: Sequence[Sequence[str]], n: int) -> list[Sequence[str]]:
     return formats
 
 
+def open_workbook(stream: IO[bytes], columns: Sequence[str], added: Mapping[str, type], dialect: Dialect) -> Writer:
+    """Write a copy of the workbook that the table came from, or a new one if it did not; see `base.Writer`."""
+    if dialect.origin is None:
+        return ExcelWriter(stream, columns, added, dialect)
+    return WorkbookCopy(stream, columns, added, dialect, dialect.origin)
+
+
 class ExcelWriter:
     """A workbook as a person would make it: header frozen, filters on, decisions coloured."""
 
@@ -146,13 +165,12 @@ class ExcelWriter:
         book = self._workbook.book
         self._formats: dict[str, object] = {}
         self._decisions = {
-            "accept": book.add_format({"bg_color": "#DDF2E0", "font_color": "#14532D"}),
-            "review": book.add_format({"bg_color": "#FDE9D2", "font_color": "#7C2D12"}),
+            name: book.add_format({"bg_color": f"#{fill}", "font_color": f"#{color}"})
+            for name, (fill, color) in DECISIONS.items()
         }
         self._share = book.add_format({"num_format": "0.00"})
         self._sheet: Any = None
-        #: Adds more sheets to the workbook of XlsxWriter, once all rows are written.
-        self.add_sheets: Callable[[Any], None] | None = None
+        self._add: SheetsAdder | None = None
 
     @property
     def changes(self) -> Sequence[str]:
@@ -175,13 +193,17 @@ class ExcelWriter:
                 is_text = isinstance(value, str)
                 self._sheet.write(j, value, self._decisions.get(value) if is_text else self._share)
 
+    def add_sheets(self, add: SheetsAdder) -> None:
+        """Add sheets behind the others when this is closed: rows are written in their order."""
+        self._add = add
+
     def close(self) -> None:
         """Write the workbook."""
         if self._sheet is None:
             self._sheet = self._laid_out([], {})
         self._sheet.add_filters()
-        if self.add_sheets:
-            self.add_sheets(self._workbook.book)
+        if self._add:
+            self._add(self._workbook.book, [self._title])
         self._workbook.close()
 
     def _laid_out(self, rows: Sequence[Sequence[Any]], added: Added) -> Any:  # noqa: ANN401
