@@ -1,5 +1,4 @@
 import errno
-import io
 import os
 import resource
 import stat
@@ -10,47 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from outsort.errors import DataError, OutputError
-from outsort.files import decode, locked, sniff_encoding, sweep, written_whole
-
-
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
-def test_the_encodings_of_spreadsheets_are_told_apart(encoding):
-    text = 'text,label\n"Übersetzung, 500 €",BPO\n' + "translate “quotes”,BPO\n" * 5
-    found, name = decode(text.encode(encoding), "f.csv")
-    assert found == text
-    assert name == encoding.removesuffix("-sig")
-
-
-def test_utf_16_without_a_mark_and_without_western_letters_is_not_guessed():
-    # It cannot be told from cp1252; the reader gets an error or the right text, never a NUL.
-    with pytest.raises(DataError, match=r"f\.csv: line 1 is not valid utf-8 or cp1252\."):
-        decode(b"a,b\x81\x8d", "f.csv")
-
-
-@pytest.mark.parametrize("at", [0, 1000, 70_000])
-def test_a_bad_byte_does_not_make_a_file_of_utf_8_another(at):
-    # Further on, and far beyond what a guess from the head would see, are the characters that tell.
-    content = b"n,text\n".ljust(at, b"x") + b"\xff" + b"key invoices\n" * 100_000 + "Büro für 翻訳\n".encode()
-    assert sniff_encoding(io.BytesIO(content)) == "utf-8"
-
-
-def test_letters_of_cp1252_that_look_like_utf_8_do_not_make_it_so():
-    # Ã¼ is the two bytes that are ü in UTF-8.
-    content = "Größe;Maß\nBüro;Straße\nkaputtes Ã¼;x\n".encode("cp1252")
-    assert sniff_encoding(io.BytesIO(content)) == "cp1252"
-
-
-@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
-def test_utf_16_without_a_mark_is_found_in_either_byte_order(encoding):
-    stream = io.BytesIO("text,label\nÜbersetzung,BPO\n".encode(encoding))
-    assert sniff_encoding(stream) == encoding
-    assert stream.tell() == 0
-
-
-def test_a_file_that_ends_within_a_character_is_what_the_rest_of_it_is():
-    assert sniff_encoding(io.BytesIO("Büro für ü".encode()[:-1])) == "utf-8"
-    assert sniff_encoding(io.BytesIO("Caf\xe9".encode("cp1252"))) == "cp1252"
+from outsort.errors import OutputError
+from outsort.files import locked, sweep, written_whole
 
 
 def test_a_file_is_written_atomically(tmp_path):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from functools import partial
 
 import numpy as np
 import openpyxl
@@ -112,7 +113,9 @@ def test_the_report_and_the_card_speak_of_these_labels(folder, run, ticket_model
 @pytest.mark.parametrize("suffix", ["csv", "xlsx"])
 def test_a_table_gets_a_column_for_each_label(suffix, folder, run, ticket_model, new_tickets):
     run(f"score new.{suffix} -m tickets.joblib -o scored.{suffix}")
-    scored = {"csv": pd.read_csv, "xlsx": pd.read_excel}[suffix](folder / f"scored.{suffix}")
+    scored = {"csv": pd.read_csv, "xlsx": partial(pd.read_excel, engine="openpyxl")}[suffix](
+        folder / f"scored.{suffix}"
+    )
     proba = scored[[f"p_{label}" for label in LABELS]].to_numpy()
     np.testing.assert_allclose(proba, ticket_model.predict_proba(new_tickets["text"]), atol=1e-6)
     assert scored["label"].tolist() == ticket_model.predict(new_tickets["text"]).tolist()

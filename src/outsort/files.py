@@ -1,9 +1,6 @@
 """Read and write files, with one clear message for each thing that can go wrong."""
 
-import codecs
 import contextlib
-import csv
-import io
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -12,7 +9,6 @@ from typing import IO
 
 from outsort.errors import DataError, OutputError, first_line
 
-_DELIMITERS = (",", ";", "\t", "|")
 #: Seconds to wait for another writer of the same file: a merge of a large table takes a few.
 _PATIENCE = 60.0
 #: What stands in a string for what is not text: halves of pairs in JSON, and bytes that decoding escaped.
@@ -50,95 +46,6 @@ def read_bytes(path: Path, *, hint: str) -> bytes:
     """Return the content of `path`; see `open_binary`."""
     with open_binary(path, hint=hint) as file:
         return file.read()
-
-
-def decode(raw: bytes, source: str) -> tuple[str, str]:
-    """Decode `raw`; return the text without a byte-order mark, and the encoding.
-
-    Raises:
-        DataError: the bytes are not valid UTF-8, UTF-16 or cp1252.
-    """
-    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        candidates = ["utf-16"]
-    elif _every_other_nul(raw):
-        candidates = ["utf-16-le"]
-    else:
-        candidates = ["utf-8-sig", "cp1252"]
-    for encoding in candidates:
-        try:
-            return raw.decode(encoding), encoding.removesuffix("-sig")
-        except UnicodeDecodeError as error:
-            where = raw.count(b"\n", 0, error.start) + 1
-    wanted = " or ".join(encoding.removesuffix("-sig") for encoding in candidates)
-    raise DataError(f"{source}: line {where} is not valid {wanted}. Save the file as UTF-8.")
-
-
-def is_encoding(name: str) -> bool:
-    """Return whether Python knows a text encoding of that name.
-
-    >>> is_encoding("cp1252"), is_encoding("klingon"), is_encoding("rot13")
-    (True, False, False)
-    """
-    try:
-        "".encode(name)
-    except (LookupError, ValueError):
-        return False
-    return True
-
-
-def sniff_encoding(stream: IO[bytes]) -> str:
-    """Detect the encoding of a stream by reading all of it, then rewind.
-
-    A few bytes that are not UTF-8 among more characters that are: errors in their rows. The other way
-    round, the stream is cp1252, in which some pairs of letters look like UTF-8.
-
-    >>> sniff_encoding(io.BytesIO("Büro".encode("cp1252")))
-    'cp1252'
-    """
-    head = stream.read(1 << 16)
-    encoding = "utf-8"
-    if head.startswith(codecs.BOM_UTF8):
-        encoding = "utf-8-sig"
-    elif head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        encoding = "utf-16"
-    elif _every_other_nul(head):
-        encoding = "utf-16-le"
-    elif _every_other_nul(head[1:]):
-        encoding = "utf-16-be"
-    else:
-        stream.seek(0)
-        decoder = codecs.getincrementaldecoder("utf-8")()
-        try:
-            while chunk := stream.read(1 << 20):
-                decoder.decode(chunk)
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            encoding = "utf-8" if _is_mostly_utf8(stream) else "cp1252"
-    stream.seek(0)
-    return encoding
-
-
-def _is_mostly_utf8(stream: IO[bytes]) -> bool:
-    """Return whether a stream holds at least as many characters beyond ASCII in UTF-8 as bytes that are not UTF-8."""
-    stream.seek(0)
-    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-    n_others = n_invalid = 0
-    while chunk := stream.read(1 << 20):
-        text = decoder.decode(chunk)
-        n_others += len(text) - len(text.encode("ascii", "ignore"))
-        n_invalid += len(NOT_TEXT.findall(text))
-    return n_others >= 2 * n_invalid + len(decoder.getstate()[0])
-
-
-def delimiter_of(text: str) -> str:
-    """Return the delimiter that splits the first record of a CSV text into the most cells; comma on a tie."""
-    head = text[:100_000]
-
-    def n_cells(delimiter: str) -> int:
-        records = csv.reader(io.StringIO(head, newline=""), delimiter=delimiter)
-        return len(next((record for record in records if record), []))
-
-    return max(_DELIMITERS, key=n_cells)
 
 
 _NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -343,8 +250,3 @@ def _sync_folder(folder: Path) -> None:
                 os.fsync(handle)
             finally:
                 os.close(handle)
-
-
-def _every_other_nul(raw: bytes) -> bool:
-    """Return whether this looks like Western text in UTF-16 without a byte-order mark."""
-    return raw[1:200:2].count(0) > len(raw[:200]) // 3

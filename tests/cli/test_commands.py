@@ -179,7 +179,8 @@ class TestExplain:
         frame.iloc[1:].to_csv(other, index=False)
         arguments = ["explain", "key invoices", "-m", model_file, "--data"]
         assert "not the data the model was trained on" in outsort(*arguments, other).err
-        assert outsort(*arguments, csv_file).err == ""
+        said = "text column 'text', label column 'label', service-line column 'service_line', 15 rows"
+        assert outsort(*arguments, csv_file).err == f"{csv_file}: {said}\n"
 
     def test_a_table_names_the_runners_up_and_what_spoke(self, outsort, model, model_file):
         shown = outsort("explain", "Key the contract", "-m", model_file, "-f", "table", "--lines", "2").out
@@ -215,7 +216,8 @@ class TestTrain:
         frame.to_csv(tmp_path / "d.csv", index=False, encoding="utf-16")
         done = outsort("train", tmp_path / "d.csv", "-o", tmp_path / "m", "--folds", 0)
         assert done.code == 0
-        assert done.err == f"{tmp_path}/d.csv: read as utf-16\n"
+        said = "text column 'text', label column 'label', service-line column 'service_line', 15 rows, read as utf-16"
+        assert done.err == f"{tmp_path}/d.csv: {said}\n"
 
     def test_repeated_rows_are_told(self, outsort, csv_file, tmp_path):
         csv_file.write_text(csv_file.read_text() + "draft a contract,KPO,legal_services\n")
@@ -245,8 +247,8 @@ class TestTrain:
         # Nobody may make files there, the superuser included.
         done = outsort("train", csv_file, "-o", "/proc/m.joblib", "--folds", 0)
         assert done.code == 1
-        assert done.err.startswith("outsort: /proc/m.joblib: ")
-        assert done.err.count("\n") == 1
+        _, said = done.err.splitlines()
+        assert said.startswith("outsort: /proc/m.joblib: ")
 
     @pytest.mark.parametrize(
         ("content", "message"),
@@ -393,7 +395,8 @@ class TestEvaluate:
         done = outsort("evaluate", csv_file, "-m", model_file)
         assert "WARNING: the model was trained on 100% of these texts" in done.err
         csv_file.write_text("text,label\npay suppliers,BPO\nadvise the board,KPO\n")
-        assert outsort("evaluate", csv_file, "-m", model_file).err == ""
+        said = f"{csv_file}: text column 'text', label column 'label', 2 rows\n"
+        assert outsort("evaluate", csv_file, "-m", model_file).err == said
 
 
 class TestCompare:
@@ -414,10 +417,11 @@ class TestCompare:
         done = outsort("compare", old, new, data, "--gate", "no-worse")
         assert done.code == 3
         assert "The new model is worse" in done.out
-        assert done.err == f"outsort: {new} is worse than {old}\n"
+        read = "text column 'text', label column 'label', service-line column 'service_line', 15 rows"
+        assert done.err == f"{data}: {read}\noutsort: {new} is worse than {old}\n"
         assert outsort("compare", old, new, data).code == 0
         back = outsort("compare", new, old, data, "--gate", "no-worse")
-        assert (back.code, back.err) == (0, "")
+        assert (back.code, back.err) == (0, f"{data}: {read}\n")
 
     def test_json_holds_the_same(self, outsort, files):
         result = json.loads(outsort("compare", *files, "--json").out)

@@ -51,7 +51,7 @@ def test_every_format_comes_through_a_pipe(outsort, frame, model_file, tmp_path,
     content = in_format(frame, style or "csv", tmp_path / f"in.{style or 'csv'}")
     source = piped(content, f"pipe.{style}".rstrip("."))
     done = outsort("score", source, "-o", tmp_path / "out.csv", "-m", model_file)
-    assert (done.code, done.err) == (0, f"{tmp_path}/out.csv: 15 rows\n")
+    assert (done.code, done.err) == (0, f"{source}: text column 'text', 15 rows\n{tmp_path}/out.csv: 15 rows\n")
     scored = pd.read_csv(tmp_path / "out.csv")
     assert scored["text"].tolist() == frame["text"].tolist()
 

@@ -40,6 +40,7 @@ def test_rows_come_out_as_they_stand(written):
     assert data.lines is None
 
 
+@pytest.mark.filterwarnings("ignore:.*read as cp1252")
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
@@ -167,8 +168,8 @@ def test_a_frame_with_missing_cells_is_refused_like_a_file_with_blank_ones(frame
         (GOOD + '"x,BPO\n', "t.csv, row 6 cannot be read as CSV"),
         ("text,label\na,BPO\nb,BPO\n", "t.csv: has only the label 'BPO'. Training needs at least 2 rows of each of 2"),
         ("text,label\na,BPO\nb,BPO\nc,KPO\n", "t.csv: 1 row labelled KPO. Training needs at least 2 rows"),
-        (b"PK\x03\x04rest", "t.csv: is a workbook or an archive, not CSV. Save it as CSV (UTF-8)"),
-        (b"text,label\nx\x81\xff,BPO\n", "t.csv, row 2 is not valid cp1252. "),
+        (b"PK\x03\x04rest", "t.csv: is a damaged archive or workbook."),
+        (b"text,label\nx\x81\xff,BPO\n", "t.csv: is not valid UTF-8, and what else it is cannot be told"),
     ],
 )
 def test_what_cannot_be_used_is_named_with_its_place_and_the_way_out(written, content, message):

@@ -308,11 +308,12 @@ class TestCommand:
         path.write_text(path.read_text() + "Tie bows,BPO\ntie bows,KPO\n")
         done = outsort("check", path, "--strict", "--similarity", "0.95", "--max-style", "1")
         assert done.code == 3
-        assert done.err == f"outsort: {path}: over the limit: exact_duplicates, two_labels\n"
+        read = f"{path}: text column 'text', 82 rows\n"
+        assert done.err == f"{read}outsort: {path}: over the limit: exact_duplicates, two_labels\n"
 
     def test_strict_passes_what_is_within_the_limits(self, outsort, path):
         done = outsort("check", path, "--strict", "--similarity", "0.95", "--max-style", "1")
-        assert (done.code, done.err) == (0, "")
+        assert (done.code, done.err) == (0, f"{path}: text column 'text', 80 rows\n")
 
     def test_json_is_what_python_returns(self, outsort, path):
         assert json.loads(outsort("check", path, "--json").out) == check(path).to_dict()
@@ -335,7 +336,9 @@ class TestCommand:
         (tmp_path / "d.csv").write_text("Beschreibung\nRechnungen tippen\n")
         done = outsort("check", tmp_path / "d.csv")
         assert done.code == 0
-        assert done.err.startswith("skipped: labels: there is no label column")
+        read, skipped, *_ = done.err.splitlines()
+        assert read == f"{tmp_path}/d.csv: text column 'Beschreibung', 1 row"
+        assert skipped.startswith("skipped: labels: there is no label column")
 
     def test_a_file_without_a_text_column_names_the_columns(self, outsort, tmp_path):
         (tmp_path / "d.csv").write_text("a,b\n1,2\n")

@@ -22,6 +22,7 @@ from outsort.data.identity import key_of
 from outsort.errors import DataError, OutputError
 from outsort.improving.merge import merge
 from outsort.improving.review import Candidates, write_queue
+from outsort.tables.base import ReadOptions
 
 LINES = {"BPO": "data_entry", "KPO": "legal_services", "NEITHER": "cleaning"}
 
@@ -237,7 +238,9 @@ def test_an_added_row_is_all_that_changes_in_a_file(model, tmp_path, suffix, enc
     packed(data, before)
     verdict = {"key": key_of("naïve, text"), "text": "naïve, text", "label": "KPO", "decided_at": "2026-11-26"}
     pd.DataFrame([verdict]).to_csv(tmp_path / "q.csv", index=False)
-    assert merge([tmp_path / "q.csv"], data, model).added == 1
+    # Whether Zoë is one of cp1252 or Zoė of cp1257 cannot be told.
+    named = encoding if encoding == "cp1252" else None
+    assert merge([tmp_path / "q.csv"], data, model, reading=ReadOptions(encoding=named)).added == 1
     record = "naïve, text\tKPO\t\t\t2026-11-26" if "tsv" in suffix else '"naïve, text",KPO,,,2026-11-26'
     assert unpacked(data) == before + f"\r\n{record}\r\n".encode(encoding)
 
@@ -248,7 +251,8 @@ def test_a_filled_row_is_all_that_changes_in_a_file(model, tmp_path, suffix, enc
     packed(data, mark + (ODD.replace(",", "\t") if tab else ODD).encode(encoding))
     verdict = {"key": key_of("fold leaflets"), "text": "fold leaflets", "label": "BPO", "decided_at": "2026-11-26"}
     pd.DataFrame([verdict]).to_csv(tmp_path / "q.csv", index=False)
-    assert merge([tmp_path / "q.csv"], data, model, reviewer="Ann").filled == 1
+    named = encoding if encoding == "cp1252" else None
+    assert merge([tmp_path / "q.csv"], data, model, reviewer="Ann", reading=ReadOptions(encoding=named)).filled == 1
     expected = ODD.replace('"fold leaflets","","7","",""', "fold leaflets,BPO,7,Ann,2026-11-26")
     assert unpacked(data) == mark + (expected.replace(",", "\t") if tab else expected).encode(encoding)
 
@@ -310,6 +314,7 @@ def test_semicolons_line_ends_and_marks_of_the_data_stay(model, tmp_path):
     assert lines[2].startswith("fold, leaflets;BPO;;2")
 
 
+@pytest.mark.filterwarnings("ignore:.*read as cp1252")
 @pytest.mark.parametrize(
     ("text", "encoding"), [("façade for €5", "cp1252"), ("договор 翻訳", "utf-8-sig"), ("500 Kč", "utf-8-sig")]
 )

@@ -1,6 +1,7 @@
 """What a person decided, in a scored file of every format."""
 
 import dataclasses
+from functools import partial
 
 import pandas as pd
 import pytest
@@ -10,13 +11,14 @@ from outsort.scoring import files
 from outsort.scoring.corrections import CORRECTED, Correction
 from outsort.scoring.scorer import added_columns
 from outsort.tables.base import BATCH_ROWS
-from outsort.tables.formats import FORMATS
+from outsort.tables.formats import WRITTEN
 
 READERS = {
     "csv": pd.read_csv,
     "tsv": lambda path, **options: pd.read_csv(path, sep="\t", **options),
-    "xlsx": pd.read_excel,
+    "xlsx": partial(pd.read_excel, engine="openpyxl"),
     "parquet": lambda path, **_: pd.read_parquet(path),
+    "json": lambda path, **_: pd.read_json(path, dtype=False),
     "jsonl": lambda path, **_: pd.read_json(path, lines=True, dtype=False),
 }
 BY_ADA = Correction("NEITHER", "", "Ada, =A1", "2026-12-01T10:00:00.000Z")
@@ -29,7 +31,7 @@ def scored(source, output, model, **options):
     return table.astype(object).where(table.notna(), None)
 
 
-@pytest.mark.parametrize("style", FORMATS)
+@pytest.mark.parametrize("style", WRITTEN)
 def test_a_correction_replaces_the_answer_of_its_row_alone_and_keeps_the_model_s(model, tmp_path, style):
     n = BATCH_ROWS + 2
     pd.DataFrame({"id": range(n), "text": ["key invoices into sap"] * n}).to_csv(tmp_path / "t.csv", index=False)

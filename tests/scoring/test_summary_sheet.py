@@ -87,7 +87,7 @@ def test_a_sheet_of_that_name_keeps_it(tmp_path, model):
         book.active.append(row)
     book.save(tmp_path / "in.xlsx")
     score_file(tmp_path / "in.xlsx", tmp_path / "out.xlsx", model)
-    assert openpyxl.load_workbook(tmp_path / "out.xlsx").sheetnames == ["Summary", "summary 2"]
+    assert openpyxl.load_workbook(tmp_path / "out.xlsx").sheetnames == ["Summary", "summary (2)"]
     # What was scored can be scored again: the first sheet is the table.
     assert score_file(tmp_path / "out.xlsx", tmp_path / "again.csv", model) == 1
 
@@ -98,7 +98,7 @@ def test_any_workbook_of_xlsxwriter_takes_it(source, tmp_path, model):
     stream = io.BytesIO()
     with xlsxwriter.Workbook(stream) as book:
         book.add_worksheet("mine")
-        add_summary_sheet(book, tally.result())
+        add_summary_sheet(book, ["mine"], tally.result())
     assert openpyxl.load_workbook(stream).sheetnames == ["mine", "summary"]
 
 

@@ -227,7 +227,10 @@ class TestCommand:
 
     def test_a_file_takes_all_inputs(self, outsort, parts, small, tmp_path):
         done = outsort("score", parts / "a.csv", parts / "b.csv", "-o", tmp_path / "out.csv", "-m", small)
-        assert (done.code, done.err) == (0, f"{tmp_path}/out.csv: 2 rows\n")
+        assert (done.code, done.err) == (
+            0,
+            f"{parts}/a.csv: text column 'task'\n{parts}/b.csv: text column 'task'\n{tmp_path}/out.csv: 2 rows\n",
+        )
         assert [row["source"] for row in rows_of(tmp_path / "out.csv")] == ["a.csv", "b.csv"]
 
     def test_a_pattern_that_finds_one_file_has_the_same_columns(self, outsort, parts, small, tmp_path):

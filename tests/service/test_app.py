@@ -18,6 +18,7 @@ import time
 import zipfile
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import get_args
 
 import httpx
 import pytest
@@ -25,6 +26,7 @@ import pytest
 import outsort
 from outsort import model_file
 from outsort.data.identity import key_of
+from outsort.encodings import GUESSED, USUAL
 from outsort.prediction import explanation_record, record
 from outsort.scoring import files, scorer
 from outsort.service import app, schemas, server, workers
@@ -32,7 +34,7 @@ from outsort.service.guard import HEADERS, described
 from outsort.service.protocol import Protocol
 from outsort.service.schemas import MAX_CHARACTERS, MAX_TEXTS
 from outsort.service.settings import ServiceSettings
-from outsort.tables.formats import FORMATS
+from outsort.tables.formats import WRITTEN
 from serving import serving
 from workbooks import wide_rows, workbook
 
@@ -159,7 +161,103 @@ def test_a_file_comes_back_as_score_makes_it(client, model, table, tmp_path, nam
         "columns": ["id", "text", *(f"old_{name}" for name in scorer.added_columns(model))],
         "text_columns": [["text"]],
         "prefix": "",
+        "notes": [],
     }
+
+
+@pytest.mark.parametrize(
+    ("charset", "encoding"), [("windows-1251", "cp1251"), ("Shift_JIS", "shift_jis"), ('"UTF-16"', "utf-16")]
+)
+@pytest.mark.parametrize("as_form", [False, True])
+def test_the_charset_of_a_file_is_honoured(client, charset, encoding, as_form):
+    # Too little to tell the encoding from.
+    content = "id;text;ü\n1;data entry;х\n" if encoding == "cp1251" else "id;text\n1;data entry 番\n"
+    content, kind = content.replace("ü", "ы").encode(encoding), f"text/csv; charset={charset}"
+    if as_form:
+        response = client.post("/score", files={"file": ("t.csv", content, kind)})
+    else:
+        response = client.post("/score", params={"filename": "t.csv"}, content=content, headers={"content-type": kind})
+    assert response.status_code == 200, response.text
+    assert response.content.decode("utf-8-sig").startswith(content.decode(encoding).split("\n")[0])
+    assert json.loads(response.headers["outsort-table"])["notes"] == []
+
+
+def test_the_encoding_of_a_request_goes_before_its_charset(client):
+    content, kind = "text\nBüro putzen\n".encode("cp1252"), {"content-type": "text/csv; charset=utf-8"}
+    response = client.post("/score", params={"filename": "t.csv", "encoding": "cp1252"}, content=content, headers=kind)
+    assert "Büro putzen" in response.content.decode("utf-8-sig")
+    assert_problem(client.post("/score", params={"filename": "t.csv"}, content=content, headers=kind), 422, "row 2")
+
+
+def test_a_guess_is_told_in_the_words_of_the_service(client):
+    content = "text\nÜbersetzung für Behörden\n".encode("cp1252")
+    response = client.post("/score", params={"filename": "t.csv"}, content=content)
+    (note,) = json.loads(response.headers["outsort-table"])["notes"]
+    assert note.startswith("read as cp1252, because it is not UTF-8. If letters look wrong, name its encoding, such as")
+
+
+def test_each_encoding_that_is_proposed_is_accepted():
+    assert set(GUESSED) | set(USUAL) <= set(get_args(schemas.Encoding))
+
+
+def test_a_delimiter_can_be_named(client):
+    response = client.post("/score", params={"filename": "t.csv", "delimiter": "~"}, content=b"id~text\n1~data entry\n")
+    assert response.text.startswith("id~text~label~")
+    response = client.post("/score", params={"filename": "t.csv", "delimiter": "tab"}, content=b"a, b\ttext\n1\tdata\n")
+    assert response.text.startswith("a, b\ttext\tlabel")
+
+
+def test_one_table_in_an_archive_is_scored(client):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("tasks.csv", "text\ndata entry\n")
+    for options in (
+        {"params": {"filename": "t.zip"}},
+        {"headers": {"content-type": "application/zip"}},
+        {"params": {"filename": "t.csv"}},
+    ):
+        response = client.post("/score", content=out.getvalue(), **options)
+        assert response.status_code == 200, response.text
+        assert response.text.startswith("text,label,")
+        assert response.headers["content-type"].startswith("text/csv")
+        assert response.headers["content-disposition"].endswith(".csv")
+    with zipfile.ZipFile(out, "a") as archive:
+        archive.writestr("more.csv", "text\ndata entry\n")
+    response = client.post("/score", params={"filename": "t.zip"}, content=out.getvalue())
+    assert_problem(response, 422, "t.zip: holds 2 tables: 'tasks.csv', 'more.csv'.")
+
+
+def test_an_archive_unpacks_within_the_limit(model):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("tasks.csv", "text\n" + "data entry\n" * 10_000)
+    with serving(model, ServiceSettings(max_unpacked=50_000)) as client:
+        response = client.post("/score", params={"filename": "t.zip"}, content=out.getvalue())
+        assert_problem(response, 413, "The file unpacks to more than 50,000 bytes")
+        response = client.post("/score", params={"filename": "t.csv"}, content=gzip.compress(b"text\n" * 20_000))
+        assert_problem(response, 413, "The file unpacks to more than 50,000 bytes")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("t.xls", b"<html><table>", "t.xls: is a web page (HTML), which is not read. Open it in"),
+        ("t.csv", b"%PDF-1.7\n", "t.csv: is a PDF document, which is not read."),
+        ("t.json", b'[{"a": 1}', "t.json: is not valid JSON after 9 characters"),
+    ],
+)
+def test_a_file_that_is_no_table_is_named_for_what_it_is(client, name, content, words):
+    assert_problem(client.post("/score", params={"filename": name}, content=content), 422, words)
+
+
+def test_json_comes_back_as_json_and_a_text_may_be_within_objects(client):
+    content = json.dumps([{"id": 1, "tender": {"description": "data entry"}}]).encode()
+    options = {"text_column": "tender.description"}
+    response = client.post("/score", params=options, content=content, headers={"content-type": "application/json"})
+    assert response.headers["content-type"] == "application/json"
+    (row,) = response.json()
+    assert (row["id"], row["tender"], row["reason"]) == (1, {"description": "data entry"}, row["reason"])
+    assert row["label"] in ("BPO", "KPO", "NEITHER")
 
 
 def test_the_media_type_gives_the_format_of_a_file_without_a_name(client):
@@ -168,11 +266,11 @@ def test_the_media_type_gives_the_format_of_a_file_without_a_name(client):
     assert response.headers["content-type"].startswith("text/csv")
 
 
-@pytest.mark.parametrize("style", FORMATS)
+@pytest.mark.parametrize("style", WRITTEN)
 def test_a_file_is_turned_into_the_format_asked_for(client, style):
     query = {"filename": "t.csv.gz", "to": style}
     response = client.post("/score", params=query, content=gzip.compress(b"text\ndata entry\n"))
-    assert response.headers["content-type"].startswith(FORMATS[style].media_types[0])
+    assert response.headers["content-type"].startswith(WRITTEN[style].media_types[0])
     assert response.headers["content-disposition"].endswith(f"t-scored.{style}")
 
 
@@ -220,14 +318,18 @@ def test_a_row_that_cannot_be_read_is_named_or_kept(client):
     ("query", "headers", "status", "words"),
     [
         ({}, {}, 415, "the file: the name does not tell the format. Known are csv"),
-        ({"filename": "t.xls"}, {}, 415, "Save it as .xlsx"),
+        ({"filename": "t.xlsm"}, {}, 415, "Save it as .xlsx"),
+        ({"filename": "t.xls"}, {}, 422, "t.xls: is not valid UTF-8"),
+        ({"filename": "t.csv"}, {"content-type": "text/csv; charset=klingon"}, 415, "The charset 'klingon' is not"),
+        ({"filename": "t.csv"}, {"content-type": "text/csv; charset=utf-16"}, 422, "header is not valid utf-16 ("),
+        ({"filename": "t.csv", "delimiter": "§"}, {}, 422, "query.delimiter"),
         ({"filename": "t.csv"}, {"content-encoding": "gzip"}, 415, "Content-Encoding"),
         ({"filename": "t.csv", "to": "pdf"}, {}, 422, "query.to"),
         ({"filename": "t.csv", "encoding": "zip"}, {}, 422, "query.encoding"),
         ({"filename": "t.csv", "encoding": "utf-16"}, {}, 422, "t.csv: the header is not valid utf-16 ("),
-        ({"filename": "t.csv.gz"}, {}, 422, "t.csv.gz: is damaged"),
-        ({"filename": "t.xlsx"}, {}, 422, "t.xlsx: is damaged, or not a workbook"),
-        ({"filename": "t.parquet"}, {}, 422, "t.parquet: cannot be read as Parquet"),
+        ({"filename": "t.csv.gz"}, {}, 422, "t.csv.gz: is not valid UTF-8"),
+        ({"filename": "t.xlsx"}, {}, 422, "t.xlsx: is not valid UTF-8"),
+        ({"filename": "t.parquet"}, {}, 422, "t.parquet: is not valid UTF-8"),
         ({"filename": "t.jsonl"}, {}, 422, "t.jsonl, line 1 is not valid JSON"),
     ],
 )

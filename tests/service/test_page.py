@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+from functools import partial
 from pathlib import Path
 
 import openpyxl
@@ -286,7 +287,7 @@ def test_a_file_without_corrections_is_downloaded_as_score_makes_it(page, model,
 READERS = {
     "csv.gz": lambda raw: pd.read_csv(raw, compression="gzip"),
     "csv": pd.read_csv,
-    "xlsx": pd.read_excel,
+    "xlsx": partial(pd.read_excel, engine="openpyxl"),
     "jsonl": lambda raw: pd.read_json(raw, lines=True),
     "parquet": pd.read_parquet,
 }

@@ -356,7 +356,7 @@ REFUSED = {
         "csv",
         f"in.csv, row 2 is not valid … {KEEP}",
     ),
-    "no byte order": ("in.csv", b"text\n", "csv", "in.csv: the header is not valid utf-16 (… Name its --encoding."),
+    "no byte order": ("in.csv", b"text\n", "csv", "in.csv: the header is not valid utf-16 (… cp932, gb18030."),
     "half an emoji": (
         "in.jsonl",
         rb'{"text": "\ud83d"}',
@@ -412,12 +412,7 @@ REFUSED = {
         f"in.xlsx: is damaged, or not a workbook (… {AGAIN}",
     ),
     "no workbook": ("in.xlsx", b"PK\x03\x04", "csv", f"in.xlsx: is damaged, or not a workbook (… {AGAIN}"),
-    "other format": (
-        "in.csv",
-        parquet_of(text=["a"]),
-        "csv",
-        "in.csv: is a workbook or an archive, not CSV. … (UTF-8).",
-    ),
+    "other format": ("in.csv", b"%PDF-1.7\n", "csv", "in.csv: is a PDF document, which is not read. … .xlsx or .csv."),
 }
 
 

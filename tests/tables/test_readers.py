@@ -12,9 +12,9 @@ import pytest
 from outsort.errors import DataError
 from outsort.tables.base import BATCH_BYTES, ReadOptions
 from outsort.tables.delimited import CsvReader, LineRows
-from outsort.tables.excel import ExcelReader
 from outsort.tables.jsonl import JsonlReader
 from outsort.tables.parquet import ParquetReader
+from outsort.tables.workbooks.excel import ExcelReader
 from workbooks import wide_rows, workbook
 
 
@@ -100,12 +100,13 @@ def test_cells_beyond_the_header_of_a_sheet_are_told_in_the_fault_of_their_row()
 )
 def test_a_sheet_ends_where_one_of_excel_does(row, is_read):
     # A few bytes that claimed more kept a worker of the service busy for good, or took its memory.
-    reader = ExcelReader("in.xlsx", io.BytesIO(workbook(row.encode())), ReadOptions())
+    content = io.BytesIO(workbook(row.encode()))
     if is_read:
+        reader = ExcelReader("in.xlsx", content, ReadOptions())
         assert [number for batch in reader for number in batch.numbers][-1] in (2, 1_048_576)
     else:
         with pytest.raises(DataError, match=r"in.xlsx: has cells beyond row 1,048,576 or column 16,384 \(XFD\)"):
-            list(reader)
+            list(ExcelReader("in.xlsx", content, ReadOptions()))
 
 
 def test_more_cell_formats_than_excel_has_are_refused_before_objects_are_made_of_them():
@@ -149,7 +150,7 @@ def test_memory_that_runs_out_is_no_damage_of_the_file(monkeypatch):
         raise pa.ArrowMemoryError("malloc of size 1 failed")
         yield
 
-    readers[0]._rows = fail()
+    monkeypatch.setattr(readers[0]._tables[0], "blocks", fail)
     monkeypatch.setattr(readers[1], "_batches", fail)
     for reader in readers:
         with pytest.raises(MemoryError):

@@ -78,15 +78,21 @@ def score(
     prefix: opt.Prefix = None,
     read_as: opt.ReadAs = None,
     write_as: Annotated[
-        str | None, typer.Option("--to", metavar=opt.FORMATS, help="Output format; default: by file name.")
+        str | None, typer.Option("--to", metavar=opt.WRITTEN, help="Output format; default: by file name.")
     ] = None,
     encoding: opt.Encoding = None,
+    delimiter: opt.Delimiter = None,
     sheet: opt.Sheet = None,
+    header_row: opt.HeaderRow = None,
+    no_header: opt.NoHeader = False,
     explain: Annotated[bool, typer.Option("--explain", help="Add columns with the terms for and against.")] = False,
     on_error: Annotated[
         opt.OnError, typer.Option(help="For rows that cannot be read: stop, or keep them with the reason.")
     ] = opt.OnError.STOP,
     safe_for_excel: opt.SafeForExcel = False,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Of a workbook, write a new one with the values alone, not a copy.")
+    ] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Read only the first N rows of each input.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Number of threads; default: one per core.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite existing outputs.")] = False,
@@ -104,7 +110,7 @@ def score(
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
     cluster: opt.Cluster = None,
 ) -> None:
-    """Classify every row of one or more tables (CSV, TSV, JSON Lines, Parquet, Excel).
+    """Classify every row of one or more tables (CSV, TSV, JSON, JSON Lines, Parquet, workbooks).
 
     All columns are kept as they are. The columns label, probability, one p_LABEL for each label, service_line,
     decision, reason and model are appended. Several inputs become one table with the column source, or, where the
@@ -120,6 +126,7 @@ def score(
     from outsort.scoring import files, folder
     from outsort.scoring.summary import SummaryTally
 
+    opt.check_header(header_row, no_header=no_header)
     options = files.Options(
         text_columns=tuple(text_column or ()),
         prefix=prefix,
@@ -130,8 +137,12 @@ def score(
         read_as=read_as,
         write_as=write_as,
         encoding=encoding,
+        delimiter=delimiter,
         sheet=sheet,
+        header_row=header_row,
+        has_header=not no_header,
         safe_for_excel=safe_for_excel,
+        plain=plain,
     )
     into_folder = Path(output).is_dir() or output.endswith(("/", os.sep))
     if not into_folder:

@@ -1,5 +1,6 @@
 """Commands that bring a person's corrections in: review, merge."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +20,10 @@ def review(
     weight_column: opt.WeightColumn = None,
     read_as: opt.ReadAs = None,
     encoding: opt.Encoding = None,
+    delimiter: opt.Delimiter = None,
     sheet: opt.Sheet = None,
+    header_row: opt.HeaderRow = None,
+    no_header: opt.NoHeader = False,
     safe_for_excel: opt.SafeForExcel = False,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the queue if it exists.")] = False,
@@ -32,7 +36,6 @@ def review(
     """
     from outsort.improving.review import review as choose_texts
     from outsort.model_file import load
-    from outsort.tables.base import ReadOptions
 
     if strategy is Strategy.WEIGHT and weight_column is None:
         raise typer.BadParameter("needs --weight-column", param_hint="--strategy weight")
@@ -44,11 +47,12 @@ def review(
         strategy=strategy,
         text_columns=text_column or (),
         weight_column=weight_column,
-        options=ReadOptions(read_as=read_as, encoding=encoding, sheet=sheet),
+        options=replace(opt.reading_of(encoding, delimiter, sheet, header_row, no_header=no_header), read_as=read_as),
         safe_for_excel=safe_for_excel,
         seed=seed,
         force=force,
     )
+    opt.tell_plain(result.reading)
     if result.n_seen:
         typer.echo(f"{scored}: {result.n_seen:,} texts skipped: the model was trained on them", err=True)
     if result.n_too_long:
@@ -65,6 +69,10 @@ def merge(
     label_column: opt.LabelColumn = None,
     label_map: opt.LabelMap = None,
     line_column: opt.LineColumn = None,
+    encoding: opt.Encoding = None,
+    delimiter: opt.Delimiter = None,
+    sheet: opt.Sheet = None,
+    header_row: opt.HeaderRow = None,
 ) -> None:
     """Merge reviewers' labels into labelled data; rows are matched by key.
 
@@ -83,6 +91,7 @@ def merge(
         label_column=label_column,
         label_map=label_map,
         line_column=line_column,
+        reading=opt.reading_of(encoding, delimiter, sheet, header_row),
     )
     typer.echo(
         f"{into}: {result.added:,} rows added, {result.filled:,} labels filled in, "

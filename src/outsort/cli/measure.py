@@ -1,5 +1,6 @@
 """Commands that measure: evaluate, compare, check."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,11 @@ def evaluate(
         list[str] | None, typer.Option(metavar="COLUMN", help="Score each value of a column separately; repeatable.")
     ] = None,
     weight_column: opt.WeightColumn = None,
+    encoding: opt.Encoding = None,
+    delimiter: opt.Delimiter = None,
+    sheet: opt.Sheet = None,
+    header_row: opt.HeaderRow = None,
+    no_header: opt.NoHeader = False,
     as_json: opt.Json = False,
     mistakes: Annotated[int, typer.Option(min=0, help="Worst mistakes to list.")] = 10,
     text_column: opt.TextColumn = None,
@@ -34,6 +40,7 @@ def evaluate(
     from outsort.model_file import load
     from outsort.reporting.terminal import evaluation_tables
 
+    how = opt.reading_of(encoding, delimiter, sheet, header_row, no_header=no_header)
     if report:
         opt.check_report(report, force=force)
     judge = load(model)
@@ -44,6 +51,7 @@ def evaluate(
         label_map=label_map,
         known_labels=judge.labels,
         for_training=False,
+        reading=how,
     )
     opt.tell_reading(dataset)
     with opt.work_on(cluster):
@@ -63,6 +71,11 @@ def compare(
     data: opt.Data,
     gate: Annotated[opt.Gate | None, typer.Option(help="Exit with 3 if the new model is worse.")] = None,
     weight_column: opt.WeightColumn = None,
+    encoding: opt.Encoding = None,
+    delimiter: opt.Delimiter = None,
+    sheet: opt.Sheet = None,
+    header_row: opt.HeaderRow = None,
+    no_header: opt.NoHeader = False,
     as_json: opt.Json = False,
     flips: Annotated[int, typer.Option(min=0, help="Changed predictions to list.")] = 10,
     text_column: opt.TextColumn = None,
@@ -89,6 +102,7 @@ def compare(
         label_map=label_map,
         known_labels=after.labels,
         for_training=False,
+        reading=opt.reading_of(encoding, delimiter, sheet, header_row, no_header=no_header),
     )
     opt.tell_reading(dataset)
     result = compare.compare(before, after, dataset, weight_column=weight_column, n_flips=flips)
@@ -106,6 +120,11 @@ def check(
     label_column: opt.LabelColumn = None,
     label_map: opt.LabelMap = None,
     line_column: opt.LineColumn = None,
+    encoding: opt.Encoding = None,
+    delimiter: opt.Delimiter = None,
+    sheet: opt.Sheet = None,
+    header_row: opt.HeaderRow = None,
+    no_header: opt.NoHeader = False,
     min_rows: Annotated[int, typer.Option(min=0, help="Rows that each service line or label should have.")] = 20,
     max_style: Annotated[
         float, typer.Option(min=0.5, max=1, help="Maximum accuracy from style alone, of two labels.")
@@ -134,6 +153,8 @@ def check(
         line_column=line_column,
         guide=guide,
         limits=limits,
+        tell=partial(typer.echo, err=True),
+        reading=opt.reading_of(encoding, delimiter, sheet, header_row, no_header=no_header),
     )
     opt.write_result(result, check_tables(result, show), as_json=as_json)
     for what in result.left_out:

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
     from outsort.data.dataset import Dataset
     from outsort.results import Result
+    from outsort.tables.base import ReadOptions
 
-Data = Annotated[Path, typer.Argument(help="Table of labelled texts: csv, tsv, jsonl, parquet, xlsx.")]
+Data = Annotated[Path, typer.Argument(help="Table of labelled texts: csv, tsv, jsonl, json, parquet, xlsx.")]
 TextColumn = Annotated[
     str | None,
     typer.Option(help="Text column: name, number or letter; 'a|b' for b where a is blank. Found by heading and cells."),
@@ -84,7 +85,7 @@ Cluster = Annotated[
         help="Run on a Dask cluster: tcp://HOST:PORT of its scheduler, or local:N for N workers here.",
     ),
 ]
-FORMATS = "|".join(formats.FORMATS)
+FORMATS, WRITTEN = "|".join(formats.FORMATS), "|".join(formats.WRITTEN)
 TextColumns = Annotated[
     list[str] | None,
     typer.Option(
@@ -102,11 +103,18 @@ SafeForExcel = Annotated[
 
 
 def _known_encoding(name: str | None) -> str | None:
-    from outsort.files import is_encoding
+    from outsort.encodings import is_encoding
 
     if name is not None and not is_encoding(name):
         raise typer.BadParameter(f"there is no encoding {name!r}: name one such as utf-8 or cp1252")
     return name
+
+
+def _delimiter_meant(given: str | None) -> str | None:
+    delimiter = "\t" if given in ("tab", "\\t") else given
+    if delimiter is not None and (len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n\0'):
+        raise typer.BadParameter(f"{given!r} cannot be a delimiter: name one character, such as ; or tab")
+    return delimiter
 
 
 def _text(given: str | None) -> str | None:
@@ -123,7 +131,22 @@ Reviewer = Annotated[str, typer.Option(callback=_text, help="Reviewer, where a q
 Encoding = Annotated[
     str | None, typer.Option(callback=_known_encoding, help="Encoding of CSV input; detected by default.")
 ]
-Sheet = Annotated[str | None, typer.Option(help="Sheet of a workbook; default: the first.")]
+Delimiter = Annotated[
+    str | None,
+    typer.Option(callback=_delimiter_meant, help="Delimiter of CSV input: one character, or tab; detected by default."),
+]
+Sheet = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|N|all",
+        help="Sheet of a workbook, or all with an added column; default: the first with a table with texts.",
+    ),
+]
+HeaderRow = Annotated[
+    int | None,
+    typer.Option(min=1, help="Row with the names of the columns, as a spreadsheet shows it; found by default."),
+]
+NoHeader = Annotated[bool, typer.Option("--no-header", help="The first row is data; columns are then named A, B, C.")]
 
 
 class Gate(StrEnum):
@@ -137,6 +160,24 @@ class OnError(StrEnum):
 
     STOP = "stop"
     KEEP = "keep"
+
+
+def check_header(header_row: int | None, *, no_header: bool) -> None:
+    """Refuse a header row that is named and said not to be there."""
+    if no_header and header_row is not None:
+        raise typer.BadParameter("cannot be combined with --no-header", param_hint="--header-row")
+
+
+def reading_of(
+    encoding: str | None, delimiter: str | None, sheet: str | None, header_row: int | None, *, no_header: bool = False
+) -> ReadOptions:
+    """Return how to read a table, from the options that every command has for it."""
+    from outsort.tables.base import ReadOptions
+
+    check_header(header_row, no_header=no_header)
+    return ReadOptions(
+        encoding=encoding, delimiter=delimiter, sheet=sheet, header_row=header_row, has_header=not no_header
+    )
 
 
 def refuse_any(options: Mapping[str, object], why: str) -> None:
@@ -176,12 +217,12 @@ def format_chosen(given: AnswerFormat | None) -> AnswerFormat:
 
 
 def _lines_of_stdin() -> list[str]:
-    from outsort.files import decode
+    from outsort.encodings import decode
 
     with raised_as(DataError, "standard input: cannot be read", "Pass texts, or send some.", OSError):
         raw = sys.stdin.buffer.read()
-    text, encoding = decode(raw, "standard input")
-    _tell_encoding("standard input", encoding)
+    text, found = decode(raw, "standard input")
+    _tell_encoding("standard input", found.encoding.removesuffix("-sig"))
     lines = text.split("\n")
     # What follows the last line break is a line only if there is something there.
     return [line.removesuffix("\r") for line in (lines if lines[-1] else lines[:-1])]
@@ -234,9 +275,15 @@ def shares_of(given: list[str] | None, dataset: Dataset) -> dict[str, float]:
     return shares
 
 
+def tell_plain(reading: str) -> None:
+    """Say on stderr what was read, where nothing was guessed: a guess has come as a warning."""
+    if getattr(reading, "is_plain", False):
+        typer.echo(reading, err=True)
+
+
 def tell_reading(dataset: Dataset) -> None:
-    """Say on stderr what was guessed or left out when a dataset was read."""
-    _tell_encoding(dataset.source, dataset.encoding)
+    """Say on stderr what was read, and what was left out; what was guessed has been told of."""
+    tell_plain(dataset.reading)
     for label, one in dataset.merged.items():
         typer.echo(f"{dataset.source}: label {label!r} is taken for {one!r}", err=True)
     if dataset.unclear:

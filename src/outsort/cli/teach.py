@@ -25,6 +25,11 @@ def train(
     label_column: opt.LabelColumn = None,
     label_map: opt.LabelMap = None,
     line_column: opt.LineColumn = None,
+    encoding: opt.Encoding = None,
+    delimiter: opt.Delimiter = None,
+    sheet: opt.Sheet = None,
+    header_row: opt.HeaderRow = None,
+    no_header: opt.NoHeader = False,
     out_of_scope: opt.OutOfScope = None,
     clauses: opt.Clauses = None,
     later: opt.Later = None,
@@ -57,6 +62,7 @@ def train(
         opt.refuse_any(needing, "needs cross-validation: choose 2 folds or more")
     if report and report.resolve() == output.resolve():
         raise typer.BadParameter("is the model file: choose another name", param_hint="--report")
+    how = opt.reading_of(encoding, delimiter, sheet, header_row, no_header=no_header)
     from outsort.data.dataset import read
     from outsort.files import check_output
     from outsort.model_file import save
@@ -77,6 +83,7 @@ def train(
         line_column=line_column,
         out_of_scope=out_of_scope,
         clauses=clauses,
+        reading=how,
     )
     opt.tell_reading(dataset)
     start = time.perf_counter()
@@ -148,6 +155,11 @@ def certify(
     text_column: opt.TextColumn = None,
     label_column: opt.LabelColumn = None,
     label_map: opt.LabelMap = None,
+    encoding: opt.Encoding = None,
+    delimiter: opt.Delimiter = None,
+    sheet: opt.Sheet = None,
+    header_row: opt.HeaderRow = None,
+    no_header: opt.NoHeader = False,
     as_json: opt.Json = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the model file if it exists.")] = False,
 ) -> None:
@@ -173,6 +185,7 @@ def certify(
         label_map=label_map,
         known_labels=judge.labels,
         for_training=False,
+        reading=opt.reading_of(encoding, delimiter, sheet, header_row, no_header=no_header),
     )
     opt.tell_reading(dataset)
     target = target_precision or Checks.target_precision
@@ -215,6 +228,11 @@ def retrain(
     group_column: opt.GroupColumn = None,
     weight_column: opt.WeightColumn = None,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
+    encoding: opt.Encoding = None,
+    delimiter: opt.Delimiter = None,
+    sheet: opt.Sheet = None,
+    header_row: opt.HeaderRow = None,
+    no_header: opt.NoHeader = False,
     as_json: opt.Json = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the output if it exists.")] = False,
 ) -> None:
@@ -243,6 +261,7 @@ def retrain(
         line_column=line_column,
         out_of_scope=old.out_of_scope if out_of_scope is None else out_of_scope,
         clauses=clauses,
+        reading=opt.reading_of(encoding, delimiter, sheet, header_row, no_header=no_header),
     )
     opt.tell_reading(dataset)
     measure = None
@@ -318,6 +337,11 @@ def plan(
     weight_column: opt.WeightColumn = None,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     lines: Annotated[int, typer.Option(min=0, help="Service lines to list.")] = 10,
+    encoding: opt.Encoding = None,
+    delimiter: opt.Delimiter = None,
+    sheet: opt.Sheet = None,
+    header_row: opt.HeaderRow = None,
+    no_header: opt.NoHeader = False,
     as_json: opt.Json = False,
 ) -> None:
     """Plan how many more labels to make, and for which service lines.
@@ -331,7 +355,12 @@ def plan(
     from outsort.training.fitting import Settings
 
     dataset = read(
-        data, text_column=text_column, label_column=label_column, label_map=label_map, line_column=line_column
+        data,
+        text_column=text_column,
+        label_column=label_column,
+        label_map=label_map,
+        line_column=line_column,
+        reading=opt.reading_of(encoding, delimiter, sheet, header_row, no_header=no_header),
     )
     opt.tell_reading(dataset)
     result = plan.plan(

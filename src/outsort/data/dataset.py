@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from outsort.data.problems import listed, shortened
 from outsort.data.table import read_table
 from outsort.errors import DataError
 from outsort.labels import UNCLEAR, find_out_of_scope, spellings
+from outsort.tables.base import ReadOptions, warn
 from outsort.tables.columns import find_column
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Dataset:
         merged: labels as written that stand for another, by their spelling or by the label map, with that one.
         marks: the marked clauses of texts, by the texts' keys.
         unclear: texts labelled UNCLEAR, which say too little for any label; of data for training only.
+        reading: what was read of the file, in a line.
     """
 
     frame: pd.DataFrame
@@ -52,6 +54,7 @@ class Dataset:
     merged: Mapping[str, str] = field(default_factory=dict)
     marks: Mapping[str, Marks] = field(default_factory=dict)
     unclear: Sequence[str] = ()
+    reading: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -77,6 +80,7 @@ def read(
     clauses: Path | str | None = None,
     known_labels: Sequence[str] | None = None,
     for_training: bool = True,
+    reading: ReadOptions | None = None,
 ) -> Dataset:
     """Read labelled descriptions and check them.
 
@@ -94,17 +98,22 @@ def read(
         for_training: drop duplicate rows, set rows labelled UNCLEAR apart, and refuse what nothing can be learnt
             from: one text or service line under two labels, fewer than two labels, or fewer than two rows of
             one. Pass False to measure with such rows.
+        reading: how to read a file, `ReadOptions()` when None.
 
     Raises:
         DataError: the data cannot be read, lack a column, or hold rows that must be fixed first.
     """
-    table = read_table(data)
+    reading = replace(reading or ReadOptions(), text_columns=(text_column,) if text_column else ())
+    table = read_table(data, reading=reading)
     frame = table.frame
     label_name = find_column(*table.columns, "label", label_column, optional=True)
     line_name = find_column(*table.columns, "line", line_column, optional=True)
     # A blank text is to be fixed, not learnt from a title in its place.
-    texts = table.texts(table.find_texts(text_column, label_name, line_name, fall_back=False).parts)
+    found = table.find_texts(text_column, label_name, line_name, fall_back=False)
+    texts = table.texts(found.parts)
     label_name = find_column(*table.columns, "label", label_column)
+    told = table.describe(found, reading, label=label_name, line=line_name)
+    warn(told)
     written = [as_text(cell).strip() for cell in frame[label_name]]
     meant = translated(written, meanings_of(label_map))
     spelled = spellings(meant, *([] if known_labels is None else [(*known_labels, UNCLEAR)]))
@@ -141,6 +150,7 @@ def read(
         merged={own: label for own, label in zip(written, labels, strict=True) if own != label},
         marks=read_marks(clauses, texts) if clauses else {},
         unclear=unclear,
+        reading=told,
     )
     if for_training:
         _check_classes(dataset)

@@ -46,4 +46,6 @@ def same_text(text: str) -> str:
 
 def as_text(cell: object) -> str:
     """Return a cell as text: a missing value of a frame is blank."""
-    return cell if isinstance(cell, str) else "" if pd.isna(cell) else str(cell)  # type: ignore[call-overload]
+    if isinstance(cell, str):
+        return cell
+    return "" if pd.api.types.is_scalar(cell) and pd.isna(cell) else str(cell)  # type: ignore[call-overload]

@@ -1,6 +1,7 @@
 """Whole tables in memory, read from any format and written back like the original."""
 
 import io
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,11 +11,25 @@ from outsort.data.identity import as_text
 from outsort.data.problems import listed
 from outsort.errors import DataError, OutputError
 from outsort.files import replacing
-from outsort.tables.base import SURPLUS, Dialect, ReadOptions, Rows, TextColumns, texts_of, used_columns, warn
+from outsort.tables.base import (
+    SURPLUS,
+    Column,
+    Dialect,
+    Location,
+    ReadOptions,
+    Rows,
+    TextColumns,
+    paths_in,
+    texts_of,
+    used_columns,
+    value_at,
+    warn,
+)
 from outsort.tables.columns import N_JUDGED, Found, find_text_columns
 from outsort.tables.editing import EDITORS, Edits
-from outsort.tables.formats import format_of
+from outsort.tables.formats import Format, output_format_of
 from outsort.tables.packing import packed_output, unpacked
+from outsort.tables.reading import Reading, describe
 from outsort.tables.sources import opened
 
 
@@ -28,12 +43,20 @@ class Table:
         source: its name in messages.
         encoding: the encoding found.
         dialect: how to write it.
+        style: its format; None to go by the name of its source.
+        packing: how it is packed.
+        location: where in the file it is.
+        notes: what was guessed about it, each as a sentence.
     """
 
     frame: pd.DataFrame
     source: str = "the frame"
     encoding: str = "utf-8"
     dialect: Dialect = field(default_factory=Dialect)
+    style: Format | None = None
+    packing: str = ""
+    location: Location = field(default_factory=Location)
+    notes: Sequence[str] = ()
 
     @property
     def columns(self) -> tuple[str, list[str]]:
@@ -41,36 +64,75 @@ class Table:
         return self.source, [str(column) for column in self.frame.columns]
 
     def find_texts(self, wanted: str | None, *others: str | None, fall_back: bool = True) -> Found:
-        """Return the text columns; see `tables.columns.find_text_columns`. What is not plain is a warning.
+        """Return the text columns; see `tables.columns.find_text_columns`.
 
         Args:
-            wanted: the requested one, or None.
+            wanted: the requested one, which may be a path into objects, or None.
             others: names of columns that have another role.
             fall_back: see there.
+
+        Raises:
+            NoColumnError: there is no such column, or none that is clear.
         """
-        requested = () if wanted is None else (wanted,)
-        found = find_text_columns(*self.columns, requested, self._first_cells, others=others, fall_back=fall_back)
-        if found.why:
-            warn(f"{self.source}: {found.why}")
-        return found
+        source, names = self.columns
+        nested = [] if wanted is None or wanted in names else paths_in(self._objects())
+        return find_text_columns(
+            source,
+            names,
+            () if wanted is None else (wanted,),
+            lambda place: self._cells(Column([*names, *nested][place], place), N_JUDGED),
+            nested=nested,
+            others=others,
+            fall_back=fall_back,
+        )
 
     def texts(self, columns: TextColumns) -> list[str]:
         """Return the text of each row."""
         used, by_place = used_columns(columns)
-        cells = [[as_text(cell) for cell in self.frame.iloc[:, column.place]] for column in used]
+        cells = [self._cells(column) for column in used]
         return texts_of(by_place, zip(*cells, strict=True))
 
-    def _first_cells(self, place: int) -> list[str]:
-        return [as_text(cell) for cell in self.frame.iloc[:N_JUDGED, place]]
+    def describe(
+        self, texts: Found, reading: ReadOptions, *, label: str | None = None, line: str | None = None
+    ) -> Reading:
+        """Return what was read; see `tables.reading.describe`."""
+        source, columns = self.columns
+        return describe(
+            source,
+            self.location,
+            columns,
+            texts,
+            reading,
+            n_rows=len(self.frame),
+            encoding=self.encoding,
+            notes=self.notes,
+            label=label,
+            line=line,
+        )
+
+    def _cells(self, column: Column, n: int | None = None) -> list[str]:
+        """Return the first n cells of a column, or all, as text; its place may be beyond the columns, for a path."""
+        if column.place < len(self.frame.columns):
+            return [as_text(cell) for cell in self.frame.iloc[:n, column.place]]
+        return [as_text(value_at(row, column.name)) for row in self._objects(n)]
+
+    def _objects(self, n: int | None = None) -> Iterator[dict[str, object]]:
+        """Yield the first n rows, or all, as objects."""
+        _, names = self.columns
+        for row in self.frame.iloc[:n].itertuples(index=False, name=None):
+            yield dict(zip(names, row, strict=True))
 
 
-def read_table(data: Path | str | pd.DataFrame, *, drop_surplus: bool = False) -> Table:
+def read_table(
+    data: Path | str | pd.DataFrame, *, drop_surplus: bool = False, reading: ReadOptions | None = None
+) -> Table:
     """Read a table in any format that `outsort score` reads; a frame is one already.
 
     Args:
         data: a file, or a frame.
         drop_surplus: drop cells beyond the header of a sheet, such as notes in the margin, instead of
             refusing their row.
+        reading: how to read a file, `ReadOptions()` when None.
 
     Raises:
         DataError: the file cannot be read or is empty; or rows cannot be read, which are listed.
@@ -81,7 +143,7 @@ def read_table(data: Path | str | pd.DataFrame, *, drop_surplus: bool = False) -
     cells: list[list[object]] = []
     numbers: list[int] = []
     problems: list[str] = []
-    with opened(source, ReadOptions(keep=True)) as table:
+    with opened(source, replace(reading or ReadOptions(), keep=True)) as table:
         reader = table.reader
         columns = reader.columns
         for batch in reader:
@@ -96,10 +158,11 @@ def read_table(data: Path | str | pd.DataFrame, *, drop_surplus: bool = False) -
         raise DataError(listed(source, problems))
     if not cells:
         raise DataError(f"{source}: has a header but no rows. Add the rows to learn from.")
-    dialect = replace(reader.dialect, encoding=reader.encoding)
+    dialect = replace(reader.dialect, encoding=reader.encoding, origin=None)
     index = pd.Index(numbers, name="row")
     frame = pd.DataFrame(cells, columns=columns, index=index, dtype=object)
-    return Table(frame, source, reader.encoding.removesuffix("-sig"), dialect)
+    about = (table.format, table.packing, reader.location, table.notes)
+    return Table(frame, source, reader.encoding.removesuffix("-sig"), dialect, *about)
 
 
 def write_edits(table: Table, path: Path, edits: Edits, before: bytes) -> None:
@@ -117,7 +180,9 @@ def write_edits(table: Table, path: Path, edits: Edits, before: bytes) -> None:
     if table.dialect.lost:
         message = f"{table.source}: holds {table.dialect.lost}, which would be lost. Copy its rows to a CSV file."
         raise OutputError(message)
-    style, packing = format_of(table.source)
+    style, packing = (table.style, table.packing) if table.style else output_format_of(table.source)
+    if packing == "zip":
+        raise OutputError(f"{table.source}: is an archive, which is only read. Unpack it, and name the table in it.")
     edit = EDITORS.get(style.name)
     with replacing(path, before=before) as file, packed_output(file, packing, table.source) as stream:
         if edit and before:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,14 +24,16 @@ from threadpoolctl import threadpool_limits
 from outsort.data.identity import as_text, same_text
 from outsort.data.label_map import LabelMap, meanings_of, translated
 from outsort.data.table import Table, read_table
+from outsort.encodings import decode
 from outsort.errors import DataError
-from outsort.files import decode, read_bytes
+from outsort.files import read_bytes
 from outsort.improving.findings import Check, Example, Finding, Limits, Style
 from outsort.improving.lopsided import first_mentions, lopsided_words
 from outsort.improving.near_duplicates import COMPARED, near_duplicates
 from outsort.labels import UNCLEAR, find_out_of_scope, in_order, spellings
 from outsort.model import log_proba, uncalibrated
-from outsort.tables.columns import find_column
+from outsort.tables.base import ReadOptions, warn
+from outsort.tables.columns import Found, find_column
 from outsort.training import fitting, folds
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ class _Sheet:
     """The columns of a table by role.
 
     Attributes:
+        found: the text columns.
         rows: n_rows row numbers, as a spreadsheet shows them.
         texts: n_rows texts.
         keys: the texts without differences of case and white space; "" for an empty text.
@@ -71,6 +74,7 @@ class _Sheet:
         distinct: positions of the first row of each non-empty text.
     """
 
+    found: Found
     rows: Sequence[object]
     texts: Sequence[str]
     keys: Sequence[str]
@@ -90,6 +94,8 @@ def check(
     guide: Path | str | None = None,
     limits: Limits | None = None,
     seed: int = 0,
+    reading: ReadOptions | None = None,
+    tell: Callable[[str], None] = warn,
 ) -> Check:
     """Check labelled descriptions for problems that make them poor training data.
 
@@ -103,14 +109,18 @@ def check(
         guide: the labelling guide, a file of text, to quote beside lopsided words.
         limits: the limits, `Limits()` when None.
         seed: random seed of the folds and samples.
+        reading: how to read a file, `ReadOptions()` when None.
+        tell: called with what was read; a `DataWarning` by default, where something was guessed.
 
     Raises:
         DataError: the data or the guide cannot be read, or there is no column of texts.
     """
     limits = limits or Limits()
     mentions = None if guide is None else first_mentions(_read_guide(Path(guide)))
-    table = read_table(data)
+    reading = replace(reading or ReadOptions(), text_columns=(text_column,) if text_column else ())
+    table = read_table(data, reading=reading)
     sheet = _sheet(table, text_column, label_column, line_column, label_map)
+    tell(table.describe(sheet.found, reading))
     rng = np.random.default_rng(seed)
     left_out: list[str] = []
     firsts = {sheet.keys[i]: sheet.rows[i] for i in sheet.distinct}
@@ -268,7 +278,8 @@ def _sheet(
     def column(name: str | None) -> list[str] | None:
         return None if name is None else [as_text(cell).strip() for cell in frame[name]]
 
-    texts = table.texts(table.find_texts(text_column, label_name, line_name, fall_back=False).parts)
+    found = table.find_texts(text_column, label_name, line_name, fall_back=False)
+    texts = table.texts(found.parts)
     written = column(label_name)
     labels = None if written is None else translated(written, meanings_of(label_map))
     keys = [same_text(text) for text in texts]
@@ -278,6 +289,7 @@ def _sheet(
             firsts.setdefault(key, i)
     spelled = spellings(labels or [])
     return _Sheet(
+        found=found,
         rows=frame.index.tolist(),
         texts=texts,
         keys=keys,

@@ -14,6 +14,7 @@ from outsort.errors import DataError
 from outsort.files import locked, read_bytes
 from outsort.labels import spellings
 from outsort.model import Model
+from outsort.tables.base import ReadOptions, warn
 from outsort.tables.columns import find_column
 from outsort.tables.editing import Edits
 
@@ -79,6 +80,7 @@ def merge(
     label_column: str | None = None,
     line_column: str | None = None,
     label_map: LabelMap = None,
+    reading: ReadOptions | None = None,
 ) -> Merge:
     """Merge the verdicts of some queues into a table of labelled data.
 
@@ -96,6 +98,7 @@ def merge(
         label_column: name of the column of labels; None to detect it by its usual names.
         line_column: likewise for the service lines, which are optional.
         label_map: what the labels in the data and the queues mean, see `LabelMap`; merged are the labels meant.
+        reading: how to read the data, `ReadOptions()` when None.
 
     Raises:
         DataError: a queue or the data cannot be read, or lack a column.
@@ -105,10 +108,13 @@ def merge(
     # Two merges at once would each write what it read and its own rows: the rows of one would be lost.
     with locked(into, force=True) as file:
         before = read_bytes(file, hint="Name a table of labelled texts.") if file.exists() else b""
-        table = read_table(into) if before else Table(pd.DataFrame(columns=list(_NEW), dtype=object), str(into))
+        if before:
+            table = read_table(into, reading=reading)
+        else:
+            table = Table(pd.DataFrame(columns=list(_NEW), dtype=object), str(into))
         label = str(find_column(*table.columns, "label", label_column))
         line = find_column(*table.columns, "line", line_column, optional=True)
-        text = _one_column(table, text_column, label, line)
+        text = _one_column(table, text_column, label, line, reading or ReadOptions())
         target = _Target(table, text, label, line, model, meanings_of(label_map))
         for verdict in _agreed(_verdicts(queues, target, result, reviewer), result):
             line = _line_of(verdict, target, model, result)
@@ -119,11 +125,14 @@ def merge(
     return result
 
 
-def _one_column(table: Table, wanted: str | None, label: str, line: str | None) -> str:
+def _one_column(table: Table, wanted: str | None, label: str, line: str | None, reading: ReadOptions) -> str:
     """Return the name of the text column, to which texts can be added."""
-    ((first, *others),) = table.find_texts(wanted, label, line, fall_back=False).parts
-    if others:
-        raise DataError(f"{table.source}: texts cannot be added to several columns. Name one with --text-column.")
+    found = table.find_texts(wanted, label, line, fall_back=False)
+    warn(table.describe(found, reading, label=label, line=line))
+    ((first, *others),) = found.parts
+    if others or first.place >= len(table.frame.columns):
+        where = "several columns" if others else f"objects, as of {first.name!r}"
+        raise DataError(f"{table.source}: texts cannot be added to {where}. Name one column with --text-column.")
     return first.name
 
 

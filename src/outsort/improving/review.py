@@ -1,8 +1,7 @@
 """Choose texts for a person to label, and write them as a workbook or CSV file."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,11 +19,13 @@ from outsort.model import Model
 from outsort.model_file import load
 from outsort.numeric import Floats
 from outsort.prediction import Prediction, predictions
-from outsort.tables import workbook
 from outsort.tables.base import Column, Dialect, ReadOptions, Rows, warn
-from outsort.tables.columns import find_text_columns, first_cells
+from outsort.tables.columns import text_columns_of
 from outsort.tables.formats import FORMATS
+from outsort.tables.marks import NOT_WORK
+from outsort.tables.reading import describe
 from outsort.tables.sources import opened
+from outsort.tables.workbooks import workbook
 
 #: How often the random draw of a queue's rows drew this text; blank where texts were chosen otherwise.
 DRAWN = "drawn"
@@ -46,12 +47,14 @@ class Candidates:
         n_rows: int64 (n,), number of rows with each text.
         weights: float64 (n,), total weight of those rows; without a column, each counts 1.
         n_seen: texts skipped because the model was trained on them.
+        reading: what was read, in a line.
     """
 
     texts: list[str]
     n_rows: NDArray[np.int64]
     weights: Floats
     n_seen: int
+    reading: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,12 +66,14 @@ class Review:
         n_texts: distinct texts it was chosen from.
         n_seen: texts skipped because the model was trained on them.
         n_too_long: texts skipped because a workbook cell cannot hold them.
+        reading: what was read, in a line.
     """
 
     n_chosen: int
     n_texts: int
     n_seen: int
     n_too_long: int
+    reading: str = ""
 
 
 def review(
@@ -114,7 +119,7 @@ def review(
     else:
         chosen, drawn = choose(model, candidates.texts, n, strategy, weights=weights, seed=seed), None
     n_too_long = write_queue(output, model, candidates, chosen, drawn, safe_for_excel=safe_for_excel, force=force)
-    return Review(len(chosen) - n_too_long, len(candidates.texts), candidates.n_seen, n_too_long)
+    return Review(len(chosen) - n_too_long, len(candidates.texts), candidates.n_seen, n_too_long, candidates.reading)
 
 
 def read_candidates(
@@ -140,22 +145,22 @@ def read_candidates(
     found: dict[str, int] = {}
     texts: list[str] = []
     entries, rows, cells = [], [], []
-    with opened(str(path), options or ReadOptions()) as table:
+    n_rows = 0
+    options = replace(options or ReadOptions(), text_columns=text_columns)
+    with opened(str(path), options) as table:
         columns = table.reader.columns
         if weight_column is not None and columns.count(weight_column) != 1:
             raise DataError(f"{path}: no column {weight_column!r}; it has {', '.join(map(repr, columns))}.")
-        batches = iter(table.reader)
-        first = next(batches, None)
-        places = find_text_columns(str(path), columns, text_columns, first_cells(first, columns))
-        if places.why:
-            warn(f"{path}: {places.why}")
-        for batch in batches if first is None else chain([first], batches):
+        places, batches = text_columns_of(str(path), table.reader, text_columns)
+        for batch in batches:
             of_batch = _plain(batch.texts(places.parts))
+            n_rows += len(batch)
             weighed = of_batch
             if weight_column:
                 weighed = _plain(batch.texts([[Column(weight_column, columns.index(weight_column))]]))
-            for number, raw, cell in zip(batch.numbers, of_batch, weighed, strict=True):
-                text = raw or ""
+            no_work = {place for place, why in batch.faults.items() if why.startswith(NOT_WORK)}
+            for place, (number, raw, cell) in enumerate(zip(batch.numbers, of_batch, weighed, strict=True)):
+                text = "" if place in no_work else raw or ""
                 # Nothing can be learnt from a text without a word.
                 if text_module.words(text):
                     entries.append(found.setdefault(same_text(text), len(texts)))
@@ -164,6 +169,9 @@ def read_candidates(
                     if weight_column:
                         rows.append(number)
                         cells.append(cell or "")
+        location, encoding, notes = table.reader.location, table.reader.encoding, table.notes
+    reading = describe(str(path), location, columns, places, options, n_rows=n_rows, encoding=encoding, notes=notes)
+    warn(reading)
     weights = parse_weights(str(path), weight_column, rows, cells) if weight_column else None
     fresh = np.flatnonzero(~np.isin(hashes_of(texts), model.seen))
     return Candidates(
@@ -171,6 +179,7 @@ def read_candidates(
         np.bincount(entries, minlength=len(texts))[fresh],
         np.bincount(entries, weights, minlength=len(texts)).astype(np.float64)[fresh],
         len(texts) - len(fresh),
+        reading,
     )
 
 

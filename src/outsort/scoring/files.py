@@ -27,13 +27,15 @@ from outsort.scoring.summary import Summary, SummaryTally, add_batch
 from outsort.scoring.union import UnionBatch, UnionReader, united
 from outsort.tables.base import Batch, Categorical, Reader, ReadOptions, TextColumns, Writer, distinct_names, warn
 from outsort.tables.columns import text_columns_of
-from outsort.tables.formats import Format, format_of
+from outsort.tables.formats import Format, output_format_of
 from outsort.tables.packing import packed_output
+from outsort.tables.reading import Reading, describe
 from outsort.tables.sources import opened
 
 if TYPE_CHECKING:
-    from outsort.tables.base import Added, BatchTexts
-    from outsort.tables.excel import ExcelWriter
+    from outsort.tables.base import Added, BatchTexts, Dialect
+    from outsort.tables.workbooks.copying import WorkbookCopy
+    from outsort.tables.workbooks.excel import ExcelWriter
 
 
 @dataclass(frozen=True)
@@ -41,25 +43,24 @@ class Options(ReadOptions):
     """How to score files, in addition to how to read them (`ReadOptions`).
 
     Attributes:
-        text_columns: the text columns, joined by a space if there are several: names, numbers from 1, or letters
-            such as A or AB; `a|b` for b where a is blank. Found by headings and cells if empty.
         prefix: prefix for added columns; if None, only used when a name is taken.
         explain: add the top terms for and against each label.
         limit: read only this many rows of each file; None for all.
         workers: number of threads; None for one per core.
         write_as: name of the output format; None to use the output's suffix, or else the input's format.
         safe_for_excel: put an apostrophe before cells of CSV and TSV that spreadsheets take for formulas.
+        plain: write a new workbook of the values where the input is one, instead of a copy of it.
         corrections: what a person decided, by the place of the row, the first being 0; if there are any, the
             columns `CORRECTED` are added as well.
     """
 
-    text_columns: Sequence[str] = ()
     prefix: str | None = None
     explain: bool = False
     limit: int | None = None
     workers: int | None = None
     write_as: str | None = None
     safe_for_excel: bool = False
+    plain: bool = False
     corrections: Mapping[int, Correction] = field(default_factory=dict)
 
 
@@ -121,13 +122,13 @@ def share_accepted(source: Path | str, model: Model, *, options: Options | None 
 
 
 def schema_of(source: str, options: Options) -> list[tuple[str, str]]:
-    """Return the name and type of each column of a file, from its head; [] for JSON lines.
+    """Return the name and type of each column of a file, from its head; [] for JSON.
 
     Raises:
         DataError: the file cannot be read.
     """
     with opened(source, replace(options, keep=True)) as table:
-        if table.format.name == "jsonl":
+        if table.format.of_objects:
             return []
         names, schema = table.reader.columns, table.reader.dialect.schema
     types = [str(field.type) for field in schema] if schema else ["text"] * len(names)
@@ -138,14 +139,16 @@ class Layout(NamedTuple):
     """The columns of a table.
 
     Attributes:
-        columns: all names in order, those of one name with their numbers; for JSON lines, those of the first rows.
+        columns: all names in order, those of one name with their numbers; for JSON, those of the first rows.
         text_columns: the text columns, each with those read where it is blank.
         prefix: prefix of the added columns.
+        notes: what was guessed about it, each as a sentence.
     """
 
     columns: list[str]
     text_columns: list[list[str]]
     prefix: str
+    notes: list[str]
 
 
 def layout(source: Path | str, options: Options, added: Iterable[str]) -> Layout:
@@ -157,10 +160,14 @@ def layout(source: Path | str, options: Options, added: Iterable[str]) -> Layout
     with opened(str(source), options) as table:
         columns = table.reader.head_columns
         found, _ = text_columns_of(str(source), table.reader, options.text_columns)
+        choices = [*distinct_names(columns), *table.reader.nested_columns]
+        location = table.reader.location
+        notes = [*table.notes, *location.remarks]
+        if location.header_row > 1:
+            notes.append(f"header in row {location.header_row:,}")
     added = [*added, *(CORRECTED if options.corrections else ())]
-    names = distinct_names(columns)
-    texts = [[names[column.place] for column in part] for part in found.parts]
-    return Layout(names, texts, added_prefix(columns, added, options.prefix))
+    texts = [[choices[column.place] for column in part] for part in found.parts]
+    return Layout(choices[: len(columns)], texts, added_prefix(columns, added, options.prefix), notes)
 
 
 class _Input(NamedTuple):
@@ -173,6 +180,7 @@ class _Input(NamedTuple):
         format: its format, of several tables that of the first.
         batches: its rows.
         done: returns the fraction that is read, 0 to 1.
+        told: returns what was read of each table, once all rows are; takes their number.
     """
 
     name: str
@@ -181,23 +189,34 @@ class _Input(NamedTuple):
     format: Format
     batches: Iterator[Batch]
     done: Callable[[], float]
+    told: Callable[[int], Sequence[Reading]]
 
 
 @contextmanager
 def _input(source: str | Sequence[str], options: Options, tell: Callable[[str], None]) -> Iterator[_Input]:
     if isinstance(source, str):
-        with opened(source, options) as (raw, reader, style):
+        with opened(source, options) as table:
+            raw, reader = table.raw, table.reader
             size = os.fstat(raw.fileno()).st_size
             found, batches = text_columns_of(source, reader, options.text_columns)
             name = "standard input" if source == "-" else source
-            if found.why:
-                tell(f"{name}: {found.why}")
             rows = _limited(batches, options.limit)
-            yield _Input(name, reader, found.parts, style, rows, lambda: min(1.0, raw.tell() / size) if size else 1.0)
+            done = partial(_share_read, raw, size)
+
+            def told(n_rows: int) -> list[Reading]:
+                about = (reader.location, reader.head_columns, found, options)
+                return [describe(name, *about, n_rows=n_rows, encoding=reader.encoding, notes=table.notes)]
+
+            yield _Input(name, reader, found.parts, table.format, rows, done, told)
     else:
         with united(source, options, options.text_columns, tell) as reader:
             rows = chain.from_iterable(_limited(table, options.limit) for table in reader.tables_in_turn())
-            yield _Input(f"{len(source)} inputs", reader, [], reader.format, rows, lambda: reader.done)
+            name, style = f"{len(source)} inputs", reader.format
+            yield _Input(name, reader, [], style, rows, lambda: reader.done, lambda _: reader.readings)
+
+
+def _share_read(raw: IO[bytes], size: int) -> float:
+    return min(1.0, raw.tell() / size) if size else 1.0
 
 
 def score_one(
@@ -215,12 +234,12 @@ def score_one(
     _check_paths([source] if isinstance(source, str) else source, output, force=force)
     target = "stdout" if output == "-" else output
     as_it_came = output == "-" and not options.write_as
-    write_as, write_packing = (None, "") if as_it_came else format_of(output, options.write_as)
+    write_as, write_packing = (None, "") if as_it_came else output_format_of(output, options.write_as)
     with ExitStack() as stack:
-        table, reader, parts, style, batches, done = stack.enter_context(_input(source, options, tell))
+        table, reader, parts, style, batches, done, told = stack.enter_context(_input(source, options, tell))
         write_as = write_as or style
-        # JSON lines are passed through as they are; any other output format needs all keys up front.
-        passes = isinstance(source, str) and style.name == write_as.name == "jsonl"
+        # JSON is passed through as it is; any other output format needs all keys up front.
+        passes = isinstance(source, str) and style.of_objects and write_as.of_objects
         columns = [] if passes else reader.columns
         kinds = scorer.added | (CORRECTED if options.corrections else {})
         prefix = added_prefix(reader.head_columns, kinds, options.prefix)
@@ -232,7 +251,8 @@ def score_one(
             summary.check_columns(table, [*(columns or reader.columns), *sources])
         file = stack.enter_context(_output(output, force=force))
         packed = stack.enter_context(packed_output(file, write_packing, output))
-        dialect = replace(reader.dialect, safe_for_excel=options.safe_for_excel)
+        dialect = reader.dialect if not options.plain else replace(reader.dialect, origin=None, lost="")
+        dialect = replace(dialect, safe_for_excel=options.safe_for_excel)
         with _named(target):
             writer = write_as.open_writer(packed, columns, added, dialect)
         is_book = write_as.name == "xlsx"
@@ -256,12 +276,18 @@ def score_one(
         _check_places(table, options.corrections, n_rows)
     if summary and picture:
         summary.merge(picture)
-    if reader.encoding == "cp1252" and not options.encoding:
-        tell(f"{table}: read as cp1252, because it is not UTF-8")
-    for change in writer.changes:
+    for reading in told(n_rows):
+        tell(reading)
+    for change in (*_lost(style, write_as, dialect), *writer.changes):
         tell(f"{target}: {change}")
     _tell_unlike(scorer.model, table, tally, tell)
     return n_rows
+
+
+def _lost(read_as: Format, write_as: Format, dialect: Dialect) -> list[str]:
+    """Return in words what a workbook loses that is written anew."""
+    is_anew = write_as.name == "xlsx" and dialect.origin is None and not read_as.has_encoding
+    return [f"is a new workbook of the values alone, without {dialect.lost}"] if is_anew and dialect.lost else []
 
 
 def _to_write(batch: Batch, added: Added) -> tuple[Batch, Added]:
@@ -286,7 +312,7 @@ def _add_summary(writer: Writer, summary: Summary) -> None:
     """Let the writer of a workbook add the sheet of a summary."""
     from outsort.scoring.summary_sheet import add_summary_sheet
 
-    cast("ExcelWriter", writer).add_sheets = partial(add_summary_sheet, summary=summary)
+    cast("ExcelWriter | WorkbookCopy", writer).add_sheets(partial(add_summary_sheet, summary=summary))
 
 
 def _tell_unlike(model: Model, table: str, tally: Tally, tell: Callable[[str], None]) -> None:

@@ -17,7 +17,7 @@ from outsort.scoring.files import Options, score_one
 from outsort.scoring.scorer import Scorer
 from outsort.scoring.summary import SummaryTally
 from outsort.tables.base import warn
-from outsort.tables.formats import format_of
+from outsort.tables.formats import split_packing
 from outsort.tables.sources import count_rows
 
 #: Records, in an output folder, the model and the jobs. Readers of a folder of Parquet files
@@ -172,8 +172,12 @@ def batch_run(
         "prefix": options.prefix,
         "explain": options.explain,
         "limit": options.limit,
+        "delimiter": options.delimiter,
         "sheet": options.sheet,
+        "header_row": options.header_row,
+        "has_header": options.has_header,
         "safe_for_excel": options.safe_for_excel,
+        "plain": options.plain,
     }
     run = Run(folder, _jobs(sources, folder, options), settings)
     if resume:
@@ -193,11 +197,8 @@ def _jobs(sources: Sequence[str], folder: Path, options: Options) -> list[Job]:
     for source in sources:
         name = Path(source).name
         if options.write_as:
-            _, packing = format_of(source, options.read_as)
-            stem = name
-            for _ in range(1 + bool(packing)):
-                stem = Path(stem).stem
-            name = f"{stem}.{options.write_as}"
+            _, unpacked = split_packing(name)
+            name = f"{Path(unpacked).stem}.{options.write_as}"
         target = folder / name
         if target in jobs:
             raise DataError(f"{source}: another input is also written to {name!r}. Score them into separate folders.")

@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from outsort.scoring.summary import ACCEPTED, OUT_OF_SCOPE, PARTS, TO_REVIEW, Summary
-from outsort.tables.workbook import MAX_CELL, length
+from outsort.tables.workbooks.workbook import MAX_CELL, SUMMARY, SUMMARY_TITLE, free_title, length
 
-#: The name of the sheet; a number follows where the workbook has one of that name.
-NAME = "summary"
 #: Colours of the labels' bars, and those of `PARTS`.
 _BLUE = "#0B5CAD"
 _COLOURS = {ACCEPTED: "#2E7D32", TO_REVIEW: "#C2410C", OUT_OF_SCOPE: "#6B7280"}
@@ -21,26 +19,25 @@ _N_SOURCES = 5
 _CHART_ROWS = 15
 
 
-def add_summary_sheet(book: Any, summary: Summary) -> None:  # noqa: ANN401 - of XlsxWriter
+def add_summary_sheet(book: Any, taken: Sequence[str], summary: Summary) -> None:  # noqa: ANN401 - of XlsxWriter
     """Add the sheet to a workbook that XlsxWriter is writing, after the others.
 
     Rows are written in their order, as a workbook of constant memory needs them.
 
     Args:
         book: an `xlsxwriter.Workbook`, not closed yet.
+        taken: names that the sheet cannot have.
         summary: what to show.
     """
-    _Page(book, summary).write()
+    _Page(book, free_title(taken, SUMMARY), summary).write()
 
 
 class _Page:
     """The sheet being written, from the top down."""
 
-    def __init__(self, book: Any, summary: Summary) -> None:  # noqa: ANN401
+    def __init__(self, book: Any, name: str, summary: Summary) -> None:  # noqa: ANN401
         self._book, self._summary = book, summary
-        taken = {sheet.get_name().lower() for sheet in book.worksheets()}
-        numbered = (f"{NAME} {n}" for n in range(2, len(taken) + 3))
-        self._name = NAME if NAME not in taken else next(name for name in numbered if name not in taken)
+        self._name = name
         self._sheet = book.add_worksheet(self._name)
         self._row = 0
         #: Columns of the widest table, beside which the charts are.
@@ -59,8 +56,8 @@ class _Page:
         summary = self._summary
         self._sheet.set_column(0, 0, 30)
         self._sheet.set_column(1, self._n_columns, 14)
-        what = f"{summary.weights.column} by label" if summary.weights else "Rows by label"
-        self._line(f"{what}: {_sources(summary)}", self._title)
+        what = summary.weights.column if summary.weights else "Rows"
+        self._line(f"{what}{SUMMARY_TITLE}{_sources(summary)}", self._title)
         self._line(_about(summary))
         self._row += 1
         self._add_labels()

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outsort.errors import DataError
 from outsort.scoring.scorer import PREFIX
-from outsort.tables.base import Batch, Dialect, ReadOptions, TextColumns
-from outsort.tables.columns import text_columns_of
+from outsort.tables.base import Batch, Dialect, Location, ReadOptions, TextColumns
+from outsort.tables.columns import Found, text_columns_of
 from outsort.tables.formats import Format
 from outsort.tables.packing import need_arrow
+from outsort.tables.reading import Reading, describe
 from outsort.tables.sources import Opened, opened
 
 if TYPE_CHECKING:
@@ -98,7 +99,9 @@ class _Table(NamedTuple):
         path: the file; - for standard input.
         name: what it is called in the column `SOURCE`.
         columns: its columns.
-        text_columns: its text columns.
+        texts: its text columns.
+        encoding: of its text.
+        notes: what was guessed about it.
         size: its bytes, or 0 if that cannot be told.
         schema: its Arrow schema, or None.
         kept: the table itself and its rows if it cannot be opened again, as what comes through a pipe.
@@ -107,7 +110,9 @@ class _Table(NamedTuple):
     path: str
     name: str
     columns: list[str]
-    text_columns: TextColumns
+    texts: Found
+    encoding: str
+    notes: Sequence[str]
     size: int
     schema: Any
     kept: tuple[Opened, Iterator[Batch]] | None
@@ -122,6 +127,9 @@ class UnionReader:
     """
 
     encoding = "utf-8"
+    nested_columns = ()
+    #: The rows of each table are numbered by itself.
+    location = Location()
 
     def __init__(
         self,
@@ -141,6 +149,8 @@ class UnionReader:
         if self.source_column in names:
             raise DataError(f"the inputs have the columns {SOURCE!r} and {PREFIX + SOURCE!r}. Rename one of them.")
         self.columns = self.head_columns = names
+        #: What was read of each table, once it is.
+        self.readings: list[Reading] = []
         self._before = 0
         self._raw: Any = None
         self._tell_differences(united, tell)
@@ -157,14 +167,18 @@ class UnionReader:
                 if table.kept:
                     found, batches = table.kept
                 else:
-                    found = stack.enter_context(opened(table.path, self._options))
+                    # Its encoding is known.
+                    options = replace(self._options, encoding=table.encoding)
+                    found = stack.enter_context(opened(table.path, options))
                     batches = iter(found.reader)
-                if found.format.name != "jsonl" and found.reader.columns != table.columns:
+                if not found.format.of_objects and found.reader.columns != table.columns:
                     raise DataError(f"{table.path}: its columns changed while it was read. Run again.")
                 self._raw = found.raw
                 is_whole = table.columns == self.columns and _is_alike(table.schema, self.dialect.schema)
-                about = (table.columns, places, is_whole, table.text_columns, table.name, self.source_column)
+                about = (table.columns, places, is_whole, table.texts.parts, table.name, self.source_column)
                 yield (UnionBatch(batch, *about) for batch in batches)
+                where = (found.reader.location, table.columns, table.texts, self._options)
+                self.readings.append(describe(table.path, *where, encoding=table.encoding, notes=table.notes))
             self._before += table.size
 
     @property
@@ -218,19 +232,18 @@ def united(
                 found = (only_here if is_file else stack).enter_context(opened(source, options))
                 columns = list(found.reader.columns)
                 texts, batches = text_columns_of(source, found.reader, wanted)
-                if texts.why:
-                    tell(f"{source}: {texts.why}")
                 size = Path(source).stat().st_size if is_file else 0
                 schema = found.reader.dialect.schema
                 kept = None if is_file else (found, batches)
-                tables.append(_Table(source, name, columns, texts.parts, size, schema, kept))
+                encoding = found.reader.encoding
+                tables.append(_Table(source, name, columns, texts, encoding, found.notes, size, schema, kept))
                 dialects.append(found.reader.dialect)
                 styles.append(found.format)
-                if found.reader.encoding == "cp1252" and not options.encoding:
-                    tell(f"{source}: read as cp1252, because it is not UTF-8")
         encoding = next((d.encoding for d in dialects if d.encoding != "utf-8"), "utf-8")
         schema = _united_schema(tables)
-        yield UnionReader(tables, options, replace(dialects[0], encoding=encoding, schema=schema), styles[0], tell)
+        yield UnionReader(
+            tables, options, replace(dialects[0], encoding=encoding, schema=schema, origin=None), styles[0], tell
+        )
 
 
 def names_of(sources: Sequence[str]) -> list[str]:

@@ -41,6 +41,7 @@ from outsort.service.schemas import (
     MAX_TEXTS,
     TEXT_COLUMN,
     Column,
+    Delimiter,
     Encoding,
     FormatName,
     Health,
@@ -170,13 +171,27 @@ def create_app(
         write_as: Annotated[FormatName | None, Query(alias="to", description="Format of the scored file.")] = None,
         text_column: Annotated[list[Column], Query(max_length=20, description=TEXT_COLUMN)] = [],  # noqa: B006 - FastAPI makes a new one for each request
         prefix: Annotated[str | None, Query(max_length=50, description="Prefix for added columns.")] = None,
-        sheet: Annotated[str | None, Query(max_length=100, description="Sheet of a workbook.")] = None,
+        sheet: Annotated[
+            str | None, Query(max_length=100, description="Sheet of a workbook: its name or number, or all.")
+        ] = None,
+        header_row: Annotated[
+            int | None, Query(ge=1, le=1_048_576, description="Row with the names of the columns; found by default.")
+        ] = None,
+        no_header: Annotated[  # noqa: FBT002 - FastAPI calls it by name
+            bool, Query(description="The first row is data; columns are then named A, B, C.")
+        ] = False,
         encoding: Annotated[Encoding | None, Query(description="Encoding of CSV; detected by default.")] = None,
+        delimiter: Annotated[
+            Delimiter | None, Query(description="Between cells of CSV: one character, or `tab`; detected by default.")
+        ] = None,
         on_error: Annotated[
             Literal["stop", "keep"], Query(description="What to do with a row that cannot be read.")
         ] = "stop",
+        plain: Annotated[  # noqa: FBT002 - FastAPI calls it by name
+            bool, Query(description="Of a workbook, write a new one with the values alone, not a copy.")
+        ] = False,
     ) -> Response:
-        """Score every row of a CSV, TSV, JSON lines, Parquet or Excel file, optionally .gz or .zst.
+        """Score every row of a CSV, TSV, JSON, JSON lines, Parquet or Excel file, optionally .gz or .zst, or in a .zip.
 
         Send the file as the body, or in the field `file` of a form. All columns are kept as they are; new
         columns are appended. A form may also hold `corrections`, a JSON file: a corrected row gets the
@@ -187,10 +202,14 @@ def create_app(
             text_columns=text_column,
             prefix=prefix,
             keep=on_error == "keep",
-            read_as=file.style.name,
+            read_as=file.read_as or None,
             write_as=write_as,
-            encoding=encoding,
+            encoding=encoding or file.encoding,
+            delimiter="\t" if delimiter == "tab" else delimiter,
             sheet=sheet,
+            header_row=header_row,
+            has_header=not no_header,
+            plain=plain,
             corrections=file.corrections,
         )
         task = partial(uploads.score, file, options, settings.max_unpacked)

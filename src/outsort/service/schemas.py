@@ -6,18 +6,22 @@ from typing import Annotated, Any, Literal, ParamSpec, TypeVar
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from outsort.tables.formats import FORMATS, PACKINGS
+from outsort.tables.formats import FORMATS, PACKINGS, WRITTEN
 
 #: Limits of the texts in a request, and of the characters in each.
 MAX_TEXTS, MAX_CHARACTERS = 1000, 100_000
 EXAMPLES = ["Type 300 supplier invoices a day into SAP", "Prior art search for a battery patent"]
 FormatName = Annotated[str, Query(pattern=f"^({'|'.join(FORMATS)})$")]
 Encoding = Literal[
-    "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "ascii", "big5", "cp1250", "cp1251", "cp1252",
-    "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "euc_jp", "euc_kr", "gb18030", "iso8859-1",
-    "iso8859-2", "iso8859-5", "iso8859-7", "iso8859-9", "iso8859-15", "koi8-r", "shift_jis",
+    "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "ascii", "big5", "cp1250", "cp1251", "cp1252",
+    "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp437", "cp775", "cp850", "cp852", "cp862", "cp866", "cp874",
+    "cp932", "cp949", "euc_jp", "euc_kr", "gb18030", "iso2022_jp", "iso2022_jp_2", "iso2022_jp_ext", "iso2022_kr",
+    "iso8859-1", "iso8859-2", "iso8859-4", "iso8859-5", "iso8859-7", "iso8859-9", "iso8859-10", "iso8859-13",
+    "iso8859-15", "iso8859-16", "koi8-r", "koi8-u", "mac-cyrillic", "mac-roman", "shift_jis",
 ]  # fmt: skip
 TEXT_COLUMN = "Text column: name, number or letter; `a|b` for b where a is blank; several are joined."
+#: One ASCII character that may stand between cells.
+Delimiter = Annotated[str, Query(pattern=r"^([\t !#-/:-@\[-`{-~]|tab)$")]
 Column = Annotated[str, Query(max_length=500)]
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -141,8 +145,8 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 #: Media types of scored files.
 SENT_TYPES = (
-    *(style.media_types[0] for style in FORMATS.values()),
-    *(packing.media_type for packing in PACKINGS.values()),
+    *(style.media_types[0] for style in WRITTEN.values()),
+    *(packing.media_types[0] for packing in PACKINGS.values() if packing.is_written),
 )
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _TABLE = f"lot,description\n007,{EXAMPLES[0]}\n008,{EXAMPLES[1]}\n"
@@ -172,7 +176,7 @@ FILE_RESPONSE: dict[str, Any] = {
     "headers": {
         "Outsort-Table": {
             "description": "JSON: the columns of the file; its text columns, each with those read where it is blank; "
-            "the prefix of added columns.",
+            "the prefix of added columns; and notes on what was guessed.",
             "schema": {"type": "string"},
         }
     },

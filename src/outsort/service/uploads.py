@@ -10,6 +10,7 @@ import tempfile
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
+from email.message import Message
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
@@ -19,21 +20,24 @@ from fastapi import HTTPException
 from fastapi.responses import Response, StreamingResponse
 from starlette.datastructures import UploadFile
 
+from outsort.encodings import is_encoding
 from outsort.errors import DataError, OutputError
 from outsort.scoring import files
 from outsort.scoring.corrections import Correction
 from outsort.scoring.scorer import Scorer
 from outsort.service import corrections
 from outsort.tables.columns import NoColumnError
-from outsort.tables.formats import FORMATS, PACKINGS, Format, format_of, packed_suffix
+from outsort.tables.contents import packing_in
+from outsort.tables.formats import FORMATS, PACKINGS, format_of, packed_suffix, split_packing
 from outsort.tables.packing import unpacked
+from outsort.tables.sources import opened
 
 if TYPE_CHECKING:
     from fastapi import Request
 
 #: Media types of tables and of packings, with the names of these.
 MEDIA_TYPES = {kind: style.name for style in FORMATS.values() for kind in style.media_types}
-PACKED_TYPES = {packing.media_type: packing.name for packing in PACKINGS.values()}
+PACKED_TYPES = {kind: packing.name for packing in PACKINGS.values() for kind in packing.media_types}
 #: Longest header with the columns of a file, in characters; if longer, only the text columns are listed.
 MAX_HEADER = 16_000
 #: Most characters of a cell that is shown to choose a column by.
@@ -62,15 +66,15 @@ class Upload(NamedTuple):
     Attributes:
         path: where it is stored.
         name: its name at the client, sanitised.
-        style: its format.
-        packing: "", gzip or zstd.
+        read_as: its format, where its name or its media type tells it; "" if only its bytes can.
+        encoding: the encoding that its media type tells; None for none.
         corrections: what a person decided about its rows, by place.
     """
 
     path: Path
     name: str
-    style: Format
-    packing: str
+    read_as: str
+    encoding: str | None = None
     corrections: Mapping[int, Correction] = {}
 
 
@@ -101,29 +105,47 @@ async def receive(
             await asyncio.to_thread(_copy, part.file, file.path)
             decided = await corrections.receive(form.get("corrections"), labels)
         return file._replace(corrections=decided)
-    file = _upload(folder, filename, read_as, media_type)
+    file = _upload(folder, filename, read_as, request.headers.get("content-type", ""))
     with file.path.open("wb") as stored:
         async for chunk in request.stream():
             stored.write(chunk)
     return file
 
 
-def _upload(folder: Path, filename: str, read_as: str | None, media_type: str) -> Upload:
-    """Determine the format of a file and where to store it.
+def _upload(folder: Path, filename: str, read_as: str | None, content_type: str) -> Upload:
+    """Determine the format of a file, as far as its name or media type tells it, and where to store it.
 
     Only the last component of its name is used, and never as a path on disk.
     """
     name = re.sub(r"[^\w .()+-]", "_", re.split(r"[/\\]", filename)[-1]).lstrip(". ")[-100:]
-    media_type = _plain_type(media_type)
+    media_type = _plain_type(content_type)
     if not Path(name).suffix and read_as is None:
         read_as = MEDIA_TYPES.get(media_type)
+    packing = split_packing(name)[0] or PACKED_TYPES.get(media_type, "")
+    if read_as is None and packing == "zip":
+        # What is in an archive shows when it is read.
+        plain = f"table{PACKINGS[packing].suffix}"
+        return Upload(folder / plain, name or plain, "", _charset(content_type))
     try:
-        style, packing = format_of(name or "the file", read_as)
+        style, _ = format_of(name or "the file", read_as)
     except DataError as error:
         raise HTTPException(415, _of_http(str(error))) from None
-    packing = packing or PACKED_TYPES.get(media_type, "")
     plain = f"table.{style.name}"
-    return Upload(folder / f"{plain}{packed_suffix(packing)}", name or plain, style, packing)
+    return Upload(folder / f"{plain}{packed_suffix(packing)}", name or plain, style.name, _charset(content_type))
+
+
+def _charset(content_type: str) -> str | None:
+    """Return the encoding that a content type names, as in ``text/csv; charset=windows-1251``.
+
+    Raises:
+        HTTPException: 415 if there is no such encoding.
+    """
+    given = Message()
+    given["content-type"] = content_type or "text/csv"
+    charset = given.get_content_charset()
+    if charset and not is_encoding(charset):
+        raise HTTPException(415, f"The charset {charset!r} is not known. Name one such as utf-8 or windows-1252.")
+    return charset
 
 
 def _plain_type(header: str) -> str:
@@ -149,7 +171,11 @@ def score(file: Upload, options: files.Options, max_unpacked: int, scorer: Score
     tempfile.tempdir = str(file.path.parent)
     try:
         source = _unpacked(file, max_unpacked)
-        style, packing = (options.write_as, "") if options.write_as else (file.style.name, file.packing)
+        with opened(str(source), options) as table:
+            # Some workbooks are only read.
+            style, packing = table.format.name if table.format.writer else "xlsx", split_packing(file.path)[0]
+        if options.write_as or not PACKINGS[packing or "gzip"].is_written:
+            style, packing = options.write_as or style, ""
         output = file.path.with_name(f"scored.{style}{packed_suffix(packing)}")
         layout = files.layout(source, options, scorer.added)
         files.score_file(source, output, scorer, options=options)
@@ -159,27 +185,29 @@ def score(file: Upload, options: files.Options, max_unpacked: int, scorer: Score
             samples = [[cell[:MAX_SAMPLE] for cell in cells] for cells in error.samples]
             raise UnusableFileError(_of_http(message), error.columns, samples) from None
         raise UnusableFileError(_of_http(message)) from None
-    return output, layout
+    return output, layout._replace(notes=[_of_http(note) for note in layout.notes])
 
 
 def _unpacked(file: Upload, limit: int) -> Path:
     """Return the path of the unpacked file, within `limit`: a small file can unpack to a huge one."""
-    if file.style.name == "xlsx":
-        # If it is not an archive, the reader will say so.
-        with suppress(zipfile.BadZipFile), zipfile.ZipFile(file.path) as archive:
+    with file.path.open("rb") as packed:
+        packing = packing_in(packed)
+        # If it is no archive after all, the reader will say so.
+        with suppress(zipfile.BadZipFile), zipfile.ZipFile(packed) as archive:
             if sum(member.file_size for member in archive.infolist()) > limit:
                 raise _unpacks_to_more(limit)
-    if not file.packing:
-        return file.path
-    target = file.path.with_name(f"unpacked.{file.style.name}")
-    size = 0
-    with file.path.open("rb") as packed, target.open("wb") as stored:
-        content = unpacked(str(file.path), packed, file.packing)
-        for chunk in iter(partial(content.read, 1 << 20), b""):
-            size += len(chunk)
-            if size > limit:
-                raise _unpacks_to_more(limit)
-            stored.write(chunk)
+        if packing in ("", "zip"):
+            return file.path
+        packed.seek(0)
+        target = file.path.with_name(f"unpacked.{file.read_as or 'xls'}")
+        size = 0
+        with target.open("wb") as stored:
+            content = unpacked(str(file.path), packed, packing)
+            for chunk in iter(partial(content.read, 1 << 20), b""):
+                size += len(chunk)
+                if size > limit:
+                    raise _unpacks_to_more(limit)
+                stored.write(chunk)
     return target
 
 
@@ -193,6 +221,7 @@ def _of_http(message: str) -> str:
     >>> _of_http("Name one with --text-column. Fix it, or pass --on-error keep.")
     'Name one with text_column. Fix it, or pass on_error=keep.'
     """
+    message = message.replace("--plain", "plain=true")
     return re.sub(r"--([a-z-]+)( keep)?", lambda m: m[1].replace("-", "_") + ("=keep" if m[2] else ""), message)
 
 
@@ -209,13 +238,11 @@ def stream(output: Path, file: Upload, layout: files.Layout) -> Response:
             yield from iter(partial(content.read, 1 << 18), b"")
 
     style, packing = format_of(output)
-    stem = file.name
-    for _ in range(1 + bool(file.packing)):
-        stem = Path(stem).stem
+    stem = Path(split_packing(file.name)[1]).stem
     name = f"{stem}-scored{''.join(output.suffixes)}"
     return StreamingResponse(
         chunks(),
-        media_type=PACKINGS[packing].media_type if packing else style.media_types[0],
+        media_type=PACKINGS[packing].media_types[0] if packing else style.media_types[0],
         headers={
             "content-disposition": f"attachment; filename*=utf-8''{quote(name)}",
             "content-length": str(output.stat().st_size),

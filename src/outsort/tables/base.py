@@ -12,7 +12,7 @@ import json
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import IO, TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self, TypeAlias
 
 from numpy.typing import NDArray
@@ -34,12 +34,17 @@ if TYPE_CHECKING:
 BATCH_ROWS, BATCH_BYTES = 8192, 1 << 24
 #: Most characters in one cell or line; more means an open quote, or a bomb.
 MAX_CELL = 1 << 25
+#: Paths that may be named within the columns of a table, and how deep they go.
+MAX_PATHS, _MAX_DEPTH = 1000, 8
 #: How the fault of a row of a workbook begins that holds data without a name.
 SURPLUS = "has cells beyond the header"
 
 
 class Column(NamedTuple):
-    """A column of a table: its name, and its place among the columns, which tells those of one name apart."""
+    """A column of a table: its name, and its place among the columns, which tells those of one name apart.
+
+    A path into objects, see `Reader.nested_columns`, has a place behind all of them.
+    """
 
     name: str
     place: int
@@ -56,14 +61,57 @@ class ReadOptions:
     Attributes:
         read_as: the name of its format; None to go by the file name.
         encoding: of CSV and TSV; None to detect it.
-        sheet: of a workbook; None for the first.
+        delimiter: of CSV and TSV, one character; None to detect it.
+        sheet: of a workbook, its name or its number from 1, or "all"; None for the first that a person sees and
+            that holds a table with a text column.
         keep: pass rows that cannot be read along with the reason instead of raising.
+        header_row: the number of the row with the names of the columns, as a spreadsheet shows it; None to find it.
+        has_header: whether there is such a row; without one, columns are named A, B, C.
+        text_columns: the text columns, joined by a space if there are several: names, numbers from 1, or letters
+            such as A or AB; `a|b` for b where a is blank. Found by headings and cells if empty.
     """
 
     read_as: str | None = None
     encoding: str | None = None
+    delimiter: str | None = None
     sheet: str | None = None
     keep: bool = False
+    header_row: int | None = None
+    has_header: bool = True
+    text_columns: Sequence[str] = ()
+
+
+@dataclass
+class Location:
+    """Where in a file the table is.
+
+    Attributes:
+        sheet: the sheet of a workbook; "" for none.
+        header_row: the row with the names of the columns, as a spreadsheet shows it; 0 for none.
+        header: the header as it is written, in CSV.
+        options: the options that lead to the same reading, where something was guessed.
+        remarks: what a person should know, such as sheets that were passed over; grows while rows are read.
+        n_uncomputed: formulas without a result, so far.
+    """
+
+    sheet: str = ""
+    header_row: int = 1
+    header: str = ""
+    options: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    n_uncomputed: int = 0
+
+
+class Origin(NamedTuple):
+    """A workbook that a table came from, and may go back into.
+
+    Attributes:
+        stream: its bytes, which can seek.
+        header_row: the number of the row with the names of the columns.
+    """
+
+    stream: IO[bytes]
+    header_row: int = 1
 
 
 @dataclass(frozen=True)
@@ -76,18 +124,22 @@ class Dialect:
         encoding: of CSV and TSV; UTF-8 with a mark where the input was anything but plain UTF-8, because
             Excel takes UTF-8 without a mark for something else.
         sheet: the name of a workbook's sheet.
+        header_row: the row with the names of the columns, from 1; 0 for none.
         schema: the Arrow schema of a Parquet file, or None.
         safe_for_excel: put an apostrophe before cells of CSV and TSV that spreadsheets take for formulas.
         lost: what writing the table as it was read would lose, in words; "" for nothing.
+        origin: the workbook that gets the new columns, in its sheet `sheet`; None to write a new one.
     """
 
     delimiter: str = ","
     newline: str = "\n"
     encoding: str = "utf-8"
     sheet: str = "outsort"
+    header_row: int = 1
     schema: pa.Schema | None = None
     safe_for_excel: bool = False
     lost: str = ""
+    origin: Origin | None = None
 
 
 class Batch(Protocol):
@@ -186,12 +238,20 @@ class Reader(Protocol):
         """The columns as far as the first batch tells: enough to find one by its name."""
 
     @property
+    def nested_columns(self) -> Sequence[str]:
+        """Paths into objects that the cells hold, as in ``tender.description``: text columns that may be named."""
+
+    @property
     def encoding(self) -> str:
         """The encoding of its text; utf-8 where the format leaves no choice."""
 
     @property
     def dialect(self) -> Dialect:
         """How to write such a table."""
+
+    @property
+    def location(self) -> Location:
+        """Where the table is, as far as it was looked for."""
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the rows."""
@@ -268,12 +328,50 @@ def texts_of(columns: TextColumns, rows: Iterable[Sequence[Any]]) -> list[str]:
 
 def _first_told(row: Sequence[Any], places: Sequence[int]) -> object:
     """Return the first cell that is not blank; the first one where all are."""
-    return next((row[place] for place in places if not is_blank(row[place])), row[places[0]])
+    return next((row[place] for place in places if is_filled(row[place])), row[places[0]])
 
 
-def is_blank(value: object) -> bool:
-    """Return whether a cell holds nothing, or white space."""
-    return value is None or (isinstance(value, str) and not value.strip())
+def is_filled(cell: object) -> bool:
+    """Return whether a cell holds anything but white space."""
+    return cell is not None and not (isinstance(cell, str) and not cell.strip())
+
+
+def value_at(content: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401
+    """Return the value at a path of names with dots between them, None for no value; a whole name wins.
+
+    >>> value_at({"tender": {"lot.no": 7}}, "tender.lot.no")
+    7
+    """
+    if path in content:
+        return content[path]
+    for place, char in enumerate(path):
+        inner = content.get(path[:place]) if char == "." else None
+        found = value_at(inner, path[place + 1 :]) if isinstance(inner, Mapping) else None
+        if found is not None:
+            return found
+    return None
+
+
+def paths_in(contents: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the paths of what objects within some objects hold, `MAX_PATHS` or fewer.
+
+    >>> paths_in([{"id": 1, "tender": {"title": "x", "buyer": {"name": "y"}}}])
+    ['tender.title', 'tender.buyer', 'tender.buyer.name']
+    """
+    paths: dict[str, None] = {}
+
+    def add(content: Mapping[str, Any], before: str, depth: int) -> None:
+        for name, value in content.items():
+            if before and len(paths) < MAX_PATHS:
+                paths[before + name] = None
+            if isinstance(value, Mapping) and depth < _MAX_DEPTH:
+                add(value, f"{before}{name}.", depth + 1)
+
+    names: set[str] = set()
+    for content in contents:
+        names |= content.keys()
+        add(content, "", 0)
+    return [path for path in paths if path not in names]
 
 
 def in_hexadecimal(text: str) -> str:
@@ -321,8 +419,9 @@ def renaming(columns: Sequence[str], names: Sequence[str]) -> list[str]:
 
 
 def warn(message: str) -> None:
-    """Issue a `DataWarning`."""
-    warnings.warn(message, DataWarning, stacklevel=3)
+    """Issue a `DataWarning`; a plain word about what was read is none."""
+    if not getattr(message, "is_plain", False):
+        warnings.warn(message, DataWarning, stacklevel=3)
 
 
 def beyond_header(cells: Sequence[object]) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from outsort.errors import DataError
 from outsort.tables.base import Column, distinct_names
 from outsort.tables.headings import Kind, reading_of
+from outsort.tables.letters import place_of
 from outsort.tables.prose import Prose, prose_of, says_nothing
 
 if TYPE_CHECKING:
@@ -101,9 +102,10 @@ def find_column(
 def text_columns_of(source: str, reader: Reader, wanted: Sequence[str]) -> tuple[Found, Iterator[Batch]]:
     """Return the text columns of a table, see `find_text_columns`, and all its batches, the first read to find them."""
     columns = reader.head_columns
+    nested = reader.nested_columns if wanted else ()
     batches = iter(reader)
     first = next(batches, None)
-    found = find_text_columns(source, columns, wanted, first_cells(first, columns))
+    found = find_text_columns(source, columns, wanted, first_cells(first, [*columns, *nested]), nested=nested)
     return found, batches if first is None else chain([first], batches)
 
 
@@ -129,6 +131,7 @@ def find_text_columns(
     wanted: Sequence[str],
     cells: Cells | None = None,
     *,
+    nested: Sequence[str] = (),
     others: Collection[str | None] = (),
     fall_back: bool = True,
 ) -> Found:
@@ -143,6 +146,7 @@ def find_text_columns(
         columns: the names of its columns.
         wanted: the requested ones: a name, a number from 1, or a letter such as A or AB; `a|b` for b where a is blank.
         cells: the first cells of a column by its place, None to go by the headings alone.
+        nested: paths into objects, see `base.Reader`, which may be requested; their places follow the columns.
         others: names of columns that have another role.
         fall_back: read a title where a description that was found is blank.
 
@@ -150,19 +154,21 @@ def find_text_columns(
         NoColumnError: no such column, or none that is clear.
     """
     if wanted:
-        return Found([_requested(source, columns, one, cells) for one in wanted])
+        return Found([_requested(source, columns, one, cells, nested) for one in wanted])
     if len(columns) == 1:
         return Found([[Column(columns[0], 0)]])
     return _Search(source, columns, cells, others).found(fall_back=fall_back)
 
 
-def _requested(source: str, columns: Sequence[str], wanted: str, cells: Cells | None) -> list[Column]:
+def _requested(
+    source: str, columns: Sequence[str], wanted: str, cells: Cells | None, nested: Sequence[str] = ()
+) -> list[Column]:
     """Return the column that a user asked for, and those to fall back to."""
-    whole = _matching(columns, wanted)
-    alternatives = [whole] if whole else [_matching(columns, part.strip()) for part in wanted.split("|")]
+    whole = _matching(columns, nested, wanted)
+    alternatives = [whole] if whole else [_matching(columns, nested, part.strip()) for part in wanted.split("|")]
     if all(len(places) == 1 for places in alternatives):
-        return [Column(columns[place], place) for (place,) in alternatives]
-    names = distinct_names(columns)
+        return [Column([*columns, *nested][place], place) for (place,) in alternatives]
+    names = [*distinct_names(columns), *nested]
     i = next(i for i, places in enumerate(alternatives) if len(places) != 1)
     asked = wanted if whole else wanted.split("|")[i].strip()
     if alternatives[i]:
@@ -172,23 +178,25 @@ def _requested(source: str, columns: Sequence[str], wanted: str, cells: Cells | 
         )
     else:
         message = f"{source}: no column {asked!r}; it has {_listed(names)}. Name one with --text-column."
-    raise NoColumnError(message, names, _samples(columns, cells))
+    raise NoColumnError(message, names, _samples(len(names), cells))
 
 
-def _matching(columns: Sequence[str], wanted: str) -> list[int]:
-    """Return the places of the columns that a user may mean: by name, by number, or by letter."""
-    for names, name in (
-        (columns, wanted),
-        (distinct_names(columns), wanted),
-        ([_folded(column) for column in columns], _folded(wanted)),
+def _matching(columns: Sequence[str], nested: Sequence[str], wanted: str) -> list[int]:
+    """Return the places of the columns that a user may mean: by name, by path, by number, or by letter."""
+    for first_place, names, name in (
+        (0, columns, wanted),
+        (0, distinct_names(columns), wanted),
+        (len(columns), nested, wanted),
+        (0, [_folded(column) for column in columns], _folded(wanted)),
+        (len(columns), [_folded(path) for path in nested], _folded(wanted)),
     ):
-        found = [place for place, column in enumerate(names) if column == name]
+        found = [place for place, column in enumerate(names, first_place) if column == name]
         if found:
             return found
     if re.fullmatch("[1-9][0-9]{0,5}", wanted):
         place = int(wanted) - 1
     elif re.fullmatch("[A-Z]{1,3}", wanted):
-        place = _place_of_letters(wanted)
+        place = place_of(wanted)
     else:
         return []
     return [place] if place < len(columns) else []
@@ -196,18 +204,6 @@ def _matching(columns: Sequence[str], wanted: str) -> list[int]:
 
 def _folded(name: str) -> str:
     return " ".join(name.split()).casefold()
-
-
-def _place_of_letters(letters: str) -> int:
-    """Return the place of a column of a spreadsheet.
-
-    >>> _place_of_letters("A"), _place_of_letters("AB")
-    (0, 27)
-    """
-    place = 0
-    for letter in letters:
-        place = 26 * place + ord(letter) - ord("A") + 1
-    return place - 1
 
 
 class _Search:
@@ -301,7 +297,7 @@ class _Search:
         message = (
             f"{self._source}: {self._passed_over(passed)}{why}; it has {_listed(names)}. Name one with --text-column."
         )
-        raise NoColumnError(message, names, _samples(self._columns, self._cells))
+        raise NoColumnError(message, names, _samples(len(self._columns), self._cells))
 
     def _prose(self, place: int) -> Prose:
         if place not in self._known:
@@ -334,8 +330,8 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(map(repr, names[:_MAX_NAMED])) + more
 
 
-def _samples(columns: Sequence[str], cells: Cells | None) -> list[list[str]]:
+def _samples(n_columns: int, cells: Cells | None) -> list[list[str]]:
     """Return a few cells of each column that are not blank."""
     if cells is None:
         return []
-    return [[cell for cell in cells(place) if not says_nothing(cell)][:N_SHOWN] for place in range(len(columns))]
+    return [[cell for cell in cells(place) if not says_nothing(cell)][:N_SHOWN] for place in range(n_columns)]

@@ -8,7 +8,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
 from typing import IO, TYPE_CHECKING, Any, ClassVar
@@ -17,13 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outsort.buffers import first_told
+from outsort.encodings import USUAL, detect, is_encoding, likely
 from outsort.errors import DataError, raised_as
-from outsort.files import NOT_TEXT, csv_cell, csv_record, delimiter_of, is_encoding, sniff_encoding
+from outsort.files import NOT_TEXT, csv_cell, csv_record
 from outsort.tables.base import (
     BATCH_ROWS,
     MAX_CELL,
     Categorical,
     Dialect,
+    Location,
     Rows,
     beyond_header,
     in_hexadecimal,
@@ -31,6 +33,9 @@ from outsort.tables.base import (
     rows_of,
     texts_of,
 )
+from outsort.tables.csv_head import SEP_LINE, checked_delimiter, find_head
+from outsort.tables.letters import letters_of
+from outsort.tables.marks import NOTE, Marks, after_table, marked
 from outsort.tables.records import Records, parse_prefix
 
 if TYPE_CHECKING:
@@ -47,11 +52,8 @@ class PlainBatch:
     columns: Sequence[str]
     records: Records
     numbers: range
-
-    @property
-    def faults(self) -> Mapping[int, str]:
-        """None: only plain records get here."""
-        return {}
+    #: Only plain records get here: those of rows that are no work, see `marks`.
+    faults: Mapping[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -59,7 +61,30 @@ class PlainBatch:
 
     def head(self, n: int) -> PlainBatch:
         """Return the first n rows."""
-        return PlainBatch(self.columns, self.records.head(n), self.numbers[:n])
+        faults = {place: why for place, why in self.faults.items() if place < n}
+        return PlainBatch(self.columns, self.records.head(n), self.numbers[:n], faults)
+
+    def rows(self, start: int, stop: int) -> list[list[str]]:
+        """Return the cells of some rows."""
+        return self.records._replace(starts=self.records.starts[start : stop + 1]).cells()
+
+    def suspects(self, header: str) -> list[int]:
+        """Return the places of rows that may be no work: with a total, or as blank or as named as the header."""
+        records = self.records
+        first = int(records.starts[0])
+        data = records.data[first : int(records.starts[-1])].tobytes()
+        blank = b"\n" + records.delimiter.encode() * (len(self.columns) - 1)
+        wanted = [b"otal", b"OTAL", header.strip("\r\n").encode("utf-8", "surrogateescape")]
+        wanted += [blank + b"\n", blank + b"\r"] if len(self.columns) > 1 else []
+        found: set[int] = set()
+        for part in filter(None, wanted):
+            at = data.find(part)
+            while at >= 0:
+                # The line end before a blank record belongs to the record before.
+                place = int(np.searchsorted(records.starts, first + at + part.startswith(b"\n"), side="right")) - 1
+                found.add(place)
+                at = data.find(part, max(at + 1, int(records.starts[place + 1]) - first - 1))
+        return sorted(found)
 
     def values(self, columns: Sequence[str]) -> Iterable[list[Any]]:  # noqa: ARG002 - they are in order
         """Return the rows as lists of cells."""
@@ -99,26 +124,31 @@ class CsvReader:
 
     #: None to find it.
     _delimiter: str | None = None
+    nested_columns = ()
 
     def __init__(self, source: str, stream: IO[bytes], options: ReadOptions) -> None:
         """Read the header."""
         self.source, self._keep = source, options.keep
         head = stream.read(1 << 16)
         stream.seek(0)
-        if head.startswith(_OTHER_FORMATS):
-            raise DataError(f"{source}: is a workbook or an archive, not CSV. Save it as CSV (UTF-8).")
         self.encoding = _encoding_of(source, stream, head, options.encoding)
         not_text = f"{source}: the header is not valid {self.encoding}"
         with raised_as(DataError, not_text, _NAME_IT, UnicodeError):
             start = head.decode(self.encoding, "replace")
         if not start.strip("\ufeff\0 \r\n\t"):
             raise DataError(f"{source}: is empty. It needs a header and rows.")
-        self.delimiter = self._delimiter or delimiter_of(start.removeprefix("\ufeff"))
+        start = start.removeprefix("\ufeff")
+        sep_line = SEP_LINE.match(start)
+        told = checked_delimiter(source, options.delimiter) or (sep_line and sep_line[1]) or self._delimiter
+        where = find_head(source, start[sep_line.end() :] if sep_line else start, told, options)
+        self.delimiter, self._has_surplus = where.delimiter, where.ends_in_delimiter
         self.dialect = Dialect(
             # TSV that goes out as CSV is separated by commas.
-            delimiter="," if self._delimiter else self.delimiter,
+            delimiter="," if self.delimiter == self._delimiter else self.delimiter,
             newline="\r\n" if "\r\n" in start else "\n",
             encoding="utf-8" if self.encoding == "utf-8" else "utf-8-sig",
+            header_row=where.place + 1,
+            lost="a delimiter at the end of every row" if self._has_surplus else "",
         )
         csv.field_size_limit(MAX_CELL)
         self._stream = stream
@@ -126,15 +156,29 @@ class CsvReader:
         try:
             not_csv, hint = f"{source}: the header cannot be read as CSV", "Is a quote left open?"
             with raised_as(DataError, not_text, _NAME_IT, UnicodeError), raised_as(DataError, not_csv, hint, csv.Error):
+                before = self._text.readline() if sep_line else ""
+                above = list(islice(self._reader, max(0, where.place)))
                 self.columns: list[str] = next(self._reader, [])
             if NOT_TEXT.search("".join(self.columns)):
-                raise DataError(f"{not_text}. {_NAME_IT}")
+                raise DataError(f"{not_text}. {_another(self.columns, self.encoding)}".rstrip())
         except BaseException:
             self.close()
             raise
-        self.head_columns = self.columns
-        self._header = "".join(self._lines.used)
+        header = "".join(self._lines.used)
+        if where.place < 0:
+            # What was read is the first row.
+            self._parse_lines(self._lines.used)
+            header, self.columns = "", [letters_of(place) for place in range(where.n_columns)]
+        self._before = before + header
         self._lines.used.clear()
+        self.head_columns = self.columns
+        guessed = where.place > 0 and options.header_row is None
+        self.location = Location(
+            header_row=where.place + 1,
+            header=header if where.place == 0 else "",
+            options=[f"--header-row {where.place + 1}"] if guessed else [],
+        )
+        self._marks = Marks(self.columns, self.location, above)
 
     def _read_text(self, encoding: str) -> None:
         """Read the stream as text from its current position."""
@@ -154,8 +198,11 @@ class CsvReader:
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the rows."""
-        number = 1  # of the last record
-        if self.encoding in ("utf-8", "utf-8-sig"):
+        return marked(self._batches(), self._marks)
+
+    def _batches(self) -> Iterator[Batch]:
+        number = self.location.header_row  # of the last record
+        if self.encoding in ("utf-8", "utf-8-sig") and not self._has_surplus:
             for plain in self._plain_records():
                 yield PlainBatch(self.columns, plain, range(number + 1, number + 1 + plain.n_records))
                 number += plain.n_records
@@ -164,8 +211,15 @@ class CsvReader:
             if not records:
                 return
             lines, self._lines.used = self._lines.used, []
+            if self._has_surplus:
+                records = [cells[:-1] if self._is_surplus(cells) else cells for cells in records]
+                lines = []
             yield self._batch(records, self._odd_rows(records, number) | faults, number, lines)
             number += len(records)
+
+    def _is_surplus(self, cells: Sequence[str]) -> bool:
+        """Return whether a row has one cell more than the header, a blank one."""
+        return len(cells) == len(self.columns) + 1 and not cells[-1].strip()
 
     def _batch(self, records: list[list[str]], faults: dict[int, str], number: int, lines: list[str]) -> Rows:
         numbers = range(number + 1, number + 1 + len(records))
@@ -195,7 +249,7 @@ class CsvReader:
         """Yield records as bytes as long as they are plain, and leave the others to the csv module."""
         self._text.detach()
         self._stream.seek(0)
-        self._stream.read(len(self._header.encode(self.encoding, "surrogateescape")))
+        self._stream.read(len(self._before.encode(self.encoding, "surrogateescape")))
         self._read_text("utf-8")
         rest = b""
         go_on = True
@@ -248,8 +302,12 @@ class CsvReader:
         odd_text = "\0" in together or (not together.isascii() and NOT_TEXT.search(together))
         faults = {}
         if odd_length or odd_text:
+            marks = self._marks_of_short_rows(records, number) if odd_length else {}
             for place, cells in enumerate(records):
                 why = ""
+                if place in marks:
+                    faults[place] = marks[place]
+                    continue
                 if cells and len(cells) != n_cells:
                     why = f"has {len(cells)} cell{'s' * (len(cells) != 1)} where the header has {n_cells}"
                 elif odd_text and any("\0" in cell for cell in cells):
@@ -257,21 +315,42 @@ class CsvReader:
                 elif odd_text and any(NOT_TEXT.search(cell) for cell in cells):
                     why = f"is not valid {self.encoding}"
                 if why:
-                    self._raise(number + place + 1, why)
+                    self._raise(number + place + 1, why, cells)
                     surplus = f": {beyond_header(cells[n_cells:])}" if len(cells) > n_cells else ""
                     faults[place] = why + surplus
                     del cells[n_cells:]
         return faults
 
-    def _raise(self, row: int, why: str) -> None:
+    def _marks_of_short_rows(self, records: Sequence[list[str]], number: int) -> dict[int, str]:
+        """Return the places of rows with too few cells that are notes and the like, and what they are."""
+        n_cells = len(self.columns)
+        # Who writes a note does not quote its commas.
+        whole = [[self.delimiter.join(cells)] if 0 < len(cells) < n_cells else cells for cells in records]
+        is_end = len(records) < BATCH_ROWS
+        has_table = number > self.location.header_row
+        end = after_table(whole, range(len(whole)), has_table=has_table) if is_end else len(whole)
+        reasons = {place: self._marks.reason(cells) for place, cells in enumerate(whole) if cells}
+        reasons |= {place: reasons.get(place) or NOTE for place in range(end, len(whole)) if whole[place]}
+        return {place: why for place, why in reasons.items() if why and len(records[place]) < n_cells}
+
+    def _raise(self, row: int, why: str, cells: Sequence[str] = ()) -> None:
         if not self._keep:
-            raise DataError(f"{self.source}, row {row} {why}. Fix it, or pass --on-error keep.")
+            hint = _another(cells, self.encoding) if why.startswith("is not valid") else ""
+            raise DataError(f"{self.source}, row {row} {why}. {hint}Fix it, or pass --on-error keep.")
+
+
+def _another(cells: Sequence[str], encoding: str) -> str:
+    """Return what to do about some cells that are not valid in the encoding of their file, "" for nothing."""
+    if encoding.startswith(("utf-16", "utf-32")):
+        return ""
+    raw = b"".join(bytes([ord(char) & 0xFF]) if NOT_TEXT.match(char) else char.encode() for char in " ".join(cells))
+    return f"Name its --encoding: worth trying are {', '.join(likely(raw))}. "
 
 
 def _encoding_of(source: str, stream: IO[bytes], head: bytes, given: str | None) -> str:
     """Return the encoding of a stream: the one given, where there is one."""
     if given is None:
-        return sniff_encoding(stream)
+        return detect(stream, source).encoding
     if not is_encoding(given):
         raise DataError(f"{source}: there is no encoding {given!r}. Name one such as utf-8 or cp1252, or none.")
     if codecs.lookup(given).name in ("utf-8", "utf-8-sig"):
@@ -280,9 +359,9 @@ def _encoding_of(source: str, stream: IO[bytes], head: bytes, given: str | None)
     return given
 
 
-#: What files of other formats begin with: workbooks, archives, compressed files, Parquet.
-_OTHER_FORMATS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd", b"PAR1")
-_NAME_IT = "Name its --encoding."
+_NAME_IT = f"Name its --encoding: worth trying are {', '.join(USUAL)}."
+
+
 _ESCAPE = "outsort.escape"
 
 

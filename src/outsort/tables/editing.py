@@ -5,14 +5,22 @@ import io
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from outsort.files import csv_cell, csv_record
-from outsort.tables.base import Dialect
+from outsort.tables.base import Dialect, ReadOptions
+from outsort.tables.csv_head import SEP_LINE
 from outsort.tables.delimited import records_as_written
+from outsort.tables.json import JsonReader
 
-_BYTE_ORDER_MARKS = {"utf-8": codecs.BOM_UTF8, "utf-16-le": codecs.BOM_UTF16_LE, "utf-16-be": codecs.BOM_UTF16_BE}
+_BYTE_ORDER_MARKS = {
+    "utf-8": codecs.BOM_UTF8,
+    "utf-32-le": codecs.BOM_UTF32_LE,
+    "utf-32-be": codecs.BOM_UTF32_BE,
+    "utf-16-le": codecs.BOM_UTF16_LE,
+    "utf-16-be": codecs.BOM_UTF16_BE,
+}
 
 
 @dataclass
@@ -38,7 +46,9 @@ def _edit_delimited(content: bytes, dialect: Dialect, edits: Edits) -> bytes:
     """Edit CSV; where its encoding lacks a letter to be written, all of it becomes UTF-8."""
     encoding, mark = _encoding_of(content, dialect.encoding)
     text = content[len(mark) :].decode(encoding)
-    changed = _edited_records(text, dialect.delimiter, edits)
+    found = SEP_LINE.match(text)
+    before = found[0] if found else ""
+    changed = before + _edited_records(text[len(before) :], dialect, edits)
     try:
         return mark + changed.encode(encoding)
     except UnicodeEncodeError:
@@ -46,31 +56,32 @@ def _edit_delimited(content: bytes, dialect: Dialect, edits: Edits) -> bytes:
 
 
 def _edit_tabbed(content: bytes, dialect: Dialect, edits: Edits) -> bytes:
-    return _edit_delimited(content, Dialect(delimiter="\t", encoding=dialect.encoding), edits)
+    return _edit_delimited(content, replace(dialect, delimiter="\t"), edits)
 
 
 def _encoding_of(content: bytes, encoding: str) -> tuple[str, bytes]:
     """Return the encoding without a byte-order mark, and the mark that the content begins with."""
-    if encoding in ("utf-8-sig", "utf-16"):
+    if encoding in ("utf-8-sig", "utf-16", "utf-32"):
         for name, mark in _BYTE_ORDER_MARKS.items():
             if content.startswith(mark):
                 return name, mark
     return encoding, b""
 
 
-def _edited_records(text: str, delimiter: str, edits: Edits) -> str:
+def _edited_records(text: str, dialect: Dialect, edits: Edits) -> str:
+    delimiter = dialect.delimiter
     records: list[str] = []
     columns: list[str] = []
     newline = "\n"
     for number, (record, cells) in enumerate(records_as_written(text, delimiter), 1):
         body, end = _without_line_end(record)
         new = [""] * len(edits.columns)
-        if number == 1:
+        if number == dialect.header_row:
             columns, new, newline = cells + edits.columns, edits.columns, end or newline
         if number in edits.cells:
             row = dict(zip(columns, cells + new, strict=True)) | edits.cells[number]
             body = csv_record(row.values(), delimiter)
-        elif cells and new:
+        elif cells and new and number >= dialect.header_row:
             body = delimiter.join((body, *(csv_cell(name, delimiter) for name in new)))
         records.append(body + end)
     if edits.rows and not _without_line_end(records[-1])[1]:
@@ -124,9 +135,24 @@ def _skip(pattern: str, line: str, place: int) -> int:
     return int(found.end())
 
 
+def _edit_json(content: bytes, dialect: Dialect, edits: Edits) -> bytes:  # noqa: ARG001 - there is one
+    reader = JsonReader("the table", io.BytesIO(content), ReadOptions())
+    encoding, mark = _encoding_of(content, json.detect_encoding(content[:4]))
+    text = content[len(mark) :].decode(encoding)
+    items = list(reader.items())
+    between = text[items[-2].end : items[-1].start] if len(items) > 1 else ",\n"
+    new = [json.dumps(row, ensure_ascii=False) for row in edits.rows]
+    text = text[: items[-1].end] + "".join(between + row for row in new) + text[items[-1].end :]
+    for number, cells in sorted(edits.cells.items(), reverse=True):
+        item = items[number - 2]
+        text = text[: item.start] + _with_values(item.text, cells) + text[item.end :]
+    return mark + text.encode(encoding)
+
+
 #: How to edit the content of a table, by the name of its format; the others are written anew.
 EDITORS: dict[str, Callable[[bytes, Dialect, Edits], bytes]] = {
     "csv": _edit_delimited,
     "tsv": _edit_tabbed,
     "jsonl": _edit_json_lines,
+    "json": _edit_json,
 }

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 import re
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import cached_property, partial
+from itertools import islice
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from outsort.errors import DataError
@@ -18,14 +20,17 @@ from outsort.tables.base import (
     BATCH_ROWS,
     MAX_CELL,
     Dialect,
+    Location,
     Rows,
     distinct_names,
     in_hexadecimal,
+    paths_in,
     plain_cell,
     renaming,
     rows_of,
     texts_of,
     used_columns,
+    value_at,
 )
 
 if TYPE_CHECKING:
@@ -49,13 +54,13 @@ class JsonlRows(Rows):
         return [[content.get(name) for name in columns] for content in self.cells]
 
     def texts(self, columns: TextColumns) -> list[str]:
-        """Return the text of each row."""
+        """Return the text of each row; a column may be a path into objects."""
         used, by_place = used_columns(columns)
-        return texts_of(by_place, self.values([column.name for column in used]))
+        return texts_of(by_place, ([value_at(content, column.name) for column in used] for content in self.cells))
 
 
-class JsonlReader:
-    """A file of JSON lines; see `base.Reader`. Blank lines are not rows."""
+class ObjectReader(ABC):
+    """A table of JSON objects; see `base.Reader`."""
 
     encoding = "utf-8"
     dialect = Dialect()
@@ -63,22 +68,45 @@ class JsonlReader:
     def __init__(self, source: str, stream: IO[bytes], options: ReadOptions) -> None:
         """Read nothing yet."""
         self.source, self._stream, self._keep = source, stream, options.keep
+        self.location = Location()
 
     @cached_property
     def columns(self) -> list[str]:
-        """The keys of all lines, in the order they come: reads the file once."""
+        """The keys of all objects, in the order they come: reads the file once."""
         return _keys(self)
 
-    @cached_property
+    @property
     def head_columns(self) -> list[str]:
         """The keys of the first batch."""
-        return _keys(batch for batch, _ in zip(self, range(1), strict=False))
+        return self._of_head[0]
+
+    @property
+    def nested_columns(self) -> list[str]:
+        """The paths of what objects within those of the first batch hold, as in ``tender.description``."""
+        return self._of_head[1]
+
+    @cached_property
+    def _of_head(self) -> tuple[list[str], list[str]]:
+        head = list(islice(self, 1))
+        return _keys(head), paths_in(content for batch in head for content in batch.cells)
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[JsonlRows]:
+        """Yield the objects."""
+
+    def close(self) -> None:  # noqa: B027 - nothing is held
+        """Let go of the stream, which is its owner's to close."""
+
+
+class JsonlReader(ObjectReader):
+    """A file of JSON lines. Blank lines are not rows."""
 
     def __iter__(self) -> Iterator[JsonlRows]:
         """Yield the objects."""
-        self._stream.seek(0)
+        at = 0
         raw_lines = enumerate(iter(partial(self._stream.readline, MAX_CELL), b""), 1)
         while True:
+            resume(self._stream, at)
             lines: list[str] = []
             objects: list[dict[str, Any]] = []
             numbers: list[int] = []
@@ -87,22 +115,26 @@ class JsonlReader:
                 if not raw.strip():
                     continue
                 line = raw.decode("utf-8-sig" if number == 1 else "utf-8", "surrogateescape").rstrip("\r\n")
-                why, content = _parsed(line)
+                why, content = parsed(line)
                 if why:
                     if not self._keep:
                         raise DataError(f"{self.source}, line {number} {why}. Fix it, or pass --on-error keep.")
                     faults[len(lines)] = why
-                lines.append(_json(content) if why else line)
+                lines.append(in_json(content) if why else line)
                 objects.append(content)
                 numbers.append(number + 1)
                 if len(lines) == BATCH_ROWS:
                     break
             if not lines:
                 return
+            at = self._stream.tell()
             yield JsonlRows([], objects, numbers, faults, lines)
 
-    def close(self) -> None:
-        """Nothing is held."""
+
+def resume(stream: IO[bytes], place: int) -> None:
+    """Go to where reading stopped, if another reading of the same stream came between."""
+    if stream.tell() != place:
+        stream.seek(place)
 
 
 def _keys(batches: Iterable[JsonlRows]) -> list[str]:
@@ -113,7 +145,7 @@ def _keys(batches: Iterable[JsonlRows]) -> list[str]:
     return list(keys)
 
 
-def _parsed(line: str) -> tuple[str, dict[str, Any]]:
+def parsed(line: str) -> tuple[str, dict[str, Any]]:
     """Return what is wrong with a line, "" for nothing, and its object, or one that holds the line."""
     why = ""
     try:
@@ -191,20 +223,24 @@ class JsonlWriter:
         else:
             values = zip(batch.values(self._columns), new or [{}] * len(batch), strict=True)
             lines = [self._line(dict(zip(self._columns, row, strict=True)) | more) for row, more in values]
-        self._stream.write("".join(f"{line}\n" for line in lines).encode())
+        self._write_lines(lines)
 
     def close(self) -> None:
         """Nothing is left."""
 
+    def _write_lines(self, lines: Sequence[str]) -> None:
+        self._stream.write("".join(f"{line}\n" for line in lines).encode())
+
     def _line(self, content: Mapping[str, object]) -> str:
         try:
-            return _json(content)
+            return in_json(content)
         except ValueError:
             self._n_not_finite += 1
-            return _json(_finite(content))
+            return in_json(_finite(content))
 
 
-def _json(value: object) -> str:
+def in_json(value: object) -> str:
+    """Return a value as JSON on one line."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, default=lambda inner: str(plain_cell(inner)))
 
 
@@ -225,4 +261,4 @@ def _spliced(line: str, content: Mapping[str, Any], number: int, more: Mapping[s
             "Name a --prefix for new columns."
         )
     head = line.rstrip().removesuffix("}").rstrip()
-    return f"{head}{', ' if content and more else ''}{_json(more)[1:]}"
+    return f"{head}{', ' if content and more else ''}{in_json(more)[1:]}"

@@ -35,8 +35,15 @@ class _Bounded(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        self._size = 0
-        return self._unpacked.seek(offset, whence)
+        if whence == io.SEEK_END:
+            raise io.UnsupportedOperation("the size of what is packed is not known")
+        place = offset + (self._size if whence == io.SEEK_CUR else 0)
+        if place < self._size:
+            self._unpacked.seek(0)
+            self._size = 0
+        while self._size < place and self.read(min(1 << 20, place - self._size)):
+            pass
+        return self._size
 
     def readinto(self, buffer: Any) -> int:  # noqa: ANN401
         damaged = f"{self._source}: is damaged, or not compressed"
@@ -77,10 +84,9 @@ class _ZstdFile:
         self._arrow, self._stream = need_arrow(source), stream
         self.seek(0)
 
-    def seek(self, offset: int, whence: int = 0) -> int:
-        if offset or whence:
-            raise OSError("a packed file can only be read from its beginning")
-        self._stream.seek(0)
+    def seek(self, offset: int) -> int:
+        """Start again: the offset is 0."""
+        self._stream.seek(offset)
         self._content = self._arrow.CompressedInputStream(self._arrow.PythonFile(_Unclosed(self._stream), "r"), "zstd")
         return 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
@@ -12,7 +13,9 @@ from outsort.errors import COPY_AGAIN, DataError, first_line, raised_as
 from outsort.tables.base import (
     BATCH_BYTES,
     BATCH_ROWS,
+    MAX_PATHS,
     Dialect,
+    Location,
     distinct_names,
     plain_cell,
     renaming,
@@ -72,11 +75,43 @@ def arrow_texts(table: pa.Table | pa.RecordBatch, columns: TextColumns, first_ro
     import pyarrow as pa
 
     used, by_place = used_columns(columns)
-    arrays = [table.column(column.place) for column in used]
+    n_columns = len(table.schema)
+    arrays = [
+        table.column(column.place) if column.place < n_columns else _column_at(table, column.name) for column in used
+    ]
     if len(columns) == 1 and all(pa.types.is_string(a.type) or pa.types.is_large_string(a.type) for a in arrays):
         return arrays[0] if len(arrays) == 1 else first_told(map(utf8_column, arrays))
     values = (_values(column.name, array, first_row) for column, array in zip(used, arrays, strict=True))
     return texts_of(by_place, zip(*values, strict=True))
+
+
+def _column_at(table: pa.Table | pa.RecordBatch, path: str) -> pa.Array:
+    """Return a column, or what is at a path of names with dots between them in a column of structs."""
+    import pyarrow as pa
+
+    if path in table.schema.names:
+        return table.column(path)
+    for place, char in enumerate(path):
+        name = path[:place]
+        if char == "." and name in table.schema.names and pa.types.is_struct(table.schema.field(name).type):
+            column = table.column(name)
+            flat = (column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])).flatten()
+            inner = pa.table(flat, names=[field.name for field in column.type])
+            with suppress(KeyError):
+                found = _column_at(inner, path[place + 1 :])
+                return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+    raise KeyError(path)
+
+
+def _paths_in(fields: Iterable[pa.Field], before: str = "") -> Iterator[str]:
+    """Yield the paths of the fields within structs."""
+    import pyarrow as pa
+
+    for field in fields:
+        if before:
+            yield before + field.name
+        if pa.types.is_struct(field.type):
+            yield from _paths_in(field.type, f"{before}{field.name}.")
 
 
 def _values(name: str, array: pa.Array, first_row: int) -> list[Any]:
@@ -156,7 +191,8 @@ class ParquetReader:
             schema = self._file.schema_arrow
             self.columns: list[str] = list(schema.names)
         self.head_columns = self.columns
-        self.dialect = Dialect(schema=schema)
+        self.nested_columns = [path for path in _paths_in(schema) if path not in self.columns][:MAX_PATHS]
+        self.dialect, self.location = Dialect(schema=schema), Location()
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the rows."""

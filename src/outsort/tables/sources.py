@@ -6,14 +6,18 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from outsort.errors import DataError, raised_as
+from outsort.encodings import detect
+from outsort.errors import COPY_AGAIN, DataError, raised_as
 from outsort.files import open_binary
+from outsort.tables.archives import extracted
 from outsort.tables.base import ReadOptions
-from outsort.tables.formats import Format, format_of
+from outsort.tables.contents import is_damaged_zip, is_text, kind_in, packing_in
+from outsort.tables.formats import FORMATS, Format, Unread, format_of, is_refused, split_packing
 from outsort.tables.packing import unpacked
 
 if TYPE_CHECKING:
@@ -27,16 +31,22 @@ class Opened(NamedTuple):
         raw: its bytes.
         reader: its rows.
         format: its format.
+        packing: how it is packed, "" for not at all.
+        notes: what was guessed about it, each as a sentence.
     """
 
     raw: IO[bytes]
     reader: Reader
     format: Format
+    packing: str
+    notes: tuple[str, ...]
 
 
 @contextmanager
 def opened(source: str, options: ReadOptions) -> Iterator[Opened]:
     """Open a table to be read as the options say, for as long as the block lasts.
+
+    A file is what its bytes say, whatever its name is; where these leave a choice, its name or the options tell.
 
     Args:
         source: the file; - for standard input. What comes through a pipe is CSV unless its name or the options
@@ -47,11 +57,71 @@ def opened(source: str, options: ReadOptions) -> Iterator[Opened]:
         DataError: it cannot be read, with the row where there is one; also while iterating.
     """
     name = "standard input" if source == "-" else source
-    with _stream(source, name) as raw:
-        style, packing = format_of(source, options.read_as or ("csv" if _is_nameless(source) else None))
-        stream = unpacked(name, raw, packing) if packing else raw
-        with closing(style.open_reader(name, stream, options)) as reader:
-            yield Opened(raw, reader, style)
+    with ExitStack() as stack:
+        raw = stack.enter_context(_stream(source, name))
+        packing, said = packing_in(raw), split_packing(source)[0]
+        if said and not packing and not is_text(raw) and kind_in(raw) is None:
+            raise DataError(f"{name}: is damaged, or not compressed. {COPY_AGAIN}")
+        named, content = source, raw
+        if packing == "zip":
+            named, content = stack.enter_context(extracted(name, raw))
+        elif packing:
+            content = unpacked(name, raw, packing)
+        inner = packing_in(content) if packing else ""
+        if inner:
+            raise DataError(f"{name}: is compressed twice, the second time by {inner}. Unpack it first.")
+        given = options.read_as or ("csv" if _is_nameless(source) and packing != "zip" else None)
+        style, notes = _format_in(name, named, given, content)
+        if said != packing and not _is_nameless(source):
+            how = f"is compressed by {packing}" if packing else "is not compressed"
+            notes = [f"{how}, whatever its name says", *notes]
+        if packing and not style.may_be_packed and packing != "zip":
+            raise DataError(f"{name}: {style.name} is compressed already. Unpack the file first.")
+        if style.names_columns and (options.header_row is not None or not options.has_header):
+            raise DataError(f"{name}: {style.name} names its columns itself. Leave out --header-row and --no-header.")
+        if style.has_encoding and options.encoding is None:
+            found = detect(content, name)
+            options = replace(options, encoding=found.encoding)
+            notes += [found.note] if found.note else []
+        reader = stack.enter_context(closing(style.open_reader(name, content, options)))
+        notes += getattr(reader, "notes", ())
+        yield Opened(raw, reader, style, packing, tuple(notes))
+
+
+def _format_in(name: str, named: str, given: str | None, content: IO[bytes]) -> tuple[Format, list[str]]:
+    """Return the format that some bytes are in, and what to tell of it.
+
+    Args:
+        name: what to call the file in messages.
+        named: the name that tells its format.
+        given: the name of the format, where the user gave it.
+        content: the bytes, from their beginning.
+
+    Raises:
+        DataError: it is a kind of file that is not read, or nothing tells its format.
+    """
+    style = refusal = None
+    try:
+        style, _ = format_of(named, given)
+    except DataError as error:
+        refusal = error
+    if refusal and is_refused(named):
+        raise refusal
+    found = kind_in(content, style.name if style else "")
+    if isinstance(found, Unread):
+        raise DataError(f"{name}: is {found.words}, which is not read. {found.hint}")
+    if not found and is_damaged_zip(content) and not (style and any(style.inside)):
+        raise DataError(f"{name}: is a damaged archive or workbook. {COPY_AGAIN}")
+    if found and not found.magic and given and style and not style.magic:
+        # Which kind of text it is, the user knows best.
+        found = None
+    if not found and style and style.magic and is_text(content):
+        found = FORMATS["csv"]
+    if found and found != style:
+        return found, [f"is {found.words}, whatever its name says, and is read as that"]
+    if style is None:
+        raise refusal or DataError(f"{name}: its format is not known.")
+    return style, []
 
 
 def count_rows(path: Path) -> int:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 from xlsxwriter import Workbook as Book
 from xlsxwriter.worksheet import Worksheet
@@ -15,8 +15,16 @@ from xlsxwriter.worksheet import Worksheet
 from outsort.errors import OutputError
 from outsort.tables.base import plain_cell
 
+#: Adds sheets to a workbook of XlsxWriter that is being written; takes the names of its other sheets, too.
+SheetsAdder: TypeAlias = Callable[[Any, Sequence[str]], None]
+#: Characters of a sheet's name in Excel.
+MAX_TITLE = 31
 #: Rows and columns that a sheet can hold, and UTF-16 units that a cell can.
 MAX_ROWS, MAX_COLUMNS, MAX_CELL = 1_048_576, 16_384, 32_767
+#: The name of the sheet with the picture of the rows, and what its first line has between its amounts and its sources.
+SUMMARY, SUMMARY_TITLE = "summary", " by label: "
+#: The fill and the colour of cells that hold a decision.
+DECISIONS = {"accept": ("DDF2E0", "14532D"), "review": ("FDE9D2", "7C2D12")}
 #: Numbers of more digits are cut by Excel; it has no others between the greatest and the smallest than 0.
 _DIGITS, _GREATEST, _SMALLEST = 15, 1.7976931348623157e308, 2.2250738585072014e-308
 #: Excel takes 1900 for a leap year: what day an earlier number means depends on the program.
@@ -26,6 +34,21 @@ _FIRST_DAY = datetime.date(1900, 3, 1)
 def length(text: str) -> int:
     """Return the length of a text as Excel counts, for which an emoji is two characters."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def free_title(taken: Iterable[str], wanted: str) -> str:
+    """Return a name for a sheet that no other has, whatever its capitals.
+
+    >>> free_title(["data", "Summary"], "summary")
+    'summary (2)'
+    """
+    others = {title.casefold() for title in taken}
+    title, n = wanted[:MAX_TITLE], 1
+    while title.casefold() in others:
+        n += 1
+        end = f" ({n})"
+        title = wanted[: MAX_TITLE - len(end)] + end
+    return title
 
 
 class _Page(Worksheet):  # type: ignore[misc]
@@ -66,7 +89,7 @@ class Workbook:
             OutputError: there are too many columns, or a name is longer than a cell.
         """
         if len(columns) > MAX_COLUMNS:
-            raise OutputError(f"{len(columns):,} columns, where a sheet holds {MAX_COLUMNS:,}. {_INSTEAD}")
+            raise OutputError(f"{len(columns):,} columns, where a sheet holds {MAX_COLUMNS:,}. {INSTEAD}")
         sheet = self.book.add_worksheet(name, _Page)
         for place, width in enumerate(widths):
             sheet.set_column(place, place, width)
@@ -126,7 +149,7 @@ class Sheet:
         """
         self.n_rows += 1
         if self.n_rows >= MAX_ROWS:
-            raise OutputError(f"a sheet holds {MAX_ROWS:,} rows. {_INSTEAD}")
+            raise OutputError(f"a sheet holds {MAX_ROWS:,} rows. {INSTEAD}")
 
     def write(self, column: int, value: object, cell_format: object = None) -> None:
         """Write a cell of the row at hand; a blank one only where it has a format.
@@ -154,7 +177,7 @@ class Sheet:
         if self._sheet.write_string(self.n_rows, column, text, cell_format):
             where = f"row {self.n_rows + 1}, column {column + 1}"
             raise OutputError(
-                f"{where}: {length(text):,} characters, where a cell of Excel holds {MAX_CELL:,}. {_INSTEAD}"
+                f"{where}: {length(text):,} characters, where a cell of Excel holds {MAX_CELL:,}. {INSTEAD}"
             )
 
     def _note(self, column: int, what: str) -> None:
@@ -171,7 +194,7 @@ class Sheet:
         self._sheet.autofilter(0, 0, max(1, self.n_rows), len(self._columns) - 1)
 
 
-_INSTEAD = "Write CSV or Parquet instead."
+INSTEAD = "Write CSV or Parquet instead."
 
 
 def _not_held(value: object) -> str:

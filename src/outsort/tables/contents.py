@@ -1,0 +1,121 @@
+"""Tell what a file is by its bytes: a format of tables, a packing, or a kind that is not read."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+import zipfile
+from collections.abc import Iterable
+from operator import itemgetter
+from typing import IO
+
+from outsort.encodings import shows_wide
+from outsort.tables.formats import FORMATS, PACKINGS, UNREAD, Format, Unread
+
+#: Bytes that tell what text is, and those that are searched for the streams of an old Office file.
+_HEAD, _DIRECTORY = 1 << 16, 1 << 24
+#: A name that no pattern begins with.
+_NOTHING = "\0"
+_ZIP, _OLE = PACKINGS["zip"].magic, b"\xd0\xcf\x11\xe0"
+
+
+def packing_in(stream: IO[bytes]) -> str:
+    """Return the name of the packing that a stream is in, "" for none; it stays at its beginning.
+
+    A workbook is no archive, nor is an archive whose end is missing.
+    """
+    head = _head_of(stream, 8)
+    found = next((packing for packing in PACKINGS.values() if head.startswith(packing.magic)), None)
+    if found is None or (found.magic == _ZIP and (is_damaged_zip(stream) or kind_in(stream) is not None)):
+        return ""
+    return found.name
+
+
+def is_damaged_zip(stream: IO[bytes]) -> bool:
+    """Return whether a stream begins like a ZIP archive or workbook that cannot be opened."""
+    return _head_of(stream, 8).startswith(_ZIP) and _names_inside(stream, _ZIP) == [_NOTHING]
+
+
+def kind_in(stream: IO[bytes], named: str = "") -> Format | Unread | None:
+    """Return what a stream is, as far as its bytes tell; None for other text, and for what is not known.
+
+    Args:
+        stream: at its beginning, where it stays.
+        named: the format that its name tells, which says of a broken line whether it is a whole row.
+    """
+    head = _head_of(stream, _HEAD)
+    inside = _names_inside(stream, head)
+    # Before this, a mark and blanks; text may be of two bytes a character.
+    text = head.replace(b"\0", b"") if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else head
+    text = re.sub(rb"\A(\xef\xbb\xbf|\xff\xfe|\xfe\xff)?\s*", b"", text)
+    starts: list[tuple[bytes, Iterable[Unread | Format]]] = [(text, UNREAD), (head, FORMATS.values())]
+    fitting = [
+        (len(part), found)
+        for start, kinds in starts
+        for found in kinds
+        if found.magic and found.magic.match(start)
+        for part in found.inside
+        if any(name.startswith(part) for name in inside)
+    ]
+    # The one of which most is there: a binary workbook has all the folders of another.
+    return max(fitting, key=itemgetter(0))[1] if fitting else _json_kind(text, named)
+
+
+def is_text(stream: IO[bytes]) -> bool:
+    """Return whether a stream begins as text does, or is empty; it stays at its beginning."""
+    head = _head_of(stream, _HEAD)
+    return shows_wide(head) or not _CONTROL.search(head)
+
+
+_CONTROL = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
+
+
+def _head_of(stream: IO[bytes], size: int) -> bytes:
+    head = stream.read(size)
+    stream.seek(0)
+    return head
+
+
+def _names_inside(stream: IO[bytes], head: bytes) -> list[str]:
+    """Return the names of the members of a ZIP archive or of the known streams of an old Office file; else one, ""."""
+    if head.startswith(_ZIP):
+        try:
+            with zipfile.ZipFile(stream) as archive:
+                return archive.namelist() or [""]
+        # A damaged archive makes zipfile raise whatever it happens to hit.
+        except Exception:  # noqa: BLE001
+            return [_NOTHING]
+        finally:
+            stream.seek(0)
+    if head.startswith(_OLE):
+        directory = _head_of(stream, _DIRECTORY)
+        kinds: list[Unread | Format] = [*UNREAD, *FORMATS.values()]
+        names = {part for found in kinds for part in found.inside}
+        return [name for name in names if name and name.encode("utf-16-le") in directory] or [_NOTHING]
+    return [""]
+
+
+def _json_kind(text: bytes, named: str) -> Format | None:
+    """Return JSON or JSON lines, if text begins as one of these."""
+    if not _OBJECTS.match(text):
+        return None
+    json_file, json_lines = FORMATS["json"], FORMATS["jsonl"]
+    line, end, rest = text.partition(b"\n")
+    try:
+        content = json.loads(line)
+    except (ValueError, RecursionError):
+        is_object = line.strip() not in (b"{", b"[") and text.startswith(b"{")
+        is_one_of_several = named == "jsonl" or not end or b'\n{"' in rest
+        return json_lines if is_object and is_one_of_several else json_file
+    if rest.strip() or (isinstance(content, dict) and not any(map(_is_table, content.values()))):
+        return json_lines
+    return json_file
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
+
+
+#: An object, or a list of objects.
+_OBJECTS = re.compile(rb'\{\s*"|\{\s*\}|\[\s*\{')

@@ -1,0 +1,137 @@
+"""Where the table begins in a text of CSV: its delimiter, its header, and what its rows have besides."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
+from typing import NamedTuple
+
+from outsort.errors import DataError
+from outsort.tables.base import MAX_CELL, ReadOptions, is_filled
+from outsort.tables.header import LOOKED_AT, find_header
+
+#: A first line by which Excel is told the delimiter; it is no row.
+SEP_LINE = re.compile('"?sep=([^"\r\n])"?(\r\n|\r|\n)', re.IGNORECASE)
+_DELIMITERS = (",", ";", "\t", "|")
+#: Characters of a file that its delimiter is told from.
+_SNIFFED = 100_000
+
+
+class CsvHead(NamedTuple):
+    """Where a table begins.
+
+    Attributes:
+        delimiter: between cells.
+        place: the record with the names of the columns, from 0; -1 for none.
+        n_columns: the most cells of a record.
+        ends_in_delimiter: whether each row has one delimiter more than the header, at its end.
+    """
+
+    delimiter: str
+    place: int
+    n_columns: int
+    ends_in_delimiter: bool
+
+
+def find_head(source: str, text: str, delimiter: str | None, options: ReadOptions) -> CsvHead:
+    """Find where a table begins.
+
+    Args:
+        source: the table in messages.
+        text: the beginning of the file, without a line that tells the delimiter.
+        delimiter: None to find it.
+        options: how to read the table.
+
+    Raises:
+        DataError: two rows could be the header, or the one that was named is blank.
+    """
+    found = delimiter or _delimiter_of_row(text, options.header_row) or delimiter_of(text)
+    records = _records(text, found)
+    widest = max(map(len, records), default=0)
+    if not options.has_header:
+        return CsvHead(found, -1, widest, ends_in_delimiter=False)
+    place = find_header(source, records, options.header_row)
+    if delimiter is None and options.header_row is None and _fits_no_row(records, place):
+        # A title in row 1 says nothing of the delimiter.
+        for other in _DELIMITERS:
+            others = _records(text, other)
+            with suppress(DataError):
+                further = find_header(source, others)
+                if further > place and len(others[further]) > 1:
+                    found, records, place = other, others, further
+                    break
+    return CsvHead(found, place, widest, _end_in_delimiter(records, place))
+
+
+def _fits_no_row(records: Sequence[Sequence[str]], place: int) -> bool:
+    """Return whether a header has one cell, or other rows all have one and it has not."""
+    width = len(records[place]) if place < len(records) else 0
+    return width == 1 or (width > 1 and {len(row) for row in records[place + 1 :] if row} == {1})
+
+
+def _records(text: str, delimiter: str) -> list[list[str]]:
+    """Return the first records."""
+    records: list[list[str]] = []
+    # What is no CSV is told where the table is read.
+    with suppress(csv.Error):
+        for record in islice(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), 2 * LOOKED_AT):
+            records.append(record)  # noqa: PERF402 - those before an error count
+    return records
+
+
+def _delimiter_of_row(text: str, row: int | None) -> str | None:
+    """Return the delimiter that splits a row into the most cells; None where no row is named."""
+    if row is None:
+        return None
+
+    def n_cells(delimiter: str) -> int:
+        return max(map(len, _records(text, delimiter)[row - 1 : row]), default=0)
+
+    return max(_DELIMITERS, key=n_cells)
+
+
+def _end_in_delimiter(records: Sequence[Sequence[str]], place: int) -> bool:
+    # The last one may be cut off.
+    rows = [row for row in records[place + 1 :] if row]
+    rows = rows[:-1] if len(records) > 2 and len(rows) > 2 else rows
+    width = len(records[place]) + 1 if place < len(records) else 0
+    return bool(rows) and all(len(row) == width and not is_filled(row[-1]) for row in rows)
+
+
+def checked_delimiter(source: str, delimiter: str | None) -> str | None:
+    """Return the delimiter given; refuse what cannot be one."""
+    if delimiter is not None and (len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n\0'):
+        raise DataError(f"{source}: {delimiter!r} cannot be a delimiter. Name one ASCII character, such as ; or a tab.")
+    return delimiter
+
+
+def delimiter_of(text: str) -> str:
+    r"""Return the delimiter that a CSV text is most likely to have; comma if none is in its first record.
+
+    It leaves no quote within a cell, gives most records as many cells as the first, and these are most.
+
+    >>> delimiter_of('id;"a, b, c, d"\n1;"e, f, g, h"\n')
+    ';'
+    """
+    head = text[:_SNIFFED]
+
+    def records_by(delimiter: str) -> Iterator[list[str]]:
+        return filter(None, csv.reader(io.StringIO(head, newline=""), delimiter=delimiter))
+
+    def fitness(delimiter: str) -> tuple[float, float, int]:
+        records = list(records_by(delimiter))
+        # The last record may be cut.
+        records = records[:-1] if len(text) > _SNIFFED and len(records) > 1 else records
+        n_cells = len(records[0])
+        n_alike = sum(len(record) == n_cells for record in records)
+        n_split = sum(any(cell.count('"') % 2 for cell in record) for record in records)
+        return -round(n_split / len(records), 1), round(n_alike / len(records), 1), n_cells
+
+    # Cells of megabytes are told of where they are read.
+    csv.field_size_limit(MAX_CELL)
+    found = [delimiter for delimiter in _DELIMITERS if len(next(records_by(delimiter), [])) > 1]
+    return max(found, key=fitness) if len(found) > 1 else (found or _DELIMITERS)[0]

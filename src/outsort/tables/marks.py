@@ -1,0 +1,204 @@
+"""Tell rows that are no work from the others: totals, notes after the table, the header again.
+
+They are marked, not dropped: the row keeps its place and its cells, and goes to review with the reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+import numpy as np
+
+from outsort.tables.base import Batch, Location, Rows, is_filled
+from outsort.tables.header import looks_like_header
+
+#: How the reason of a marked row begins.
+NOT_WORK = "not a row of work"
+AGAIN, TITLE, TOTAL, NOTE, OTHER = (
+    f"{NOT_WORK} ({what})"
+    for what in ("the header again", "the title again", "a total", "a note", "the header of another table")
+)
+_TOTAL = re.compile(
+    r"(?:(?:grand|sub|overall|report|net|gross)[- ]?)?totals?"
+    r"(?:\s+(?:for|of|amount|value|spend|cost|excl|incl|excluding|including)\b.{0,40}|\s*\(.*\)|\s+\d{4}.{0,10})?\s*:?",
+    re.IGNORECASE,
+)
+_NOTE = re.compile(
+    r"(?:sources?|notes?|n\.?b\.?|disclaimer|footnotes?|(?:prepared|produced|published) by|(?:data )?extracted(?: on)?"
+    r"|generated(?: on| by)?|printed(?: on)?|report (?:run|date|generated)|data (?:as at|source))\s*:.*"
+    r"|page \d+(?: of \d+)?|end of (?:report|table|list|data|register|file)\.?|©.*|\(c\) .*|\*{1,3} .*|[†‡].*",
+    re.IGNORECASE | re.DOTALL,
+)
+_AMOUNT = re.compile(r"[^A-Za-z]*\d[^A-Za-z]*|[A-Z]{3} ?[\d.,]+|[\d.,]+ ?[A-Z]{3}")
+#: Rows at the end of a plain table that are looked at as rows.
+_LAST = 64
+#: The most rows of notes after a table.
+_MOST_NOTES = 20
+
+
+class Marks:
+    """Which rows of one table are no work.
+
+    Attributes:
+        location: what is said of the reading; a second table is added to its remarks.
+    """
+
+    def __init__(self, columns: Sequence[str], location: Location, titles: Iterable[Sequence[object]] = ()) -> None:
+        """Hold the names of the columns, and the rows above them."""
+        self.location = location
+        self._columns = [name.strip() for name in columns]
+        self._first = next((place for place, name in enumerate(self._columns) if name), 0)
+        self._written = columns[self._first] if columns else ""
+        self._n_named = sum(map(bool, self._columns))
+        filled = [[cell for cell in row if is_filled(cell)] for row in titles]
+        self._titles = {str(row[0]) for row in filled if len(row) == 1}
+
+    def reason(self, cells: Sequence[object]) -> str:
+        """Return why a row is no work by what it holds; "" for a row like the others."""
+        if len(self._columns) < 2:
+            return ""
+        first = cells[self._first] if self._first < len(cells) else None
+        if first == self._written and self._n_named > 1:
+            names = [cell.strip() if isinstance(cell, str) else cell or "" for cell in cells]
+            if names + [""] * (len(self._columns) - len(names)) == self._columns:
+                return AGAIN
+        filled = [cell for cell in cells if is_filled(cell)]
+        if len(filled) == 1:
+            text = str(filled[0]).strip()
+            if text in self._titles:
+                return TITLE
+            return NOTE if _NOTE.fullmatch(text) else TOTAL if _TOTAL.fullmatch(text) else ""
+        texts = [cell for cell in filled if isinstance(cell, str)]
+        if not any("otal" in text or "OTAL" in text for text in texts):
+            return ""
+        texts = [text for text in texts if not _AMOUNT.fullmatch(text.strip())]
+        is_narrow = len(filled) < len(self._columns) or len(filled) == 2
+        return TOTAL if is_narrow and len(texts) == 1 and _TOTAL.fullmatch(texts[0].strip()) else ""
+
+    def of_rows(self, rows: Sequence[Sequence[object]], numbers: Sequence[int], *, is_last: bool) -> dict[int, str]:
+        """Return the places of rows that are no work, and why.
+
+        Args:
+            rows: the cells of each.
+            numbers: the number of each; one that is left out was blank.
+            is_last: whether the table ends with these rows.
+        """
+        if len(self._columns) < 2:
+            return {}
+        narrow, others = _suspects(rows, (self._first, self._written) if self._n_named > 1 else None)
+        reasons = {place: why for place in sorted(narrow | others) if (why := self.reason(rows[place]))}
+        is_gapless = len(rows) < 2 or numbers[-1] - numbers[0] == len(rows) - 1
+        blank = [place for place in narrow if not any(map(is_filled, rows[place]))]
+        after_blank = {place + 1 for place in blank} - set(blank)
+        if not is_gapless:
+            after_blank |= {place for place in range(1, len(rows)) if numbers[place] - numbers[place - 1] > 1}
+        for place in sorted(after_blank - reasons.keys()):
+            if place < len(rows) and sum(map(is_filled, rows[place])) > 1 and looks_like_header(rows, place):
+                reasons[place] = OTHER
+                self.location.remarks.append(f"row {numbers[place]:,} looks like the header of another table")
+        if is_last:
+            start = after_table(rows, numbers)
+            reasons |= {place: NOTE for place in range(start, len(rows)) if any(map(is_filled, rows[place]))} | reasons
+        return reasons
+
+
+def _suspects(rows: Sequence[Sequence[object]], named: tuple[int, str] | None) -> tuple[set[int], set[int]]:
+    """Return the places of rows with at most one filled cell, and of those with a word like total or a column's name.
+
+    By column, because most columns have neither: rows one by one would take longer than reading them.
+    """
+    n_filled = np.zeros(len(rows), np.int64)
+    others: set[int] = set()
+    width = max(map(len, rows), default=0)
+    is_even = len(set(map(len, rows))) == 1
+    for number in range(width):
+        column = [row[number] if is_even or number < len(row) else None for row in rows]
+        if named and named[0] == number and named[1] in column:
+            others |= {place for place, cell in enumerate(column) if cell == named[1]}
+        kinds = set(map(type, column))
+        if kinds <= {str, type(None)}:
+            texts = cast("Sequence[str]", [cell or "" for cell in column] if type(None) in kinds else column)
+            together = "\n".join(texts)
+            if "otal" in together or "OTAL" in together:
+                others |= {place for place, text in enumerate(texts) if "otal" in text or "OTAL" in text}
+            n_filled += 1 if "" not in texts and not together.isspace() else np.fromiter(map(bool, texts), np.int64)
+        elif str in kinds or type(None) in kinds:
+            n_filled += np.fromiter(map(is_filled, column), np.int64)
+            others |= {p for p, cell in enumerate(column) if isinstance(cell, str) and "otal" in cell.lower()}
+        else:
+            n_filled += 1
+    return set(np.flatnonzero(n_filled <= 1).tolist()), others
+
+
+def after_table(rows: Sequence[Sequence[object]], numbers: Sequence[int], *, has_table: bool = False) -> int:
+    """Return where the notes after a table begin: rows of one cell that a blank row parts from the last row of it.
+
+    Args:
+        rows: the cells of the last rows.
+        numbers: the number of each.
+        has_table: whether rows of the table came before them.
+
+    >>> after_table([["a", "1"], ["b", "2"], [], ["as of April"]], [2, 3, 4, 5])
+    3
+    >>> after_table([["a", "1"], ["b", ""]], [2, 3])
+    2
+    """
+    start = len(rows)
+    place = next((p for p in reversed(range(start)) if sum(map(is_filled, rows[p])) > 1), -1)
+    has_table |= place >= 0
+    before = rows[max(0, place - _LAST) : place + 1]
+    n_wide = sum(sum(map(is_filled, row)) > 1 for row in before)
+    n_after = sum(any(map(is_filled, row)) for row in rows[place + 1 :])
+    # Where most rows have one cell, the last ones are rows like the others.
+    if not has_table or 2 * n_wide < len(before) + bool(before) or n_after > _MOST_NOTES:
+        return start
+    for after in range(max(1, place + 1), len(rows)):
+        is_parted = numbers[after] - numbers[after - 1] > 1 or not any(map(is_filled, rows[after - 1]))
+        if is_parted and any(map(is_filled, rows[after])):
+            return after
+    return start
+
+
+def marked(batches: Iterable[Batch], marks: Marks) -> Iterator[Batch]:
+    """Yield batches with the rows marked that are no work."""
+    waiting: Batch | None = None
+    for batch in batches:
+        if waiting is not None:
+            yield _marked(waiting, marks, is_last=False)
+        waiting = batch
+    if waiting is not None:
+        yield _marked(waiting, marks, is_last=True)
+
+
+def _marked(batch: Batch, marks: Marks, *, is_last: bool) -> Batch:
+    places = getattr(batch, "suspects", None)
+    if places is None:
+        rows = cast("Sequence[Sequence[object]]", cast("Rows", batch).cells)
+        reasons = marks.of_rows(rows, batch.numbers, is_last=is_last)
+    else:
+        reasons = _of_records(cast("Any", batch), marks, is_last=is_last)
+    if not reasons:
+        return batch
+    faults: Mapping[int, str] = reasons | dict(batch.faults)
+    return cast("Batch", replace(cast("Any", batch), faults=faults))
+
+
+def _of_records(batch: Any, marks: Marks, *, is_last: bool) -> dict[int, str]:  # noqa: ANN401 - a `PlainBatch`
+    """Return the marked rows of a batch of bytes, of which only the suspect ones are read."""
+    reasons: dict[int, str] = {}
+    for place in batch.suspects(marks.location.header):
+        rows = batch.rows(place, place + 1 + _LAST // 2)
+        # A blank record says nothing itself; what follows it may be another table.
+        if not any(map(is_filled, rows[0])):
+            found = marks.of_rows(rows, batch.numbers[place : place + len(rows)], is_last=False)
+            reasons |= {place + 1: found[1]} if found.get(1) == OTHER else {}
+        elif why := marks.reason(rows[0]):
+            reasons[place] = why
+    if is_last:
+        start = max(0, len(batch) - _LAST)
+        found = marks.of_rows(batch.rows(start, len(batch)), batch.numbers[start:], is_last=True)
+        reasons |= {start + place: why for place, why in found.items()}
+    return reasons

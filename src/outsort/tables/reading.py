@@ -1,0 +1,83 @@
+"""Say in one line what was read of a file, and how to have the same again."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from outsort.tables.base import Location, ReadOptions, distinct_names
+from outsort.tables.columns import Found
+
+
+class Reading(str):
+    """A line that says what was read.
+
+    Attributes:
+        is_plain: whether nothing was guessed that could have been otherwise.
+    """
+
+    __slots__ = ("is_plain",)
+
+    is_plain: bool
+
+
+def describe(
+    source: str,
+    location: Location,
+    columns: Sequence[str],
+    texts: Found,
+    options: ReadOptions,
+    *,
+    n_rows: int | None = None,
+    encoding: str = "utf-8",
+    notes: Sequence[str] = (),
+    label: str | None = None,
+    line: str | None = None,
+) -> Reading:
+    """Return what was read of a table.
+
+    Args:
+        source: the file.
+        location: where in it the table was.
+        columns: the names of its columns.
+        texts: the text columns.
+        options: how it was to be read.
+        n_rows: how many rows were read; None for what is not known.
+        encoding: of its text.
+        notes: what was guessed besides, see `sources.Opened`.
+        label: the column of labels, if one was read.
+        line: the column of service lines, if one was read.
+
+    >>> from outsort.tables.base import Column
+    >>> describe("in.csv", Location(), ["text"], Found([[Column("text", 0)]]), ReadOptions(), n_rows=7)
+    "in.csv: text column 'text', 7 rows"
+    """
+    remarks = [*notes, *location.remarks]
+    if location.n_uncomputed:
+        remarks.append(
+            f"formulas without a result ({location.n_uncomputed:,}) are read as blank, and their rows go to review: "
+            "open and save it in Excel or LibreOffice first"
+        )
+    is_guessed = bool(location.options or remarks or texts.why)
+    parts = [f"sheet {location.sheet!r}"] if location.sheet and (is_guessed or options.sheet) else []
+    if not location.header_row:
+        parts.append("no header")
+    elif location.header_row > 1:
+        parts.append(f"header in row {location.header_row:,}")
+    names = distinct_names(columns)
+    asked = ["|".join((names[c.place] if c.place < len(names) else c.name) for c in part) for part in texts.parts]
+    parts.append(texts.why or f"text column{'s' * (len(asked) > 1)} {', '.join(map(repr, asked))}")
+    parts += [f"{what} column {name!r}" for what, name in (("label", label), ("service-line", line)) if name]
+    if n_rows is not None:
+        parts.append(f"{n_rows:,} row{'s' * (n_rows != 1)}")
+    if encoding.removesuffix("-sig") != "utf-8" and not any(note.startswith("read as") for note in notes):
+        parts.append(f"read as {encoding}")
+    told = f"{source}: {', '.join(parts)}"
+    if remarks:
+        told += f"; {'; '.join(remark.rstrip('.') for remark in remarks)}"
+    if location.options:
+        again = [*location.options, *(f"--text-column {shlex.quote(name)}" for name in asked)]
+        told += f". The same again: {' '.join(again)}"
+    reading = Reading(told)
+    reading.is_plain = not is_guessed
+    return reading
