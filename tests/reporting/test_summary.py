@@ -116,11 +116,11 @@ class TestCommand:
         options = ("--weight-column", "spend", "--by", "supplier", "--json")
         done = outsort("score", source, "-o", tmp_path / "o.csv", "-m", small, *options)
         assert json.loads(done.out) == summary.to_dict()
-        assert done.err == f"{tmp_path}/o.csv: 6 rows\n"
+        assert done.err == f"{source}: text column 'task', 6 rows\n{tmp_path}/o.csv: 6 rows\n"
 
     def test_a_pipe_gets_a_summary_only_if_it_asks_for_one(self, outsort, source, small, tmp_path):
         done = outsort("score", source, "-o", tmp_path / "o.csv", "-m", small)
-        assert (done.out, done.err) == ("", f"{tmp_path}/o.csv: 6 rows\n")
+        assert (done.out, done.err) == ("", f"{source}: text column 'task', 6 rows\n{tmp_path}/o.csv: 6 rows\n")
         done = outsort("score", source, "-o", "-", "-m", small, "--weight-column", "spend")
         assert done.out.replace("\r\n", "\n") == (tmp_path / "o.csv").read_text()
         assert "95% interval" in done.err

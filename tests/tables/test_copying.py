@@ -31,7 +31,8 @@ from openpyxl.worksheet.table import Table, TableStyleInfo
 from outsort.errors import DataError, DataWarning, OutputError
 from outsort.scoring.files import Options, score_file
 from outsort.scoring.scorer import Scorer
-from outsort.tables.base import Categorical, Dialect, Origin, Rows
+from outsort.tables.base import Categorical, Dialect, Origin, ReadOptions, Rows
+from outsort.tables.sources import opened
 from outsort.tables.workbooks.excel import open_workbook
 
 NEW = ["label", "probability", "p_BPO", "p_KPO", "p_NEITHER", "service_line", "decision", "reason", "model"]
@@ -387,6 +388,26 @@ def test_what_cannot_be_copied_is_refused_and_plain_writes_a_new_workbook(what, 
     assert not output.exists()
     score(source, output, scorer, plain=True)
     assert loaded(output).sheetnames == ["first", "summary"]
+
+
+def test_all_sheets_become_a_new_workbook_and_the_run_says_what_it_lacks(tmp_path, scorer):
+    by_pandas(tmp_path / "in.xlsx")
+    told = score(tmp_path / "in.xlsx", tmp_path / "out.xlsx", scorer, sheet="all")
+    assert told == [f"{tmp_path}/out.xlsx: is a new workbook of the values alone; it lacks sheets of their own"]
+    assert score(tmp_path / "in.xlsx", tmp_path / "out.xlsx", scorer, sheet="all", plain=True) == []
+
+
+def test_the_sheet_of_the_summary_is_passed_over_when_a_copy_is_read(tmp_path, scorer):
+    by_pandas(tmp_path / "in.xlsx")
+    score(tmp_path / "in.xlsx", tmp_path / "out.xlsx", scorer)
+    for sheet in (None, "all"):
+        tables = []
+        for name in ("in.xlsx", "out.xlsx"):
+            with opened(str(tmp_path / name), ReadOptions(sheet=sheet)) as table:
+                rows = [row for batch in table.reader for row in batch.values(table.reader.columns)]
+                tables.append((len(rows), table.reader.location))
+        (n, before), (n_again, after) = tables
+        assert (n, before.sheet, before.remarks) == (n_again, after.sheet, after.remarks)
 
 
 @pytest.mark.parametrize(

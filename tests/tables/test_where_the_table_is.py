@@ -338,6 +338,14 @@ def test_a_formula_without_a_result_is_a_fault_of_its_row():
 
 
 class TestCommand:
+    @pytest.mark.parametrize(
+        "command", ["score", "review", "train", "evaluate", "compare", "check", "certify", "retrain", "plan"]
+    )
+    def test_every_command_that_reads_tables_can_be_told_where_the_table_is(self, command, outsort):
+        shown = outsort(command, "--help").out
+        for option in ("--encoding", "--delimiter", "--sheet", "--header-row", "--no-header"):
+            assert f"{option} " in shown
+
     def test_what_was_read_is_said_with_the_options_for_the_same(self, outsort, tmp_path):
         path = tmp_path / "in.xlsx"
         path.write_bytes(book_of(Cover=[["Read me"]], Work=[["A title of it"], [], *table(HEADERS[0])]).getvalue())

@@ -287,7 +287,7 @@ def score_one(
 def _lost(read_as: Format, write_as: Format, dialect: Dialect) -> list[str]:
     """Return in words what a workbook loses that is written anew."""
     is_anew = write_as.name == "xlsx" and dialect.origin is None and not read_as.has_encoding
-    return [f"is a new workbook of the values alone, without {dialect.lost}"] if is_anew and dialect.lost else []
+    return [f"is a new workbook of the values alone; it lacks {dialect.lost}"] if is_anew and dialect.lost else []
 
 
 def _to_write(batch: Batch, added: Added) -> tuple[Batch, Added]:

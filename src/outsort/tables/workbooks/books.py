@@ -17,6 +17,8 @@ from outsort.tables.workbooks.sheet_rows import Block, rows_of_sheet
 
 #: The tags in a workbook's styles: it has 65,490 formats at most.
 MAX_STYLE_TAGS = 4 * 65_490
+#: What a workbook may hold besides the values of one sheet.
+OTHER_SHEETS = "other sheets"
 
 
 class Book(Protocol):
@@ -26,8 +28,8 @@ class Book(Protocol):
     def sheets(self) -> Sequence[SheetPart]:
         """Its sheets in order."""
 
-    def lost(self) -> str:
-        """Return what it holds besides the values of one sheet, in words; "" for nothing."""
+    def lost(self) -> list[str]:
+        """Return what it holds besides the values of one sheet, in words."""
 
     def rows(self, sheet: SheetPart, n_rows: int, n_bytes: int) -> Iterator[Block]:
         """Yield the rows of a sheet, from the first, in blocks of so many rows and so many bytes at most."""
@@ -67,7 +69,7 @@ class PackageBook:
             self._has_formulas[sheet.path] = found.has_formulas
         return found.blocks
 
-    def lost(self) -> str:
+    def lost(self) -> list[str]:
         """See `Book`."""
         from outsort.tables.workbooks.survey import has_formula
 
@@ -81,12 +83,12 @@ class PackageBook:
         with naming_damage(self._source), zipfile.ZipFile(self._stream) as archive:
             members = archive.namelist()
             found = {
-                "other sheets": len(self.sheets) > 1,
+                OTHER_SHEETS: len(self.sheets) > 1,
                 "formulas": any(is_formula_in(archive, name) for name in members if _SHEET.match(name)),
                 "charts, pictures or comments": any(_DRAWN.match(name) for name in members),
             }
         self._stream.seek(place)
-        return ", ".join(what for what, is_there in found.items() if is_there)
+        return [what for what, is_there in found.items() if is_there]
 
     def close(self) -> None:
         """Nothing is held."""

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 from outsort.tables.base import BATCH_ROWS, SURPLUS, Dialect, Origin, Rows, beyond_header, rows_of
 from outsort.tables.letters import letters_of
 from outsort.tables.marks import Marks, marked
-from outsort.tables.workbooks.books import Book, PackageBook, check_workbook, naming_damage
+from outsort.tables.workbooks.books import OTHER_SHEETS, Book, PackageBook, check_workbook, naming_damage
 from outsort.tables.workbooks.copying import WorkbookCopy
 from outsort.tables.workbooks.sheet_rows import GENERAL, Block
 from outsort.tables.workbooks.sheets import SheetTable, choose_sheets, free_name, merged_columns, places_of
@@ -59,12 +59,13 @@ class ExcelReader:
             self._name_column = free_name("sheet", self.columns)
             self.columns.append(self._name_column)
         self.head_columns = self.columns
-        above = "rows above the header" if self.location.header_row > 1 else ""
-        lost = ", ".join(filter(None, [self._book.lost(), above]))
+        lost = ["sheets of their own" if self._is_all and what == OTHER_SHEETS else what for what in self._book.lost()]
+        if self.location.header_row > 1:
+            lost.append("rows above the header")
         self.dialect = Dialect(
             sheet=first.name,
             header_row=self.location.header_row,
-            lost=lost,
+            lost=", ".join(lost),
             # The names of new columns need a row, and new columns one sheet.
             origin=None if self._is_all or not self.location.header_row else self._origin(stream),
         )

@@ -13,7 +13,7 @@ from shutil import copyfileobj
 from typing import IO, Any
 
 from outsort.errors import COPY_AGAIN, DataError
-from outsort.tables.workbooks.books import Book, check_package
+from outsort.tables.workbooks.books import OTHER_SHEETS, Book, check_package
 from outsort.tables.workbooks.contents import SheetPart
 from outsort.tables.workbooks.excel import ExcelReader
 from outsort.tables.workbooks.sheet_rows import Block, Merged, merged_blocks, plain
@@ -63,9 +63,9 @@ class ForeignBook:
         ranges = [Merged(first[1], first[0] + 1, last[0] + 1) for first, last in next(answers) if first[0] < last[0]]
         return merged_blocks(map(_block, answers), sorted(ranges, key=lambda merged: merged.first))
 
-    def lost(self) -> str:
+    def lost(self) -> list[str]:
         """See `books.Book`."""
-        return "formats and formulas of another program"
+        return ["formats and formulas", *([OTHER_SHEETS] if len(self._sheets) > 1 else [])]
 
     def close(self) -> None:
         """Let go of the copy."""
