@@ -79,6 +79,16 @@ def test_merging_makes_a_file_that_training_takes(model, tmp_path):
     )
 
 
+def test_what_says_too_little_lands_without_a_service_line_and_teaches_that(data, model, tmp_path):
+    given = queue(tmp_path / "q.csv", [("lot 3", "unclear"), ("as agreed", "UNCLEAR", "data_entry")])
+    result = merge([given], data, model)
+    assert (result.added, result.lines_filled, result.problems) == (2, 0, [])
+    assert [(row["label"], row["service_line"]) for row in rows_of(data)[-2:]] == [("UNCLEAR", "")] * 2
+    assert list(read(data).unclear) == ["lot 3", "as agreed"]
+    # Rows that name no work say nothing of the lines that others have.
+    assert merge([queue(tmp_path / "r.csv", [("fold leaflets", "BPO", "data_entry")])], data, model).problems == []
+
+
 def test_a_row_there_without_a_label_is_given_it(data, model, tmp_path):
     with data.open("a", encoding="utf-8") as file:
         file.write("fold leaflets,,\n")
@@ -111,7 +121,7 @@ def test_undecided_rows_are_counted_and_left(data, model, tmp_path):
 @pytest.mark.parametrize(
     ("rows", "told"),
     [
-        ([("fold leaflets", "BP0")], "'BP0' is not one of BPO, KPO, NEITHER"),
+        ([("fold leaflets", "BP0")], "'BP0' is not one of BPO, KPO, NEITHER, UNCLEAR"),
         ([("fold leaflets", "BPO"), ("Fold  leaflets", "KPO")], "is BPO, but KPO in"),
         ([("fold leaflets", "BPO", "data_entry"), ("fold leaflets", "BPO", "translation")], "but BPO translation"),
         ([("draft a contract", "BPO")], "is BPO here, but KPO in row"),
@@ -517,7 +527,7 @@ def test_own_words_in_queue_and_data_are_merged_as_the_labels_they_mean(model, t
     assert (result.known, result.filled, result.added) == (1, 1, 1)
     assert [row["label"] for row in rows_of(data)] == ["Clerical", "KPO", "BPO"]
     (problem,) = result.problems
-    assert problem.endswith("""--label-map "Odd=LABEL", with BPO or KPO or NEITHER for each LABEL.""")
+    assert problem.endswith("""--label-map "Odd=LABEL", with BPO or KPO or NEITHER or UNCLEAR for each LABEL.""")
 
 
 def test_texts_are_not_added_to_two_columns(data, model, tmp_path):

@@ -12,7 +12,7 @@ from outsort.data.label_map import LabelMap, meanings_of, proposal, translated
 from outsort.data.table import Table, read_table, write_edits
 from outsort.errors import DataError
 from outsort.files import locked, read_bytes
-from outsort.labels import spellings
+from outsort.labels import UNCLEAR, spellings
 from outsort.model import Model
 from outsort.tables.base import ReadOptions, warn
 from outsort.tables.columns import find_column
@@ -153,15 +153,16 @@ class _Target:
         self.places: dict[str, list[int]] = {}
         for place, text in enumerate(self.frame[self.text]):
             self.places.setdefault(key_of(as_text(text)), []).append(place)
-        # The data's own spelling wins; a label of the model that they lack is welcome.
+        # The data's own spelling wins; a label of the model that they lack is welcome, and so is UNCLEAR.
         own = translated((as_text(cell).strip() for cell in self.frame[self.label]), meanings)
         spelled = spellings([label for label in own if label], ())
-        self.spelled = {label.casefold(): one for label, one in (spellings(model.labels, ()) | spelled).items()}
+        every = spellings([*model.labels, UNCLEAR], ()) | spelled
+        self.spelled = {label.casefold(): one for label, one in every.items()}
         lines = zip(model.lines, model.line_labels, strict=True) if model.has_lines else ()
         self.labels_of_lines = {line: self.plain(label) for line, label in lines}
         if self.line:
             for name, of_line in zip(self.frame[self.line], self.frame[self.label], strict=True):
-                if as_text(name).strip() and self.plain(of_line):
+                if as_text(name).strip() and self.plain(of_line) not in ("", UNCLEAR):
                     self.labels_of_lines[as_text(name).strip()] = self.plain(of_line)
 
     def plain(self, label: object) -> str:
@@ -182,7 +183,7 @@ class _Target:
         if not places:
             self.edits.rows.append({self.text: verdict.text} | cells)
             result.added += 1
-            result.lines_filled += bool(self.line and verdict.is_line_open)
+            result.lines_filled += bool(self.line and verdict.line and verdict.is_line_open)
             return
         labels = {place: self.plain(self.frame.loc[place, self.label]) for place in places}
         other = next(((p, found) for p, found in labels.items() if found not in ("", verdict.label)), None)
@@ -194,7 +195,7 @@ class _Target:
         for place in empty:
             line = as_text(self.frame.loc[place, self.line]).strip() if self.line else ""
             of_line = self.labels_of_lines.get(line, verdict.label)
-            if of_line != verdict.label:
+            if verdict.label not in (of_line, UNCLEAR):
                 where = f"row {self.numbers[place]} of {self.source}"
                 result.problems.append(
                     f"{verdict.where}: is {verdict.label}, but {where} has service line {line!r} of {of_line}"
@@ -266,7 +267,7 @@ def _agreed(verdicts: Iterable[Verdict], result: Merge) -> Iterable[Verdict]:
 
 def _line_of(verdict: Verdict, target: _Target, model: Model, result: Merge) -> str | None:
     """Return the service line for a verdict, or None and record a problem."""
-    if not target.line:
+    if not target.line or verdict.label == UNCLEAR:
         return ""
     known = target.labels_of_lines
     if verdict.line:
