@@ -7,7 +7,6 @@ one text at a time, for a bounded time. Written as Markdown.
 
     pip install -e '.[serve]'
     python benchmarks/service.py --seconds 10
-    python benchmarks/service.py --attack
 """
 
 from __future__ import annotations
@@ -22,7 +21,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import attacks
 import numpy as np
 import peers
 
@@ -126,12 +124,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=10, help="of each measurement, 60 at most")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 8])
-    parser.add_argument("--attack", action="store_true", help="instead, attack it; on Linux, takes minutes")
-    parser.add_argument("--quick", action="store_true", help="a few attacks, and fewer requests")
     arguments = parser.parse_args()
-    if arguments.attack:
-        attacks.run(quick=arguments.quick)
-        return
     seconds = min(arguments.seconds, 60)
     with (ROOT / "data" / "tasks.csv").open(encoding="utf-8", newline="") as file:
         texts = [row["text"] for row in csv.DictReader(file)][::7]

@@ -28,10 +28,9 @@ TICKETS = Path(__file__).parents[1] / "data" / "tickets.csv"
 
 
 def pytest_addoption(parser):
-    """Add ``--texts N``, ``--rows N`` and ``--damaged N``, for thorough runs, and ``--update-documents``."""
+    """Add ``--texts N`` and ``--rows N``, for thorough runs, and ``--update-documents``."""
     parser.addoption("--texts", type=int, default=5000, help="texts on which score must equal predict")
     parser.addoption("--rows", type=int, default=50_000, help="rows of the table that a cluster scores")
-    parser.addoption("--damaged", type=int, default=2000, help="damaged tables to score")
     parser.addoption("--update-documents", action="store_true", help="write what documents' blocks print")
 
 

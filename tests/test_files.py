@@ -249,3 +249,20 @@ def test_a_disk_that_fills_is_one_message_for_a_queue(tmp_path, name):
     done = on_a_small_disk("review", tmp_path / "in.csv", "-o", tmp_path / name)
     assert (done.returncode, done.stderr) == (1, f"outsort: {tmp_path}/{name}: cannot be written (File too large).\n")
     assert [p.name for p in tmp_path.iterdir()] == ["in.csv"]
+
+
+@pytest.mark.slow
+def test_a_disk_that_fills_keeps_no_parts_of_a_workbook(tmp_path):
+    # Of its parts, which XlsxWriter writes to temporary files, some are there when another finds no room.
+    rows = "".join(f"{i},key invoices {i}\n" for i in range(300))
+    (tmp_path / "in.csv").write_text(f"id,task\n{rows}")
+    (tmp_path / "temporary").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "outsort", "score", tmp_path / "in.csv", "-o", tmp_path / "out.xlsx"],
+        capture_output=True,
+        check=False,
+        env=os.environ | {"TMPDIR": str(tmp_path / "temporary")},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000)),
+    )
+    assert (done.returncode, b"cannot be written (File too large)" in done.stderr) == (1, True)
+    assert list((tmp_path / "temporary").iterdir()) == []

@@ -170,6 +170,16 @@ HOSTILE = {
 }
 
 
+def test_a_refusal_is_one_line_whatever_texts_the_file_holds(tmp_path):
+    # Two of its texts are shown as the name of what it asks for: one may be all terms of a model.
+    terms = "\n".join(f"term {i}" for i in range(10_000))
+    (tmp_path / "m.joblib").write_bytes(pickle.dumps(["os", terms])[:-1] + pickle.STACK_GLOBAL + b".")
+    with pytest.raises(ModelError, match=r"contains code or objects \(os\.term 0 term 1 .*…\), which") as refusal:
+        model_file.load(tmp_path / "m.joblib")
+    assert "\n" not in str(refusal.value)
+    assert len(str(refusal.value)) < 500
+
+
 @pytest.mark.parametrize("what", HOSTILE)
 def test_a_hostile_file_is_refused_before_memory_is_taken(tmp_path, what):
     (tmp_path / "m.joblib").write_bytes(HOSTILE[what])

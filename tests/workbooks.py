@@ -13,7 +13,7 @@ def workbook(rows, formats=b""):
     book = openpyxl.Workbook()
     book.active.append(["text"])
     book.save(plain)
-    with zipfile.ZipFile(plain) as old, zipfile.ZipFile(changed, "w", zipfile.ZIP_DEFLATED) as new:
+    with zipfile.ZipFile(plain) as old, zipfile.ZipFile(changed, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as new:
         for name in old.namelist():
             content = old.read(name).replace(b"</sheetData>", rows + b"</sheetData>")
             if formats:
@@ -22,6 +22,6 @@ def workbook(rows, formats=b""):
     return changed.getvalue()
 
 
-def wide_rows(n):
-    """Return n rows of XML, each with a cell in the last column of Excel: they take long to read."""
-    return b"".join(b'<row><c r="XFD%d"><v>%d</v></c></row>' % (i, i) for i in range(2, n + 2))
+def wide_rows(n, column=b"XFD"):
+    """Return n rows of XML, each with a cell in one column: in the last one of Excel, they take long to read."""
+    return b"".join(b'<row><c r="%s%d"><v>%d</v></c></row>' % (column, i, i) for i in range(2, n + 2))

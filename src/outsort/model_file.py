@@ -49,6 +49,8 @@ _MAX_EXPANSION = 10
 #: Limits of a file's size, of the objects that it is made of, and of its terms, so that no file takes 600 MB. Of
 #: each the default model has a tenth or less.
 _MAX_BYTES, _MAX_OBJECTS, _MAX_TERMS = 64 << 20, 1 << 20, 1 << 20
+#: Characters of a file that a message shows.
+_MAX_SHOWN = 200
 _TOO_LARGE = f"it is larger than {_MAX_BYTES >> 20} MB or has more than {_MAX_TERMS:,} terms"
 #: The version in the first bytes of a file, which older files have in the same place.
 _VERSION_MARK = re.compile(rb"format_version\x94?K(.)", re.DOTALL)
@@ -176,7 +178,7 @@ def _refusing_inconsistent(path: Path | str) -> Iterator[None]:
     try:
         yield
     except (KeyError, AttributeError, TypeError, ValueError, RecursionError) as error:
-        _refuse(path, f"its content is inconsistent ({error})")
+        _refuse(path, f"its content is inconsistent ({_shown(error)})")
 
 
 def _check_version(path: Path | str, key: str, found: object, known: int) -> None:
@@ -270,9 +272,15 @@ def _unpickle(raw: bytes, path: Path | str) -> Any:  # noqa: ANN401
             raise ValueError("something follows its end")
         return _DataUnpickler(io.BytesIO(raw)).load()
     except _NotDataError as error:
-        _refuse(path, f"it contains code or objects ({error}), which a model file never does")
+        _refuse(path, f"it contains code or objects ({_shown(error)}), which a model file never does")
     except Exception as error:  # noqa: BLE001 - damaged bytes can raise anything
-        _refuse(path, f"it is damaged, or not a model file ({type(error).__name__}: {error})")
+        _refuse(path, f"it is damaged, or not a model file ({type(error).__name__}: {_shown(error)})")
+
+
+def _shown(error: Exception) -> str:
+    """Return what an error says on one line of bearable length: a damaged file puts any of its texts there."""
+    said = " ".join(str(error).split())
+    return said if len(said) <= _MAX_SHOWN else f"{said[:_MAX_SHOWN]}…"
 
 
 def _refuse(path: Path | str, why: str) -> NoReturn:

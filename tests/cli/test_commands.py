@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import signal
+import subprocess
 import sys
 import time
 
@@ -608,3 +609,20 @@ def test_a_signal_waits_until_llvm_has_loaded_its_code():
         assert (called_back, stopped.value.code) == ([True], 143)
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_as_python_ends_is_no_traceback(number):
+    # As it waits for threads at its end, where joblib once was when a signal came.
+    script = f"""
+import os, sys, threading
+from outsort.cli.main import main
+threading._register_atexit(os.kill, os.getpid(), {int(number)})
+sys.argv = ["outsort", "--version"]
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (-number, b"")
+    assert done.stdout.startswith(b"outsort ")

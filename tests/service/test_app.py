@@ -1055,6 +1055,14 @@ def test_the_service_does_what_its_description_says(client, tmp_path):
     assert re.search(r"Tested: 4$", done.stdout, re.MULTILINE)
 
 
+def test_json_is_described_as_what_it_holds_and_not_as_a_string(client):
+    # A description of bytes would say of `application/json` that it holds a string, which no table is.
+    score = client.get("/openapi.json").json()["paths"]["/score"]["post"]
+    for body in (score["requestBody"], score["responses"]["200"]):
+        assert body["content"]["application/json"] == {"schema": {}}
+        assert body["content"]["application/gzip"]["schema"]["format"] == "binary"
+
+
 def test_the_examples_in_the_description_are_what_is_answered(client):
     paths = client.get("/openapi.json").json()["paths"]
     example = paths["/predict"]["post"]["responses"]["200"]["content"]["application/json"]["example"]

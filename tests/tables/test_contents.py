@@ -79,6 +79,32 @@ def test_a_table_is_read_whatever_its_name_says(style, suffix, tmp_path):
     assert all("whatever its name says" in note for note in notes)
 
 
+@pytest.mark.parametrize("n_rows", [1, 3000])
+@pytest.mark.parametrize("suffix", ["json", "csv"])
+@pytest.mark.parametrize("before", ['{"rows": ', '{"n": 1, "found": {"of": "a, b", "rows": ', "["])
+def test_json_on_one_line_is_json_whatever_its_length_and_depth(before, suffix, n_rows, tmp_path):
+    # Such a line is longer than what is looked at, and was taken for a single row.
+    rows = [{"id": str(i), "text": "key invoices"} for i in range(n_rows)]
+    after = "}" * before.count("{")
+    text = json.dumps(rows)[1:] if before == "[" else f"{json.dumps(rows)}{after}"
+    (tmp_path / f"in.{suffix}").write_text(before + text)
+    found, style, _ = read(tmp_path / f"in.{suffix}")
+    assert (len(found), style) == (n_rows, "json")
+    assert found == rows
+
+
+def test_a_single_row_of_json_lines_may_hold_objects(tmp_path):
+    (tmp_path / "in.jsonl").write_text('{"text": "key invoices", "lots": [{"n": 1}, {"n": 2}]}')
+    (row,), style, _ = read(tmp_path / "in.jsonl")
+    assert (row["text"], style) == ("key invoices", "jsonl")
+
+
+def test_json_on_one_line_that_is_broken_is_not_one_row(tmp_path):
+    (tmp_path / "in.json").write_text('{"rows": [{"text": "key invoices"}, {"text": "audit}]}')
+    with pytest.raises(DataError, match=r"in\.json: is not valid JSON"):
+        read(tmp_path / "in.json", keep=True)
+
+
 @pytest.mark.parametrize("name", ["in.csv", "in.txt", "in.jsonl"])
 def test_a_packed_file_need_not_be_named_so(name, tmp_path):
     style = "jsonl" if name == "in.jsonl" else "csv"

@@ -19,7 +19,7 @@ from outsort.cli import ask, correct, measure, serve, streams, teach
 from outsort.errors import DataWarning, OutsortError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import FrameType
 
 app = typer.Typer(
@@ -75,16 +75,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     streams.prepare()
     # Unwinding removes every half-written output before the process ends.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(number, _stopped)
+    _set_handlers(_stopped)
     # Loading a model and its libraries makes many objects that live on: collecting garbage among them
     # again and again, and once more at the end, takes a fifth of a second.
     gc.set_threshold(100_000, 50, 50)
     with warnings.catch_warnings():
         warnings.simplefilter("always", DataWarning)
         warnings.showwarning = _show_warning
-        _run(arguments)
+        try:
+            _run(arguments)
+        finally:
+            if arguments is None:
+                # All is written or removed. Raised while Python ends, `SystemExit` would be shown as a traceback.
+                _set_handlers(signal.SIG_DFL)
+
+
+def _set_handlers(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(number, handler)
 
 
 def _run(arguments: Sequence[str] | None) -> None:

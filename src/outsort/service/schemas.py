@@ -149,6 +149,8 @@ SENT_TYPES = (
     *(packing.media_types[0] for packing in PACKINGS.values() if packing.is_written),
 )
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
+#: JSON is described as what it holds, not as bytes; what makes it a table, no schema can say.
+_BODIES = dict.fromkeys(SENT_TYPES, _BINARY) | {FORMATS["json"].media_types[0]: {"schema": {}}}
 _TABLE = f"lot,description\n007,{EXAMPLES[0]}\n008,{EXAMPLES[1]}\n"
 CORRECTIONS = (
     "JSON: a list of objects with `rows` (places in the file, from 0), `label` (one of the model's), and optionally "
@@ -157,7 +159,8 @@ CORRECTIONS = (
 FILE_REQUEST = {
     "required": True,
     "content": {
-        **dict.fromkeys((*SENT_TYPES, "application/octet-stream"), _BINARY),
+        **_BODIES,
+        "application/octet-stream": _BINARY,
         "text/csv": _BINARY | {"example": _TABLE},
         "multipart/form-data": {
             "schema": {
@@ -180,5 +183,5 @@ FILE_RESPONSE: dict[str, Any] = {
             "schema": {"type": "string"},
         }
     },
-    "content": dict.fromkeys(SENT_TYPES, _BINARY),
+    "content": _BODIES,
 }

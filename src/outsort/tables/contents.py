@@ -106,16 +106,23 @@ def _json_kind(text: bytes, named: str) -> Format | None:
         content = json.loads(line)
     except (ValueError, RecursionError):
         is_object = line.strip() not in (b"{", b"[") and text.startswith(b"{")
-        is_one_of_several = named == "jsonl" or not end or b'\n{"' in rest
+        # A line that is longer than what is seen of it, or broken, may be a row, or hold all rows.
+        is_one_of_several = named == "jsonl" or b'\n{"' in rest or not (end or named == "json" or _ARRAY.match(line))
         return json_lines if is_object and is_one_of_several else json_file
-    if rest.strip() or (isinstance(content, dict) and not any(map(_is_table, content.values()))):
+    # A single row may hold an array as well: there, the name decides.
+    if rest.strip() or not _holds_table(content) or (isinstance(content, dict) and named == "jsonl"):
         return json_lines
     return json_file
 
 
-def _is_table(value: object) -> bool:
+def _holds_table(value: object) -> bool:
+    """Return whether a value is an array of objects, or an object with one, however deep."""
+    if isinstance(value, dict):
+        return any(map(_holds_table, value.values()))
     return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
 
 
 #: An object, or a list of objects.
 _OBJECTS = re.compile(rb'\{\s*"|\{\s*\}|\[\s*\{')
+#: Objects within each other, the first members of which lead to an array of objects.
+_ARRAY = re.compile(rb"\{[^{\[]*(:\s*\{[^{\[]*)*:\s*\[\s*\{")

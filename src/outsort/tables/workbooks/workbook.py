@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import io
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from decimal import Decimal
-from pathlib import Path
 from typing import IO, Any, TypeAlias
 
 from xlsxwriter import Workbook as Book
@@ -64,6 +65,22 @@ class _Page(Worksheet):  # type: ignore[misc]
         self._xml_inline_string(string, True, attributes)  # noqa: FBT003
 
 
+class _Abandonable:
+    """A stream that takes what is written until it is abandoned.
+
+    An archive that an error or a signal left unfinished is finished when it is deleted; the stream is closed by then.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        return getattr(self._stream, name)
+
+    def abandon(self) -> None:
+        self._stream = io.BytesIO()
+
+
 class Workbook:
     """A workbook being written to a stream.
 
@@ -73,13 +90,17 @@ class Workbook:
 
     def __init__(self, stream: IO[bytes]) -> None:
         """Begin. Memory is bounded, and rows are written in their order."""
+        # XlsxWriter keeps its parts in temporary files, and leaves them where they cannot be written to the end.
+        self._folder = tempfile.TemporaryDirectory(prefix="outsort-")
         options = {
             "constant_memory": True,
+            "tmpdir": self._folder.name,
             # What begins with = + - @ is text, and so are addresses.
             "strings_to_formulas": False,
             "strings_to_urls": False,
         }
-        self.book = Book(stream, options)
+        self._stream = _Abandonable(stream)
+        self.book = Book(self._stream, options)
         self._header = self.book.add_format({"bold": True, "text_wrap": True, "valign": "top", "bottom": 1})
 
     def add_sheet(self, name: str, columns: Sequence[str], widths: Sequence[float], *, n_frozen: int = 0) -> Sheet:
@@ -112,14 +133,20 @@ class Workbook:
         except FileCreateError as error:
             # What it wraps says why.
             raise error.args[0] from None
+        finally:
+            self._stream.abandon()
+            self._remove_parts()
 
     def __del__(self) -> None:
-        """Remove what XlsxWriter leaves in the temporary folder of a workbook that was given up."""
+        """Remove the parts of a workbook that was given up."""
+        self._remove_parts()
+
+    def _remove_parts(self) -> None:
         for sheet in self.book.worksheets():
             # What is still to be written fails again where the disk is full.
             with suppress(OSError):
                 sheet.row_data_fh.close()
-            Path(sheet.row_data_filename).unlink(missing_ok=True)
+        self._folder.cleanup()
 
 
 class Sheet:
