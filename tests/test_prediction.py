@@ -148,7 +148,7 @@ def test_odd_characters_get_an_answer(text):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="this system does not tell the memory of a process")
-@pytest.mark.parametrize("part", ["Type the invoices. ", "type the invoices\n", "type the invoices ", "x", "-"])
+@pytest.mark.parametrize("part", ["type the invoices\n", "x"])
 def test_ten_megabytes_as_one_description_get_an_answer_in_bounded_memory(model, part, tmp_path):
     outsort.save_model(model, tmp_path / "m.joblib")
     code = f"""

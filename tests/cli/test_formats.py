@@ -126,19 +126,16 @@ def model_of_rows(rows, tmp_path_factory):
 
 @pytest.mark.parametrize("why", ["formulas", "other sheets"])
 def test_a_workbook_that_merging_would_harm_is_left_alone(outsort, rows, tmp_path, model_of_rows, why):
-    import openpyxl
-
     from outsort.data.identity import key_of
 
     target = tmp_path / "into.xlsx"
-    rows.to_excel(target, index=False)
-    book = openpyxl.load_workbook(target)
-    if why == "formulas":
-        book.active["D2"] = "=LEN(A2)"
-        book.active["D1"] = "length"
-    else:
-        book.create_sheet("notes")["A1"] = "mine"
-    book.save(target)
+    with pd.ExcelWriter(target, engine="xlsxwriter") as writer:
+        rows.to_excel(writer, sheet_name="rows", index=False)
+        if why == "formulas":
+            writer.sheets["rows"].write_string("D1", "length")
+            writer.sheets["rows"].write_formula("D2", "=LEN(A2)", None, 20)
+        else:
+            writer.book.add_worksheet("notes").write_string("A1", "mine")
     before = target.read_bytes()
     queue = tmp_path / "queue.csv"
     queue.write_text(f"key,text,label\n{key_of('fold leaflets')},fold leaflets,BPO\n")

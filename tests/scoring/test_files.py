@@ -30,6 +30,7 @@ from outsort.scoring.files import Layout, Options, layout, score_file
 from outsort.scoring.frames import score
 from outsort.scoring.scorer import Scorer
 from outsort.tables.formats import format_of
+from outsort.tables.reading import Reading
 
 TEXTS = ["Key invoices into SAP", 'Say "yes", twice', "Übersetzung, 翻訳", "", "500", "=SUM(A1)", "multi\nline"]
 NEW = ["label", "probability", "p_BPO", "p_KPO", "p_NEITHER", "service_line", "decision", "reason", "model"]
@@ -391,7 +392,7 @@ def test_score_equals_predict_on_many_texts_of_all_of_unicode(tmp_path, n_texts)
         told: list[str] = []
         score_file(tmp_path / f"in.{name}", tmp_path / f"out.{name}", tell=told.append)
         # Letters drawn at random are unlike any rows, which is all there is to tell.
-        assert [type(message) for message in told] == [Unlike]
+        assert [type(message) for message in told if not isinstance(message, Reading)] == [Unlike]
         rows = read_back(tmp_path / f"out.{name}")
         assert [(int(row["n"]), row["text"]) for row in rows] == list(enumerate(texts))
         for row, answer in zip(rows, answers, strict=True):

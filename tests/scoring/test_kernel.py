@@ -165,7 +165,7 @@ def test_models_without_lines_are_served(two_class_model):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", ["Type the invoices of each supplier into the ledger. ", "type invoices ", "x", "¡é "])
+@pytest.mark.parametrize("part", ["Type the invoices of each supplier into the ledger. ", "¡é "])
 def test_ten_megabytes_as_one_text_agree(kernel, part):
     agrees(kernel, [part * (10_000_000 // len(part.encode()))])
 

@@ -789,8 +789,8 @@ def test_the_sheet_can_be_changed_afterwards(page, tmp_path):
 
 
 def test_a_file_that_cannot_be_used_says_why(page):
-    drop(page, "x.xls", b"text\n")
-    expect(page.get_by_role("alert")).to_contain_text("Save it as .xlsx")
+    drop(page, "x.docx", b"text\n")
+    expect(page.get_by_role("alert")).to_contain_text("is not supported")
     assert page.messages.pop().startswith("Failed to load resource: the server responded with a status of 415")
     expect(page.locator("#texts")).to_be_visible()
 

@@ -615,7 +615,7 @@ def books(draw):
     return write
 
 
-@pytest.mark.parametrize("n_books", [15, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n_books", [15, pytest.param(100, marks=pytest.mark.slow)])
 def test_cells_are_what_they_were_and_new_columns_what_was_scored(n_books, tmp_path, scorer, monkeypatch):
     monkeypatch.setattr("os.fsync", lambda _: None)
     monkeypatch.setattr("outsort.tables.workbooks.excel.BATCH_ROWS", 3)
@@ -673,7 +673,7 @@ def test_formulas_of_a_copy_give_what_they_gave(name, tmp_path, scorer, recalcul
     BOOKS[name](source)
     score(source, output, scorer)
     before, after = recalculated(source), recalculated(output)
-    assert before.keys() == after.keys()
+    assert after.keys() - before.keys() == {"-summary"}
     for title, rows in before.items():
         for number, row in enumerate(rows):
             width = max((place for place, cell in enumerate(row, 1) if cell), default=0)
@@ -690,4 +690,4 @@ def test_a_copy_of_what_libreoffice_saves_is_the_workbook_with_new_columns(
     source, output = office(tmp_path / "in.xlsx", "xlsx", tmp_path / "saved"), tmp_path / "out.xlsx"
     score(source, output, scorer)
     check_copy(source, output, scorer, tmp_path)
-    assert len(recalculated(source)) == len(recalculated(output))
+    assert len(recalculated(source)) + 1 == len(recalculated(output))

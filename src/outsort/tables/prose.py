@@ -51,8 +51,8 @@ class Prose(NamedTuple):
 
     @property
     def is_text(self) -> bool:
-        """Whether most cells are texts."""
-        return self.n > 0 and self.share_text > 0.5
+        """Whether half of the cells or more are texts."""
+        return self.n > 0 and self.share_text >= 0.5
 
 
 def says_nothing(cell: str) -> bool:
