@@ -234,3 +234,17 @@ def test_a_message_names_no_more_columns_than_one_can_read():
     assert str(refusal([f"n{i}" for i in range(100)], rows=[["1"] * 100])).endswith(
         "'n38', 'n39' and 60 more. Name one with --text-column."
     )
+
+
+@pytest.mark.parametrize(
+    ("columns", "hint"),
+    [
+        (["C-1", "1,200.50", "x"], ", or pass --no-header if that is its first row."),
+        (["ref", "type the invoices of all suppliers", "y"], ", or pass --no-header if that is its first row."),
+        (["ref", "date of award", "lot 2"], "."),
+    ],
+)
+def test_a_first_row_that_reads_like_a_row_is_asked_about(columns, hint):
+    with pytest.raises(NoColumnError) as refused:
+        find_text_columns("t", columns, [], lambda _: ["1", "2", "3"])
+    assert str(refused.value).endswith(f"Name one with --text-column{hint}")

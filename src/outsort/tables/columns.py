@@ -37,6 +37,8 @@ LEAST_WORDS, LEAST_OF_NAMES = 1.5, 0.17
 LEAST_ALONE = 0.2
 #: By how much a heading such as "Name" adds to that.
 _WEAK_HEADING = 1.3
+#: Words of a heading that is a cell rather.
+_WORDS_OF_A_CELL = 5
 #: Columns named in a message.
 _MAX_NAMED = 40
 
@@ -181,6 +183,11 @@ def _requested(
     raise NoColumnError(message, names, _samples(len(names), cells))
 
 
+def _is_no_heading(name: str) -> bool:
+    """Return whether a name is more like a cell: a number, or as long as a description."""
+    return name.replace(",", "").replace(".", "", 1).isdigit() or len(name.split()) >= _WORDS_OF_A_CELL
+
+
 def _matching(columns: Sequence[str], nested: Sequence[str], wanted: str) -> list[int]:
     """Return the places of the columns that a user may mean: by name, by path, by number, or by letter."""
     for first_place, names, name in (
@@ -295,8 +302,9 @@ class _Search:
         if candidates:
             why = f"no clear text column; it may be {' or '.join(repr(names[place]) for place in candidates[:3])}"
         message = (
-            f"{self._source}: {self._passed_over(passed)}{why}; it has {_listed(names)}. Name one with --text-column."
+            f"{self._source}: {self._passed_over(passed)}{why}; it has {_listed(names)}. Name one with --text-column"
         )
+        message += ", or pass --no-header if that is its first row." if any(map(_is_no_heading, names)) else "."
         raise NoColumnError(message, names, _samples(len(self._columns), self._cells))
 
     def _prose(self, place: int) -> Prose:
