@@ -16,6 +16,10 @@ FOREIGN = [
     "Dostawa materiałów biurowych dla urzędu oraz szkół",
     "услуги по уборке помещений",
     "オフィスの 清掃 業務",
+    # Phrases without a word that only their language has.
+    "Rédaction de contrats de brevet",
+    "Introducción de facturas de proveedores",
+    "Redação de contratos",
 ]
 
 
@@ -38,6 +42,8 @@ def test_english_names_and_terms_of_other_languages_are_not_foreign():
         "data entry for El Al and La Liga ticket sales",
         "SAP FI/CO konfiguration, MwSt postings",
         "van hire with driver",
+        "payroll for Müller Möbel, Zürich",
+        "résumé screening",
     ):
         assert predict(text).reason != "another language"
 

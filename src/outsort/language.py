@@ -37,7 +37,7 @@ def is_foreign(words: Sequence[str], vocabulary: Container[str], own: Container[
     """Return whether words are of another language than those a model knows.
 
     They are if enough of them are function words of other languages, or in a script unknown to the model; or if one
-    is and the model knows none of the other words.
+    is, or is unknown and has letters that English lacks, and the model knows none of the other words.
 
     Args:
         words: the words of a text that contain a letter.
@@ -45,6 +45,8 @@ def is_foreign(words: Sequence[str], vocabulary: Container[str], own: Container[
         own: the function words that are common in its rows: to a model of German rows, German is not foreign.
 
     >>> is_foreign("servicios de limpieza para los edificios".split(), {"de", "edificios"}, set())
+    True
+    >>> is_foreign("rédaction de contrats".split(), {"de"}, {"de"})
     True
     >>> is_foreign("deed of sale by juan de la cruz".split(), {"of", "sale", "by", "de"}, set())
     False
@@ -57,5 +59,9 @@ def is_foreign(words: Sequence[str], vocabulary: Container[str], own: Container[
     ]
     if len(set(marks)) >= LEAST_WORDS and len(marks) >= LEAST_SHARE * len(words):
         return True
-    others = [word for word in words if word not in marks]
-    return bool(marks) and len(others) > 1 and not any(word in vocabulary for word in others)
+    # Words of two letters, such as "de", are at home in many languages.
+    others = [word for word in words if len(word) > 2 and word not in FUNCTION_WORDS and word not in marks]
+    if any(word in vocabulary for word in others):
+        return False
+    # One word alone may be a name.
+    return len(others) > 1 and (bool(marks) or not all(map(str.isascii, others)))
