@@ -220,7 +220,9 @@ class TestWhatIsMissing:
         (out / "part-3.parquet").unlink()
         assert "already holds the outputs of a run. Pass --resume" in outsort(*run).err
         done = outsort(*run, "--resume")
-        assert done.err == f"{out}/part-3.parquet: {pq.read_metadata(tasks / 'part-3.parquet').num_rows:,} rows\n"
+        n_rows = pq.read_metadata(tasks / "part-3.parquet").num_rows
+        read = f"{tasks}/part-3.parquet: text column 'description', {n_rows:,} rows\n"
+        assert done.err == f"{read}{out}/part-3.parquet: {n_rows:,} rows\n"
         after = {path.name: path.stat().st_mtime_ns for path in out.glob("*.parquet")}
         assert {name for name in after if after[name] != before[name]} == {"part-3.parquet"}
         assert pq.read_table(out).equals(expected)

@@ -165,9 +165,8 @@ def test_models_without_lines_are_served(two_class_model):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", ["Type the invoices of each supplier into the ledger. ", "¡é "])
-def test_ten_megabytes_as_one_text_agree(kernel, part):
-    agrees(kernel, [part * (10_000_000 // len(part.encode()))])
+def test_ten_megabytes_as_one_text_agree(kernel):
+    agrees(kernel, ["type the invoices, é. " * 440_000])
 
 
 def test_what_is_no_text_is_refused(kernel):

@@ -615,7 +615,7 @@ def books(draw):
     return write
 
 
-@pytest.mark.parametrize("n_books", [15, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n_books", [15, pytest.param(60, marks=pytest.mark.slow)])
 def test_cells_are_what_they_were_and_new_columns_what_was_scored(n_books, tmp_path, scorer, monkeypatch):
     monkeypatch.setattr("os.fsync", lambda _: None)
     monkeypatch.setattr("outsort.tables.workbooks.excel.BATCH_ROWS", 3)
