@@ -85,7 +85,8 @@ def test_what_says_too_little_lands_without_a_service_line_and_teaches_that(data
     assert (result.added, result.lines_filled, result.problems) == (2, 0, [])
     assert [(row["label"], row["service_line"]) for row in rows_of(data)[-2:]] == [("UNCLEAR", "")] * 2
     assert list(read(data).unclear) == ["lot 3", "as agreed"]
-    # Rows that name no work say nothing of the lines that others have.
+    # Rows that name no work say nothing of the lines that others have, even if someone has filled one in.
+    data.write_text(data.read_text() + "lot 9,UNCLEAR,data_entry,,\n")
     assert merge([queue(tmp_path / "r.csv", [("fold leaflets", "BPO", "data_entry")])], data, model).problems == []
 
 
