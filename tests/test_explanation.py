@@ -24,7 +24,7 @@ def any_model(request):
 
 
 @given(any_text=any_texts)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=25)
 def test_contributions_bias_and_spread_add_up_to_the_log_odds_of_any_label(any_model, any_text):
     # The oracle: the probabilities of the model.
     for label, log_p in zip(any_model.labels, any_model.predict_log_proba([any_text])[0], strict=True):

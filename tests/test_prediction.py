@@ -148,19 +148,19 @@ def test_odd_characters_get_an_answer(text):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="this system does not tell the memory of a process")
-def test_ten_megabytes_as_one_description_get_an_answer_in_bounded_memory(model, tmp_path):
+def test_megabytes_as_one_description_get_an_answer_in_bounded_memory(model, tmp_path):
     outsort.save_model(model, tmp_path / "m.joblib")
     code = """
 import outsort
 model = outsort.load_model("m.joblib")
-answer = outsort.predict("type the invoices\\n" * 560_000, model)
+answer = outsort.predict("type the invoices\\n" * 160_000, model)
 assert sum(answer.probabilities.values()) > 0.999
 status = open("/proc/self/status").read()
 print(status.split("VmHWM:")[1].split()[0])
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     # In kilobytes; a tuple for every character would take more.
-    assert int(done.stdout) < 1_000_000
+    assert int(done.stdout) < 400_000
 
 
 def test_the_names_of_the_package_are_there():

@@ -172,7 +172,7 @@ def test_intervals_are_those_of_rows_drawn_again_and_scored(names):
     # The oracle: the scores of rows drawn with replacement, one resample at a time.
     labels, proba = drawn(200, names)
     rng = np.random.default_rng(1)
-    resamples = [rng.integers(0, len(labels), len(labels)) for _ in range(500)]
+    resamples = [rng.integers(0, len(labels), len(labels)) for _ in range(250)]
     scores = [score(labels[i], proba[i], names, names[-1]) for i in resamples]
     found = intervals(labels, proba, names, names[-1])
     of_all = {"accuracy", "macro_f1", "log_loss", "brier"}
@@ -182,7 +182,7 @@ def test_intervals_are_those_of_rows_drawn_again_and_scored(names):
         part, _, metric = name.rpartition(".")
         expected = np.quantile([getattr(s.in_scope if part else s, metric) for s in scores], [0.025, 0.975])
         spread = expected[1] - expected[0]
-        np.testing.assert_allclose(ends, expected, atol=0.2 * spread, err_msg=name)
+        np.testing.assert_allclose(ends, expected, atol=0.25 * spread, err_msg=name)
 
 
 def test_a_label_that_no_row_has_and_no_answer_gives_is_in_neither_the_score_nor_its_interval():

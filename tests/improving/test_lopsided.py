@@ -121,7 +121,7 @@ def is_alarm(rng, kind):
 @pytest.mark.parametrize("kind", ["pure lines", "mixed lines"])
 def test_random_labels_raise_an_alarm_in_5_of_100_data_sets(kind):
     rng = np.random.default_rng(0)
-    n = 120
+    n = 80
     alarms = sum(is_alarm(rng, kind) for _ in range(n))
     low, high = stats.binom.interval(0.999, n, 0.05)
     assert low <= alarms <= high

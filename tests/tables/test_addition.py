@@ -57,6 +57,19 @@ def by_xlsxwriter(path):
         sheet.insert_chart("Z90", chart)
 
 
+def by_openpyxl_with_lxml(path):
+    """A workbook whose list of sheets declares the prefix of relations on each sheet."""
+    plain = path.with_suffix(".plain")
+    by_xlsxwriter(plain)
+    declaration = b' xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"'
+    with zipfile.ZipFile(plain) as source, zipfile.ZipFile(path, "w") as target:
+        for name in source.namelist():
+            content = source.read(name)
+            if name == "xl/workbook.xml":
+                content = content.replace(declaration, b"").replace(b"<sheet ", b"<sheet" + declaration + b" ")
+            target.writestr(name, content)
+
+
 def copied(source, output):
     """Copy a workbook with a new column and a sheet more; return the name of that sheet, and what was told."""
     with source.open("rb") as stream, output.open("wb") as target:
@@ -74,7 +87,7 @@ def parts(path):
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-@pytest.mark.parametrize("make", [by_openpyxl, by_xlsxwriter])
+@pytest.mark.parametrize("make", [by_openpyxl, by_openpyxl_with_lxml, by_xlsxwriter])
 def test_an_added_sheet_is_as_it_was_built(make, tmp_path):
     source, output = tmp_path / "in.xlsx", tmp_path / "out.xlsx"
     make(source)

@@ -139,11 +139,11 @@ def test_a_packed_file_need_not_be_named_so(name, tmp_path):
     ],
 )
 @pytest.mark.parametrize("suffix", ["csv", "xls", "tsv.gz"])
-def test_what_is_no_table_is_named_for_what_it_is(content, words, suffix, tmp_path):
+def test_what_is_no_table_is_named_for_what_it_is(content, words, suffix, model, tmp_path):
     path = tmp_path / f"in.{suffix}"
     path.write_bytes(content)
     with pytest.raises(DataError, match=re.escape(f"in.{suffix}: is {words}, which is not read. ")) as refusal:
-        score_file(path, tmp_path / "out.csv")
+        score_file(path, tmp_path / "out.csv", model)
     # One message, which ends with what to do; nothing is written.
     assert re.search(r"\. [A-Z][^.]+ .*\.$", str(refusal.value))
     assert [found.name for found in tmp_path.iterdir()] == [path.name]

@@ -18,10 +18,11 @@ from outsort.tables.workbooks.markup import (
     prefix_of,
     spliced,
 )
-from outsort.tables.workbooks.package import CONTENT_TYPES, Package, PackageCopy
+from outsort.tables.workbooks.package import CONTENT_TYPES, RELATIONS, Package, PackageCopy
 from outsort.tables.workbooks.styles import Styles
 
 _CELL_FORMAT = re.compile(rb'(<(?:c|row)\b[^>]*? s=|<col\b[^>]*? style=)"(\d+)"')
+_STRICT_RELATIONS = b"http://purl.oclc.org/ooxml/officeDocument/relationships"
 _OTHER_FORMAT = re.compile(rb'( dxfId=)"(\d+)"')
 
 
@@ -119,14 +120,13 @@ def _list(copy: PackageCopy, title: str, part: str) -> None:
     sheets = outline(content, 2).child("sheets")
     if sheets is None or not sheets.children:
         raise MarkupError("it lists no sheets")
-    last = sheets.children[-1]
-    prefix = re.search(rb"\s([\w.-]+:)id\s*=", content[last.start : last.inner])
     number = 1 + max(integer(sheet, "sheetId") for sheet in sheets.children)
-    entry = b'<%bsheet name=%b sheetId="%d" %bid="%b"/>' % (
+    # The prefix is declared again: openpyxl with lxml declares it on each sheet, not on the whole.
+    entry = b'<%bsheet xmlns:r="%b" name=%b sheetId="%d" r:id="%b"/>' % (
         prefix_of(content, sheets),
+        _STRICT_RELATIONS if _STRICT_RELATIONS in content else RELATIONS.encode(),
         attribute(title),
         number,
-        prefix[1] if prefix else b"r:",
         relation.encode(),
     )
     copy.replace(copy.package.workbook, spliced(content, [appended(content, sheets, entry)]))
