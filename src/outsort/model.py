@@ -21,6 +21,8 @@ from outsort.numeric import Floats, log_logistic, logsumexp
 POSITION = np.array([-4.0, 1.0])
 #: A clause counts no less than the logistic function of minus this.
 MAX_LOGIT = 500.0
+#: A clause that says the work with less than this probability is boilerplate.
+WORK_LEVEL = 0.5
 #: A word is common in the rows with less than this share of the idf of the rarest.
 _COMMON_IDF = 0.6
 
@@ -260,6 +262,20 @@ class Model:
         scores = self.bias.astype(np.float64) + sums[:, :n_lines] + sums[:, self.label_columns]
         return Reading(spans, vectors, clause_shares(sums[:, -1], self.position), scores)
 
+    @cached_property
+    def weighs_clauses(self) -> bool:
+        """Whether the model learnt from marked clauses which words say the work."""
+        return bool((self.indices == len(self.lines) + len(self.labels)).any())
+
+    def says_work(self, text: str) -> float:
+        """Return the log-odds that a text says the work, whatever its place: those of the clause that says most.
+
+        The clauses are those of `read`: a long sentence says the work if a part of it does.
+        """
+        found = text_module.clauses(text)
+        vectors = [self.vectorize(text[start:end]) for start, end in found]
+        return float(self.position[0] + max(self._sums(vector)[-1] for vector in vectors))
+
     def _sums(self, vector: Vector) -> Floats:
         """Return the weighted sum of a clause's terms in each column: float64 (n_lines + n_labels + 1,)."""
         places, owner = self.term_weights(vector.ids)
@@ -308,6 +324,21 @@ class Model:
     def predict(self, texts: Iterable[str]) -> NDArray[np.str_]:
         """Return the most probable label of each text: str (n_texts,); the first of a tie."""
         return np.asarray(self.classes_[self.predict_log_proba(texts).argmax(axis=1)])
+
+
+def clause_weights(model: Model, says: Floats) -> Floats:
+    """Return the weight of each of n clauses: float64 (n,), the probability that it says the work, or 0.
+
+    It is 0 below `WORK_LEVEL`. Of a model that learnt no clauses all weights are 1.
+
+    Args:
+        model: the model.
+        says: float64 (n,), see `Model.says_work`.
+    """
+    if not model.weighs_clauses:
+        return np.ones(len(says))
+    weights = np.exp(log_logistic(says))
+    return np.where(weights < WORK_LEVEL, 0.0, weights)
 
 
 def log_proba(label_scores: Floats, calibration: Floats, n_in_scope: int) -> Floats:

@@ -150,12 +150,22 @@ def clauses(text: str) -> list[tuple[int, int]]:
     ['Key invoices.', ' Approx. 5 a day!', '\n- Excel needed']
     """
     starts: list[int] = []
-    for start, end in itertools.pairwise([0, *_ends(text), len(text)]):
+    for start, end in sentences(text):
         words = [word.start() for word in _WORD.finditer(text, start, end)]
         starts += [start, *words[MAX_WORDS::MAX_WORDS]]
         if len(starts) >= MAX_CLAUSES:
             break
     return list(itertools.pairwise([*starts[:MAX_CLAUSES], len(text)]))
+
+
+def sentences(text: str) -> list[tuple[int, int]]:
+    """Return the start and end of each clause of `text` as `clauses` has them, but none is cut for its length.
+
+    >>> text = "Key invoices; " * 20 + "file them. Audit them."
+    >>> [text[start:end][-15:] for start, end in sentences(text)]
+    ['ces; file them.', ' Audit them.']
+    """
+    return list(itertools.pairwise([0, *_ends(text), len(text)]))
 
 
 def _ends(text: str) -> Iterator[int]:

@@ -54,6 +54,7 @@ def agrees(kernel, batch):
         assert answers.blank[i] == (not text.strip())
         reading = model.read(text)
         assert answers.n_terms[i] == sum(len(vector.ids) for vector in reading.vectors)
+        assert answers.says[i] == pytest.approx(model.says_work(text), abs=1e-4)
         scores = reading.shares @ reading.scores
         of_label = model.lines_of(model.labels[proba[i].argmax()])
         assert answers.line[i] in of_label

@@ -71,7 +71,7 @@ def explain(
 
 
 def score(
-    inputs: Annotated[list[str], typer.Argument(help="Tables to score: files, patterns, or - for stdin.")],
+    inputs: Annotated[list[str], typer.Argument(help="Tables or documents to score: files, patterns, or - for stdin.")],
     output: Annotated[str, typer.Option("--output", "-o", help="File to write, - for stdout, or a folder.")],
     model: opt.ModelFile = None,
     text_column: opt.TextColumns = None,
@@ -102,6 +102,10 @@ def score(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 3 if a table is unlike what the promise was measured on.")
     ] = False,
+    split: Annotated[
+        bool,
+        typer.Option("--split", help="One row per clause of a text or document, with a weight: 0 for boilerplate."),
+    ] = False,
     weight_column: opt.WeightColumn = None,
     by: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="Also sum up by the values of a column, such as suppliers.")
@@ -110,11 +114,14 @@ def score(
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
     cluster: opt.Cluster = None,
 ) -> None:
-    """Classify every row of one or more tables (CSV, TSV, JSON, JSON Lines, Parquet, workbooks).
+    """Classify every row of one or more tables (CSV, TSV, JSON, JSON Lines, Parquet, workbooks), or documents.
 
     All columns are kept as they are. The columns label, probability, one p_LABEL for each label, service_line,
     decision, reason and model are appended. Several inputs become one table with the column source, or, where the
     output is a folder (one that exists, or a name that ends in /), one output each.
+
+    A document (PDF, Word, HTML, Markdown, plain text) is one row. With --split there is a row for each clause of it, or of
+    each text of a table, with a weight, 0 for boilerplate; --weight-column is then divided among the clauses of a row.
 
     A summary by label, decision and service line is shown on a terminal, and wherever --weight-column or --by asks for
     it; --report writes it as a web page. A line at the end says where a table is unlike the texts that the promise for
@@ -143,12 +150,15 @@ def score(
         has_header=not no_header,
         safe_for_excel=safe_for_excel,
         plain=plain,
+        split=split,
+        weight_column=weight_column if split else None,
     )
     into_folder = Path(output).is_dir() or output.endswith(("/", os.sep))
     if not into_folder:
         opt.refuse_any({"--resume": resume, "--cluster": cluster}, "needs an output folder, such as scored/")
     if cluster:
         opt.refuse_any({"--workers": workers}, "cannot be combined with --cluster; use --cluster local:N")
+        opt.refuse_any({"--split": split}, "cannot be combined with --cluster")
         of_summary = {"--weight-column": weight_column, "--by": by, "--report": report, "--json": as_json}
         opt.refuse_any(of_summary, "cannot be combined with --cluster")
     opt.refuse_any({"--json": as_json and output == "-"}, "cannot be combined with -o -: the table is on stdout")

@@ -23,9 +23,20 @@ from outsort.likeness import Tally, differences
 from outsort.model import Model
 from outsort.scoring.corrections import CORRECTED, Correction, corrected
 from outsort.scoring.scorer import Scorer, added_prefix, renamed, scorer_of
+from outsort.scoring.split import AMOUNT, Splitting
 from outsort.scoring.summary import Summary, SummaryTally, add_batch
 from outsort.scoring.union import UnionBatch, UnionReader, united
-from outsort.tables.base import Batch, Categorical, Reader, ReadOptions, TextColumns, Writer, distinct_names, warn
+from outsort.tables.base import (
+    Batch,
+    Categorical,
+    Reader,
+    ReadOptions,
+    TextColumns,
+    Writer,
+    distinct_names,
+    limited,
+    warn,
+)
 from outsort.tables.columns import text_columns_of
 from outsort.tables.formats import Format, output_format_of
 from outsort.tables.packing import packed_output
@@ -45,13 +56,15 @@ class Options(ReadOptions):
     Attributes:
         prefix: prefix for added columns; if None, only used when a name is taken.
         explain: add the top terms for and against each label.
-        limit: read only this many rows of each file; None for all.
+        limit: read only this many rows of each file, or passages of each document; None for all.
         workers: number of threads; None for one per core.
         write_as: name of the output format; None to use the output's suffix, or else the input's format.
         safe_for_excel: put an apostrophe before cells of CSV and TSV that spreadsheets take for formulas.
         plain: write a new workbook of the values where the input is one, instead of a copy of it.
         corrections: what a person decided, by the place of the row, the first being 0; if there are any, the
             columns `CORRECTED` are added as well.
+        weight_column: the column of amounts, such as spend, that `split` divides among the clauses of a row; None for
+            none.
     """
 
     prefix: str | None = None
@@ -62,6 +75,7 @@ class Options(ReadOptions):
     safe_for_excel: bool = False
     plain: bool = False
     corrections: Mapping[int, Correction] = field(default_factory=dict)
+    weight_column: str | None = None
 
 
 def score_file(
@@ -115,7 +129,7 @@ def share_accepted(source: Path | str, model: Model, *, options: Options | None 
     n_rows = n_accepted = 0
     with opened(str(source), options) as table:
         found, batches = text_columns_of(str(source), table.reader, options.text_columns)
-        for batch, _, new in _answered(scorer, _limited(batches, options.limit), found.parts, str(source)):
+        for batch, _, new in _answered(scorer, limited(batches, options.limit), found.parts, str(source)):
             n_rows += len(batch)
             n_accepted += new["decision"].tolist().count(ACCEPT)
     return n_accepted / max(n_rows, 1)
@@ -193,14 +207,20 @@ class _Input(NamedTuple):
 
 
 @contextmanager
-def _input(source: str | Sequence[str], options: Options, tell: Callable[[str], None]) -> Iterator[_Input]:
+def _input(
+    source: str | Sequence[str], options: Options, scorer: Scorer, tell: Callable[[str], None]
+) -> Iterator[_Input]:
+    how = Splitting(scorer.weights, options.limit, options.prefix, options.weight_column)
+    open_table = how.opened if options.split else opened
+    # Clauses are not counted, but the rows that they are from.
+    limit = None if options.split else options.limit
     if isinstance(source, str):
-        with opened(source, options) as table:
+        with open_table(source, options) as table:
             raw, reader = table.raw, table.reader
             size = os.fstat(raw.fileno()).st_size
             found, batches = text_columns_of(source, reader, options.text_columns)
             name = "standard input" if source == "-" else source
-            rows = _limited(batches, options.limit)
+            rows = limited(batches, limit)
             done = partial(_share_read, raw, size)
 
             def told(n_rows: int) -> list[Reading]:
@@ -209,8 +229,8 @@ def _input(source: str | Sequence[str], options: Options, tell: Callable[[str], 
 
             yield _Input(name, reader, found.parts, table.format, rows, done, told)
     else:
-        with united(source, options, options.text_columns, tell) as reader:
-            rows = chain.from_iterable(_limited(table, options.limit) for table in reader.tables_in_turn())
+        with united(source, options, options.text_columns, tell, open_table) as reader:
+            rows = chain.from_iterable(limited(table, limit) for table in reader.tables_in_turn())
             name, style = f"{len(source)} inputs", reader.format
             yield _Input(name, reader, [], style, rows, lambda: reader.done, lambda _: reader.readings)
 
@@ -236,10 +256,10 @@ def score_one(
     as_it_came = output == "-" and not options.write_as
     write_as, write_packing = (None, "") if as_it_came else output_format_of(output, options.write_as)
     with ExitStack() as stack:
-        table, reader, parts, style, batches, done, told = stack.enter_context(_input(source, options, tell))
+        table, reader, parts, style, batches, done, told = stack.enter_context(_input(source, options, scorer, tell))
         write_as = write_as or style
         # JSON is passed through as it is; any other output format needs all keys up front.
-        passes = isinstance(source, str) and style.of_objects and write_as.of_objects
+        passes = isinstance(source, str) and not options.split and style.of_objects and write_as.of_objects
         columns = [] if passes else reader.columns
         kinds = scorer.added | (CORRECTED if options.corrections else {})
         prefix = added_prefix(reader.head_columns, kinds, options.prefix)
@@ -257,8 +277,7 @@ def score_one(
             writer = write_as.open_writer(packed, columns, added, dialect)
         is_book = write_as.name == "xlsx"
         n_rows, tally = 0, Tally()
-        # Its own, because a workbook shows its own rows.
-        picture = summary.anew() if summary else SummaryTally(scorer.model) if is_book else None
+        picture = _picture(summary, scorer.model, options, is_book=is_book)
         for batch, texts, new in _answered(scorer, batches, parts, table, tally):
             if options.corrections:
                 new = corrected(new, options.corrections, n_rows)
@@ -282,6 +301,14 @@ def score_one(
         tell(f"{target}: {change}")
     _tell_unlike(scorer.model, table, tally, tell)
     return n_rows
+
+
+def _picture(summary: SummaryTally | None, model: Model, options: Options, *, is_book: bool) -> SummaryTally | None:
+    """Return a tally of the rows of one output, because a workbook shows its own; None if nobody asks for it."""
+    picture = summary.anew() if summary else SummaryTally(model) if is_book else None
+    if picture and picture.weight_column and options.split:
+        picture.weight_column = f"{options.prefix or ''}{AMOUNT}"
+    return picture
 
 
 def _lost(read_as: Format, write_as: Format, dialect: Dialect) -> list[str]:
@@ -360,18 +387,6 @@ def _answered(
                 yield scored, its_texts, future.result()
         for scored, its_texts, future in waiting:
             yield scored, its_texts, future.result()
-
-
-def _limited(batches: Iterable[Batch], limit: int | None) -> Iterator[Batch]:
-    left = limit
-    for batch in batches:
-        if left is None:
-            yield batch
-            continue
-        yield batch.head(left)
-        left -= len(batch)
-        if left <= 0:
-            return
 
 
 @contextmanager

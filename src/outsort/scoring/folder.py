@@ -178,6 +178,8 @@ def batch_run(
         "has_header": options.has_header,
         "safe_for_excel": options.safe_for_excel,
         "plain": options.plain,
+        "split": options.split,
+        "weight_column": options.weight_column if options.split else None,
     }
     run = Run(folder, _jobs(sources, folder, options), settings)
     if resume:

@@ -67,6 +67,7 @@ class BatchAnswers(NamedTuple):
         n_words: int32 (n,), words of the text that contain a letter.
         n_known: int32 (n,), how many of these the model knows as whole words.
         n_terms: int32 (n,), known terms, distinct within each clause; if 0, the answer is the prior.
+        says: float64 (n,), log-odds that the text says the work, see `Model.says_work`.
     """
 
     proba: Floats
@@ -75,6 +76,7 @@ class BatchAnswers(NamedTuple):
     n_words: NDArray[np.int32]
     n_known: NDArray[np.int32]
     n_terms: NDArray[np.int32]
+    says: Floats
 
     def part(self, start: int, stop: int) -> BatchAnswers:
         """Return a writable view of answers `start` to `stop` (exclusive)."""
@@ -112,7 +114,10 @@ class Kernel:
             np.empty((n, len(self.model.labels))),
             np.empty(n, np.int16),
             np.empty(n, np.bool_),
-            *(np.empty(n, np.int32) for _ in range(3)),
+            np.empty(n, np.int32),
+            np.empty(n, np.int32),
+            np.empty(n, np.int32),
+            np.empty(n),
         )
         parts = iter(_parts(given))
 
@@ -826,6 +831,7 @@ def _answer(data, offsets, is_cut, layout, memory, answers):  # type: ignore[no-
         memory.label_totals[:] = 0
         rank = n_words = n_known = n_terms = 0
         weight_total = 0.0
+        says = -np.inf
         is_blank = True
         k, end = nb.uint64(offsets[row]), nb.uint64(offsets[row + 1])
         while k < end:
@@ -840,10 +846,13 @@ def _answer(data, offsets, is_cut, layout, memory, answers):  # type: ignore[no-
                 n_words += more_words
                 n_known += more_known
                 n_terms += n_touched
-                weight_total += _add_clause(rank, n_touched, layout, memory)
+                weight, logit = _add_clause(rank, n_touched, layout, memory)
+                weight_total += weight
+                says = max(says, logit)
         if rank == 0:
             memory.sums[:] = 0
-            weight_total = _add_clause(1, 0, layout, memory)
+            weight_total, says = _add_clause(1, 0, layout, memory)
+        answers.says[row] = says
         _write_answer(row, weight_total, layout, memory, answers)
         answers.blank[row] = is_blank
         answers.n_words[row], answers.n_known[row], answers.n_terms[row] = n_words, n_known, n_terms
@@ -885,17 +894,18 @@ def _sum_clause(data, k, end, layout, memory):  # type: ignore[no-untyped-def]
 
 @_compiled()
 def _add_clause(rank, n_touched, layout, memory):  # type: ignore[no-untyped-def]
-    """Add the scores of a clause to those of its text; return how much it counts."""
+    """Add the scores of a clause to those of its text; return how much it counts, and would if it were the first."""
     says = len(layout.bias) + len(layout.later)
     scale = 1 / np.sqrt(memory.sums[says + 1]) if n_touched else 1.0
-    logit = layout.position[0] + memory.sums[says] * scale - layout.position[1] * np.log(rank)
+    first = layout.position[0] + memory.sums[says] * scale
+    logit = first - layout.position[1] * np.log(rank)
     weight = 1 / (1 + np.exp(-max(logit, -_MAX_LOGIT)))
     for label in range(len(layout.later)):
         level = layout.later[label] if rank > 1 else 0.0
         memory.label_totals[label] += weight * (_roll_up(label, scale, layout, memory) - level)
     for j in range(len(memory.scores)):
         memory.line_totals[j] += weight * memory.scores[j]
-    return weight
+    return weight, first
 
 
 @_compiled()

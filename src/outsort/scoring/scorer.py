@@ -14,8 +14,9 @@ from outsort.decision import ACCEPT, REASONS, REVIEW, longest_of, reasons, thres
 from outsort.errors import DataError
 from outsort.language import LOOKED_AT_BELOW, is_foreign
 from outsort.likeness import Tally
-from outsort.model import Model
+from outsort.model import Model, clause_weights
 from outsort.model_file import load
+from outsort.numeric import Floats
 from outsort.prediction import predictions
 from outsort.scoring.kernel import BatchAnswers, Kernel
 from outsort.tables.base import Categorical
@@ -102,6 +103,10 @@ class Scorer:
             "model": Categorical(nothing, [self.model.fingerprint]),
         }
         return result | self._explanations(texts) if self._explain else result
+
+    def weights(self, texts: Sequence[str]) -> Floats:
+        """Return how likely each of n clauses is to say the work, 0 for boilerplate: float64 (n,)."""
+        return clause_weights(self.model, self._kernel.answer(texts).says)
 
     def _foreign(self, texts: Utf8Column, answers: BatchAnswers) -> NDArray[np.bool_]:
         """Return which texts are in another language: bool (n,)."""

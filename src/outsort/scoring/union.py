@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from outsort.errors import DataError
 from outsort.scoring.scorer import PREFIX
@@ -21,6 +21,8 @@ from outsort.tables.sources import Opened, opened
 if TYPE_CHECKING:
     from outsort.tables.base import BatchTexts
 
+#: What opens a table, see `sources.opened`.
+OpenTable: TypeAlias = Callable[[str, ReadOptions], AbstractContextManager[Opened]]
 #: The column with the file that a row is from.
 SOURCE = "source"
 #: Differences of headers that are told one by one.
@@ -138,10 +140,11 @@ class UnionReader:
         dialect: Dialect,
         style: Format,
         tell: Callable[[str], None],
+        open_table: OpenTable,
     ) -> None:
         """Unite the columns."""
         self.dialect, self.format = dialect, style
-        self._tables, self._options = tables, options
+        self._tables, self._options, self._open_table = tables, options, open_table
         united = list(dict.fromkeys(column for table in tables for column in _numbered(table.columns)))
         self._places = [_places(table.columns, united) for table in tables]
         names = [name for name, _ in united]
@@ -169,7 +172,7 @@ class UnionReader:
                 else:
                     # Its encoding is known.
                     options = replace(self._options, encoding=table.encoding)
-                    found = stack.enter_context(opened(table.path, options))
+                    found = stack.enter_context(self._open_table(table.path, options))
                     batches = iter(found.reader)
                 if not found.format.of_objects and found.reader.columns != table.columns:
                     raise DataError(f"{table.path}: its columns changed while it was read. Run again.")
@@ -207,7 +210,11 @@ class UnionReader:
 
 @contextmanager
 def united(
-    sources: Sequence[str], options: ReadOptions, wanted: Sequence[str], tell: Callable[[str], None]
+    sources: Sequence[str],
+    options: ReadOptions,
+    wanted: Sequence[str],
+    tell: Callable[[str], None],
+    open_table: OpenTable = opened,
 ) -> Iterator[UnionReader]:
     """Open several tables to be read as one, for as long as the block lasts.
 
@@ -218,6 +225,7 @@ def united(
         options: how to read them.
         wanted: the text columns, which each table must have; found in each by itself if empty.
         tell: called with what was guessed, and which tables lack which columns.
+        open_table: opens one of them, see `sources.opened`.
 
     Raises:
         DataError: a table cannot be read or has no text column, or a file is given twice.
@@ -229,7 +237,7 @@ def united(
             # What comes through a pipe cannot be opened again.
             is_file = source != "-" and Path(source).is_file()
             with ExitStack() as only_here:
-                found = (only_here if is_file else stack).enter_context(opened(source, options))
+                found = (only_here if is_file else stack).enter_context(open_table(source, options))
                 columns = list(found.reader.columns)
                 texts, batches = text_columns_of(source, found.reader, wanted)
                 size = Path(source).stat().st_size if is_file else 0
@@ -242,7 +250,12 @@ def united(
         encoding = next((d.encoding for d in dialects if d.encoding != "utf-8"), "utf-8")
         schema = _united_schema(tables)
         yield UnionReader(
-            tables, options, replace(dialects[0], encoding=encoding, schema=schema, origin=None), styles[0], tell
+            tables,
+            options,
+            replace(dialects[0], encoding=encoding, schema=schema, origin=None),
+            styles[0],
+            tell,
+            open_table,
         )
 
 

@@ -69,6 +69,8 @@ class ReadOptions:
         has_header: whether there is such a row; without one, columns are named A, B, C.
         text_columns: the text columns, joined by a space if there are several: names, numbers from 1, or letters
             such as A or AB; `a|b` for b where a is blank. Found by headings and cells if empty.
+        split: one row for each passage of a document, not one for the whole; of any table, for each clause of a row
+            (see `scoring.split`).
     """
 
     read_as: str | None = None
@@ -79,6 +81,7 @@ class ReadOptions:
     header_row: int | None = None
     has_header: bool = True
     text_columns: Sequence[str] = ()
+    split: bool = False
 
 
 @dataclass
@@ -293,6 +296,19 @@ class WriterType(Protocol):
     def __call__(  # noqa: D102
         self, stream: IO[bytes], columns: Sequence[str], added: Mapping[str, type], dialect: Dialect
     ) -> Writer: ...
+
+
+def limited(batches: Iterable[Batch], limit: int | None) -> Iterator[Batch]:
+    """Yield the batches as far as the first `limit` rows; all for None."""
+    left = limit
+    for batch in batches:
+        if left is None:
+            yield batch
+            continue
+        yield batch.head(left)
+        left -= len(batch)
+        if left <= 0:
+            return
 
 
 def joined(values: Iterable[Any]) -> str:

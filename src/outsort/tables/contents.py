@@ -6,15 +6,18 @@ import codecs
 import json
 import re
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import IO
 
 from outsort.encodings import shows_wide
 from outsort.tables.formats import FORMATS, PACKINGS, UNREAD, Format, Unread
+from outsort.tables.headings import Kind, reading_of
 
 #: Bytes that tell what text is, and those that are searched for the streams of an old Office file.
 _HEAD, _DIRECTORY = 1 << 16, 1 << 24
+#: Lines that tell whether text is a table, the share of them with its delimiter, and the words of a column's name.
+_LINES, _SHARE_ALIKE, _WORDS_OF_A_NAME = 50, 0.9, 4
 #: A name that no pattern begins with.
 _NOTHING = "\0"
 _ZIP, _OLE = PACKINGS["zip"].magic, b"\xd0\xcf\x11\xe0"
@@ -49,7 +52,10 @@ def kind_in(stream: IO[bytes], named: str = "") -> Format | Unread | None:
     # Before this, a mark and blanks; text may be of two bytes a character.
     text = head.replace(b"\0", b"") if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else head
     text = re.sub(rb"\A(\xef\xbb\xbf|\xff\xfe|\xfe\xff)?\s*", b"", text)
-    starts: list[tuple[bytes, Iterable[Unread | Format]]] = [(text, UNREAD), (head, FORMATS.values())]
+    starts: list[tuple[bytes, Iterable[Unread | Format]]] = [
+        (text, [*UNREAD, FORMATS["html"]]),
+        (head, FORMATS.values()),
+    ]
     fitting = [
         (len(part), found)
         for start, kinds in starts
@@ -69,6 +75,32 @@ def is_text(stream: IO[bytes]) -> bool:
 
 
 _CONTROL = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
+
+
+def is_table(stream: IO[bytes]) -> bool:
+    """Return whether plain text is a table: its lines have the delimiters of the first, or that names the only column.
+
+    The stream is at its beginning, where it stays.
+    """
+    head = _head_of(stream, _HEAD).replace(b"\0", b"").decode("utf-8", "replace").lstrip("\ufeff\ufffd")
+    lines = head.splitlines()[:_LINES]
+    filled = [line for line in lines if line.strip()]
+    if any(_parts_all(filled, delimiter) for delimiter in ",;\t|"):
+        return True
+    # A list of texts has no blank lines, as paragraphs have.
+    return lines == filled != [] and _is_name(lines[0]) and reading_of(lines[0]).kind < Kind.WEAK
+
+
+def _parts_all(lines: Sequence[str], delimiter: str) -> bool:
+    """Return whether a first line of names has a delimiter, and most others have as many or more."""
+    if len(lines) < 2 or delimiter not in lines[0]:
+        return bool(lines) and lines[0].startswith("sep=")
+    n_alike = sum(line.count(delimiter) >= lines[0].count(delimiter) for line in lines)
+    return n_alike >= _SHARE_ALIKE * len(lines) and all(map(_is_name, lines[0].split(delimiter)))
+
+
+def _is_name(cell: str) -> bool:
+    return len(cell.split()) <= _WORDS_OF_A_NAME and not cell.rstrip().endswith(".")
 
 
 def _head_of(stream: IO[bytes], size: int) -> bytes:

@@ -49,6 +49,11 @@ class Format(NamedTuple):
     names_columns: bool = False
 
     @property
+    def is_document(self) -> bool:
+        """Whether its files are documents, of which the text is read."""
+        return self.module.startswith("documents.")
+
+    @property
     def only_read(self) -> str:
         """What to do with a format that is only read."""
         return f"{self.name} is read, not written. Name a file that ends in .xlsx or .csv, or pass --to."
@@ -78,10 +83,13 @@ _OLE, _ZIPPED = re.compile(rb"\xd0\xcf\x11\xe0"), re.compile(re.escape(_ZIP))
 # The first member of a file of OpenDocument is its media type.
 _ODF = rb"PK\x03\x04.{26}mimetypeapplication/vnd\.oasis\.opendocument"
 
+_TAGS = rb"(html|head|body|table|meta|script|style|div|title|article|main|section|h[1-6]|ul|ol|p)"
+_HTML = re.compile(rb"(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype html|" + _TAGS + rb"[\s>])", re.I | re.S)
+
 FORMATS = {
     found.name: found
     for found in (
-        Format("csv", "CSV", ("txt",), ("text/csv",), "delimited", "CsvReader", "CsvWriter", has_encoding=True),
+        Format("csv", "CSV", (), ("text/csv",), "delimited", "CsvReader", "CsvWriter", has_encoding=True),
         Format(
             "tsv",
             "TSV",
@@ -169,6 +177,43 @@ FORMATS = {
                 ),
             )
         ),
+        *(
+            Format(
+                name,
+                words,
+                others,
+                media_types,
+                "documents.reading",
+                reader,
+                "",
+                may_be_packed=name != "docx",
+                magic=magic,
+                inside=("word/",) if name == "docx" else ("",),
+                has_encoding=name in ("md", "txt"),
+                names_columns=True,
+            )
+            for name, words, others, media_types, reader, magic in (
+                ("pdf", "a PDF document", (), ("application/pdf",), "PdfReader", re.compile(rb"%PDF-")),
+                (
+                    "docx",
+                    "a Word document",
+                    ("docm",),
+                    ("application/vnd.openxmlformats-officedocument.wordprocessingml.document",),
+                    "DocxReader",
+                    _ZIPPED,
+                ),
+                (
+                    "html",
+                    "a web page (HTML)",
+                    ("htm", "xhtml"),
+                    ("text/html", "application/xhtml+xml"),
+                    "HtmlReader",
+                    _HTML,
+                ),
+                ("md", "a text in Markdown", ("markdown",), ("text/markdown",), "MarkdownReader", None),
+                ("txt", "plain text", (), ("text/plain",), "PlainReader", None),
+            )
+        ),
     )
 }
 
@@ -222,27 +267,26 @@ class Unread(NamedTuple):
 
 _SAVE = "Save it as .xlsx."
 _COPY = "Copy its table into a spreadsheet, and save that as .xlsx or .csv."
+_AS_DOCUMENT = "Save it as .docx or .pdf."
 _OPEN = "Open it in a spreadsheet program, and save it as .xlsx or .csv."
 _PICTURE = rb"\x89PNG\r\n|\xff\xd8\xff|GIF8[79]a|II\*\0|MM\0\*|RIFF.{4}WEBP|BM.{4}\0\0\0\0"
 _ARCHIVE = rb"7z\xbc\xaf\x27\x1c|Rar!\x1a\x07|BZh[1-9]1AY|\xfd7zXZ\0|.{257}ustar"
-_HTML = rb"(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype html|(html|head|body|table|meta|script|style|div)[\s>])"
 _LINE_OF_MAIL = rb"[A-Z][\w-]*:[^\r\n]*\r?\n(?:[ \t][^\r\n]*\r?\n)*"
 _MAIL = rb"(?=.{0,8000}^(MIME-Version|Message-ID|Received):)(" + _LINE_OF_MAIL + rb"){3}"
 #: Kinds of files that are not read; the first that fits is named.
 UNREAD = (
-    Unread("a workbook protected by a password", "Save it without the password.", _OLE, ("EncryptedPackage",)),
-    Unread("a Word document", _COPY, _OLE, ("WordDocument",)),
+    Unread(
+        "a workbook or document protected by a password", "Save it without the password.", _OLE, ("EncryptedPackage",)
+    ),
+    Unread("a Word document of the old format", _AS_DOCUMENT, _OLE, ("WordDocument",)),
     Unread("an e-mail", "Save the table attached to it.", _OLE, ("__substg1.0_",)),
     Unread("a document of an old Office program", _COPY, _OLE),
-    Unread("a Word document", _COPY, _ZIPPED, ("word/",)),
     Unread("a presentation", _COPY, _ZIPPED, ("ppt/",)),
-    Unread("an OpenDocument file", _COPY, re.compile(_ODF + rb"\.(?!spreadsheet)", re.S)),
-    Unread("a PDF document", _COPY, re.compile(rb"%PDF-")),
-    Unread("a Word document (RTF)", _COPY, re.compile(rb"\{\\rtf")),
+    Unread("an OpenDocument file", _AS_DOCUMENT, re.compile(_ODF + rb"\.(?!spreadsheet)", re.S)),
+    Unread("a Word document (RTF)", _AS_DOCUMENT, re.compile(rb"\{\\rtf")),
     Unread("a picture", "Type its table into a spreadsheet, or have its text recognised.", re.compile(_PICTURE, re.S)),
     Unread("an archive", "Unpack it, and name the table in it.", re.compile(_ARCHIVE, re.S)),
     Unread("a SQLite database", "Export its table as CSV.", re.compile(rb"SQLite format 3\0")),
-    Unread("a web page (HTML)", _OPEN, re.compile(_HTML, re.I | re.S)),
     Unread("an XML document", _OPEN, re.compile(rb"<\?xml\s")),
     Unread("an e-mail", "Save the table attached to it.", re.compile(_MAIL, re.I | re.S | re.M)),
 )

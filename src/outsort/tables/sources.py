@@ -16,7 +16,7 @@ from outsort.errors import COPY_AGAIN, DataError, raised_as
 from outsort.files import open_binary
 from outsort.tables.archives import extracted
 from outsort.tables.base import ReadOptions
-from outsort.tables.contents import is_damaged_zip, is_text, kind_in, packing_in
+from outsort.tables.contents import is_damaged_zip, is_table, is_text, kind_in, packing_in
 from outsort.tables.formats import FORMATS, Format, Unread, format_of, is_refused, split_packing
 from outsort.tables.packing import unpacked
 
@@ -71,7 +71,8 @@ def opened(source: str, options: ReadOptions) -> Iterator[Opened]:
         if inner:
             raise DataError(f"{name}: is compressed twice, the second time by {inner}. Unpack it first.")
         given = options.read_as or ("csv" if _is_nameless(source) and packing != "zip" else None)
-        style, notes = _format_in(name, named, given, content)
+        has_columns = bool(options.delimiter or options.text_columns or options.header_row or not options.has_header)
+        style, notes = _format_in(name, named, given, content, has_columns=has_columns)
         if said != packing and not _is_nameless(source):
             how = f"is compressed by {packing}" if packing else "is not compressed"
             notes = [f"{how}, whatever its name says", *notes]
@@ -88,7 +89,9 @@ def opened(source: str, options: ReadOptions) -> Iterator[Opened]:
         yield Opened(raw, reader, style, packing, tuple(notes))
 
 
-def _format_in(name: str, named: str, given: str | None, content: IO[bytes]) -> tuple[Format, list[str]]:
+def _format_in(
+    name: str, named: str, given: str | None, content: IO[bytes], *, has_columns: bool
+) -> tuple[Format, list[str]]:
     """Return the format that some bytes are in, and what to tell of it.
 
     Args:
@@ -96,6 +99,7 @@ def _format_in(name: str, named: str, given: str | None, content: IO[bytes]) -> 
         named: the name that tells its format.
         given: the name of the format, where the user gave it.
         content: the bytes, from their beginning.
+        has_columns: whether an option speaks of its columns, so that text is a table.
 
     Raises:
         DataError: it is a kind of file that is not read, or nothing tells its format.
@@ -115,8 +119,10 @@ def _format_in(name: str, named: str, given: str | None, content: IO[bytes]) -> 
     if found and not found.magic and given and style and not style.magic:
         # Which kind of text it is, the user knows best.
         found = None
-    if not found and style and style.magic and is_text(content):
+    if not found and style and style.magic and style.name != "html" and is_text(content):
         found = FORMATS["csv"]
+    if not found and style and style.name == "txt" and not given and (has_columns or is_table(content)):
+        return FORMATS["csv"], []
     if found and found != style:
         return found, [f"is {found.words}, whatever its name says, and is read as that"]
     if style is None:

@@ -1,0 +1,220 @@
+"""Split the rows of a table, or the passages of a document, into clauses: one row each, weighed, with its part.
+
+A clause is a sentence, line, item or row of a table (`outsort.text.sentences`). Its weight is how likely it is to say
+the work, 0 for boilerplate. An amount of a row, such as its spend, is divided among its clauses by weight times words;
+nothing of it is lost: where no clause has a weight, the first one gets all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import accumulate, pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from outsort.data.amounts import amounts, decimal_mark
+from outsort.data.identity import key_of
+from outsort.errors import DataError
+from outsort.numeric import Floats
+from outsort.scoring.scorer import added_prefix
+from outsort.tables.base import BATCH_ROWS, Batch, Column, Reader, ReadOptions, Rows, limited
+from outsort.tables.columns import Found, text_columns_of
+from outsort.tables.documents.passages import HEADING, ROW
+from outsort.tables.sources import Opened, opened
+from outsort.text import sentences, words
+
+#: What is added to the rows of a table; of documents there are no rows, and the text is in its own column.
+ROW_NUMBER, CLAUSE, TEXT = "row", "clause", "clause_text"
+KEY, WEIGHT, WORDS, AMOUNT = "key", "weight", "words", "clause_amount"
+#: Decimals of the parts of an amount.
+_DECIMALS = 4
+
+
+def clauses_of(text: str) -> list[str]:
+    r"""Return the clauses of a text; one without a word is one.
+
+    >>> clauses_of("Key invoices. File them.\n- Excel needed")
+    ['Key invoices.', 'File them.', '- Excel needed']
+    """
+    return [text[start:end].strip() for start, end in sentences(text)]
+
+
+def divided(amount: float, weights: Sequence[float]) -> list[float]:
+    """Return the parts of an amount, which add up to it; the first one is all of it where no weight is above 0.
+
+    >>> divided(100, [1, 0, 2]), divided(100, [0, 0])
+    ([33.3333, 0.0, 66.6667], [100, 0.0])
+    """
+    total = sum(weights)
+    if not total > 0:
+        return [amount, *[0.0] * (len(weights) - 1)]
+    ends = [round(amount * end / total, _DECIMALS) for end in accumulate(weights, initial=0.0)]
+    last = max(place for place, weight in enumerate(weights) if weight > 0)
+    ends[last + 1 :] = [amount] * (len(ends) - last - 1)
+    return [round(end - start, _DECIMALS + 2) for start, end in pairwise(ends)]
+
+
+class _Clause(NamedTuple):
+    """A clause: the place of its row in the batch, its number, its text, and whether it may have a weight."""
+
+    row: int
+    number: int
+    text: str
+    may_weigh: bool
+
+
+class Splitting(NamedTuple):
+    """How tables are split.
+
+    Attributes:
+        weigh: returns the weight of each of n texts: float64 (n,).
+        limit: split only so many rows of each table, or passages of a document; None for all.
+        prefix: of the added columns; if None, only used when a name is taken.
+        weight_column: the column of amounts to divide; None for none.
+    """
+
+    weigh: Callable[[Sequence[str]], Floats]
+    limit: int | None = None
+    prefix: str | None = None
+    weight_column: str | None = None
+
+    @contextmanager
+    def opened(self, source: str, options: ReadOptions) -> Iterator[Opened]:
+        """Open a table to be read clause by clause; see `sources.opened`."""
+        with opened(source, options) as table:
+            reader = SplitReader(source, table.reader, options, self, is_document=table.format.is_document)
+            yield table._replace(reader=reader)
+
+
+class SplitReader:
+    """A table of clauses; see `base.Reader`.
+
+    Attributes:
+        own_texts: where the text of a clause is.
+        found: the text columns of the table that is split.
+    """
+
+    nested_columns: Sequence[str] = ()
+
+    def __init__(
+        self, source: str, inner: Reader, options: ReadOptions, how: Splitting, *, is_document: bool = False
+    ) -> None:
+        """Find the texts of a table.
+
+        Args:
+            source: its name for messages.
+            inner: its rows, or the passages of a document.
+            options: how it is read.
+            how: how it is split.
+            is_document: whether it is a document.
+
+        Raises:
+            DataError: there is no text column or no such column of amounts, or names are taken.
+        """
+        self._source, self._inner, self._how, self._is_document = source, inner, how, is_document
+        self.found, self._batches = text_columns_of(source, inner, options.text_columns)
+        own = list(inner.columns)
+        column = how.weight_column
+        if column is not None and own.count(column) != 1:
+            what = "two columns" if column in own else "no column"
+            raise DataError(f"{source}: {what} {column!r}; it has {', '.join(map(repr, own))}.")
+        self._amounts = None if column is None else own.index(column)
+        self._mark = ""
+        self._n_own = len(own) - is_document
+        new = [CLAUSE, own[-1]] if is_document else [ROW_NUMBER, CLAUSE, TEXT]
+        new += [KEY, WEIGHT, WORDS, *([AMOUNT] if column is not None else [])]
+        prefix = added_prefix(own[: self._n_own], new, how.prefix)
+        self.columns = self.head_columns = [*own[: self._n_own], *(prefix + name for name in new)]
+        place = len(self.columns) - len(new) + (1 if is_document else 2)
+        self.own_texts = Found([[Column(self.columns[place], place)]], self._told())
+        self.encoding, self.location = inner.encoding, inner.location
+        self.dialect = replace(inner.dialect, origin=None)
+
+    def __iter__(self) -> Iterator[Rows]:
+        """Yield the clauses.
+
+        Raises:
+            DataError: the table cannot be read.
+        """
+        batches = limited(self._batches, self._how.limit)
+        n_before = n_weighty = 0
+        for batch in [_joined(list(batches))] if self._is_document else batches:
+            clauses = list(self._clauses(batch, n_before))
+            n_before += len(clauses)
+            weights = self._weights(clauses)
+            n_weighty += int(np.count_nonzero(weights))
+            rows = self._rows(batch, clauses, weights.tolist())
+            numbers = [batch.numbers[clause.row] for clause in clauses]
+            for start in range(0, len(rows), BATCH_ROWS):
+                part = slice(start, start + BATCH_ROWS)
+                faults = {i: batch.faults[c.row] for i, c in enumerate(clauses[part]) if c.row in batch.faults}
+                yield Rows(self.columns, rows[part], numbers[part], faults)
+        if n_before and not n_weighty:
+            self.location.remarks.append("no clause says what the work is: all weights are 0")
+
+    def _told(self) -> str:
+        """Return in words what is split."""
+        if self._is_document or self.found.why:
+            return self.found.why
+        names = " and ".join(repr(part[0].name) for part in self.found.parts)
+        return f"text column {names}, split into clauses"
+
+    def close(self) -> None:
+        """Let go of the table."""
+        self._inner.close()
+
+    def _clauses(self, batch: Batch, n_before: int) -> Iterator[_Clause]:
+        """Yield the clauses of a batch, numbered within each row, or within the document."""
+        found: Any = batch.texts(self.found.parts)
+        texts = [text or "" for text in (found.to_pylist() if hasattr(found, "to_pylist") else found)]
+        kinds = [row[-2] for row in batch.values(self._inner.columns)] if self._is_document else [""] * len(texts)
+        has_others = any(kind != HEADING for kind in kinds)
+        for place, (text, kind) in enumerate(zip(texts, kinds, strict=True)):
+            is_whole = kind in (HEADING, ROW) or place in batch.faults
+            may_weigh = place not in batch.faults and not (kind == HEADING and has_others)
+            for number, clause in enumerate([text] if is_whole else clauses_of(text), 1):
+                n_before += 1
+                yield _Clause(place, n_before if self._is_document else number, clause, may_weigh)
+
+    def _weights(self, clauses: Sequence[_Clause]) -> Floats:
+        may_weigh = np.array([clause.may_weigh and bool(words(clause.text)) for clause in clauses], np.bool_)
+        return np.where(may_weigh, np.round(self._how.weigh([clause.text for clause in clauses]), 6), 0.0)
+
+    def _rows(self, batch: Batch, clauses: Sequence[_Clause], weights: Sequence[float]) -> list[list[Any]]:
+        """Return the cells of each clause."""
+        values = [list(row) for row in batch.values(self._inner.columns)]
+        own, n_words = [row[: self._n_own] for row in values], [len(words(clause.text)) for clause in clauses]
+        rows = []
+        for clause, weight, n in zip(clauses, weights, n_words, strict=True):
+            number = [] if self._is_document else [batch.numbers[clause.row]]
+            new = [*number, clause.number, clause.text, key_of(clause.text), weight, n]
+            rows.append([*own[clause.row], *new])
+        if self._amounts is not None:
+            counts = [weight * n for weight, n in zip(weights, n_words, strict=True)]
+            parts = self._divided([row[self._amounts] for row in values], [clause.row for clause in clauses], counts)
+            for row, part in zip(rows, parts, strict=True):
+                row.append(part)
+        return rows
+
+    def _divided(self, cells: Sequence[object], places: Sequence[int], counts: Sequence[float]) -> list[float | None]:
+        """Return the part of each clause of the amount of its row; None where that is no number."""
+        self._mark = self._mark or decimal_mark(cells)
+        of_rows = amounts(cells, self._mark).tolist()
+        by_row: dict[int, list[float]] = {}
+        for place, count in zip(places, counts, strict=True):
+            by_row.setdefault(place, []).append(count)
+        parts: list[float | None] = []
+        for place, found in by_row.items():
+            amount = of_rows[place]
+            parts += divided(amount, found) if np.isfinite(amount) else [None] * len(found)
+        return parts
+
+
+def _joined(batches: Sequence[Batch]) -> Rows:
+    """Return the batches of a document as one: whether it has more than headings shows at its end."""
+    parts = [batch for batch in batches if isinstance(batch, Rows)]
+    cells = [row for part in parts for row in part.cells]
+    return Rows(parts[0].columns if parts else (), cells, range(2, len(cells) + 2), {})

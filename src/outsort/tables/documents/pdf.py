@@ -1,0 +1,400 @@
+"""PDF: blocks of text from where words are on the page, because most files say nothing of paragraphs and tables.
+
+Words come in the order in which they are drawn, which is the order of reading within columns and cells. A word on the
+same line goes on with it unless there is a gap as wide as between cells. A line below goes on with a block unless
+something parts them: space, a bullet, a number, another font, or room that the line before left for the first word.
+What is drawn to the right of a block, beside it, is the next cell of a row.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from statistics import median
+from typing import IO, Any, NamedTuple
+
+import pypdfium2
+import pypdfium2.raw as pdfium
+
+from outsort.errors import DataError
+from outsort.tables.documents.passages import (
+    HEADING,
+    ITEM,
+    PARAGRAPH,
+    ROW,
+    Block,
+    Passage,
+    begins_block,
+    is_led,
+    join_lines,
+    looks_like_heading,
+    parse_bullet,
+    parse_number,
+    passages,
+    row_of,
+)
+from outsort.tables.documents.running import Placed, running_lines
+
+#: Lengths in heights of the font: the gap between two cells, how far apart the lines of a block may be beyond what is
+#: usual, how much larger a heading is, and how wide a bullet may be that is drawn.
+_CELL_GAP, _LINE_GAP, _LARGER, _BULLET = 1.0, 0.3, 1.12, 0.65
+#: How much heavier than the text a bold font is.
+_BOLDER = 1.4
+#: The most pages that a message names.
+_N_NAMED = 10
+_HYPHENS = {0x02: "\u00ad", 0xFFFE: "\u00ad"}
+
+
+class Word(NamedTuple):
+    """A word on a page, in points from the lower left corner of the page as it is shown."""
+
+    text: str
+    left: float
+    right: float
+    base: float
+    size: float
+    weight: float
+
+
+@dataclass
+class Line:
+    """Words on one line, without a gap as wide as between cells."""
+
+    words: list[Word]
+    has_bullet: bool = False
+
+    @property
+    def text(self) -> str:
+        """The words."""
+        return " ".join(word.text for word in self.words)
+
+    @property
+    def left(self) -> float:
+        """Where it begins."""
+        return self.words[0].left
+
+    @property
+    def right(self) -> float:
+        """Where it ends."""
+        return max(word.right for word in self.words[-3:])
+
+    @property
+    def base(self) -> float:
+        """Its height above the bottom of the page."""
+        return self.words[0].base
+
+    @property
+    def size(self) -> float:
+        """The size of its font."""
+        return max(word.size for word in self.words)
+
+    @property
+    def weight(self) -> float:
+        """How bold its lightest word is."""
+        return min(word.weight for word in self.words)
+
+
+@dataclass
+class Page:
+    """The lines of a page in the order in which they are drawn."""
+
+    number: int
+    height: float
+    lines: list[Line] = field(default_factory=list)
+    is_scanned: bool = False
+
+
+@dataclass
+class Usual:
+    """What most of a document is like: the size and the weight of its font, and the distance of its lines in sizes."""
+
+    size: float
+    weight: float
+    pitch: float
+
+    def is_bold(self, line: Line) -> bool:
+        """Return whether a line is in a bold font, and most of the document is not."""
+        return line.weight >= _BOLDER * self.weight
+
+    def is_larger(self, line: Line) -> bool:
+        """Return whether a line is in a larger font."""
+        return line.size >= _LARGER * self.size
+
+
+def read(stream: IO[bytes], encoding: str = "") -> Iterator[int | str | Passage]:  # noqa: ARG001 - of text formats
+    """Yield the number of pages of a PDF, what a person should know of it, and its passages.
+
+    Raises:
+        DataError: it is protected, damaged, or has no text.
+    """
+    pages: list[Page] = []
+    with _opened(stream) as document:
+        yield len(document)
+        n_attached = pdfium.FPDFDoc_GetAttachmentCount(document)
+        if n_attached > 0:
+            yield f"{n_attached:,} attached file{'s' * (n_attached > 1)}, not read"
+        pages = [_page(document, place) for place in range(len(document))]
+    scanned = [page.number for page in pages if page.is_scanned]
+    if not any(page.lines for page in pages):
+        what = f"all {len(scanned):,} pages are scanned" if scanned else "it is empty"
+        raise DataError(f"has no text: {what}. Have its text recognised (OCR), and name the result.")
+    if scanned:
+        named = ", ".join(f"{number:,}" for number in scanned[:_N_NAMED])
+        more = f" and {len(scanned) - _N_NAMED:,} more" if len(scanned) > _N_NAMED else ""
+        yield f"scanned, and not read: page{'s' * (len(scanned) > 1)} {named}{more}"
+    yield from passages(_blocks(pages))
+
+
+def _opened(stream: IO[bytes]) -> pypdfium2.PdfDocument:
+    try:
+        return pypdfium2.PdfDocument(stream)
+    except pypdfium2.PdfiumError as error:
+        if getattr(error, "err_code", None) == pdfium.FPDF_ERR_PASSWORD:
+            raise DataError("is protected by a password. Save it without one.") from None
+        raise
+
+
+def _page(document: pypdfium2.PdfDocument, place: int) -> Page:
+    """Read a page; one that is damaged has no lines."""
+    try:
+        page = document[place]
+    except pypdfium2.PdfiumError:
+        return Page(place + 1, 1.0)
+    width, height = page.get_size()
+    text = page.get_textpage()
+    words = list(_words(text, page.get_rotation(), width, height))
+    bullets, has_picture = _drawn(page, width * height)
+    result = Page(place + 1, height, _lines(words), is_scanned=has_picture and len(words) < 5)
+    for line in result.lines:
+        line.has_bullet = any(_is_bullet_of(bullet, line) for bullet in bullets)
+    text.close()
+    page.close()
+    return result
+
+
+def _words(text: Any, rotation: int, width: float, height: float) -> Iterator[Word]:  # noqa: ANN401 - of pypdfium2
+    """Yield the words of a page in the order in which they are drawn."""
+    char_at, n = pdfium.FPDFText_GetUnicode, pdfium.FPDFText_CountChars(text)
+    start, chars = 0, ""
+    for i in range(n + 1):
+        code = char_at(text, i) if i < n else 32
+        char = _HYPHENS.get(code) or (chr(code) if code else " ")
+        if not char.isspace():
+            start = start if chars else i
+            chars += char
+        elif chars:
+            left, base = _turned(*_origin(text, start), rotation, width, height)
+            right, _ = _turned(*_end(text, i - 1), rotation, width, height)
+            size = _size(text, start)
+            yield Word(chars, left, right, base, size, max(pdfium.FPDFText_GetFontWeight(text, start), 1))
+            chars = ""
+
+
+def _origin(text: Any, i: int) -> tuple[float, float]:  # noqa: ANN401
+    x, y = ctypes.c_double(), ctypes.c_double()
+    pdfium.FPDFText_GetCharOrigin(text, i, x, y)
+    return x.value, y.value
+
+
+def _end(text: Any, i: int) -> tuple[float, float]:  # noqa: ANN401
+    """Return where the box of a character ends, at its baseline."""
+    left, right, bottom, top = (ctypes.c_double() for _ in range(4))
+    pdfium.FPDFText_GetCharBox(text, i, left, right, bottom, top)
+    return right.value, _origin(text, i)[1]
+
+
+def _size(text: Any, i: int) -> float:  # noqa: ANN401
+    """Return the size of a character's font as it is shown, in points."""
+    matrix = pdfium.FS_MATRIX()
+    pdfium.FPDFText_GetMatrix(text, i, matrix)
+    scale = max(abs(matrix.d), abs(matrix.b)) or 1.0
+    return max(1.0, float(pdfium.FPDFText_GetFontSize(text, i)) * scale)
+
+
+def _turned(x: float, y: float, rotation: int, width: float, height: float) -> tuple[float, float]:
+    """Return a place on a page as it is shown, which may be turned by 90, 180 or 270 degrees."""
+    return {90: (y, height - x), 180: (width - x, height - y), 270: (width - y, x)}.get(rotation, (x, y))
+
+
+class _Box(NamedTuple):
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+
+def _drawn(page: Any, area: float) -> tuple[list[_Box], bool]:  # noqa: ANN401
+    """Return the small shapes of a page, which may be bullets, and whether a picture fills a third of it."""
+    shapes, has_picture = [], False
+    for i in range(pdfium.FPDFPage_CountObjects(page)):
+        item = pdfium.FPDFPage_GetObject(page, i)
+        kind = pdfium.FPDFPageObj_GetType(item)
+        if kind not in (pdfium.FPDF_PAGEOBJ_PATH, pdfium.FPDF_PAGEOBJ_IMAGE):
+            continue
+        edges = [ctypes.c_float() for _ in range(4)]
+        pdfium.FPDFPageObj_GetBounds(item, *edges)
+        box = _Box(*(edge.value for edge in edges))
+        width, height = box.right - box.left, box.top - box.bottom
+        if kind == pdfium.FPDF_PAGEOBJ_IMAGE:
+            has_picture |= width * height > area / 3
+        elif 1 < width < 12 and 0.6 < width / max(height, 0.1) < 1.6:
+            shapes.append(box)
+    return shapes, has_picture
+
+
+def _is_bullet_of(box: _Box, line: Line) -> bool:
+    """Return whether a small shape is the bullet before a line."""
+    is_small = box.right - box.left < _BULLET * line.size
+    is_before = 0 < line.left - box.left < 3 * line.size and box.right <= line.left + 0.1 * line.size
+    middle = (box.top + box.bottom) / 2 - line.base
+    return is_small and is_before and -0.1 * line.size < middle < 0.8 * line.size
+
+
+def _lines(words: Sequence[Word]) -> list[Line]:
+    """Put words together that are on one line; a bullet or number before a gap is part of its line."""
+    lines: list[Line] = []
+    for word in words:
+        line = lines[-1] if lines else None
+        if line is not None and _is_beside(line, word):
+            gap = word.left - line.right
+            if gap < _CELL_GAP * word.size or (gap < 6 * word.size and _is_mark(line.text)):
+                line.words.append(word)
+                continue
+        lines.append(Line([word]))
+    return lines
+
+
+def _is_beside(line: Line, word: Word) -> bool:
+    """Return whether a word is on a line, to its right."""
+    return abs(line.base - word.base) < 0.4 * max(line.size, word.size) and word.left > line.right - 0.5 * word.size
+
+
+def _is_mark(text: str) -> bool:
+    """Return whether a text is only a bullet or a number."""
+    return parse_bullet(f"{text} x")[0] or bool(parse_number(f"{text} x", is_heading=True)[0])
+
+
+def _usual(pages: Sequence[Page]) -> Usual:
+    """Return what most of the text is like."""
+    sizes: Counter[float] = Counter()
+    weights: Counter[float] = Counter()
+    pitches = []
+    for page in pages:
+        for line in page.lines:
+            sizes[round(line.size, 1)] += len(line.text)
+            weights[line.weight] += len(line.text)
+        for above, below in zip(page.lines, page.lines[1:], strict=False):
+            pitch = (above.base - below.base) / above.size
+            if 0.8 < pitch < 2.5 and abs(above.left - below.left) < above.size:
+                pitches.append(pitch)
+    # Of all distances the smaller ones are those within paragraphs.
+    within = sorted(pitches)[: max(1, len(pitches) * 2 // 3)]
+    return Usual(sizes.most_common(1)[0][0], weights.most_common(1)[0][0], median(within) if within else 1.2)
+
+
+@dataclass
+class _Cell:
+    """Lines below each other: a paragraph, or a cell of a table."""
+
+    lines: list[Line]
+
+    @property
+    def left(self) -> float:
+        return min(line.left for line in self.lines)
+
+    @property
+    def right(self) -> float:
+        return max(line.right for line in self.lines)
+
+    @property
+    def top(self) -> float:
+        return self.lines[0].base + self.lines[0].size
+
+    @property
+    def bottom(self) -> float:
+        return self.lines[-1].base - 0.3 * self.lines[-1].size
+
+
+@dataclass
+class _Row:
+    """Cells beside each other; a paragraph is a row of one cell."""
+
+    cells: list[_Cell]
+    is_first: bool = False
+
+
+def _blocks(pages: Sequence[Page]) -> Iterator[Block]:
+    """Yield the blocks of all pages, without running headers and footers."""
+    usual = _usual(pages)
+    running = running_lines([[Placed(line.text, 1 - line.base / page.height) for line in page.lines] for page in pages])
+    kept = [
+        replace(page, lines=[line for i, line in enumerate(page.lines) if i not in left_out])
+        for page, left_out in zip(pages, running, strict=True)
+    ]
+    known = frozenset(word.text.casefold() for page in kept for line in page.lines for word in line.words[:-1])
+    for page in kept:
+        margin = max((line.right for line in page.lines), default=0.0)
+        for row in _rows(page.lines, usual, margin):
+            yield _block(row, page.number, usual, known)
+
+
+def _rows(lines: Sequence[Line], usual: Usual, margin: float) -> list[_Row]:
+    rows: list[_Row] = []
+    for line in lines:
+        row = rows[-1] if rows else None
+        cell = row.cells[-1] if row else None
+        if row and cell and _goes_on(cell, line, usual, margin, is_cell=len(row.cells) > 1):
+            cell.lines.append(line)
+        elif row and cell and _is_next_cell(cell, line):
+            while len(rows) > 1 and _is_beside_too(rows[-2], row, line):
+                rows.pop()
+                merged = [*rows[-1].cells[0].lines, *row.cells[0].lines]
+                row = rows[-1]
+                row.cells[0].lines = merged
+            row.cells.append(_Cell([line]))
+        else:
+            rows.append(_Row([_Cell([line])], is_first=not rows))
+    return rows
+
+
+def _goes_on(cell: _Cell, line: Line, usual: Usual, margin: float, *, is_cell: bool) -> bool:
+    """Return whether a line is the next one of a paragraph or a cell."""
+    last = cell.lines[-1]
+    pitch = (last.base - line.base) / last.size
+    if not 0 < pitch < usual.pitch + _LINE_GAP or line.has_bullet or is_led(last.text):
+        return False
+    if abs(line.size - last.size) > 0.1 * last.size or usual.is_bold(line) != usual.is_bold(last):
+        return False
+    if line.left > cell.right or line.right < cell.left or begins_block(line.text):
+        return False
+    # A paragraph ends where the first word below would have had room.
+    has_room = last.right + 0.3 * last.size + (line.words[0].right - line.left) < margin - 0.5 * last.size
+    return is_cell or not has_room
+
+
+def _is_next_cell(cell: _Cell, line: Line) -> bool:
+    """Return whether a line begins a cell to the right of another."""
+    return line.left > cell.right - 0.2 * line.size and cell.bottom < line.base < cell.top + line.size
+
+
+def _is_beside_too(before: _Row, row: _Row, line: Line) -> bool:
+    """Return whether the row before is part of the first cell that a line is beside."""
+    cell = before.cells[-1]
+    is_one = len(before.cells) == len(row.cells) == 1 and abs(cell.left - row.cells[0].left) < 0.5 * line.size
+    return is_one and _is_next_cell(cell, line) and line.left > row.cells[0].right - 0.2 * line.size
+
+
+def _block(row: _Row, page: int, usual: Usual, known: frozenset[str]) -> Block:
+    """Return a row as a block of text."""
+    texts = [join_lines([line.text for line in cell.lines], known) for cell in row.cells]
+    first = row.cells[0].lines[0]
+    if len(texts) > 1:
+        return Block(ROW, row_of(texts), page, is_first=row.is_first)
+    kind = ITEM if first.has_bullet else PARAGRAPH
+    lines = row.cells[0].lines
+    is_marked = all(usual.is_larger(line) or usual.is_bold(line) for line in lines)
+    if is_marked and len(lines) < 4 and looks_like_heading(texts[0]) and not first.has_bullet:
+        kind = HEADING
+    return Block(kind, texts[0], page, is_first=row.is_first)

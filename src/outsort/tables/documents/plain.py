@@ -1,0 +1,104 @@
+"""Plain text: blocks by blank lines, numbers, bullets and the lengths of lines; a form feed ends a page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import IO
+
+from outsort.tables.documents.passages import (
+    HEADING,
+    PARAGRAPH,
+    ROW,
+    Block,
+    Passage,
+    begins_block,
+    is_led,
+    join_lines,
+    looks_like_heading,
+    parse_number,
+    passages,
+    row_of,
+)
+from outsort.tables.documents.running import Placed, running_lines
+
+#: Lines of a text that was wrapped are no longer.
+_MOST_WRAPPED = 130
+_RULE = re.compile(r"[=\-~_*#]{3,}|[+|][-+|=:\s]+[+|]")
+#: The share of the longest line that a line fills before a wrap, and the words that a numbered title may have.
+_FULL, _WORDS_OF_A_TITLE = 0.8, 8
+#: What parts the cells of a table.
+_CELLS = re.compile(r"\s*\|\s*|\t+|(?<=\S)\s{3,}(?=\S)")
+
+
+def read(stream: IO[bytes], encoding: str = "") -> Iterator[int | str | Passage]:
+    """Yield what `documents.reading.Reader` takes of a document: the number of its pages, and its passages."""
+    text = stream.read().decode(encoding or "utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
+    pages = [[line.rstrip() for line in page.split("\n")] for page in text.removesuffix("\f").split("\f")]
+    if len(pages) > 1:
+        yield len(pages)
+        pages = _without_running(pages)
+    width = max((len(line) for page in pages for line in page), default=0)
+    known = frozenset(re.findall(r"\w+(?=[\s.,;])", text.casefold()))
+    yield from passages(_numbered(pages, width if width <= _MOST_WRAPPED else 0, known))
+
+
+def _numbered(pages: Sequence[Sequence[str]], width: int, known: frozenset[str]) -> Iterator[Block]:
+    """Yield the blocks of all pages, with the numbers of these if there are several."""
+    for number, page in enumerate(pages, 1):
+        for place, block in enumerate(_blocks(page, width, known)):
+            yield replace(block, page=number, is_first=place == 0) if len(pages) > 1 else block
+
+
+def _without_running(pages: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Leave out running headers and footers."""
+    shown = [[(i, line) for i, line in enumerate(page) if line] for page in pages]
+    placed = [
+        [Placed(line, i / max(1, len(page) - 1)) for i, line in lines] for lines, page in zip(shown, pages, strict=True)
+    ]
+    kept = []
+    for lines, running, page in zip(shown, running_lines(placed), pages, strict=True):
+        out = {lines[place][0] for place in running}
+        kept.append(["" if i in out else line for i, line in enumerate(page)])
+    return kept
+
+
+def _blocks(lines: Sequence[str], width: int, known: frozenset[str]) -> Iterator[Block]:
+    """Yield the blocks of a page; `width` is that of its longest line, 0 for lines that are not wrapped."""
+    open_lines: list[str] = []
+    is_apart = True
+    for line in [*map(str.strip, lines), ""]:
+        is_rule = bool(_RULE.fullmatch(line))
+        if open_lines and (is_rule or not line or not _goes_on(open_lines[-1], line, width)):
+            yield _block(open_lines, known, is_title=is_rule or (is_apart and not line and _is_title(open_lines)))
+            open_lines, is_apart = [], not line
+        elif not open_lines:
+            is_apart = is_apart or not line
+        if line and not is_rule:
+            open_lines.append(line)
+
+
+def _goes_on(last: str, line: str, width: int) -> bool:
+    """Return whether a line goes on with the one before, which had no room for its first word."""
+    if not width or begins_block(line) or is_led(last) or _is_row(last) or _is_row(line):
+        return False
+    return len(last) + 1 + len(line.split(maxsplit=1)[0]) > _FULL * width
+
+
+def _is_row(line: str) -> bool:
+    return len(_CELLS.split(line.strip("| "))) > 2 or line.count("|") > 1
+
+
+def _is_title(lines: Sequence[str]) -> bool:
+    """Return whether what has blank lines around it reads like a title: in capitals, or numbered."""
+    number, rest = parse_number(lines[0], is_heading=True)
+    return lines[0].isupper() or (bool(number) and rest[:1].isupper() and len(rest.split()) < _WORDS_OF_A_TITLE)
+
+
+def _block(lines: Sequence[str], known: frozenset[str], *, is_title: bool) -> Block:
+    cells = list(filter(None, _CELLS.split(lines[0])))
+    if len(lines) == 1 and len(cells) > 1 and not begins_block(lines[0]) and not is_led(lines[0]):
+        return Block(ROW, row_of(cells))
+    is_heading = is_title and len(lines) == 1 and looks_like_heading(lines[0])
+    return Block(HEADING if is_heading else PARAGRAPH, join_lines(lines, known))

@@ -1,0 +1,72 @@
+"""Find what a document repeats on its pages: running headers and footers, and the numbers of pages."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+#: Lines at the top and at the bottom of a page that are looked at.
+N_LOOKED_AT = 4
+#: The share of pages that a running line is on: two in five, because left and right pages may differ.
+LEAST_SHARE = 0.4
+#: How far apart the places of a running line may be, as a share of the height of a page.
+_NEAR = 0.02
+_PAGE_NUMBER = re.compile(
+    r"[-–\s|]*(?:page\s*)?(?:\d{1,4}|[ivxl]{1,6})(?:\s*(?:of|/|\|)\s*\d{1,4})?[-–\s|]*", re.IGNORECASE
+)
+
+
+class Placed(NamedTuple):
+    """A line of a page.
+
+    Attributes:
+        text: the line.
+        place: where on the page it is, from 0 at the top to 1 at the bottom.
+    """
+
+    text: str
+    place: float
+
+
+def running_lines(pages: Sequence[Sequence[Placed]]) -> list[set[int]]:
+    """Return the places of the running lines of each page.
+
+    A line is one if it is near the top or the bottom, and is on many pages at about the same height, whatever
+    its digits are; so is the number of a page.
+
+    >>> pages = [[Placed("Draft 3", 0.05), Placed(f"Clause {n}", 0.2), Placed(f"Page {n}", 0.95)] for n in range(9)]
+    >>> running_lines(pages)[0]
+    {0, 2}
+    """
+    edges = [_edges(page) for page in pages]
+    counts: Counter[tuple[str, int]] = Counter()
+    for page, places in zip(pages, edges, strict=True):
+        counts.update({key for place in places for key in _keys(page[place])})
+    least = max(2, LEAST_SHARE * sum(map(bool, pages)))
+    found = []
+    for page, places in zip(pages, edges, strict=True):
+        running = {place for place in places if any(counts[key] >= least for key in _keys(page[place]))}
+        numbers = {place for place in places if _is_page_number(page[place])}
+        found.append(running | numbers)
+    return found
+
+
+def _edges(page: Sequence[Placed]) -> list[int]:
+    """Return the places of the lines at the top and at the bottom of a page."""
+    order = sorted(range(len(page)), key=lambda place: page[place].place)
+    looked_at = {*order[:N_LOOKED_AT], *order[-N_LOOKED_AT:]}
+    return [place for place in sorted(looked_at) if page[place].place < 0.2 or page[place].place > 0.8]
+
+
+def _keys(line: Placed) -> list[tuple[str, int]]:
+    """Return what two running lines share: their words, and one of two neighbouring places."""
+    words = re.sub(r"\d+", "#", " ".join(line.text.split())).casefold()
+    slot = int(line.place / _NEAR)
+    return [(words, slot), (words, slot - 1)]
+
+
+def _is_page_number(line: Placed) -> bool:
+    is_at_edge = line.place < 0.1 or line.place > 0.9
+    return is_at_edge and bool(_PAGE_NUMBER.fullmatch(line.text))
