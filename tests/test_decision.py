@@ -1,13 +1,28 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
+from models import random_model
 from outsort.decision import REASONS, reasons
+
+MODEL = dataclasses.replace(
+    random_model(2, with_out_of_scope=False), threshold=0.7, mixed=0.3, about={"data": {"longest": 250}}
+)
+ANSWER = {
+    "blank": False,
+    "probability": 0.99,
+    "n_words": 4,
+    "n_known": 4,
+    "n_terms": 30,
+    "foreign": False,
+    "disagreement": 0.0,
+}
 
 
 def reason(**changes):
-    answer = {"blank": False, "probability": 0.99, "n_words": 4, "n_known": 4, "n_terms": 30, "foreign": False}
-    columns = {name: np.array([value]) for name, value in (answer | changes).items()}
-    return REASONS[reasons(**columns, threshold=0.7, longest=500)[0]]
+    columns = {name: np.array([value]) for name, value in (ANSWER | changes).items()}
+    return REASONS[reasons(**columns, model=MODEL)[0]]
 
 
 @pytest.mark.parametrize(
@@ -29,6 +44,10 @@ def reason(**changes):
         ({"n_words": 8, "n_known": 2}, ""),
         ({"probability": 0.7}, ""),
         ({"probability": 0.69}, "low confidence"),
+        ({"disagreement": 0.3}, "mixed"),
+        ({"disagreement": 0.3, "probability": 0.69}, "mixed"),
+        ({"disagreement": 0.29}, ""),
+        ({"disagreement": 0.3, "n_words": 9, "n_known": 2}, "too little known text"),
         ({"probability": 0.69, "n_words": 9, "n_known": 2}, "too little known text"),
     ],
 )

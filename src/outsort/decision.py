@@ -9,11 +9,11 @@ from outsort.model import Model
 from outsort.numeric import Floats
 
 ACCEPT, REVIEW = "accept", "review"
-LOW_CONFIDENCE = "low confidence"
+MIXED, LOW_CONFIDENCE = "mixed", "low confidence"
 #: Reasons for review, in order of precedence; accepted answers have none.
 REASONS = (
     "", "empty", "no words", "another language", "no known term", "too few words", "too little known text", "too long",
-    LOW_CONFIDENCE,
+    MIXED, LOW_CONFIDENCE,
 )  # fmt: skip
 #: The threshold of a model whose data certified none.
 DEFAULT_THRESHOLD = 0.7
@@ -43,8 +43,8 @@ def reasons(
     n_known: NDArray[np.int32],
     n_terms: NDArray[np.int32],
     foreign: NDArray[np.bool_],
-    threshold: float,
-    longest: int,
+    disagreement: Floats,
+    model: Model,
 ) -> NDArray[np.intp]:
     """Return the index in `REASONS` of the reason for review of each of n answers; 0 for none.
 
@@ -55,11 +55,11 @@ def reasons(
         n_known: (n,), how many of these the model knows as whole words.
         n_terms: (n,), distinct known terms of the text.
         foreign: (n,), whether it is in another language, see `language.is_foreign`.
-        threshold: less probable answers go to review.
-        longest: the words that a text may have.
+        disagreement: (n,), how far its clauses disagree, see `Mixture`.
+        model: the model, which says how probable an accepted answer is, how long a text may be, and what is mixed.
     """
     conditions = [
         blank, n_words == 0, foreign, n_terms == 0, n_words < MIN_WORDS, n_known < MIN_KNOWN * n_words,
-        n_words > longest, probability < threshold,
+        n_words > longest_of(model), disagreement >= model.mixed, probability < threshold_of(model),
     ]  # fmt: skip
     return np.select(conditions, list(range(1, len(conditions) + 1)), 0).astype(np.intp)

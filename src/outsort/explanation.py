@@ -36,6 +36,7 @@ class Clause(NamedTuple):
         start: index of its first character in the original text.
         end: index after its last character.
         share: how much it counts, 0 to 1; the shares of a text add up to 1.
+        probabilities: the probability of every label for the clause as a text of its own.
         contributions: what each of its known words and pairs added to the log-odds of the label. A word's
             contribution includes that of its pieces.
         words: its words in order, each with its part of the log-odds: its own contribution and half that of
@@ -45,6 +46,7 @@ class Clause(NamedTuple):
     start: int
     end: int
     share: float
+    probabilities: dict[str, float]
     contributions: dict[str, float]
     words: tuple[Word, ...]
 
@@ -132,7 +134,9 @@ def explain_read(
     log_odds = float(log_proba[answer] - logsumexp(others[None, :])[0])
     of_labels = _gradient(model, label_scores, answer)
     clauses, bias, total = [], 0.0, 0.0
-    for (start, end), vector, share, scores in zip(*reading, strict=True):
+    alone = np.exp(model.log_proba(model.roll_up(reading.scores))).tolist()
+    parts = zip(reading.spans, reading.vectors, reading.shares, reading.scores, alone, strict=True)
+    for (start, end), vector, share, scores, proba in parts:
         direction = share * _of_lines(model, scores, of_labels)
         places, owner = model.term_weights(vector.ids)
         per_weight = model.weights[places] * vector.values[owner] * direction[model.indices[places]]
@@ -141,7 +145,8 @@ def explain_read(
         total += float(per_term.sum())
         contributions = _fold_pieces(model, text[start:end], vector, per_term)
         words = _words(text[start:end], start, contributions)
-        clauses.append(Clause(start, end, float(share), contributions, words))
+        probabilities = dict(zip(model.labels, proba, strict=True))
+        clauses.append(Clause(start, end, float(share), probabilities, contributions, words))
     return Explanation(
         text=text,
         label=model.labels[answer],

@@ -15,6 +15,7 @@ from outsort.buffers import checked
 from outsort.errors import ModelError
 from outsort.labels import in_order
 from outsort.language import FUNCTION_WORDS
+from outsort.mixture import Mixture, mixture
 from outsort.numeric import Floats, log_logistic, logsumexp
 
 #: The bias and decay of clause weights of a model that learnt none: about 1 / rank.
@@ -23,6 +24,8 @@ POSITION = np.array([-4.0, 1.0])
 MAX_LOGIT = 500.0
 #: A clause that says the work with less than this probability is boilerplate.
 WORK_LEVEL = 0.5
+#: Clauses that disagree as much make a text mixed, where no held-out rows say otherwise.
+MIXED = 0.25
 #: A word is common in the rows with less than this share of the idf of the rarest.
 _COMMON_IDF = 0.6
 
@@ -49,12 +52,14 @@ class Reading(NamedTuple):
         spans: start and end of each of the n_clauses clauses, in characters of the text.
         vectors: the vector of each.
         shares: float64 (n_clauses,), how much each counts, adding up to 1.
+        says: float64 (n_clauses,), the log-odds that each says the work, whatever its place.
         scores: float64 (n_clauses, n_lines), the scores of its service lines.
     """
 
     spans: list[tuple[int, int]]
     vectors: list[Vector]
     shares: Floats
+    says: Floats
     scores: Floats
 
 
@@ -86,8 +91,11 @@ class Model:
         later: float64 (n_labels,), what the scores of later clauses are too high by.
         calibration: float64 (n_labels, 2), intercept and positive slope of each label's scores; those of
             `out_of_scope` apply to its log-odds against all others.
+        prior: float64 (n_labels,), how often each label came in the rows that the calibration was fitted to, adding up
+            to 1.
         threshold: least confidence of an accepted answer, 0 to 1, as certified on held-out rows; NaN if
             none was certified.
+        mixed: least `Mixture.disagreement` of a text that is called mixed, 0 to 1.
         seen: uint32 (n_seen,), ascending hashes of the training texts: see `identity.hashes_of`.
         about: where the model came from, in plain dicts, strings and numbers: data, settings, versions and
             scores.
@@ -108,7 +116,9 @@ class Model:
     position: Floats = field(default_factory=POSITION.copy)
     later: Floats = field(default_factory=lambda: np.empty(0))
     calibration: Floats = field(default_factory=lambda: np.empty((0, 2)))
+    prior: Floats = field(default_factory=lambda: np.empty(0))
     threshold: float = float("nan")
+    mixed: float = MIXED
     seen: NDArray[np.uint32] = field(default_factory=lambda: np.empty(0, np.uint32))
     about: dict[str, Any] = field(default_factory=dict)
 
@@ -118,6 +128,8 @@ class Model:
             object.__setattr__(self, "later", np.zeros(n_labels))
         if not len(self.calibration):
             object.__setattr__(self, "calibration", uncalibrated(n_labels))
+        if not len(self.prior):
+            object.__setattr__(self, "prior", np.full(n_labels, 1 / n_labels))
         dtypes = {
             "idf": np.float32,
             "indptr": np.int32,
@@ -151,7 +163,12 @@ class Model:
         _require(len(set(self.lines)) == n_lines, "a service line occurs twice")
         _require(len(self.line_labels) == n_lines and n_labels > 1, "its lines do not have two labels or more")
         _require(self.out_of_scope in (*self.labels, ""), "the label for what is out of scope has no line")
-        for name, shape in (("position", (2,)), ("later", (n_labels,)), ("calibration", (n_labels, 2))):
+        for name, shape in (
+            ("position", (2,)),
+            ("later", (n_labels,)),
+            ("calibration", (n_labels, 2)),
+            ("prior", (n_labels,)),
+        ):
             array = getattr(self, name)
             _require(
                 isinstance(array, np.ndarray)
@@ -162,6 +179,11 @@ class Model:
             )
         _require(self.position[1] >= 0, "its later clauses count more than the first")
         _require(bool((self.calibration[:, 1] > 0).all()), "a slope of its calibration is not positive")
+        _require(
+            bool((self.prior > 0).all()) and bool(np.isclose(self.prior.sum(), 1)),
+            "its prior is not shares of the labels",
+        )
+        _require(isinstance(self.mixed, float) and 0 <= self.mixed <= 1, "its level of mixed is not between 0 and 1")
         _require(
             isinstance(self.threshold, float) and (bool(np.isnan(self.threshold)) or 0 <= self.threshold <= 1),
             "its threshold is not between 0 and 1",
@@ -216,10 +238,10 @@ class Model:
     def fingerprint(self) -> str:
         """The first 12 hexadecimal digits of a SHA-256 of everything that its answers depend on."""
         digest = hashlib.sha256("\n".join([*self.terms, *self.lines, *self.line_labels, self.out_of_scope]).encode())
-        for name in ("idf", "indptr", "indices", "weights", "bias", "position", "later", "calibration"):
+        for name in ("idf", "indptr", "indices", "weights", "bias", "position", "later", "calibration", "prior"):
             array = getattr(self, name)
             digest.update(np.ascontiguousarray(array).data)
-        digest.update(np.float64(self.threshold).tobytes())
+        digest.update(np.array([self.threshold, self.mixed]).tobytes())
         return digest.hexdigest()[:12]
 
     def lines_of(self, label: str) -> NDArray[np.intp]:
@@ -260,7 +282,8 @@ class Model:
         sums = np.array([self._sums(vector) for vector in vectors])
         n_lines = len(self.lines)
         scores = self.bias.astype(np.float64) + sums[:, :n_lines] + sums[:, self.label_columns]
-        return Reading(spans, vectors, clause_shares(sums[:, -1], self.position), scores)
+        says = self.position[0] + sums[:, -1]
+        return Reading(spans, vectors, clause_shares(sums[:, -1], self.position), says, scores)
 
     @cached_property
     def weighs_clauses(self) -> bool:
@@ -297,6 +320,13 @@ class Model:
     def roll_up(self, scores: Floats) -> Floats:
         """Return the score of each label for each clause: (n_clauses, n_lines) to (n_clauses, n_labels)."""
         return np.stack([logsumexp(scores[:, self.lines_of(label)]) for label in self.labels], axis=1)
+
+    def mixture(self, text: str, reading: Reading) -> Mixture:
+        """Return what a text is made of, as it was read."""
+        n_words = np.array([len(text_module.worded(text[start:end])) for start, end in reading.spans], np.float64)
+        proba = np.exp(self.log_proba(self.roll_up(reading.scores)))
+        says = np.exp(log_logistic(np.maximum(reading.says, -MAX_LOGIT)))
+        return mixture(proba, says, n_words, self.prior, self.n_in_scope)
 
     def log_proba(self, label_scores: Floats) -> Floats:
         """Return calibrated log-probabilities: float64 (n, n_labels) for label scores (n, n_labels)."""

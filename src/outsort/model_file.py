@@ -35,7 +35,7 @@ from outsort.model import Model
 
 FORMAT = "outsort model"
 #: Incremented when older files can no longer be read correctly.
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 #: How arrays may be stored.
 _DTYPES = ("<f2", "<f4", "<f8", "<i2", "<i4", "<u4")
 #: What plain data are pickled with.
@@ -54,7 +54,7 @@ _MAX_SHOWN = 200
 _TOO_LARGE = f"it is larger than {_MAX_BYTES >> 20} MB or has more than {_MAX_TERMS:,} terms"
 #: The version in the first bytes of a file, which older files have in the same place.
 _VERSION_MARK = re.compile(rb"format_version\x94?K(.)", re.DOTALL)
-_ARRAYS = ("idf", "indptr", "indices", "weights", "bias", "position", "later", "calibration", "seen")
+_ARRAYS = ("idf", "indptr", "indices", "weights", "bias", "position", "later", "calibration", "prior", "seen")
 
 
 def save(model: Model, path: Path | str, *, force: bool = False) -> int:
@@ -86,6 +86,7 @@ def pack(model: Model) -> bytes:
         "line_labels": [sys.intern(label) for label in model.line_labels],
         "out_of_scope": sys.intern(model.out_of_scope),
         "threshold": model.threshold,
+        "mixed": model.mixed,
         "about": model.about,
     }
     # Training rounds weights to half precision, which makes the file a third smaller.
@@ -168,6 +169,7 @@ def unpack(raw: bytes, path: Path | str) -> Model:
             line_labels=tuple(content["line_labels"]),
             out_of_scope=content["out_of_scope"],
             threshold=content["threshold"],
+            mixed=content["mixed"],
             about=content["about"],
             **arrays,
         )
@@ -202,8 +204,10 @@ def _check_plain(content: dict[str, Any], budget: int) -> None:
     names = [*content["lines"], *content["line_labels"], content["out_of_scope"]]
     if not all(isinstance(name, str) for name in names):
         raise TypeError("a label or a service line is not a string")
-    if not (isinstance(content["threshold"], float) and isinstance(content["about"], dict)):
-        raise TypeError("threshold is not a number, or about is not a dict")
+    if not (isinstance(content["threshold"], float) and isinstance(content["mixed"], float)):
+        raise TypeError("a level is not a number")
+    if not isinstance(content["about"], dict):
+        raise TypeError("about is not a dict")
     left: list[object] = [content]
     while left:
         value = left.pop()

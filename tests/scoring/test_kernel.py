@@ -53,6 +53,10 @@ def agrees(kernel, batch):
     for i, text in enumerate(batch):
         assert answers.blank[i] == (not text.strip())
         reading = model.read(text)
+        made_of = model.mixture(text, reading)
+        np.testing.assert_allclose(answers.shares[i], made_of.shares, rtol=0, atol=1e-4)
+        np.testing.assert_allclose(answers.margin[i], made_of.margin, rtol=0, atol=1e-3)
+        np.testing.assert_allclose(answers.disagreement[i], made_of.disagreement, rtol=0, atol=1e-4)
         assert answers.n_terms[i] == sum(len(vector.ids) for vector in reading.vectors)
         assert answers.says[i] == pytest.approx(model.says_work(text), abs=1e-4)
         scores = reading.shares @ reading.scores

@@ -113,7 +113,9 @@ def certify_model(
     again = _fitted(codes, scores, model)
     calibration = model.calibration * again[:, 1:]
     calibration[:, 0] += again[:, 0]
-    certified = replace(model, calibration=calibration, threshold=certificate.threshold)
+    of_labels = np.bincount(codes[codes >= 0], minlength=len(model.labels)) + 1
+    prior = of_labels / of_labels.sum()
+    certified = replace(model, calibration=calibration, prior=prior, threshold=certificate.threshold)
     tally = Tally()
     Scorer(certified, workers=1).columns([texts[i] for i in rows.tolist()], tally=tally)
     promise = Promise(

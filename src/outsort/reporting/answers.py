@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO
 
+from outsort.decision import MIXED
 from outsort.files import csv_record
 from outsort.prediction import explanation_record, record
 from outsort.reporting.styles import AnswerFormat
@@ -15,15 +16,15 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from outsort.explanation import Explanation, Precedent
+    from outsort.explanation import Clause, Explanation, Precedent
     from outsort.prediction import Prediction
 
 #: Terms of an explanation that a table shows.
 N_TERMS_SHOWN = 12
 #: Clauses of an explanation that a table shows, those that count most.
 N_CLAUSES_SHOWN = 12
-#: Labels that a table shows beside the answer.
-N_OTHERS = 2
+#: Labels that a table shows beside the answer, and the least share of a text that it shows.
+N_OTHERS, LEAST_SHARE = 2, 0.005
 
 
 def write_predictions(predictions: Iterable[Prediction], file: TextIO, style: AnswerFormat) -> None:
@@ -93,6 +94,8 @@ def explanation_tables(
     p = prediction
     answer = f"{p.label} {p.probability:.2f}, {p.decision}" + (f" ({p.reason})" if p.reason else "")
     answer += f"; {_others(p)}"
+    if len(explanation.clauses) > 1:
+        answer += f"\nby its clauses {_made_of(p)}"
     words = sum(word.log_odds for word in explanation.words)
     total = (
         f"log-odds of {p.label} {explanation.log_odds:+.2f} = words {words:+.2f}, bias {explanation.bias:+.2f}, "
@@ -117,9 +120,20 @@ def _clauses_table(explanation: Explanation) -> Table:
     """Lay out the clauses that count most, in the order of the text, with their shares."""
     shown = sorted(sorted(explanation.clauses, key=lambda clause: -clause.share)[:N_CLAUSES_SHOWN])
     n_left_out = len(explanation.clauses) - len(shown)
-    heads = [f"clause (without {n_left_out:,} that count less)" if n_left_out else "clause", "counts"]
-    cells = ([visible(explanation.text[c.start : c.end].strip()), f"{c.share:.0%}"] for c in shown)
-    return table(heads, cells, right=[1], wrap=[0])
+    heads = [f"clause (without {n_left_out:,} that count less)" if n_left_out else "clause", "counts", "alone"]
+
+    def cells(clause: Clause) -> list[str]:
+        label, p = max(clause.probabilities.items(), key=lambda item: item[1])
+        return [visible(explanation.text[clause.start : clause.end].strip()), f"{clause.share:.0%}", f"{label} {p:.2f}"]
+
+    return table(heads, map(cells, shown), right=[1], wrap=[0])
+
+
+def _made_of(prediction: Prediction) -> str:
+    """Return the shares of the labels, largest first, with how far they may be off."""
+    shares = sorted(prediction.shares.items(), key=lambda item: -item[1])
+    listed = ", ".join(f"{label} {share:.0%}" for label, share in shares if share >= LEAST_SHARE)
+    return f"{listed}, give or take {prediction.share_margin:.0%}"
 
 
 def _others(prediction: Prediction) -> str:
@@ -135,6 +149,7 @@ def predictions_table(predictions: Iterable[Prediction]) -> Table:
         row = record(p) | {"text": visible(p.text)}
         row["probability"] = f"{p.probability:.2f}"
         row["probabilities"] = _others(p)
+        row["shares"], row["share_margin"] = (_made_of(p) if p.reason == MIXED else ""), ""
         row["for"], row["against"] = (", ".join(term for term, _ in terms) for terms in (p.terms_for, p.terms_against))
         rows.append(row)
     names = [name for name in (rows[0] if rows else ()) if any(row[name] for row in rows)]
@@ -143,7 +158,7 @@ def predictions_table(predictions: Iterable[Prediction]) -> Table:
         [name.replace("_", " ") for name in names],
         ([row[name] or "" for name in names] for row in rows),
         right=[i for i, name in enumerate(names) if name in figures],
-        wrap=[i for i, name in enumerate(names) if name in {"text", "for", "against"}],
+        wrap=[i for i, name in enumerate(names) if name in {"text", "shares", "for", "against"}],
     )
 
 

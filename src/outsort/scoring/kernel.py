@@ -30,6 +30,7 @@ from outsort import text as text_module
 from outsort._numba import nb, njit
 from outsort.buffers import Utf8Column, utf8_column
 from outsort.decision import threshold_of
+from outsort.mixture import DEVIATIONS, FULL_FROM, INFLATION, N_STEPS, PRIOR_CLAUSES, SHARPNESS
 from outsort.model import MAX_LOGIT, Model
 from outsort.numeric import Floats
 
@@ -52,6 +53,7 @@ _N_BLOCK, _N_TERMS = 64, 256
 _N_PAIR_BITS = 1 << 20
 _WORD_KIND, _PAIR_KIND, _PIECE_KIND = range(3)
 _MAX_LOGIT = MAX_LOGIT
+_MARGIN = DEVIATIONS * INFLATION
 _MAX_CLAUSES, _MAX_WORDS = text_module.MAX_CLAUSES, text_module.MAX_WORDS
 _PIECE_MARK = ord(text_module.PIECE_MARK)
 _WORD, _PAIR, _PIECE = (np.uint64(seed) for seed in (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9))
@@ -68,6 +70,9 @@ class BatchAnswers(NamedTuple):
         n_known: int32 (n,), how many of these the model knows as whole words.
         n_terms: int32 (n,), known terms, distinct within each clause; if 0, the answer is the prior.
         says: float64 (n,), log-odds that the text says the work, see `Model.says_work`.
+        shares: float64 (n, n_labels), the share of each label, see `Mixture`.
+        margin: float64 (n,), of the shares.
+        disagreement: float64 (n,), how far the clauses disagree.
     """
 
     proba: Floats
@@ -77,6 +82,9 @@ class BatchAnswers(NamedTuple):
     n_known: NDArray[np.int32]
     n_terms: NDArray[np.int32]
     says: Floats
+    shares: Floats
+    margin: Floats
+    disagreement: Floats
 
     def part(self, start: int, stop: int) -> BatchAnswers:
         """Return a writable view of answers `start` to `stop` (exclusive)."""
@@ -118,6 +126,9 @@ class Kernel:
             np.empty(n, np.int32),
             np.empty(n, np.int32),
             np.empty(n),
+            np.empty((n, len(self.model.labels))),
+            np.empty(n),
+            np.empty(n),
         )
         parts = iter(_parts(given))
 
@@ -138,9 +149,11 @@ class Kernel:
         # The sums are in single precision: what is near a change is left to the model.
         falling = np.sort(answers.proba, axis=1)[:, ::-1]
         is_near = (falling[:, 0] - falling[:, 1] < _NEAR) | (np.abs(falling[:, 0] - threshold_of(self.model)) < _NEAR)
+        is_near |= np.abs(answers.disagreement - self.model.mixed) < _NEAR
         for i in np.flatnonzero(is_near).tolist():
             reading = self.model.read(given.text(i))
             answers.proba[i] = np.exp(self.model.log_proba(self.model.label_scores(reading)[None, :])[0])
+            answers.disagreement[i] = self.model.mixture(given.text(i), reading).disagreement
             line = self.model.best_line(reading, int(answers.proba[i].argmax()))
             answers.line[i] = self.model.lines.index(line)
         return answers
@@ -240,6 +253,7 @@ class _Layout(NamedTuple):
     position: Floats  #: (2,), as in `Model`
     later: Floats  #: (n_labels,), as in `Model`
     calibration: Floats  #: (n_labels, 2), as in `Model`
+    prior: Floats  #: (n_labels,), as in `Model`
 
 
 class _Memory(NamedTuple):
@@ -265,6 +279,8 @@ class _Memory(NamedTuple):
     scores: NDArray[np.float32]  #: (n_lines,), line scores of the clause
     line_totals: Floats  #: (n_lines,), weighted line scores of the text
     label_totals: Floats  #: (n_labels,), weighted label scores of the text
+    of_clauses: Floats  #: (_MAX_CLAUSES, n_labels + 2), scores, then probabilities, of the labels; says; words
+    frequencies: Floats  #: (2, n_labels), of the labels in the text, as estimated and anew
 
 
 _SLOT = np.dtype([("hash", "u8"), ("term", "u4"), ("start", "u4"), ("stop", "u4")], align=True)
@@ -316,6 +332,7 @@ def _lay_out(model: Model) -> _Layout:
         model.position,
         model.later,
         model.calibration,
+        model.prior,
     )
 
 
@@ -341,6 +358,8 @@ def _memory(model: Model) -> _Memory:
         np.zeros(n_lines, np.float32),
         np.zeros(n_lines),
         np.zeros(n_labels),
+        np.zeros((_MAX_CLAUSES, n_labels + 2)),
+        np.zeros((2, n_labels)),
     )
 
 
@@ -846,14 +865,20 @@ def _answer(data, offsets, is_cut, layout, memory, answers):  # type: ignore[no-
                 n_words += more_words
                 n_known += more_known
                 n_terms += n_touched
-                weight, logit = _add_clause(rank, n_touched, layout, memory)
+                weight, logit = _add_clause(rank, n_touched, more_words, layout, memory)
                 weight_total += weight
                 says = max(says, logit)
         if rank == 0:
             memory.sums[:] = 0
-            weight_total, says = _add_clause(1, 0, layout, memory)
+            weight_total, says = _add_clause(1, 0, 0, layout, memory)
         answers.says[row] = says
         _write_answer(row, weight_total, layout, memory, answers)
+        if rank > 1:
+            for i in range(rank):
+                _calibrate(memory.of_clauses[i], memory.of_clauses[i], layout)
+            _write_mixture(row, rank, layout, memory, answers)
+        else:
+            _write_single(row, answers)
         answers.blank[row] = is_blank
         answers.n_words[row], answers.n_known[row], answers.n_terms[row] = n_words, n_known, n_terms
 
@@ -893,16 +918,20 @@ def _sum_clause(data, k, end, layout, memory):  # type: ignore[no-untyped-def]
 
 
 @_compiled()
-def _add_clause(rank, n_touched, layout, memory):  # type: ignore[no-untyped-def]
+def _add_clause(rank, n_touched, n_words, layout, memory):  # type: ignore[no-untyped-def]
     """Add the scores of a clause to those of its text; return how much it counts, and would if it were the first."""
     says = len(layout.bias) + len(layout.later)
     scale = 1 / np.sqrt(memory.sums[says + 1]) if n_touched else 1.0
     first = layout.position[0] + memory.sums[says] * scale
     logit = first - layout.position[1] * np.log(rank)
     weight = 1 / (1 + np.exp(-max(logit, -_MAX_LOGIT)))
-    for label in range(len(layout.later)):
+    kept = memory.of_clauses[rank - 1]
+    n_labels = len(layout.later)
+    kept[n_labels], kept[n_labels + 1] = 1 / (1 + np.exp(-max(first, -_MAX_LOGIT))), max(n_words, 1)
+    for label in range(n_labels):
         level = layout.later[label] if rank > 1 else 0.0
-        memory.label_totals[label] += weight * (_roll_up(label, scale, layout, memory) - level)
+        kept[label] = _roll_up(label, scale, layout, memory)
+        memory.label_totals[label] += weight * (kept[label] - level)
     for j in range(len(memory.scores)):
         memory.line_totals[j] += weight * memory.scores[j]
     return weight, first
@@ -911,18 +940,11 @@ def _add_clause(rank, n_touched, layout, memory):  # type: ignore[no-untyped-def
 @_compiled()
 def _write_answer(row, weight_total, layout, memory, answers):  # type: ignore[no-untyped-def]
     """Compute the answer for a text from the scores of its clauses: see `Model.log_proba`."""
-    n, calibration, scores = layout.n_in_scope, layout.calibration, memory.label_totals
+    scores = memory.label_totals
     proba = answers.proba[row]
     for label in range(len(scores)):
         scores[label] /= weight_total
-        proba[label] = calibration[label, 0] + calibration[label, 1] * scores[label]
-    rest = -_log_sum_exp(proba, n)
-    if n < len(scores):
-        out = calibration[n, 0] + calibration[n, 1] * (scores[n] - _log_sum_exp(scores, n))
-        rest += _log_logistic(-out)
-        proba[n] = np.exp(_log_logistic(out))
-    for label in range(n):
-        proba[label] = np.exp(proba[label] + rest)
+    _calibrate(scores, proba, layout)
     answer = 0
     for label in range(1, len(proba)):
         answer = label if proba[label] > proba[answer] else answer
@@ -931,3 +953,117 @@ def _write_answer(row, weight_total, layout, memory, answers):  # type: ignore[n
         if memory.line_totals[j] > memory.line_totals[best]:
             best = j
     answers.line[row] = layout.lines[best]
+
+
+@_compiled()
+def _calibrate(scores, proba, layout):  # type: ignore[no-untyped-def]
+    """Turn the scores of the labels into their probabilities, which may take the place of the scores."""
+    n, calibration = layout.n_in_scope, layout.calibration
+    inside = _log_sum_exp(scores, n)
+    outside = scores[n] - inside if n < len(layout.later) else 0.0
+    for label in range(n):
+        proba[label] = calibration[label, 0] + calibration[label, 1] * scores[label]
+    rest = -_log_sum_exp(proba, n)
+    if n < len(layout.later):
+        out = calibration[n, 0] + calibration[n, 1] * outside
+        rest += _log_logistic(-out)
+        proba[n] = np.exp(_log_logistic(out))
+    for label in range(n):
+        proba[label] = np.exp(proba[label] + rest)
+
+
+@_compiled()
+def _write_single(row, answers):  # type: ignore[no-untyped-def]
+    """Write what a text of one clause is made of: see `outsort.mixture`."""
+    widest = 0.0
+    for label in range(answers.proba.shape[1]):
+        p = answers.proba[row, label]
+        answers.shares[row, label] = p
+        widest = max(widest, p * (1 - p))
+    answers.margin[row] = min(_MARGIN * np.sqrt(widest), 1.0)
+    answers.disagreement[row] = 0.0
+
+
+@_compiled()
+def _write_mixture(row, n, layout, memory, answers):  # type: ignore[no-untyped-def]
+    """Write what a text of n clauses is made of: see `outsort.mixture`."""
+    n_labels, prior, clauses = len(layout.prior), layout.prior, memory.of_clauses
+    old, new = memory.frequencies
+    for i in range(n):
+        _sharpen(clauses[i], n_labels)
+    answers.disagreement[row] = _disagreement(n, layout.n_in_scope, n_labels, clauses)
+    says = words = 0.0
+    for i in range(n):
+        says += clauses[i, n_labels]
+        words += clauses[i, n_labels] * clauses[i, n_labels + 1]
+    for label in range(n_labels):
+        old[label] = prior[label]
+    for _ in range(N_STEPS):
+        _estimate(n, says, prior, clauses, old, new)
+    # The answers are those of the last step, whose frequencies are now `new`.
+    shares = answers.shares[row]
+    shares[:], old[:] = 0, 0
+    for i in range(n):
+        part = clauses[i, n_labels] * clauses[i, n_labels + 1] / words
+        scale = _given(clauses[i], new, prior)
+        for label in range(n_labels):
+            p = clauses[i, label] * new[label] / prior[label] / scale
+            shares[label] += part * p
+            old[label] += part * part * p * (1 - p)
+    widest = 0.0
+    for label in range(n_labels):
+        widest = max(widest, old[label])
+    answers.margin[row] = min(_MARGIN * np.sqrt(widest), 1.0)
+
+
+@_compiled()
+def _sharpen(proba, n_labels):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for label in range(n_labels):
+        proba[label] **= SHARPNESS
+        total += proba[label]
+    for label in range(n_labels):
+        proba[label] /= total
+
+
+@_compiled()
+def _estimate(n, says, prior, clauses, old, new):  # type: ignore[no-untyped-def]
+    """Estimate the labels' frequencies in a text from the estimate `old`, which moves to `new`."""
+    n_labels = len(prior)
+    new[:] = 0
+    for i in range(n):
+        scale = clauses[i, n_labels] / _given(clauses[i], old, prior)
+        for label in range(n_labels):
+            new[label] += clauses[i, label] * old[label] / prior[label] * scale
+    for label in range(n_labels):
+        again = (new[label] + PRIOR_CLAUSES * prior[label]) / (says + PRIOR_CLAUSES)
+        new[label], old[label] = old[label], again
+
+
+@_compiled()
+def _given(proba, frequencies, prior):  # type: ignore[no-untyped-def]
+    """Return the sum of the probabilities of a clause, reweighted by frequencies."""
+    total = 0.0
+    for label in range(len(prior)):
+        total += proba[label] * frequencies[label] / prior[label]
+    return total
+
+
+@_compiled()
+def _disagreement(n, n_in_scope, n_labels, clauses):  # type: ignore[no-untyped-def]
+    total = certain = 0.0
+    for i in range(n):
+        inside = squares = 0.0
+        for label in range(n_in_scope):
+            inside += clauses[i, label]
+            squares += clauses[i, label] ** 2
+        weight = min(clauses[i, n_labels] / FULL_FROM, 1.0)
+        total += weight * inside
+        certain += weight * squares / inside
+    together = 0.0
+    for label in range(n_in_scope):
+        share = 0.0
+        for i in range(n):
+            share += min(clauses[i, n_labels] / FULL_FROM, 1.0) * clauses[i, label]
+        together += (share / total) ** 2
+    return max(certain / total - together, 0.0)

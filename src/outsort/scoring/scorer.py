@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outsort.buffers import Utf8Column, utf8_column
-from outsort.decision import ACCEPT, REASONS, REVIEW, longest_of, reasons, threshold_of
+from outsort.decision import ACCEPT, REASONS, REVIEW, reasons
 from outsort.errors import DataError
 from outsort.language import LOOKED_AT_BELOW, is_foreign
 from outsort.likeness import Tally
@@ -36,8 +36,9 @@ PREFIX = "outsort_"
 def added_columns(model: Model, *, explain: bool = False) -> dict[str, type]:
     """Return the names of the columns that scoring adds, in order, with their types."""
     probabilities = {f"p_{label}": float for label in model.labels}
+    shares = {f"share_{label}": float for label in model.labels} | {"share_margin": float}
     others: dict[str, type] = dict.fromkeys(("service_line", "decision", "reason", "model"), str)
-    return {"label": str, "probability": float} | probabilities | others | (EXPLAINED if explain else {})
+    return {"label": str, "probability": float} | probabilities | shares | others | (EXPLAINED if explain else {})
 
 
 class Scorer:
@@ -81,8 +82,8 @@ class Scorer:
             answers.n_known,
             answers.n_terms,
             self._foreign(given, answers),
-            threshold_of(self.model),
-            longest_of(self.model),
+            answers.disagreement,
+            self.model,
         )
         causes = list(REASONS)
         for place, fault in (faults or {}).items():
@@ -97,6 +98,8 @@ class Scorer:
             "label": Categorical(label, self.model.labels),
             "probability": np.round(probability, 6),
             **{f"p_{self.model.labels[i]}": np.round(answers.proba[:, i], 6) for i in range(n_labels)},
+            **{f"share_{self.model.labels[i]}": np.round(answers.shares[:, i], 6) for i in range(n_labels)},
+            "share_margin": np.round(answers.margin, 6),
             "service_line": Categorical(line.astype(np.int64), [*self.model.lines, None]),
             "decision": Categorical((why > 0).astype(np.int64), [ACCEPT, REVIEW]),
             "reason": Categorical(why.astype(np.int64), causes),

@@ -63,6 +63,7 @@ class ClauseShare(BaseModel):
     start: int
     end: int
     share: float
+    probabilities: dict[str, float] = Field(description="Of every label, for the clause alone.")
 
 
 class LineProbability(BaseModel):
@@ -82,6 +83,8 @@ class TextPrediction(BaseModel):
     label: str
     probability: float = Field(description="Of the label.")
     probabilities: dict[str, float] = Field(description="Of every label; they add up to 1.")
+    shares: dict[str, float] = Field(description="Of the text, by the labels of its clauses; they add up to 1.")
+    share_margin: float = Field(description="Half of a 90 % interval of the share that is least certain.")
     service_line: str | None
     decision: Literal["accept", "review"]
     reason: str = Field(description="The reason for review; empty if accepted.")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from outsort import text as text_module
 from outsort._version import __version__
@@ -23,6 +24,7 @@ from outsort.numeric import Floats
 from outsort.training.about import Promise, identify
 from outsort.training.fitting import Counted, Settings, count, is_known
 from outsort.training.folds import Checks, Splits, fit_with_folds, folds
+from outsort.training.mixing import mixed_level
 from outsort.training.validation import Validation, validate
 
 if TYPE_CHECKING:
@@ -138,6 +140,8 @@ def train_prepared(prepared: Prepared) -> tuple[Model, Validation | None]:
     dataset, settings, schemes = prepared.dataset, prepared.settings, prepared.schemes
     model, raw = fit_with_folds(prepared.counted, schemes, settings)
     validation = None
+    labels = np.array([model.labels.index(label) for label in dataset.labels])
+    model = replace(model, prior=_frequencies(labels, prepared.weights, len(model.labels)))
     if settings.later and not schemes:
         model = replace(model, later=np.array([settings.later.get(label, 0.0) for label in model.labels]))
     if schemes:
@@ -148,11 +152,18 @@ def train_prepared(prepared: Prepared) -> tuple[Model, Validation | None]:
             later=validation.later,
             threshold=validation.certificate.threshold,
         )
+        model = replace(model, mixed=mixed_level(model, labels, raw[validation.scheme], settings.seed))
     return replace(
         model,
         about=_about(prepared, validation),
         seen=np.unique(identity.hashes_of([*dataset.texts, *dataset.unclear])),
     ), validation
+
+
+def _frequencies(codes: NDArray[np.intp], weights: Floats, n_labels: int) -> Floats:
+    """Return how often each label comes, as far as rows of these weights tell: float64 (n_labels,), all above 0."""
+    counts = np.bincount(codes, weights, n_labels) / weights.mean() + 1
+    return np.asarray(counts / counts.sum())
 
 
 def _about(prepared: Prepared, validation: Validation | None) -> dict[str, object]:
