@@ -12,6 +12,7 @@ import ctypes
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from statistics import median
 from typing import IO, Any, NamedTuple
 
@@ -40,11 +41,18 @@ from outsort.tables.documents.running import Placed, running_lines
 #: Lengths in heights of the font: the gap between two cells, how far apart the lines of a block may be beyond what is
 #: usual, how much larger a heading is, and how wide a bullet may be that is drawn.
 _CELL_GAP, _LINE_GAP, _LARGER, _BULLET = 1.0, 0.3, 1.12, 0.65
+#: The gap between the cells of a narrow table, and between words.
+_NARROW_GAP, _SPACE = 0.45, 0.25
 #: How much heavier than the text a bold font is.
 _BOLDER = 1.4
+#: How far above the cell before a cell may begin, in sizes.
+_MOST_ABOVE = 5.0
+#: The most lines of the first cell of a row, where they look like paragraphs.
+_MOST_LINES = 60
 #: The most pages that a message names.
 _N_NAMED = 10
-_HYPHENS = {0x02: "\u00ad", 0xFFFE: "\u00ad"}
+#: What pdfium has for a hyphen at the end of a line.
+_HYPHENS = {0x02: "-", 0xFFFE: "-"}
 
 
 class Word(NamedTuple):
@@ -263,7 +271,22 @@ def _lines(words: Sequence[Word]) -> list[Line]:
                 line.words.append(word)
                 continue
         lines.append(Line([word]))
-    return lines
+    return [part for line in lines for part in _parted(line)]
+
+
+def _parted(line: Line) -> Iterator[Line]:
+    """Part a line at gaps that are much wider than its others, as between the cells of a narrow table."""
+    pairs = list(pairwise(line.words))
+    gaps = [max(0.0, after.left - before.right) / after.size for before, after in pairs]
+    usual = median(gaps) if len(gaps) > 1 else _SPACE
+    start = 0
+    for place, gap in enumerate(gaps, 1):
+        # Some put two spaces after a sentence.
+        is_wide = gap > max(_NARROW_GAP, 1.8 * usual) and (line.words[place - 1].text[-1] not in ".:;!?" or gap > 0.8)
+        if is_wide and not _is_mark(" ".join(word.text for word in line.words[start:place])):
+            yield Line(line.words[start:place])
+            start = place
+    yield Line(line.words[start:])
 
 
 def _is_beside(line: Line, word: Word) -> bool:
@@ -273,7 +296,8 @@ def _is_beside(line: Line, word: Word) -> bool:
 
 def _is_mark(text: str) -> bool:
     """Return whether a text is only a bullet or a number."""
-    return parse_bullet(f"{text} x")[0] or bool(parse_number(f"{text} x", is_heading=True)[0])
+    marked = f"{text} Aa"
+    return "Aa" in (parse_bullet(marked)[1], parse_number(marked, is_heading=True)[1])
 
 
 def _usual(pages: Sequence[Page]) -> Usual:
@@ -310,11 +334,11 @@ class _Cell:
 
     @property
     def top(self) -> float:
-        return self.lines[0].base + self.lines[0].size
+        return self.lines[0].base + 0.6 * self.lines[0].size
 
     @property
     def bottom(self) -> float:
-        return self.lines[-1].base - 0.3 * self.lines[-1].size
+        return self.lines[-1].base - 0.6 * self.lines[-1].size
 
 
 @dataclass
@@ -341,22 +365,35 @@ def _blocks(pages: Sequence[Page]) -> Iterator[Block]:
 
 
 def _rows(lines: Sequence[Line], usual: Usual, margin: float) -> list[_Row]:
+    """Put lines together to paragraphs, and to rows of cells."""
     rows: list[_Row] = []
     for line in lines:
-        row = rows[-1] if rows else None
-        cell = row.cells[-1] if row else None
-        if row and cell and _goes_on(cell, line, usual, margin, is_cell=len(row.cells) > 1):
-            cell.lines.append(line)
-        elif row and cell and _is_next_cell(cell, line):
-            while len(rows) > 1 and _is_beside_too(rows[-2], row, line):
-                rows.pop()
-                merged = [*rows[-1].cells[0].lines, *row.cells[0].lines]
-                row = rows[-1]
-                row.cells[0].lines = merged
-            row.cells.append(_Cell([line]))
+        if rows and _goes_on(rows[-1].cells[-1], line, usual, margin, is_cell=len(rows[-1].cells) > 1):
+            rows[-1].cells[-1].lines.append(line)
+        elif (start := _beside(rows, line)) is not None:
+            # What looked like several paragraphs is the first cell of a row.
+            cell = rows[start].cells[-1]
+            cell.lines += [one for row in rows[start + 1 :] for one in row.cells[0].lines]
+            del rows[start + 1 :]
+            rows[start].cells.append(_Cell([line]))
         else:
             rows.append(_Row([_Cell([line])], is_first=not rows))
     return rows
+
+
+def _beside(rows: Sequence[_Row], line: Line) -> int | None:
+    """Return the place of the row of which a line begins the next cell; None for a line below all."""
+    for place in range(len(rows) - 1, max(-1, len(rows) - _MOST_LINES), -1):
+        cell = rows[place].cells[-1]
+        if line.left < cell.right - 0.2 * line.size or abs(cell.left - rows[-1].cells[-1].left) > line.size:
+            return None
+        if cell.bottom < line.base < cell.top:
+            return place
+        if len(rows[place].cells) > 1 or cell.bottom > line.base:
+            break
+    # A cell may begin above the one before, where they are centred.
+    is_near = bool(rows) and rows[-1].cells[-1].bottom < line.base < rows[-1].cells[-1].top + _MOST_ABOVE * line.size
+    return len(rows) - 1 if is_near and line.left > rows[-1].cells[-1].right else None
 
 
 def _goes_on(cell: _Cell, line: Line, usual: Usual, margin: float, *, is_cell: bool) -> bool:
@@ -372,18 +409,6 @@ def _goes_on(cell: _Cell, line: Line, usual: Usual, margin: float, *, is_cell: b
     # A paragraph ends where the first word below would have had room.
     has_room = last.right + 0.3 * last.size + (line.words[0].right - line.left) < margin - 0.5 * last.size
     return is_cell or not has_room
-
-
-def _is_next_cell(cell: _Cell, line: Line) -> bool:
-    """Return whether a line begins a cell to the right of another."""
-    return line.left > cell.right - 0.2 * line.size and cell.bottom < line.base < cell.top + line.size
-
-
-def _is_beside_too(before: _Row, row: _Row, line: Line) -> bool:
-    """Return whether the row before is part of the first cell that a line is beside."""
-    cell = before.cells[-1]
-    is_one = len(before.cells) == len(row.cells) == 1 and abs(cell.left - row.cells[0].left) < 0.5 * line.size
-    return is_one and _is_next_cell(cell, line) and line.left > row.cells[0].right - 0.2 * line.size
 
 
 def _block(row: _Row, page: int, usual: Usual, known: frozenset[str]) -> Block:
