@@ -104,13 +104,9 @@ def _format_in(
     Raises:
         DataError: it is a kind of file that is not read, or nothing tells its format.
     """
-    style = refusal = None
-    try:
-        style, _ = format_of(named, given)
-        if style.name == "txt" and not given and (has_columns or is_table(content)):
-            style = FORMATS["csv"]
-    except DataError as error:
-        refusal = error
+    style, refusal = _named(named, given)
+    if style and style.name == "txt" and not given and (has_columns or is_table(content)):
+        style = FORMATS["csv"]
     if refusal and is_refused(named):
         raise refusal
     found = kind_in(content, style.name if style else "")
@@ -130,6 +126,14 @@ def _format_in(
     if style is None:
         raise refusal or DataError(f"{name}: its format is not known.")
     return style, []
+
+
+def _named(named: str, given: str | None) -> tuple[Format | None, DataError | None]:
+    """Return the format that a name tells, or why it tells none."""
+    try:
+        return format_of(named, given)[0], None
+    except DataError as error:
+        return None, error
 
 
 def _check_kind(name: str, found: Format, named: Format) -> None:

@@ -234,6 +234,9 @@ def without_contents(blocks: Sequence[Block]) -> list[Block]:
 
 def _is_entry(block: Block, place: int, later: dict[str, int]) -> bool:
     """Return whether a block of a table of contents names one further down, with its page or without."""
+    # What comes after a table of contents begins with a heading.
+    if block.kind == HEADING or len(block.text.split()) > MAX_HEADING:
+        return False
     whole = _title(block.text)
     if later.get(whole, place) > place:
         return True

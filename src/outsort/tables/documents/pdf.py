@@ -154,9 +154,10 @@ def read(stream: IO[bytes], encoding: str = "") -> Iterator[int | str | Passage]
             yield f"{n_attached:,} attached file{'s' * (n_attached > 1)}, not read"
         pages = [_page(document, place) for place in range(len(document))]
     scanned = [page.number for page in pages if page.is_scanned]
+    if scanned and not any(page.lines for page in pages):
+        raise DataError("is scanned, without text. Have its text recognised (OCR), and name the result.")
     if not any(page.lines for page in pages):
-        what = f"all {len(scanned):,} pages are scanned" if scanned else "it is empty"
-        raise DataError(f"has no text: {what}. Have its text recognised (OCR), and name the result.")
+        raise DataError("has no text. Name a document with text.")
     if scanned:
         named = ", ".join(f"{number:,}" for number in scanned[:_N_NAMED])
         more = f" and {len(scanned) - _N_NAMED:,} more" if len(scanned) > _N_NAMED else ""
@@ -223,7 +224,7 @@ def _end(text: Any, i: int) -> tuple[float, float]:  # noqa: ANN401
 
 
 def _weight(text: Any, i: int) -> float:  # noqa: ANN401
-    """Return how bold a character's font is, 400 for usual ones; files tell it badly, so the font's name comes first."""
+    """Return how bold a character's font is; files tell it badly, so the name of the font comes first."""
     name, flags = ctypes.create_string_buffer(128), ctypes.c_int()
     pdfium.FPDFText_GetFontInfo(text, i, name, len(name), flags)
     return _BOLD if _BOLD_NAME.search(name.value) else max(pdfium.FPDFText_GetFontWeight(text, i), 1)
