@@ -283,10 +283,10 @@ class TestTrain:
         assert hint in done.err
 
     def test_a_format_that_cannot_be_read_is_named_with_those_that_can(self, outsort, tmp_path):
-        (tmp_path / "d.docx").write_bytes(b"PK")
-        done = outsort("train", tmp_path / "d.docx", "-o", tmp_path / "m")
+        (tmp_path / "d.odt").write_bytes(b"PK")
+        done = outsort("train", tmp_path / "d.odt", "-o", tmp_path / "m")
         assert done.code == 1
-        assert "d.docx: the format 'docx' is not supported. Known are csv" in done.err
+        assert "d.odt: the format 'odt' is not supported. Known are csv" in done.err
 
     def test_an_unreadable_file(self, outsort, tmp_path):
         (tmp_path / "memory.csv").symlink_to("/proc/self/mem")

@@ -479,7 +479,7 @@ class TestBadInput:
         assert "no text column; it has 'a', 'b'. Name one with --text-column." in done.err
 
     def test_an_unknown_format_names_the_known_ones(self, outsort, csv_path, tmp_path):
-        done = outsort("score", csv_path, "-o", tmp_path / "out.docx")
+        done = outsort("score", csv_path, "-o", tmp_path / "out.odt")
         assert done.code == 1
         assert (
             "csv (also .gz, .zst), tsv (also .gz, .zst), jsonl (also .gz, .zst), json (also .gz, .zst), parquet, xlsx"

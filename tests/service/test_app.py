@@ -241,8 +241,8 @@ def test_an_archive_unpacks_within_the_limit(model):
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("t.xls", b"<html><table>", "t.xls: is a web page (HTML), which is not read. Open it in"),
-        ("t.csv", b"%PDF-1.7\n", "t.csv: is a PDF document, which is not read."),
+        ("t.xls", b"<html><table>", "t.xls: is a web page (HTML), not a table. Save its table as"),
+        ("t.csv", b"%PDF-1.7\n", "t.csv: is a PDF document, not a table."),
         ("t.json", b'[{"a": 1}', "t.json: is not valid JSON after 9 characters"),
     ],
 )
@@ -324,7 +324,7 @@ def test_a_row_that_cannot_be_read_is_named_or_kept(client):
         ({"filename": "t.csv"}, {"content-type": "text/csv; charset=utf-16"}, 422, "header is not valid utf-16 ("),
         ({"filename": "t.csv", "delimiter": "§"}, {}, 422, "query.delimiter"),
         ({"filename": "t.csv"}, {"content-encoding": "gzip"}, 415, "Content-Encoding"),
-        ({"filename": "t.csv", "to": "pdf"}, {}, 422, "query.to"),
+        ({"filename": "t.csv", "to": "zip"}, {}, 422, "query.to"),
         ({"filename": "t.csv", "encoding": "zip"}, {}, 422, "query.encoding"),
         ({"filename": "t.csv", "encoding": "utf-16"}, {}, 422, "t.csv: the header is not valid utf-16 ("),
         ({"filename": "t.csv.gz"}, {}, 422, "t.csv.gz: is not valid UTF-8"),

@@ -117,21 +117,15 @@ def test_a_packed_file_need_not_be_named_so(name, tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"<html><table><tr><td>id</td></tr></table></html>", "a web page (HTML)"),
-        (b"\xef\xbb\xbf\r\n<!DOCTYPE html>\n<p>", "a web page (HTML)"),
-        ("<html><body>".encode("utf-16"), "a web page (HTML)"),
-        (b'<?xml version="1.0"?>\n<html xmlns="x">', "a web page (HTML)"),
         (b'<?xml version="1.0"?>\n<Workbook>', "an XML document"),
-        (b"%PDF-1.7\n%\xe2\xe3", "a PDF document"),
         (b"\x89PNG\r\n\x1a\n\0\0", "a picture"),
         (b"\xff\xd8\xff\xe0\0\x10JFIF", "a picture"),
         (b"{\\rtf1\\ansi", "a Word document (RTF)"),
-        (zipped({"[Content_Types].xml": "", "word/document.xml": ""}), "a Word document"),
         (zipped({"ppt/presentation.xml": ""}), "a presentation"),
-        (b"\xd0\xcf\x11\xe0" + bytes(508) + "WordDocument".encode("utf-16-le"), "a Word document"),
+        (b"\xd0\xcf\x11\xe0" + bytes(508) + "WordDocument".encode("utf-16-le"), "a Word document of the old format"),
         (
             b"\xd0\xcf\x11\xe0" + bytes(508) + "EncryptedPackage".encode("utf-16-le"),
-            "a workbook protected by a password",
+            "a workbook or document protected by a password",
         ),
         (b"Received: from a\r\n by b\r\nFrom: c\r\nSubject: d\r\nMIME-Version: 1.0\r\n\r\nid,text\r\n", "an e-mail"),
         (b"7z\xbc\xaf\x27\x1c\0", "an archive"),
@@ -147,6 +141,25 @@ def test_what_is_no_table_is_named_for_what_it_is(content, words, suffix, model,
     # One message, which ends with what to do; nothing is written.
     assert re.search(r"\. [A-Z][^.]+ .*\.$", str(refusal.value))
     assert [found.name for found in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"<html><table><tr><td>id</td></tr></table></html>", "a web page (HTML)"),
+        (b"\xef\xbb\xbf\r\n<!DOCTYPE html>\n<p>", "a web page (HTML)"),
+        ("<html><body>".encode("utf-16"), "a web page (HTML)"),
+        (b'<?xml version="1.0"?>\n<html xmlns="x">', "a web page (HTML)"),
+        (b"%PDF-1.7\n%\xe2\xe3", "a PDF document"),
+        (zipped({"[Content_Types].xml": "", "word/document.xml": ""}), "a Word document"),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["csv", "xls", "tsv.gz"])
+def test_a_document_that_is_named_a_table_is_not_read_as_one_row(content, words, suffix, tmp_path):
+    # A web page named .xls is what many programs export a table as.
+    (tmp_path / f"in.{suffix}").write_bytes(content)
+    with pytest.raises(DataError, match=re.escape(f"in.{suffix}: is {words}, not a table. Save its table as .xlsx")):
+        score_file(tmp_path / f"in.{suffix}", tmp_path / "out.csv")
 
 
 def test_every_kind_that_is_not_read_says_what_to_do():
@@ -208,6 +221,7 @@ class TestArchives:
         members = {
             "a/tasks.csv": table_as("csv"),
             "readme.pdf": b"%PDF",
+            "readme.txt": b"Read me first. Then the table.",
             "__MACOSX/a/._tasks.csv": b"x",
             ".DS_Store": b"x",
         }
@@ -231,7 +245,8 @@ class TestArchives:
         [
             ({"a.csv": "x", "b.xlsx": "y"}, r"in\.zip: holds 2 tables: 'a.csv', 'b.xlsx'. Unpack it, and name one"),
             ({f"{i}.csv": "x" for i in range(9)}, "holds 9 tables: '0.csv', .* '4.csv' and 4 more. Unpack it"),
-            ({"a.pdf": "x"}, "holds no table; it has 'a.pdf'. Unpack it, and name a table."),
+            ({"a.png": "x"}, "holds no table; it has 'a.png'. Unpack it, and name a table."),
+            ({"a.pdf": "x", "b.docx": "y"}, "holds 2 documents: 'a.pdf', 'b.docx'. Unpack it, and name one"),
             ({"a.zip": "x"}, "holds no table; it has 'a.zip'."),
             ({}, "holds no table; it has nothing in it"),
         ],

@@ -124,7 +124,7 @@ REFUSED = {
         f"in.xlsx: is damaged, or not a workbook (… {AGAIN}",
     ),
     "no workbook": ("in.xlsx", b"PK\x03\x04", "csv", f"in.xlsx: is damaged, or not a workbook (… {AGAIN}"),
-    "other format": ("in.csv", b"%PDF-1.7\n", "csv", "in.csv: is a PDF document, which is not read. … .xlsx or .csv."),
+    "other format": ("in.csv", b"%PDF-1.7\n", "csv", "in.csv: is a PDF document, not a table. … as a document."),
 }
 
 

@@ -103,8 +103,7 @@ def score(
         bool, typer.Option("--strict", help="Exit with 3 if a table is unlike what the promise was measured on.")
     ] = False,
     split: Annotated[
-        bool,
-        typer.Option("--split", help="One row per clause of a text or document, with a weight: 0 for boilerplate."),
+        bool, typer.Option("--split", help="One row for each clause, with a weight: 0 for boilerplate.")
     ] = False,
     weight_column: opt.WeightColumn = None,
     by: Annotated[
@@ -121,7 +120,7 @@ def score(
     output is a folder (one that exists, or a name that ends in /), one output each.
 
     A document (PDF, Word, HTML, Markdown, plain text) is one row. With --split there is a row for each clause of it, or
-    of each text of a table, with a weight, 0 for boilerplate; --weight-column is then divided among a row's clauses.
+    of each text of a table, with a weight, 0 for boilerplate; --weight-column is then divided among the clauses.
 
     A summary by label, decision and service line is shown on a terminal, and wherever --weight-column or --by asks for
     it; --report writes it as a web page. A line at the end says where a table is unlike the texts that the promise for

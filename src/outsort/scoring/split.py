@@ -7,6 +7,7 @@ nothing of it is lost: where no clause has a weight, the first one gets all.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -33,13 +34,17 @@ KEY, WEIGHT, WORDS, AMOUNT = "key", "weight", "words", "clause_amount"
 _DECIMALS = 4
 
 
+#: Where a sentence ends with a number of one or two digits, which may also be that of an item: after a word it is none.
+_AFTER_NUMBER = re.compile(r"(?:(?<=[a-z]{3} \d\.)|(?<=[a-z]{3} \d\d\.))\s+(?=[A-Z][a-z])")
+
+
 def clauses_of(text: str) -> list[str]:
     r"""Return the clauses of a text; one without a word is one.
 
     >>> clauses_of("Key invoices. File them.\n- Excel needed")
     ['Key invoices.', 'File them.', '- Excel needed']
     """
-    return [text[start:end].strip() for start, end in sentences(text)]
+    return [part.strip() for start, end in sentences(text) for part in _AFTER_NUMBER.split(text[start:end])]
 
 
 def divided(amount: float, weights: Sequence[float]) -> list[float]:

@@ -1,4 +1,4 @@
-"""ZIP archives with one table in them."""
+"""ZIP archives with one table in them, or without tables one document."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from functools import partial
 from typing import IO
 
 from outsort.errors import COPY_AGAIN, DataError, raised_as
-from outsort.tables.formats import format_of, split_packing
+from outsort.tables.formats import format_of
 from outsort.tables.packing import check_growth
 
 #: What programs put into archives besides what was asked for.
@@ -46,23 +46,27 @@ def extracted(source: str, stream: IO[bytes]) -> Iterator[tuple[str, IO[bytes]]]
 
 def _table_of(source: str, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     members = [member for member in archive.infolist() if not member.is_dir() and not _is_litter(member.filename)]
-    tables = [member for member in members if _is_table(member.filename)]
+    tables = [member for member in members if _is_read(member.filename, documents=False)]
+    # What comes with a table, such as a read-me, is not asked for.
+    tables = tables or [member for member in members if _is_read(member.filename, documents=True)]
     if len(tables) == 1:
         return tables[0]
     names = [repr(member.filename) for member in (tables or members)]
     more = f" and {len(names) - _MAX_NAMED:,} more" if len(names) > _MAX_NAMED else ""
     has = ", ".join(names[:_MAX_NAMED]) + more
     if tables:
-        raise DataError(f"{source}: holds {len(tables):,} tables: {has}. Unpack it, and name one, or all by a pattern.")
+        what = "documents" if format_of(tables[0].filename)[0].is_document else "tables"
+        raise DataError(f"{source}: holds {len(tables):,} {what}: {has}. Unpack it, and name one, or all by a pattern.")
     raise DataError(f"{source}: holds no table; it has {has or 'nothing in it'}. Unpack it, and name a table.")
 
 
-def _is_table(name: str) -> bool:
+def _is_read(name: str, *, documents: bool) -> bool:
+    """Return whether a name is that of a table, or of a document."""
     try:
-        format_of(name)
+        found, packing = format_of(name)
     except DataError:
         return False
-    return split_packing(name)[0] != "zip"
+    return packing != "zip" and found.is_document == documents
 
 
 def _is_litter(name: str) -> bool:

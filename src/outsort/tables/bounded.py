@@ -32,7 +32,9 @@ def on_disk(stream: IO[bytes]) -> IO[bytes]:
     return stream
 
 
-def answers(source: str, stream: IO[bytes], module: str, *arguments: str, what: str, instead: str) -> Iterator[Any]:
+def answers(
+    source: str, stream: IO[bytes], module: str, *arguments: str, what: str, instead: str, seconds: int = MAX_SECONDS
+) -> Iterator[Any]:
     """Yield what `answers(stream, *arguments)` of a module of this package yields in a process of its own.
 
     Args:
@@ -42,12 +44,13 @@ def answers(source: str, stream: IO[bytes], module: str, *arguments: str, what: 
         arguments: strings.
         what: what the file should be, in words, such as "a workbook".
         instead: what to do about one that is too large, as a sentence.
+        seconds: of processor time that it may take.
 
     Raises:
         DataError: what the function raises, or the process had to be ended.
     """
     stream.seek(0)
-    command = [sys.executable, "-P", str(_CHILD), str(MAX_MEMORY), str(MAX_SECONDS), module, *arguments]
+    command = [sys.executable, "-P", str(_CHILD), str(MAX_MEMORY), str(seconds), module, *arguments]
     with subprocess.Popen(  # noqa: S603 - our own file
         command, stdin=stream.fileno(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as child:
@@ -64,15 +67,15 @@ def answers(source: str, stream: IO[bytes], module: str, *arguments: str, what: 
         finally:
             child.kill()
     if code:
-        raise DataError(f"{source}: {_failure(last, code, what, instead)}")
+        raise DataError(f"{source}: {_failure(last, code, what, instead, seconds)}")
 
 
-def _failure(last: object, code: int, what: str, instead: str) -> str:
+def _failure(last: object, code: int, what: str, instead: str, seconds: int) -> str:
     told = last if isinstance(last, dict) else {}
     if "refused" in told:
         return str(told["refused"])
     if "error" in told:
         return f"is damaged, or not {what} ({told['error']}). {COPY_AGAIN}"
     if code == _OUT_OF_TIME:
-        return f"takes longer than {MAX_SECONDS // 60} minutes to read. {instead}"
+        return f"takes longer than {seconds // 60} minutes to read. {instead}"
     return f"needs more than {MAX_MEMORY >> 30} GB of memory, or is damaged. {instead}"

@@ -53,7 +53,7 @@ def kind_in(stream: IO[bytes], named: str = "") -> Format | Unread | None:
     text = head.replace(b"\0", b"") if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else head
     text = re.sub(rb"\A(\xef\xbb\xbf|\xff\xfe|\xfe\xff)?\s*", b"", text)
     starts: list[tuple[bytes, Iterable[Unread | Format]]] = [
-        (text, [*UNREAD, FORMATS["html"]]),
+        (text, [FORMATS["html"], *UNREAD]),
         (head, FORMATS.values()),
     ]
     fitting = [

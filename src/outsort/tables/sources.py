@@ -104,16 +104,16 @@ def _format_in(
     Raises:
         DataError: it is a kind of file that is not read, or nothing tells its format.
     """
-    style = refusal = None
-    try:
-        style, _ = format_of(named, given)
-    except DataError as error:
-        refusal = error
+    style, refusal = _named(named, given)
+    if style and style.name == "txt" and not given and (has_columns or is_table(content)):
+        style = FORMATS["csv"]
     if refusal and is_refused(named):
         raise refusal
     found = kind_in(content, style.name if style else "")
     if isinstance(found, Unread):
         raise DataError(f"{name}: is {found.words}, which is not read. {found.hint}")
+    if found and style:
+        _check_kind(name, found, style)
     if not found and is_damaged_zip(content) and not (style and any(style.inside)):
         raise DataError(f"{name}: is a damaged archive or workbook. {COPY_AGAIN}")
     if found and not found.magic and given and style and not style.magic:
@@ -121,13 +121,26 @@ def _format_in(
         found = None
     if not found and style and style.magic and style.name != "html" and is_text(content):
         found = FORMATS["csv"]
-    if not found and style and style.name == "txt" and not given and (has_columns or is_table(content)):
-        return FORMATS["csv"], []
     if found and found != style:
         return found, [f"is {found.words}, whatever its name says, and is read as that"]
     if style is None:
         raise refusal or DataError(f"{name}: its format is not known.")
     return style, []
+
+
+def _named(named: str, given: str | None) -> tuple[Format | None, DataError | None]:
+    """Return the format that a name tells, or why it tells none."""
+    try:
+        return format_of(named, given)[0], None
+    except DataError as error:
+        return None, error
+
+
+def _check_kind(name: str, found: Format, named: Format) -> None:
+    """Refuse a document that is named a table: programs call a web page .xls, and it would be read as one row."""
+    if found.is_document and not named.is_document:
+        hint = f"Save its table as .xlsx or .csv; or pass --from {found.name} to read it as a document."
+        raise DataError(f"{name}: is {found.words}, not a table. {hint}")
 
 
 def count_rows(path: Path) -> int:

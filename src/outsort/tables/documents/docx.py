@@ -39,7 +39,7 @@ def read(stream: IO[bytes], encoding: str = "") -> Iterator[int | str | Passage]
         if _MAIN not in parts:
             raise DataError("has no text of a Word document in it. Save it as .docx.")
         for info in parts.values():
-            check_growth("", info.file_size, info.compress_size)
+            _check_size(info)
         if "word/comments.xml" in parts:
             yield "comments, not read"
         document = _Document(*_styles(archive, parts), Numbering.read(_elements(archive, parts, "word/numbering.xml")))
@@ -51,6 +51,14 @@ def read(stream: IO[bytes], encoding: str = "") -> Iterator[int | str | Passage]
             yield document.n_breaks + 1
             blocks = [replace(block, page=block.page + 1) for block in blocks]
         yield from passages(blocks)
+
+
+def _check_size(info: zipfile.ZipInfo) -> None:
+    try:
+        check_growth("", info.file_size, info.compress_size)
+    except DataError as error:
+        # Whoever asked knows the name of the file.
+        raise DataError(str(error).removeprefix(": ")) from None
 
 
 def tag_of(name: str) -> str:

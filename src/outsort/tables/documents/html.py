@@ -24,7 +24,7 @@ from outsort.tables.documents.passages import (
 )
 
 _HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6", "caption", "legend", "summary"}
-_HIDDEN = {"script", "style", "template", "head", "nav", "svg", "math", "select", "iframe", "object"}
+_HIDDEN = {"script", "style", "template", "title", "nav", "svg", "math", "select", "iframe", "object"}
 _VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 #: Tags that part blocks.
 _PARTING = _HEADINGS | set(
@@ -33,6 +33,8 @@ _PARTING = _HEADINGS | set(
     header hr html li main ol p pre section table tbody td tfoot th thead tr ul
     """.split()  # noqa: SIM905 - a list of quoted words is harder to read
 )
+#: Tags that end a heading that has no end of its own.
+_ENDING_HEADINGS = {"p", "ol", "ul", "dl", "table", "section", "article"}
 _META = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _HIDING = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
@@ -71,7 +73,8 @@ class _Blocks(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.blocks: list[Block] = []
         self._text: list[str] = []
-        self._open: list[str] = []
+        self._n_pre = 0
+        self._is_heading = False
         #: Tags in a part that is not shown; the first one hides the others.
         self._hidden: list[str] = []
         #: Of each open list the next number and its type; None for one of bullets.
@@ -90,7 +93,11 @@ class _Blocks(HTMLParser):
         if tag not in _PARTING:
             return
         self.part()
-        if tag in ("ol", "ul"):
+        if tag in _HEADINGS or tag in _ENDING_HEADINGS:
+            self._is_heading = tag in _HEADINGS
+        if tag == "pre":
+            self._n_pre += 1
+        elif tag in ("ol", "ul"):
             self._lists.append(_numbering(given) if tag == "ol" else None)
         elif tag == "li":
             self._item = self._next_number(given)
@@ -98,13 +105,12 @@ class _Blocks(HTMLParser):
             self._rows.append([])
         elif tag in ("td", "th") and self._rows:
             self._rows[-1].append([])
-        if tag not in _VOID:
-            self._open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
         if self._hidden:
             if tag in self._hidden:
-                del self._hidden[len(self._hidden) - 1 - self._hidden[::-1].index(tag) :]
+                while self._hidden.pop() != tag:
+                    pass
             return
         if tag not in _PARTING:
             return
@@ -118,8 +124,9 @@ class _Blocks(HTMLParser):
         elif tag == "table" and self._rows:
             self._end_row()
             self._rows.pop()
-        if tag in self._open:
-            del self._open[len(self._open) - 1 - self._open[::-1].index(tag) :]
+        elif tag == "pre":
+            self._n_pre = max(0, self._n_pre - 1)
+        self._is_heading &= tag not in _HEADINGS
 
     def handle_data(self, data: str) -> None:
         if not self._hidden:
@@ -131,9 +138,9 @@ class _Blocks(HTMLParser):
         self._text = []
         if not flat(text):
             return
-        lines = text.split("\n") if "pre" in self._open else [text]
+        lines = text.split("\n") if self._n_pre else [text]
         for line in filter(flat, lines):
-            kind = HEADING if self._open and self._open[-1] in _HEADINGS else PARAGRAPH
+            kind = HEADING if self._is_heading else PARAGRAPH
             block = Block(kind, line)
             if self._item is not None:
                 block.kind, block.number = ITEM if kind == PARAGRAPH else kind, self._item

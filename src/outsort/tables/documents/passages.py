@@ -234,6 +234,9 @@ def without_contents(blocks: Sequence[Block]) -> list[Block]:
 
 def _is_entry(block: Block, place: int, later: dict[str, int]) -> bool:
     """Return whether a block of a table of contents names one further down, with its page or without."""
+    # What comes after a table of contents begins with a heading.
+    if block.kind == HEADING or len(block.text.split()) > MAX_HEADING:
+        return False
     whole = _title(block.text)
     if later.get(whole, place) > place:
         return True
@@ -274,4 +277,19 @@ def _is_cut(first: str, second: str, known: frozenset[str]) -> bool:
     """Return whether a hyphen at the end of a line parts one word."""
     if first + second in known or f"{first}-{second}" in known:
         return first + second in known
-    return not (first in known and second in known)
+    return not (first in _FIRST or second in _SECOND or (first in known and second in known))
+
+
+#: What is usual before and after a hyphen that is part of a word.
+_FIRST = frozenset(
+    """
+    all co cross day e ex first five four full half high in inter long low mid multi new non off on one open over part
+    per post pre pro quasi re real second self semi short single six sub ten third three time top two under up well year
+    """.split()  # noqa: SIM905 - a list of quoted words is harder to read
+)
+_SECOND = frozenset(
+    """
+    and based by day days down driven end free from hand house in led level line made month of off on only or out over
+    party point related scale service side site specific standing term the time to up user wide year
+    """.split()  # noqa: SIM905
+)

@@ -9,9 +9,11 @@ What is drawn to the right of a block, beside it, is the next cell of a row.
 from __future__ import annotations
 
 import ctypes
+import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from statistics import median
 from typing import IO, Any, NamedTuple
 
@@ -40,11 +42,26 @@ from outsort.tables.documents.running import Placed, running_lines
 #: Lengths in heights of the font: the gap between two cells, how far apart the lines of a block may be beyond what is
 #: usual, how much larger a heading is, and how wide a bullet may be that is drawn.
 _CELL_GAP, _LINE_GAP, _LARGER, _BULLET = 1.0, 0.3, 1.12, 0.65
+#: The gap between the cells of a narrow table, and between words.
+_NARROW_GAP, _SPACE = 0.45, 0.25
+#: How much smaller than the text small print is.
+_SMALL = 0.9
 #: How much heavier than the text a bold font is.
 _BOLDER = 1.4
+#: The weight of a font that is bold by its name.
+_BOLD, _BOLD_NAME = 700.0, re.compile(rb"bold|black|heavy", re.IGNORECASE)
+#: How far apart the lines of a column of text may begin, in points.
+_COLUMN = 60.0
+#: How far apart two cells of a column may begin, in points.
+_ALIGNED = 2.0
+#: How far above the cell before a cell may begin, in sizes.
+_MOST_ABOVE = 5.0
+#: The most lines of the first cell of a row, where they look like paragraphs.
+_MOST_LINES = 60
 #: The most pages that a message names.
 _N_NAMED = 10
-_HYPHENS = {0x02: "\u00ad", 0xFFFE: "\u00ad"}
+#: What pdfium has for a hyphen at the end of a line.
+_HYPHENS = {0x02: "-", 0xFFFE: "-"}
 
 
 class Word(NamedTuple):
@@ -137,9 +154,10 @@ def read(stream: IO[bytes], encoding: str = "") -> Iterator[int | str | Passage]
             yield f"{n_attached:,} attached file{'s' * (n_attached > 1)}, not read"
         pages = [_page(document, place) for place in range(len(document))]
     scanned = [page.number for page in pages if page.is_scanned]
+    if scanned and not any(page.lines for page in pages):
+        raise DataError("is scanned, without text. Have its text recognised (OCR), and name the result.")
     if not any(page.lines for page in pages):
-        what = f"all {len(scanned):,} pages are scanned" if scanned else "it is empty"
-        raise DataError(f"has no text: {what}. Have its text recognised (OCR), and name the result.")
+        raise DataError("has no text. Name a document with text.")
     if scanned:
         named = ", ".join(f"{number:,}" for number in scanned[:_N_NAMED])
         more = f" and {len(scanned) - _N_NAMED:,} more" if len(scanned) > _N_NAMED else ""
@@ -188,7 +206,7 @@ def _words(text: Any, rotation: int, width: float, height: float) -> Iterator[Wo
             left, base = _turned(*_origin(text, start), rotation, width, height)
             right, _ = _turned(*_end(text, i - 1), rotation, width, height)
             size = _size(text, start)
-            yield Word(chars, left, right, base, size, max(pdfium.FPDFText_GetFontWeight(text, start), 1))
+            yield Word(chars, left, right, base, size, _weight(text, start))
             chars = ""
 
 
@@ -203,6 +221,13 @@ def _end(text: Any, i: int) -> tuple[float, float]:  # noqa: ANN401
     left, right, bottom, top = (ctypes.c_double() for _ in range(4))
     pdfium.FPDFText_GetCharBox(text, i, left, right, bottom, top)
     return right.value, _origin(text, i)[1]
+
+
+def _weight(text: Any, i: int) -> float:  # noqa: ANN401
+    """Return how bold a character's font is; files tell it badly, so the name of the font comes first."""
+    name, flags = ctypes.create_string_buffer(128), ctypes.c_int()
+    pdfium.FPDFText_GetFontInfo(text, i, name, len(name), flags)
+    return _BOLD if _BOLD_NAME.search(name.value) else max(pdfium.FPDFText_GetFontWeight(text, i), 1)
 
 
 def _size(text: Any, i: int) -> float:  # noqa: ANN401
@@ -263,7 +288,22 @@ def _lines(words: Sequence[Word]) -> list[Line]:
                 line.words.append(word)
                 continue
         lines.append(Line([word]))
-    return lines
+    return [part for line in lines for part in _parted(line)]
+
+
+def _parted(line: Line) -> Iterator[Line]:
+    """Part a line at gaps that are much wider than its others, as between the cells of a narrow table."""
+    pairs = list(pairwise(line.words))
+    gaps = [max(0.0, after.left - before.right) / after.size for before, after in pairs]
+    usual = median(gaps) if len(gaps) > 1 else _SPACE
+    start = 0
+    for place, gap in enumerate(gaps, 1):
+        # Some put two spaces after a sentence.
+        is_wide = gap > max(_NARROW_GAP, 1.8 * usual) and (line.words[place - 1].text[-1] not in ".:;!?" or gap > 0.8)
+        if is_wide and not _is_mark(" ".join(word.text for word in line.words[start:place])):
+            yield Line(line.words[start:place])
+            start = place
+    yield Line(line.words[start:])
 
 
 def _is_beside(line: Line, word: Word) -> bool:
@@ -273,7 +313,8 @@ def _is_beside(line: Line, word: Word) -> bool:
 
 def _is_mark(text: str) -> bool:
     """Return whether a text is only a bullet or a number."""
-    return parse_bullet(f"{text} x")[0] or bool(parse_number(f"{text} x", is_heading=True)[0])
+    marked = f"{text} Aa"
+    return "Aa" in (parse_bullet(marked)[1], parse_number(marked, is_heading=True)[1])
 
 
 def _usual(pages: Sequence[Page]) -> Usual:
@@ -310,80 +351,144 @@ class _Cell:
 
     @property
     def top(self) -> float:
-        return self.lines[0].base + self.lines[0].size
+        return self.lines[0].base + 0.6 * self.lines[0].size
 
     @property
     def bottom(self) -> float:
-        return self.lines[-1].base - 0.3 * self.lines[-1].size
+        return self.lines[-1].base - 0.6 * self.lines[-1].size
 
 
 @dataclass
 class _Row:
-    """Cells beside each other; a paragraph is a row of one cell."""
+    """Cells beside each other; a paragraph is a row of one cell.
+
+    Attributes:
+        is_first: whether it is the first on its page.
+        is_soft: whether only the room in the line above parts it from the row before.
+    """
 
     cells: list[_Cell]
     is_first: bool = False
+    is_soft: bool = False
 
 
 def _blocks(pages: Sequence[Page]) -> Iterator[Block]:
     """Yield the blocks of all pages, without running headers and footers."""
     usual = _usual(pages)
-    running = running_lines([[Placed(line.text, 1 - line.base / page.height) for line in page.lines] for page in pages])
+    placed = [
+        [Placed(line.text, 1 - line.base / page.height, line.size < _SMALL * usual.size) for line in page.lines]
+        for page in pages
+    ]
+    running = running_lines(placed)
     kept = [
         replace(page, lines=[line for i, line in enumerate(page.lines) if i not in left_out])
         for page, left_out in zip(pages, running, strict=True)
     ]
     known = frozenset(word.text.casefold() for page in kept for line in page.lines for word in line.words[:-1])
+    last: list[tuple[_Row, int]] = []
     for page in kept:
-        margin = max((line.right for line in page.lines), default=0.0)
-        for row in _rows(page.lines, usual, margin):
-            yield _block(row, page.number, usual, known)
+        rows = _rows(page.lines, usual)
+        if last and rows:
+            _take_rest(last[-1][0], rows)
+        for row, number in last:
+            yield _block(row, number, usual, known)
+        last = [(row, page.number) for row in rows]
+    for row, number in last:
+        yield _block(row, number, usual, known)
 
 
-def _rows(lines: Sequence[Line], usual: Usual, margin: float) -> list[_Row]:
+def _take_rest(row: _Row, rows: list[_Row]) -> None:
+    """Give the last row of a page the rest of its cells, if the next page begins with it, or after a header again."""
+    for place, rest in enumerate(rows[:2]):
+        pairs = [(cell, other) for other in rest.cells for cell in row.cells if abs(cell.left - other.left) < _ALIGNED]
+        is_rest = len(row.cells) > 1 and len(pairs) == len(rest.cells) and rest.cells[0].lines[0].text[0].islower()
+        if is_rest:
+            for cell, other in pairs:
+                cell.lines += other.lines
+            del rows[place]
+            return
+
+
+def _rows(lines: Sequence[Line], usual: Usual) -> list[_Row]:
+    """Put the lines of a page together to paragraphs, and to rows of cells."""
     rows: list[_Row] = []
+    margins = _Margins(lines)
     for line in lines:
-        row = rows[-1] if rows else None
-        cell = row.cells[-1] if row else None
-        if row and cell and _goes_on(cell, line, usual, margin, is_cell=len(row.cells) > 1):
-            cell.lines.append(line)
-        elif row and cell and _is_next_cell(cell, line):
-            while len(rows) > 1 and _is_beside_too(rows[-2], row, line):
-                rows.pop()
-                merged = [*rows[-1].cells[0].lines, *row.cells[0].lines]
-                row = rows[-1]
-                row.cells[0].lines = merged
-            row.cells.append(_Cell([line]))
+        is_below = bool(rows) and _is_below(rows[-1].cells[-1], line, usual)
+        if is_below and (len(rows[-1].cells) > 1 or not margins.had_room(rows[-1].cells[-1].lines[-1], line.words[0])):
+            rows[-1].cells[-1].lines.append(line)
+        elif (start := _beside(rows, line)) is not None:
+            # What looked like several paragraphs is the first cell of a row.
+            cell = rows[start].cells[-1]
+            cell.lines += [one for row in rows[start + 1 :] for one in row.cells[0].lines]
+            del rows[start + 1 :]
+            rows[start].cells.append(_Cell([line]))
         else:
-            rows.append(_Row([_Cell([line])], is_first=not rows))
+            rows.append(_Row([_Cell([line])], is_first=not rows, is_soft=is_below))
     return rows
 
 
-def _goes_on(cell: _Cell, line: Line, usual: Usual, margin: float, *, is_cell: bool) -> bool:
-    """Return whether a line is the next one of a paragraph or a cell."""
+def _is_below(cell: _Cell, line: Line, usual: Usual) -> bool:
+    """Return whether a line may be the next one of a paragraph or a cell."""
     last = cell.lines[-1]
     pitch = (last.base - line.base) / last.size
     if not 0 < pitch < usual.pitch + _LINE_GAP or line.has_bullet or is_led(last.text):
         return False
     if abs(line.size - last.size) > 0.1 * last.size or usual.is_bold(line) != usual.is_bold(last):
         return False
-    if line.left > cell.right or line.right < cell.left or begins_block(line.text):
-        return False
-    # A paragraph ends where the first word below would have had room.
-    has_room = last.right + 0.3 * last.size + (line.words[0].right - line.left) < margin - 0.5 * last.size
-    return is_cell or not has_room
+    return line.left <= cell.right and line.right >= cell.left and not begins_block(line.text)
 
 
-def _is_next_cell(cell: _Cell, line: Line) -> bool:
-    """Return whether a line begins a cell to the right of another."""
-    return line.left > cell.right - 0.2 * line.size and cell.bottom < line.base < cell.top + line.size
+class _Margins:
+    """How far to the right the lines of a column of text go: those that begin near each other, in one size."""
+
+    def __init__(self, lines: Iterable[Line]) -> None:
+        self._rights: dict[tuple[int, int], float] = {}
+        for line in lines:
+            key = self._key(line)
+            self._rights[key] = max(line.right, self._rights.get(key, 0.0))
+
+    def _key(self, line: Line) -> tuple[int, int]:
+        return int(line.left // _COLUMN), round(line.size)
+
+    def had_room(self, last: Line, word: Word) -> bool:
+        """Return whether a line had room for the first word of the one below, so that a paragraph ends with it."""
+        place, size = self._key(last)
+        margin = max(self._rights.get((near, size), 0.0) for near in (place - 1, place, place + 1))
+        return last.right + 0.3 * last.size + (word.right - word.left) < margin - 0.5 * last.size
 
 
-def _is_beside_too(before: _Row, row: _Row, line: Line) -> bool:
-    """Return whether the row before is part of the first cell that a line is beside."""
-    cell = before.cells[-1]
-    is_one = len(before.cells) == len(row.cells) == 1 and abs(cell.left - row.cells[0].left) < 0.5 * line.size
-    return is_one and _is_next_cell(cell, line) and line.left > row.cells[0].right - 0.2 * line.size
+def _beside(rows: Sequence[_Row], line: Line) -> int | None:
+    """Return the place of the row of which a line begins the next cell; None for a line below all."""
+    for place in range(len(rows) - 1, max(-1, len(rows) - _MOST_LINES), -1):
+        cell = rows[place].cells[-1]
+        if line.left < cell.right - 0.2 * line.size or abs(cell.left - rows[-1].cells[-1].left) > line.size:
+            break
+        if cell.bottom < line.base < cell.top:
+            return _start_of_cell(rows, place, line)
+        if len(rows[place].cells) > 1 or cell.bottom > line.base:
+            break
+    # A cell may begin above the one before, where they are centred.
+    is_near = bool(rows) and rows[-1].cells[-1].bottom < line.base < rows[-1].cells[-1].top + _MOST_ABOVE * line.size
+    return len(rows) - 1 if is_near and line.left > rows[-1].cells[-1].right else None
+
+
+def _start_of_cell(rows: Sequence[_Row], place: int, line: Line) -> int:
+    """Return the place of the row with the first line of a cell, which another begins beside.
+
+    Where cells are centred, there are as many lines of the first one above the line as below it.
+    """
+    if len(rows[place].cells) > 1:
+        return place
+    distances = [one.base - line.base for row in rows[place:] for one in row.cells[0].lines]
+    n_above = sum(distance > 0.3 * line.size for distance in distances)
+    n_missing = sum(distance < -0.3 * line.size for distance in distances) - n_above
+    while n_missing > 0 and rows[place].is_soft and len(rows[place - 1].cells) == 1:
+        before = rows[place - 1].cells[0].lines
+        if before[-1].text[-1] in ".:;" or before[-1].right > line.left:
+            break
+        place, n_missing = place - 1, n_missing - len(before)
+    return place
 
 
 def _block(row: _Row, page: int, usual: Usual, known: frozenset[str]) -> Block:

@@ -19,6 +19,8 @@ from outsort.text import words
 WHOLE = ("document", "pages", "words")
 PASSAGES = ("document", "page", "number", "heading", "kind", "text")
 _TEXT = "text"
+#: Seconds of processor time that a document may take: 2,000 pages of PDF take 20.
+_SECONDS = 300
 _INSTEAD = "Save it as plain text, or in parts."
 
 
@@ -90,9 +92,9 @@ class DocumentReader:
         Raises:
             DataError: it cannot be read, has no text, or has more than fits a cell.
         """
-        about = {"what": self._what, "instead": _INSTEAD}
+        about = (self._source, self._stream, "documents.child", self._module, self._encoding)
         n_characters = 0
-        for answer in answers(self._source, self._stream, "documents.child", self._module, self._encoding, **about):
+        for answer in answers(*about, what=self._what, instead=_INSTEAD, seconds=_SECONDS):
             if isinstance(answer, int):
                 self._n_pages = answer
             elif isinstance(answer, str):

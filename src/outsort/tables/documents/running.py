@@ -13,6 +13,8 @@ N_LOOKED_AT = 4
 LEAST_SHARE = 0.4
 #: How far apart the places of a running line may be, as a share of the height of a page.
 _NEAR = 0.02
+#: How near to the top or the bottom numbers of pages are, and small print that is no part of the text.
+_EDGE, _MARGIN = 0.1, 0.05
 _PAGE_NUMBER = re.compile(
     r"[-–\s|]*(?:page\s*)?(?:\d{1,4}|[ivxl]{1,6})(?:\s*(?:of|/|\|)\s*\d{1,4})?[-–\s|]*", re.IGNORECASE
 )
@@ -24,10 +26,12 @@ class Placed(NamedTuple):
     Attributes:
         text: the line.
         place: where on the page it is, from 0 at the top to 1 at the bottom.
+        is_small: whether its font is smaller than that of the text.
     """
 
     text: str
     place: float
+    is_small: bool = False
 
 
 def running_lines(pages: Sequence[Sequence[Placed]]) -> list[set[int]]:
@@ -48,7 +52,7 @@ def running_lines(pages: Sequence[Sequence[Placed]]) -> list[set[int]]:
     found = []
     for page, places in zip(pages, edges, strict=True):
         running = {place for place in places if any(counts[key] >= least for key in _keys(page[place]))}
-        numbers = {place for place in places if _is_page_number(page[place])}
+        numbers = {place for place in places if _is_page_number(page[place]) or _is_in_margin(page[place])}
         found.append(running | numbers)
     return found
 
@@ -67,6 +71,11 @@ def _keys(line: Placed) -> list[tuple[str, int]]:
     return [(words, slot), (words, slot - 1)]
 
 
+def _is_in_margin(line: Placed) -> bool:
+    """Return whether a line is small print in the margin, where a document of one page repeats nothing."""
+    return line.is_small and min(line.place, 1 - line.place) < _MARGIN
+
+
 def _is_page_number(line: Placed) -> bool:
-    is_at_edge = line.place < 0.1 or line.place > 0.9
-    return is_at_edge and bool(_PAGE_NUMBER.fullmatch(line.text))
+    distance = min(line.place, 1 - line.place)
+    return distance < _EDGE and bool(_PAGE_NUMBER.fullmatch(line.text))

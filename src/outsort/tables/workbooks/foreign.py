@@ -64,8 +64,8 @@ class ForeignBook:
 
     def _ask(self, task: str, sheet: str = "", n_rows: str = "1") -> Iterator[Any]:
         """Yield what the child process answers."""
-        about = {"what": "a workbook", "instead": "Save it as .xlsx or .csv."}
-        yield from answers(self._source, self._stream, "workbooks.foreign_child", task, sheet, n_rows, **about)
+        about = (self._source, self._stream, "workbooks.foreign_child", task, sheet, n_rows)
+        yield from answers(*about, what="a workbook", instead="Save it as .xlsx or .csv.")
 
 
 def _block(rows: Sequence[Sequence[Any]]) -> Block:
