@@ -9,6 +9,11 @@ WORDS = [
     *("key", "invoices", "draft", "contract", "audit", "clean", "floor", "data", "entry", "nurse", "design"),
     *("etc", "co", "no", "approx", "naïve", "e", "g"),
 ]
+#: The columns that scoring adds, with the labels of the shipped model.
+ADDED = [
+    *("label", "probability", "p_BPO", "p_KPO", "p_NEITHER", "service_line", "decision", "reason"),
+    *("share_BPO", "share_KPO", "share_NEITHER", "share_margin", "model"),
+]
 
 
 def random_model(n_labels, *, with_out_of_scope, lines_per_label=3, seed=0):

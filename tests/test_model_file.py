@@ -258,7 +258,7 @@ def test_an_older_file_says_to_train_again(tmp_path):
     # Files of version 2 held NumPy's own arrays; those of version 3 knew two labels and no clauses.
     for version, arrays in ((2, {"idf": np.zeros(9)}), (3, {"knows_neither": True, "calibration": bytes(32)})):
         joblib.dump({"format": "outsort model", "format_version": version} | arrays, tmp_path / "old.joblib")
-        message = rf"its format version is {version} and this outsort reads 5\. Train it again with 'outsort train'"
+        message = rf"its format version is {version} and this outsort reads 6\. Train it again with 'outsort train'"
         with pytest.raises(ModelError, match=message):
             model_file.load(tmp_path / "old.joblib")
 
@@ -274,18 +274,18 @@ def test_an_array_is_of_a_known_type_and_fits_its_shape(dtype, shape):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format_version": 99}, "its format version is 99 and this outsort reads up to 5. Upgrade outsort"),
-        ({"format_version": 0}, "is 0 and this outsort reads 5. Train it again with 'outsort train'"),
+        ({"format_version": 99}, "its format version is 99 and this outsort reads up to 6. Upgrade outsort"),
+        ({"format_version": 0}, "is 0 and this outsort reads 6. Train it again with 'outsort train'"),
         ({"terms_version": 99}, "its terms version is 99"),
         ({"format_version": "1"}, "its format_version is missing"),
         ({"format": "other"}, "it is not a model made by 'outsort train'"),
         ({"format_version": 10**500}, "a number too large to be one"),
         ({"format_version": 10**4000}, "it is damaged, or not a model file"),
         ({"lines": None}, "its content is inconsistent"),
-        ({"format_version": 4}, "is 4 and this outsort reads 5. Train it again with 'outsort train'"),
+        ({"format_version": 4}, "is 4 and this outsort reads 6. Train it again with 'outsort train'"),
         ({"lines": [1]}, "a label or a service line is not a string"),
         ({"out_of_scope": None}, "a label or a service line is not a string"),
-        ({"threshold": "0.9"}, "threshold is not a number"),
+        ({"threshold": "0.9"}, "a level is not a number"),
         ({"about": []}, "about is not a dict"),
         ({"bias": ("<f4", (1,), bytes(4))}, "its content is not what was saved"),
     ],

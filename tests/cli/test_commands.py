@@ -52,8 +52,8 @@ class TestPredict:
         done = outsort("predict", "draft a contract", "-m", model_file)
         (row,) = csv.DictReader(io.StringIO(done.out))
         assert list(row) == [
-            *("text", "label", "probability", "probabilities", "service_line"),
-            *("decision", "reason", "for", "against"),
+            *("text", "label", "probability", "probabilities", "shares", "share_margin"),
+            *("service_line", "decision", "reason", "for", "against"),
         ]
         assert (row["text"], row["label"], row["service_line"]) == ("draft a contract", "KPO", "legal_services")
         assert (done.code, done.err) == (0, "")
@@ -153,8 +153,11 @@ class TestExplain:
         text = "Key the invoices. Equal opportunities for all.\n- Excel needed"
         shown = outsort("explain", text, "-m", model_file, "-f", "table").out
         shares = [f"{clause.share:.0%}" for clause in explain(model, text).clauses]
-        lines = shown[shown.index("clause") :].splitlines()[2:5]
-        assert [line.split()[-1] for line in lines] == shares
+        lines = shown[shown.index("counts") :].splitlines()[2:5]
+        assert [line.split()[-3] for line in lines] == shares
+        alone = [max(clause.probabilities.items(), key=lambda item: item[1]) for clause in explain(model, text).clauses]
+        assert [line.split()[-2:] for line in lines] == [[label, f"{p:.2f}"] for label, p in alone]
+        assert "by its clauses" in shown
         assert [line.split()[0] for line in lines] == ["Key", "Equal", "-"]
         assert "clause" not in outsort("explain", "Key the invoices", "-m", model_file, "-f", "table").out
 

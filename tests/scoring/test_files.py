@@ -23,17 +23,16 @@ import pyarrow.parquet as pq
 import pytest
 
 import outsort as package
-from models import random_model
+from models import ADDED, random_model
 from outsort.errors import DataError, DataWarning, OutputError, Unlike
 from outsort.prediction import predict
 from outsort.scoring.files import Layout, Options, layout, score_file
 from outsort.scoring.frames import score
-from outsort.scoring.scorer import Scorer
+from outsort.scoring.scorer import Scorer, added_columns
 from outsort.tables.formats import format_of
 from outsort.tables.reading import Reading
 
 TEXTS = ["Key invoices into SAP", 'Say "yes", twice', "Übersetzung, 翻訳", "", "500", "=SUM(A1)", "multi\nline"]
-NEW = ["label", "probability", "p_BPO", "p_KPO", "p_NEITHER", "service_line", "decision", "reason", "model"]
 
 
 @pytest.fixture
@@ -93,7 +92,7 @@ def test_every_format_holds_the_cells_as_they_were_and_the_answers_of_predict(cs
     out = tmp_path / f"out.{style}"
     assert score_file(csv_path, out) == len(TEXTS)
     rows = read_back(out)
-    assert list(rows[0]) == [*table.columns, *NEW]
+    assert list(rows[0]) == [*table.columns, *ADDED]
     for row, cells, (label, probability, probabilities, line, decision, reason) in zip(
         rows, table.to_dict("records"), answers(), strict=True
     ):
@@ -151,7 +150,7 @@ def test_types_of_a_parquet_file_without_rows_stay(tmp_path, model):
         pq.write_table(table.slice(0, n_rows), tmp_path / "in.parquet")
         assert score_file(tmp_path / "in.parquet", tmp_path / f"out{n_rows}.parquet", model) == n_rows
         types.append(pq.read_schema(tmp_path / f"out{n_rows}.parquet"))
-    assert types[0].names == [*table.column_names, *NEW]
+    assert types[0].names == [*table.column_names, *ADDED]
     assert types[1].equals(types[0])
 
 
@@ -196,7 +195,7 @@ def test_a_new_workbook_looks_as_a_person_would_have_made_it(tmp_path):
     score_file(tmp_path / "in.xlsx", tmp_path / "out.xlsx", options=Options(plain=True))
     out = openpyxl.load_workbook(tmp_path / "out.xlsx").active
     assert out.freeze_panes == "A2"
-    assert out.auto_filter.ref == "A1:M3"
+    assert out.auto_filter.ref == "A1:Q3"
     assert (out["A2"].value, out["B2"].value, out["B2"].data_type) == ("007", "=zzqx|qqz", "s")
     assert out["C2"].value == datetime.datetime(2026, 5, 1)
     assert (out["D2"].value, out["D2"].number_format) == (1234.5, "#,##0.00 €")
@@ -220,10 +219,10 @@ def test_a_sheet_that_claims_to_be_huge_takes_what_it_holds(tmp_path):
 
 
 def test_the_layout_of_a_file_is_told_before_it_is_scored(csv_path, tmp_path):
-    assert layout(csv_path, Options(), NEW) == Layout(["id", "description", "day"], [["description"]], "", [])
+    assert layout(csv_path, Options(), ADDED) == Layout(["id", "description", "day"], [["description"]], "", [])
     score_file(csv_path, tmp_path / "once.jsonl")
-    columns = ["id", "description", "day", *NEW]
-    assert layout(tmp_path / "once.jsonl", Options(), NEW) == Layout(columns, [["description"]], "outsort_", [])
+    columns = ["id", "description", "day", *ADDED]
+    assert layout(tmp_path / "once.jsonl", Options(), ADDED) == Layout(columns, [["description"]], "outsort_", [])
 
 
 def test_a_scorer_made_once_scores_many_files(csv_path, tmp_path, model):
@@ -278,7 +277,7 @@ def test_frames_and_arrow_tables_and_iterators_of_them(table):
     table.index = list("abcdefg")
     scored = score(table)
     assert list(scored.index) == list(table.index)
-    assert list(scored.columns) == [*table.columns, *NEW]
+    assert list(scored.columns) == [*table.columns, *ADDED]
     pd.testing.assert_frame_equal(scored[table.columns], table)
     arrow = score(pa.Table.from_pandas(table, preserve_index=False))
     assert arrow["label"].to_pylist() == scored["label"].tolist()
@@ -543,7 +542,7 @@ def test_any_labels_have_a_column_each_in_the_order_of_the_model():
     texts = ["key invoices. Draft contract", "", "zzz"]
     scored = score(pd.DataFrame({"text": texts}), odd)
     names = [f"p_{label}" for label in odd.labels]
-    assert list(scored.columns) == ["text", "label", "probability", *names, *NEW[-4:]]
+    assert list(scored.columns) == ["text", *added_columns(odd)]
     np.testing.assert_allclose(scored[names], odd.predict_proba(texts), atol=1e-5)
     assert scored["label"].tolist() == odd.predict(texts).tolist()
     assert scored["service_line"].isna().all()
@@ -553,7 +552,7 @@ def test_a_frame_without_rows_or_without_lines_has_the_types_of_any(model, two_c
     frame = pd.DataFrame({"task": ["key invoices", "draft a contract"]})
     types = score(frame, model).dtypes
     assert score(frame.iloc[:0], model).dtypes.equals(types)
-    assert score(frame, two_class_model).dtypes.equals(types.drop("p_NEITHER"))
+    assert score(frame, two_class_model).dtypes.equals(types.drop(["p_NEITHER", "share_NEITHER"]))
     assert types["probability"] == "float64"
 
 

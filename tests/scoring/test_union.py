@@ -12,13 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from models import ADDED
 from outsort.errors import DataError, OutputError
 from outsort.model_file import save
 from outsort.scoring.files import Options, score_file
 from outsort.scoring.summary import SummaryTally
 from outsort.scoring.union import names_of
-
-NEW = ["label", "probability", "p_BPO", "p_KPO", "p_NEITHER", "service_line", "decision", "reason", "model"]
 
 
 def rows_of(path):
@@ -47,7 +46,7 @@ def test_columns_are_united_by_name_and_each_file_has_its_own_text_column(three,
     told = []
     assert score_file(three, tmp_path / "out.csv", model, tell=told.append) == 5
     rows = rows_of(tmp_path / "out.csv")
-    assert list(rows[0]) == ["ref", "task", "fee", "title", "late", "description", "source", *NEW]
+    assert list(rows[0]) == ["ref", "task", "fee", "title", "late", "description", "source", *ADDED]
     assert [row["source"] for row in rows] == ["a.csv", "a.csv", "b.jsonl", "b.jsonl", "c.xlsx"]
     assert [row["ref"] for row in rows] == ["001", "002", "", "", "3"]
     assert [row["fee"] for row in rows] == ["5", "", "7.5", "", ""]
@@ -89,7 +88,7 @@ def test_every_format_holds_the_union(three, tmp_path, model, style):
     found = read_back(tmp_path / f"out.{style}")
     assert [list(row) for row in found] == [list(row) for row in wanted]
     for row, its in zip(found, wanted, strict=True):
-        for name in set(row) - {"probability", "p_BPO", "p_KPO", "p_NEITHER"}:
+        for name in set(row) - {name for name in ADDED if name.startswith(("p_", "probab", "share_"))}:
             assert row[name] == its[name]
     if style == "xlsx":
         assert openpyxl.load_workbook(tmp_path / "out.xlsx").worksheets[0]["A6"].number_format == "000"

@@ -28,6 +28,7 @@ from openpyxl.workbook.defined_name import DefinedName
 from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.table import Table, TableStyleInfo
 
+from models import ADDED
 from outsort.errors import DataError, DataWarning, OutputError
 from outsort.scoring.files import Options, score_file
 from outsort.scoring.scorer import Scorer
@@ -35,7 +36,6 @@ from outsort.tables.base import Categorical, Dialect, Origin, ReadOptions, Rows
 from outsort.tables.sources import opened
 from outsort.tables.workbooks.excel import open_workbook
 
-NEW = ["label", "probability", "p_BPO", "p_KPO", "p_NEITHER", "service_line", "decision", "reason", "model"]
 #: Where all of these programs put the first sheet.
 SHEET = "xl/worksheets/sheet1.xml"
 TEXTS = ["key invoices into sap", "draft a contract", "mop office floors", "zebra", "type scanned invoices"]
@@ -244,17 +244,17 @@ def check_copy(source, output, scorer, folder):
     tables = {name for name in before if name.startswith("xl/tables/")}
     changed = {name for name in before if before[name] != after[name]}
     assert changed <= {SHEET, "xl/styles.xml"} | LISTS | tables
-    assert rows_apart_from(NEW, output, after[SHEET]) == rows_apart_from([], source, before[SHEET])
+    assert rows_apart_from(ADDED, output, after[SHEET]) == rows_apart_from([], source, before[SHEET])
     check_styles(before["xl/styles.xml"], after["xl/styles.xml"])
     for options in ({}, {"data_only": True}):
         old, new = cells(source, **options), cells(output, **options)
         assert old.items() <= new.items()
     check_columns(output, rows_scored(source, scorer, folder))
     first, *rows = python_calamine.load_workbook(str(output)).get_sheet_by_index(0).to_python()
-    assert first[-len(NEW) :] == NEW
+    assert first[-len(ADDED) :] == ADDED
     assert len(rows) >= len(TEXTS)
     frame = pd.read_excel(output, engine="calamine")
-    assert list(frame.columns[-len(NEW) :]) == NEW
+    assert list(frame.columns[-len(ADDED) :]) == ADDED
 
 
 def rows_apart_from(names, path, xml):
@@ -282,11 +282,11 @@ def check_columns(output, scored):
     """Check the new columns of a copy against the same rows scored into CSV."""
     sheet = loaded(output).worksheets[0]
     header = [cell.value for cell in sheet[1]]
-    first = header.index(NEW[0])
-    assert header[first : first + len(NEW)] == NEW
+    first = header.index(ADDED[0])
+    assert header[first : first + len(ADDED)] == ADDED
     without = {int(re.search("[0-9]+$", table.ref)[0]) for table in sheet.tables.values() if table.totalsRowCount}
     for number, row in enumerate(scored, 2):
-        found = {name: sheet.cell(number, first + place + 1).value for place, name in enumerate(NEW)}
+        found = {name: sheet.cell(number, first + place + 1).value for place, name in enumerate(ADDED)}
         if number in without:
             continue
         for name, value in found.items():
@@ -358,7 +358,7 @@ def test_a_sheet_is_copied_however_it_is_written(how, tmp_path, scorer):
     assert cells(source).items() <= cells(output).items()
     check_columns(output, rows_scored(source, scorer, tmp_path))
     before, after = parts(source)[SHEET], parts(output)[SHEET]
-    assert after.count(b"spans") == after.count(b'spans="1:12"') == before.count(b"spans")
+    assert after.count(b"spans") == after.count(b'spans="1:16"') == before.count(b"spans")
 
 
 #: What a copy cannot have new columns for, and why.
@@ -426,10 +426,10 @@ def test_a_table_of_excel_takes_in_the_columns_beside_it(tmp_path, scorer):
     assert told == [f"{tmp_path}/out.xlsx: row 7, which holds the totals of the table 'Spend', has no answer"]
     sheet = loaded(tmp_path / "out.xlsx").worksheets[0]
     table = sheet.tables["Spend"]
-    assert (table.ref, table.autoFilter.ref) == ("A1:M7", "A1:M6")
+    assert (table.ref, table.autoFilter.ref) == ("A1:Q7", "A1:Q6")
     assert [column.name for column in table.tableColumns] == [cell.value for cell in sheet[1]]
-    assert len({column.id for column in table.tableColumns}) == 13
-    assert b'<tableColumns count="13"' in parts(tmp_path / "out.xlsx")["xl/tables/table1.xml"]
+    assert len({column.id for column in table.tableColumns}) == 17
+    assert b'<tableColumns count="17"' in parts(tmp_path / "out.xlsx")["xl/tables/table1.xml"]
     assert all(cell.value is None for cell in sheet[7][4:])
     assert sheet["E1"].fill.fill_type is None
 
@@ -456,8 +456,8 @@ def test_a_filter_takes_in_the_new_columns(tmp_path, scorer):
     by_openpyxl(tmp_path / "in.xlsx")
     score(tmp_path / "in.xlsx", tmp_path / "out.xlsx", scorer)
     book = loaded(tmp_path / "out.xlsx")
-    assert book.worksheets[0].auto_filter.ref == "A1:M6"
-    assert b"'Spend ''26'!$A$1:$M$6</definedName>" in parts(tmp_path / "out.xlsx")["xl/workbook.xml"]
+    assert book.worksheets[0].auto_filter.ref == "A1:Q6"
+    assert b"'Spend ''26'!$A$1:$Q$6</definedName>" in parts(tmp_path / "out.xlsx")["xl/workbook.xml"]
     assert book.worksheets[0].freeze_panes == "B2"
 
 
@@ -486,17 +486,17 @@ def test_a_header_without_a_look_gets_new_names_in_bold_on_grey_and_long_reasons
     book.save(tmp_path / "in.xlsx")
     score(tmp_path / "in.xlsx", tmp_path / "out.xlsx", scorer, keep=True)
     sheet = loaded(tmp_path / "out.xlsx").active
-    assert [cell.value for cell in sheet[1]] == ["task", None, None, *NEW]
+    assert [cell.value for cell in sheet[1]] == ["task", None, None, *ADDED]
     assert (sheet["D1"].font.b, sheet["D1"].fill.fgColor.rgb, sheet["A1"].font.b) == (True, "FFE7E6E6", False)
-    reason = sheet.cell(2, 4 + NEW.index("reason"))
+    reason = sheet.cell(2, 4 + ADDED.index("reason"))
     assert (reason.alignment.wrap_text, reason.value[:28]) == (True, "has cells beyond the header:")
     assert sheet.column_dimensions[reason.column_letter].width == 48
     assert next(iter(parts(tmp_path / "out.xlsx"))) == "_rels/.rels"
     xml = parts(tmp_path / "out.xlsx")[SHEET]
-    assert b'<dimension ref="A1:L2"' in xml
+    assert b'<dimension ref="A1:P2"' in xml
     hidden = [ET.fromstring(found).attrib for found in re.findall(rb"<col [^>]*>", xml)]  # noqa: S314 - of this test
     spans = [(column["min"], column["max"], "hidden" in column) for column in hidden]
-    assert spans == [("1", "3", True), *((str(n), str(n), False) for n in range(4, 13)), ("13", "26", True)]
+    assert spans == [("1", "3", True), *((str(n), str(n), False) for n in range(4, 17)), ("17", "26", True)]
 
 
 def test_new_columns_are_behind_merged_cells(tmp_path, scorer):
@@ -632,7 +632,7 @@ def test_cells_are_what_they_were_and_new_columns_what_was_scored(n_books, tmp_p
         with (tmp_path / "out.csv").open(encoding="utf-8-sig", newline="") as file:
             scored = list(csv.DictReader(file))
         check_columns(output, scored)
-        assert len(new) - len(old) == len(NEW) + sum(bool(row[name]) for row in scored for name in NEW)
+        assert len(new) - len(old) == len(ADDED) + sum(bool(row[name]) for row in scored for name in ADDED)
         before, after = parts(source), parts(output)
         assert {name for name in before if before[name] != after[name]} == {SHEET, "xl/styles.xml"} | LISTS
 

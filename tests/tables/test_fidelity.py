@@ -319,7 +319,7 @@ class TestWorkbooks:
     @pytest.mark.parametrize(
         ("header", "cell", "why"),
         [
-            (["text", *(f"c{i}" for i in range(16_380))], "", "16,390 columns, where a sheet holds 16,384."),
+            (["text", *(f"c{i}" for i in range(16_380))], "", "16,394 columns, where a sheet holds 16,384."),
             (["text", "h" * 32_768], "", "row 1, column 2: 32,768 characters, where a cell of Excel holds 32,767."),
             (["text", "n"], "é" * 32_768, "row 2, column 2: 32,768 characters, where a cell of Excel holds 32,767."),
             (["text", "n"], "😀" * 16_384, "row 2, column 2: 32,768 characters, where a cell of Excel holds 32,767."),

@@ -116,8 +116,8 @@ def score(
     """Classify every row of one or more tables (CSV, TSV, JSON, JSON Lines, Parquet, workbooks), or documents.
 
     All columns are kept as they are. The columns label, probability, one p_LABEL for each label, service_line,
-    decision, reason and model are appended. Several inputs become one table with the column source, or, where the
-    output is a folder (one that exists, or a name that ends in /), one output each.
+    decision, reason, one share_LABEL, share_margin and model are appended. Several inputs become one table with the
+    column source, or, where the output is a folder (one that exists, or a name that ends in /), one output each.
 
     A document (PDF, Word, HTML, Markdown, plain text) is one row. With --split there is a row for each clause of it, or
     of each text of a table, with a weight, 0 for boilerplate; --weight-column is then divided among the clauses.

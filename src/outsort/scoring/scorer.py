@@ -35,10 +35,10 @@ PREFIX = "outsort_"
 
 def added_columns(model: Model, *, explain: bool = False) -> dict[str, type]:
     """Return the names of the columns that scoring adds, in order, with their types."""
-    probabilities = {f"p_{label}": float for label in model.labels}
-    shares = {f"share_{label}": float for label in model.labels} | {"share_margin": float}
-    others: dict[str, type] = dict.fromkeys(("service_line", "decision", "reason", "model"), str)
-    return {"label": str, "probability": float} | probabilities | shares | others | (EXPLAINED if explain else {})
+    probabilities = dict.fromkeys(("probability", *(f"p_{label}" for label in model.labels)), float)
+    shares = dict.fromkeys((*(f"share_{label}" for label in model.labels), "share_margin"), float)
+    others = dict.fromkeys(("service_line", "decision", "reason"), str)
+    return {"label": str, **probabilities, **others, **shares, "model": str, **(EXPLAINED if explain else {})}
 
 
 class Scorer:
@@ -98,11 +98,11 @@ class Scorer:
             "label": Categorical(label, self.model.labels),
             "probability": np.round(probability, 6),
             **{f"p_{self.model.labels[i]}": np.round(answers.proba[:, i], 6) for i in range(n_labels)},
-            **{f"share_{self.model.labels[i]}": np.round(answers.shares[:, i], 6) for i in range(n_labels)},
-            "share_margin": np.round(answers.margin, 6),
             "service_line": Categorical(line.astype(np.int64), [*self.model.lines, None]),
             "decision": Categorical((why > 0).astype(np.int64), [ACCEPT, REVIEW]),
             "reason": Categorical(why.astype(np.int64), causes),
+            **{f"share_{self.model.labels[i]}": np.round(answers.shares[:, i], 6) for i in range(n_labels)},
+            "share_margin": np.round(answers.margin, 6),
             "model": Categorical(nothing, [self.model.fingerprint]),
         }
         return result | self._explanations(texts) if self._explain else result
