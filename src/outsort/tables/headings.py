@@ -79,8 +79,8 @@ _OF_WORK = _words(
 _PLAIN = _words(
     "long full detailed main key major general short brief public advert ad title name description text scope subject "
     "spend spending transaction line invoice purchase order po requisition ticket incident case call change issue "
-    "problem request complaint consumer vacancy occupation programme program research study need business working the "
-    "a an and or public proposed required"
+    "problem request complaint consumer clause vacancy occupation programme program research study need business "
+    "working the a an and or public proposed required"
 )
 _EXPECTED = _OF_WORK | _PLAIN | frozenset().union(*_HEADS.values())
 #: Words for what people do; "services required" are texts, "services" may be a department.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import IO
 
@@ -39,9 +39,21 @@ def read(stream: IO[bytes], encoding: str = "") -> Iterator[int | str | Passage]
     if len(pages) > 1:
         yield len(pages)
         pages = _without_running(pages)
-    width = max((len(line) for page in pages for line in page), default=0)
+    width = _width_of(len(line) for page in pages for line in page if not _is_row(line))
     known = frozenset(re.findall(r"\w+(?=[\s.,;])", text.casefold()))
-    yield from passages(_numbered(pages, width if width <= _MOST_WRAPPED else 0, known))
+    yield from passages(_numbered(pages, width, known))
+
+
+def _width_of(lengths: Iterable[int]) -> int:
+    """Return the width at which lines were wrapped, 0 for none: that of the longest that is not alone.
+
+    >>> _width_of([78, 79, 40, 77, 12, 130])
+    79
+    """
+    ranked = sorted(lengths, reverse=True)
+    near = (longest for longest, third in zip(ranked, ranked[2:], strict=False) if third > _FULL * longest)
+    width = next(near, max(ranked, default=0))
+    return width if width <= _MOST_WRAPPED else 0
 
 
 def _numbered(pages: Sequence[Sequence[str]], width: int, known: frozenset[str]) -> Iterator[Block]:

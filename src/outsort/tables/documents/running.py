@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
+from statistics import median
 from typing import NamedTuple
 
 #: Lines at the top and at the bottom of a page that are looked at.
@@ -13,6 +15,8 @@ N_LOOKED_AT = 4
 LEAST_SHARE = 0.4
 #: How far apart the places of a running line may be, as a share of the height of a page.
 _NEAR = 0.02
+#: The gap below a running header, in usual distances of lines; and how far apart parts of one line are at most.
+_GAP, _SAME = 1.6, 0.003
 #: How near to the top or the bottom numbers of pages are, and small print that is no part of the text.
 _EDGE, _MARGIN = 0.1, 0.05
 _PAGE_NUMBER = re.compile(
@@ -58,9 +62,13 @@ def running_lines(pages: Sequence[Sequence[Placed]]) -> list[set[int]]:
 
 
 def _edges(page: Sequence[Placed]) -> list[int]:
-    """Return the places of the lines at the top and at the bottom of a page."""
+    """Return the places of the lines at the top and at the bottom of a page, as far as a gap parts them from others."""
     order = sorted(range(len(page)), key=lambda place: page[place].place)
-    looked_at = {*order[:N_LOOKED_AT], *order[-N_LOOKED_AT:]}
+    steps = [page[after].place - page[before].place for before, after in pairwise(order)]
+    gap = _GAP * median([step for step in steps if step > _SAME] or [1.0])
+    first = next((n for n, step in enumerate(steps[:N_LOOKED_AT], 1) if step > gap), N_LOOKED_AT)
+    last = next((n for n, step in enumerate(steps[: -N_LOOKED_AT - 1 : -1], 1) if step > gap), N_LOOKED_AT)
+    looked_at = {*order[:first], *order[-last:]}
     return [place for place in sorted(looked_at) if page[place].place < 0.2 or page[place].place > 0.8]
 
 

@@ -1,0 +1,223 @@
+"""Rows and documents split into clauses: the parts add up to the whole, and nothing is lost."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+import documents
+from outsort.data.identity import key_of
+from outsort.errors import DataError, OutputError
+from outsort.model import WORK_LEVEL, clause_weights
+from outsort.model_file import save
+from outsort.prediction import default_model
+from outsort.scoring.files import Options, score_file
+from outsort.scoring.folder import score_files
+from outsort.scoring.scorer import Scorer
+from outsort.scoring.split import clauses_of, divided
+from outsort.scoring.summary import SummaryTally
+from outsort.text import words
+
+SCOPE = "The Supplier shall key invoices into SAP. Payment is due within 30 days. Draft legal opinions on contracts."
+#: Sentences, lines and items of words and signs.
+any_text = st.lists(
+    st.one_of(
+        st.sampled_from(["Key ", "invoices", ". ", "\n", "- ", "3.1 ", "Schedule 2. The ", "! ", "(a) "]),
+        st.text(max_size=4),
+    )
+).map("".join)
+
+
+@pytest.fixture(scope="module")
+def scorer(model):
+    return Scorer(model, workers=1)
+
+
+def quiet(message):
+    """Take a message and say nothing."""
+
+
+def split(path, folder, model=None, **options):
+    """Return the clauses of a file as a frame, and what was told."""
+    told = []
+    score_file(path, folder / "out.jsonl", model, options=Options(split=True, **options), force=True, tell=told.append)
+    lines = (folder / "out.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
+    return pd.DataFrame(map(json.loads, lines)), told
+
+
+@given(any_text)
+@example("Key invoices as in Schedule 2. Then file them.")
+@settings(max_examples=200)
+def test_the_words_of_the_clauses_are_those_of_the_text(text):
+    assert [word for clause in clauses_of(text) for word in words(clause)] == words(text)
+
+
+@given(
+    st.decimals(-(10**9), 10**9, places=2).map(float),
+    st.lists(st.one_of(st.just(0.0), st.floats(0.5, 60)), min_size=1, max_size=30),
+)
+@settings(max_examples=200)
+def test_the_parts_of_an_amount_add_up_to_it_and_go_by_weight(amount, weights):
+    parts = divided(amount, weights)
+    assert sum(parts) == pytest.approx(amount, abs=1e-6)
+    if sum(weights) > 0:
+        np.testing.assert_allclose(parts, amount * np.array(weights) / sum(weights), atol=2e-4)
+    else:
+        assert parts[0] == amount
+
+
+@given(st.lists(st.tuples(any_text, st.integers(0, 10**7)), min_size=1, max_size=6))
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_rows_of_a_register_become_clauses_that_add_up_to_it(scorer, tmp_path_factory, rows):
+    folder = tmp_path_factory.mktemp("split")
+    rows = [(text.encode("utf-8", "replace").decode().replace("\0", ""), cents / 100) for text, cents in rows]
+    # In JSON any text is a cell.
+    lines = (json.dumps({"description": text, "spend": spend}) for text, spend in rows)
+    (folder / "in.jsonl").write_text("\n".join(lines))
+    found, _ = split(folder / "in.jsonl", folder, scorer, text_columns=["description"], weight_column="spend")
+    by_row = found.groupby("row", sort=True)
+    assert by_row["words"].sum().tolist() == [len(words(text)) for text, _ in rows]
+    assert by_row["clause_amount"].sum().tolist() == pytest.approx([spend for _, spend in rows], abs=1e-6)
+    assert all(of_row["clause"].tolist() == list(range(1, len(of_row) + 1)) for _, of_row in by_row)
+
+
+def test_a_clause_has_its_row_its_key_its_weight_and_its_own_answer(tmp_path):
+    (tmp_path / "in.csv").write_text(f'lot,description,spend\n1,"{SCOPE}","£1,000.00"\n2,Economic impact study,500\n')
+    found, told = split(tmp_path / "in.csv", tmp_path, weight_column="spend")
+    assert list(found)[:10] == [
+        *("lot", "description", "spend"),
+        *("row", "clause", "clause_text", "key", "weight", "words", "clause_amount"),
+    ]
+    assert found["row"].tolist() == [2, 2, 2, 3]
+    assert found["clause_text"].tolist() == [*SCOPE.replace(". ", ".|").split("|"), "Economic impact study"]
+    assert found["key"].tolist() == [key_of(text) for text in found["clause_text"]]
+    assert found["label"].tolist()[::2] == ["BPO", "KPO"]
+    model = default_model()
+    says = [1 / (1 + np.exp(-model.says_work(text))) for text in found["clause_text"]]
+    assert found["weight"].tolist() == pytest.approx([p if p >= WORK_LEVEL else 0 for p in says], abs=1e-4)
+    assert found["weight"][1] == found["clause_amount"][1] == 0, "terms of payment are boilerplate"
+    assert told[0] == f"{tmp_path}/in.csv: text column 'description', split into clauses, 4 rows"
+
+
+def test_a_model_that_learnt_no_clauses_weighs_all_alike(model):
+    assert not model.weighs_clauses
+    assert clause_weights(model, np.array([-9.0, 9.0])).tolist() == [1, 1]
+    assert Scorer(model, workers=1).weights(["key invoices", "law of England"]).tolist() == [1, 1]
+
+
+def test_the_headings_of_a_document_have_no_weight_unless_there_is_nothing_else(tmp_path):
+    (tmp_path / "a.md").write_text("# Keying of invoices\n\n3.1 Key invoices into SAP. File them.\n")
+    found, _ = split(tmp_path / "a.md", tmp_path)
+    assert list(found)[:10] == [
+        *("document", "page", "number", "heading", "kind", "clause", "text", "key", "weight", "words")
+    ]
+    assert found["kind"].tolist() == ["heading", "paragraph", "paragraph"]
+    assert found["clause"].tolist() == [1, 2, 3]
+    assert found["number"].tolist() == ["", "3.1", "3.1"]
+    assert found["weight"][0] == 0 < found["weight"][1]
+    (tmp_path / "b.md").write_text("# Keying of invoices into SAP\n")
+    assert split(tmp_path / "b.md", tmp_path)[0]["weight"][0] > 0
+
+
+def test_a_document_is_one_row_of_which_the_clauses_are_the_parts(tmp_path, model):
+    for seed in (1, 2):
+        (tmp_path / f"{seed}.docx").write_bytes(documents.docx_of(documents.scope(seed)))
+    paths = [tmp_path / "1.docx", tmp_path / "2.docx"]
+    score_file(paths, tmp_path / "whole.csv", model, tell=quiet)
+    whole = pd.read_csv(tmp_path / "whole.csv")
+    assert list(whole)[:5] == ["document", "pages", "words", "source", "label"]
+    score_file(paths, tmp_path / "parts.csv", model, options=Options(split=True), tell=quiet)
+    parts = pd.read_csv(tmp_path / "parts.csv")
+    assert whole["words"].tolist() == parts.groupby("document")["words"].sum().tolist()
+
+
+def test_what_says_nothing_of_work_is_told(tmp_path):
+    (tmp_path / "a.txt").write_text("This agreement is governed by the laws of England.\n\nTime is of the essence.\n")
+    found, told = split(tmp_path / "a.txt", tmp_path)
+    assert set(found["weight"]) == {0}
+    assert "no clause says what the work is: all weights are 0" in told[0]
+
+
+@pytest.mark.parametrize("style", ["csv", "parquet", "xlsx", "jsonl"])
+@pytest.mark.parametrize("output", ["csv", "parquet", "xlsx", "jsonl"])
+def test_tables_of_every_format_are_split_into_every_format(style, output, tmp_path, model):
+    frame = pd.DataFrame({"description": [SCOPE, "audit"], "spend": [90.5, 7.0], "n": [1, 2]})
+    write = {"csv": frame.to_csv, "parquet": frame.to_parquet, "xlsx": frame.to_excel}
+    if style == "jsonl":
+        frame.to_json(tmp_path / "in.jsonl", orient="records", lines=True)
+    else:
+        write[style](tmp_path / f"in.{style}", index=False)
+    options = Options(split=True, weight_column="spend")
+    assert score_file(tmp_path / f"in.{style}", tmp_path / f"out.{output}", model, options=options, tell=quiet) == 4
+    read = {"csv": pd.read_csv, "parquet": pd.read_parquet, "jsonl": lambda path: pd.read_json(path, lines=True)}
+    found = read.get(output, lambda path: pd.read_excel(path, engine="openpyxl"))(tmp_path / f"out.{output}")
+    assert found["n"].astype(int).tolist() == [1, 1, 1, 2]
+    assert found.groupby("row")["clause_amount"].sum().tolist() == pytest.approx([90.5, 7])
+
+
+def test_several_inputs_are_split_into_one_table_and_counted_by_rows(tmp_path, model):
+    (tmp_path / "a.csv").write_text(f'description\n"{SCOPE}"\naudit\n')
+    (tmp_path / "b.txt").write_text("Key invoices. File them.\n")
+    told = []
+    options = Options(split=True, limit=1)
+    assert (
+        score_file(
+            [tmp_path / "a.csv", tmp_path / "b.txt"], tmp_path / "o.csv", model, options=options, tell=told.append
+        )
+        == 5
+    )
+    assert pd.read_csv(tmp_path / "o.csv")["source"].tolist() == ["a.csv"] * 3 + ["b.txt"] * 2
+
+
+def test_the_summary_is_of_the_parts_of_the_amounts(tmp_path, model):
+    (tmp_path / "in.csv").write_text(f'description,spend\n"{SCOPE}","£900"\naudit,n/a\n')
+    summary = SummaryTally(model, weight_column="spend")
+    options = Options(split=True, weight_column="spend")
+    score_file(tmp_path / "in.csv", tmp_path / "o.csv", model, options=options, summary=summary, tell=quiet)
+    result = summary.result()
+    assert (result.rows, result.weight, result.weights.column) == (4, pytest.approx(900), "spend")
+
+
+def test_names_that_are_taken_get_a_prefix(tmp_path, model):
+    (tmp_path / "in.csv").write_text("row,description\n7,audit\n")
+    found, _ = split(tmp_path / "in.csv", tmp_path, model)
+    assert (found["row"].tolist(), found["outsort_row"].tolist()) == (["7"], [2])
+    with pytest.raises(DataError, match=r"already\. Name a --prefix for new columns"):
+        split(tmp_path / "in.csv", tmp_path, model, prefix="")
+
+
+def test_a_column_of_amounts_that_is_missing_is_named(tmp_path, model):
+    (tmp_path / "in.csv").write_text("id,description\n7,audit\n")
+    with pytest.raises(DataError, match=r"in\.csv: no column 'spend'; it has 'id', 'description'\."):
+        split(tmp_path / "in.csv", tmp_path, model, weight_column="spend")
+
+
+def test_a_row_that_cannot_be_read_is_kept_as_one_clause(tmp_path, model):
+    (tmp_path / "in.csv").write_text("id,description\n7,audit. Report.,x\n8,Key. File.\n")
+    found, _ = split(tmp_path / "in.csv", tmp_path, model, keep=True)
+    assert found["row"].tolist() == [2, 3, 3]
+    assert (found["weight"][0], "cells" in found["reason"][0]) == (0, True)
+
+
+def test_a_run_is_not_resumed_with_other_rows(tmp_path, model):
+    (tmp_path / "in.csv").write_text("description\nKey. File.\n")
+    score_files([str(tmp_path / "in.csv")], tmp_path / "out", model, tell=quiet)
+    with pytest.raises(OutputError, match="was started with another split"):
+        score_files([str(tmp_path / "in.csv")], tmp_path / "out", model, options=Options(split=True), resume=True)
+
+
+def test_clauses_are_reviewed_and_merged_by_their_keys(outsort, tmp_path, model):
+    save(model, tmp_path / "m")
+    (tmp_path / "scope.md").write_text("# Scope\n\n- Key purchase orders\n- Review a lease\n- Wash the cars\n")
+    options = ("-m", tmp_path / "m")
+    outsort("score", tmp_path / "scope.md", "-o", tmp_path / "clauses.csv", "--split", *options)
+    assert outsort("review", tmp_path / "clauses.csv", "-o", tmp_path / "q.csv", *options).code == 0
+    queue, clauses = (pd.read_csv(tmp_path / name, dtype=str) for name in ("q.csv", "clauses.csv"))
+    assert set(queue["key"]) == set(clauses["key"])
+    queue["label"] = "BPO"
+    queue.to_csv(tmp_path / "q.csv", index=False)
+    assert outsort("merge", tmp_path / "q.csv", "--into", tmp_path / "labelled.csv", *options).code == 0
+    assert set(pd.read_csv(tmp_path / "labelled.csv")["text"]) == set(clauses["text"])
