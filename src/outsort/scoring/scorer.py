@@ -107,9 +107,9 @@ class Scorer:
         }
         return result | self._explanations(texts) if self._explain else result
 
-    def weights(self, texts: Sequence[str]) -> Floats:
+    def weights(self, clauses: Sequence[str], owner: NDArray[np.intp]) -> Floats:
         """Return how likely each of n clauses is to say the work, 0 for boilerplate: float64 (n,)."""
-        return clause_weights(self.model, self._kernel.answer(texts).says)
+        return clause_weights(self.model, self._kernel.answer(clauses).says, owner)
 
     def _foreign(self, texts: Utf8Column, answers: BatchAnswers) -> NDArray[np.bool_]:
         """Return which texts are in another language: bool (n,)."""

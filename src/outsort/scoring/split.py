@@ -15,6 +15,7 @@ from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from outsort.data.amounts import amounts, decimal_mark
 from outsort.data.identity import key_of
@@ -75,13 +76,13 @@ class Splitting(NamedTuple):
     """How tables are split.
 
     Attributes:
-        weigh: returns the weight of each of n texts: float64 (n,).
+        weigh: returns the weight of each of n clauses, given the text that each is of: float64 (n,).
         limit: split only so many rows of each table, or passages of a document; None for all.
         prefix: of the added columns; if None, only used when a name is taken.
         weight_column: the column of amounts to divide; None for none.
     """
 
-    weigh: Callable[[Sequence[str]], Floats]
+    weigh: Callable[[Sequence[str], NDArray[np.intp]], Floats]
     limit: int | None = None
     prefix: str | None = None
     weight_column: str | None = None
@@ -185,8 +186,11 @@ class SplitReader:
                 yield _Clause(place, n_before if self._is_document else number, clause, may_weigh)
 
     def _weights(self, clauses: Sequence[_Clause]) -> Floats:
-        may_weigh = np.array([clause.may_weigh and bool(words(clause.text)) for clause in clauses], np.bool_)
-        return np.where(may_weigh, np.round(self._how.weigh([clause.text for clause in clauses]), 6), 0.0)
+        weights = np.zeros(len(clauses))
+        places = [i for i, clause in enumerate(clauses) if clause.may_weigh and words(clause.text)]
+        owner = np.array([0 if self._is_document else clauses[i].row for i in places], np.intp)
+        weights[places] = np.round(self._how.weigh([clauses[i].text for i in places], owner), 6)
+        return weights
 
     def _rows(self, batch: Batch, clauses: Sequence[_Clause], weights: Sequence[float]) -> list[list[Any]]:
         """Return the cells of each clause."""
