@@ -100,7 +100,7 @@ def _parts_all(lines: Sequence[str], delimiter: str) -> bool:
 
 
 def _is_name(cell: str) -> bool:
-    return len(cell.split()) <= _WORDS_OF_A_NAME and not cell.rstrip().endswith(".")
+    return 0 < len(cell.split()) <= _WORDS_OF_A_NAME and not cell.rstrip().endswith(".")
 
 
 def _head_of(stream: IO[bytes], size: int) -> bytes:

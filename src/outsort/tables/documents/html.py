@@ -86,11 +86,7 @@ class _Blocks(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
-        hides = tag in _HIDDEN or "hidden" in given or _HIDING.search(given.get("style", ""))
-        if self._hidden or (hides and tag not in _VOID):
-            self._hidden += [tag] if tag not in _VOID else []
-            return
-        if tag not in _PARTING:
+        if self._is_hidden(tag, given) or tag not in _PARTING:
             return
         self.part()
         if tag in _HEADINGS or tag in _ENDING_HEADINGS:
@@ -103,6 +99,8 @@ class _Blocks(HTMLParser):
             self._item = self._next_number(given)
         elif tag == "table":
             self._rows.append([])
+        elif tag == "tr" and self._rows:
+            self._end_row()
         elif tag in ("td", "th") and self._rows:
             self._rows[-1].append([])
 
@@ -146,6 +144,16 @@ class _Blocks(HTMLParser):
                 block.kind, block.number = ITEM if kind == PARAGRAPH else kind, self._item
                 self._item = None
             (self._rows[-1][-1] if self._rows and self._rows[-1] else self.blocks).append(block)
+
+    def _is_hidden(self, tag: str, given: dict[str, str]) -> bool:
+        """Return whether a part is not shown that a tag begins, or that it is in."""
+        if self._hidden == ["p"] and tag in _PARTING:
+            # A paragraph need not have an end of its own.
+            self._hidden.clear()
+        hides = tag in _HIDDEN or "hidden" in given or _HIDING.search(given.get("style", ""))
+        if tag not in _VOID and (self._hidden or hides):
+            self._hidden.append(tag)
+        return bool(self._hidden)
 
     def _next_number(self, given: dict[str, str]) -> str:
         """Return the number of the next item of the list that is open; "" for a bullet."""

@@ -165,7 +165,7 @@ def _parsed(block: Block) -> Block:
         kind = ITEM if is_item and kind == PARAGRAPH else kind
         if not number:
             number, text = parse_number(text, is_heading=kind == HEADING)
-            kind = ITEM if kind == PARAGRAPH and is_item_number(number) else kind
+        kind = ITEM if kind == PARAGRAPH and is_item_number(number) else kind
     return Block(kind, text, block.page, number.rstrip("."), block.is_first, block.is_contents)
 
 

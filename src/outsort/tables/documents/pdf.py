@@ -54,14 +54,16 @@ _BOLD, _BOLD_NAME = 700.0, re.compile(rb"bold|black|heavy", re.IGNORECASE)
 _COLUMN = 60.0
 #: How far apart two cells of a column may begin, in points.
 _ALIGNED = 2.0
+#: Two cells of so many lines each are columns of text.
+_LINES_OF_A_COLUMN = 8
 #: How far above the cell before a cell may begin, in sizes.
 _MOST_ABOVE = 5.0
 #: The most lines of the first cell of a row, where they look like paragraphs.
 _MOST_LINES = 60
 #: The most pages that a message names.
 _N_NAMED = 10
-#: What pdfium has for a hyphen at the end of a line.
-_HYPHENS = {0x02: "-", 0xFFFE: "-"}
+#: What pdfium has for a hyphen at the end of a line, after which it has no space.
+_HYPHENS = (0x02, 0xFFFE)
 
 
 class Word(NamedTuple):
@@ -198,15 +200,14 @@ def _words(text: Any, rotation: int, width: float, height: float) -> Iterator[Wo
     start, chars = 0, ""
     for i in range(n + 1):
         code = char_at(text, i) if i < n else 32
-        char = _HYPHENS.get(code) or (chr(code) if code else " ")
+        char = "-" if code in _HYPHENS else chr(code) if code else " "
         if not char.isspace():
             start = start if chars else i
             chars += char
-        elif chars:
+        if chars and (char.isspace() or code in _HYPHENS):
             left, base = _turned(*_origin(text, start), rotation, width, height)
-            right, _ = _turned(*_end(text, i - 1), rotation, width, height)
-            size = _size(text, start)
-            yield Word(chars, left, right, base, size, _weight(text, start))
+            ends = [_turned(*corner, rotation, width, height)[0] for corner in _corners(text, start + len(chars) - 1)]
+            yield Word(chars, left, max(ends), base, _size(text, start), _weight(text, start))
             chars = ""
 
 
@@ -216,11 +217,11 @@ def _origin(text: Any, i: int) -> tuple[float, float]:  # noqa: ANN401
     return x.value, y.value
 
 
-def _end(text: Any, i: int) -> tuple[float, float]:  # noqa: ANN401
-    """Return where the box of a character ends, at its baseline."""
+def _corners(text: Any, i: int) -> tuple[tuple[float, float], tuple[float, float]]:  # noqa: ANN401
+    """Return two opposite corners of the box of a character."""
     left, right, bottom, top = (ctypes.c_double() for _ in range(4))
     pdfium.FPDFText_GetCharBox(text, i, left, right, bottom, top)
-    return right.value, _origin(text, i)[1]
+    return (left.value, bottom.value), (right.value, top.value)
 
 
 def _weight(text: Any, i: int) -> float:  # noqa: ANN401
@@ -351,11 +352,11 @@ class _Cell:
 
     @property
     def top(self) -> float:
-        return self.lines[0].base + 0.6 * self.lines[0].size
+        return self.lines[0].base + 0.7 * self.lines[0].size
 
     @property
     def bottom(self) -> float:
-        return self.lines[-1].base - 0.6 * self.lines[-1].size
+        return self.lines[-1].base - 0.7 * self.lines[-1].size
 
 
 @dataclass
@@ -387,7 +388,7 @@ def _blocks(pages: Sequence[Page]) -> Iterator[Block]:
     known = frozenset(word.text.casefold() for page in kept for line in page.lines for word in line.words[:-1])
     last: list[tuple[_Row, int]] = []
     for page in kept:
-        rows = _rows(page.lines, usual)
+        rows = [part for row in _rows(page.lines, usual) for part in _columns(row, usual)]
         if last and rows:
             _take_rest(last[-1][0], rows)
         for row, number in last:
@@ -395,6 +396,14 @@ def _blocks(pages: Sequence[Page]) -> Iterator[Block]:
         last = [(row, page.number) for row in rows]
     for row, number in last:
         yield _block(row, number, usual, known)
+
+
+def _columns(row: _Row, usual: Usual) -> list[_Row]:
+    """Return the paragraphs of what looked like two cells, but is two columns of text; else the row."""
+    if len(row.cells) != 2 or min(len(cell.lines) for cell in row.cells) < _LINES_OF_A_COLUMN:
+        return [row]
+    rows = [one for cell in row.cells for one in _rows(cell.lines, usual)]
+    return [replace(one, is_first=row.is_first and place == 0) for place, one in enumerate(rows)]
 
 
 def _take_rest(row: _Row, rows: list[_Row]) -> None:

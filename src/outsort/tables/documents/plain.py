@@ -23,8 +23,8 @@ from outsort.tables.documents.passages import (
 )
 from outsort.tables.documents.running import Placed, running_lines
 
-#: Lines of a text that was wrapped are no longer.
-_MOST_WRAPPED = 130
+#: Lines of a text that was wrapped are no longer, and the longest of them no shorter.
+_MOST_WRAPPED, _LEAST_WRAPPED = 130, 40
 _RULE = re.compile(r"[=\-~_*#]{3,}|[+|][-+|=:\s]+[+|]")
 #: The share of the longest line that a line fills before a wrap, and the words that a numbered title may have.
 _FULL, _WORDS_OF_A_TITLE = 0.8, 8
@@ -53,7 +53,7 @@ def _width_of(lengths: Iterable[int]) -> int:
     ranked = sorted(lengths, reverse=True)
     near = (longest for longest, third in zip(ranked, ranked[2:], strict=False) if third > _FULL * longest)
     width = next(near, max(ranked, default=0))
-    return width if width <= _MOST_WRAPPED else 0
+    return width if _LEAST_WRAPPED <= width <= _MOST_WRAPPED else 0
 
 
 def _numbered(pages: Sequence[Sequence[str]], width: int, known: frozenset[str]) -> Iterator[Block]:
@@ -99,7 +99,7 @@ def _goes_on(last: str, line: str, width: int) -> bool:
 
 
 def _is_row(line: str) -> bool:
-    return len(_CELLS.split(line.strip("| "))) > 2 or line.count("|") > 1
+    return len(_CELLS.split(line.strip("| "))) > 1 and not begins_block(line)
 
 
 def _is_title(lines: Sequence[str]) -> bool:
@@ -109,8 +109,7 @@ def _is_title(lines: Sequence[str]) -> bool:
 
 
 def _block(lines: Sequence[str], known: frozenset[str], *, is_title: bool) -> Block:
-    cells = list(filter(None, _CELLS.split(lines[0])))
-    if len(lines) == 1 and len(cells) > 1 and not begins_block(lines[0]) and not is_led(lines[0]):
-        return Block(ROW, row_of(cells))
+    if len(lines) == 1 and _is_row(lines[0]) and not is_led(lines[0]):
+        return Block(ROW, row_of(_CELLS.split(lines[0])))
     is_heading = is_title and len(lines) == 1 and looks_like_heading(lines[0])
     return Block(HEADING if is_heading else PARAGRAPH, join_lines(lines, known))

@@ -1,0 +1,137 @@
+"""PDF files made line by line: what belongs together is read together, and the rest is named or left out."""
+
+import io
+
+import pytest
+
+from documents import pdf, stream
+from outsort.errors import DataError
+from outsort.tables.documents.pdf import read
+
+
+def read_pdf(content):
+    """Return the pages, the remarks, and (number, kind, text) of the passages of a PDF."""
+    pages, *answers = read(io.BytesIO(content))
+    remarks = [answer for answer in answers if isinstance(answer, str)]
+    return pages, remarks, [(p.number, p.kind, p.text) for p in answers if not isinstance(p, str)]
+
+
+def texts(content):
+    return [text for _, _, text in read_pdf(content)[2]]
+
+
+#: A page of full lines, by which it is told how wide the text is.
+FULL = [
+    (72, 760 - 14 * i, 11, "The Supplier shall register all invoices of the Council and its schools in the ledger")
+    for i in range(4)
+]
+
+
+def test_lines_are_put_together_until_one_has_room_for_more():
+    lines = [
+        *((72, 660, 11, "Key supplier invoices into the ledger of the Council, which the finance team checks every"), ),
+        *((72, 646, 11, "evening."), (72, 632, 11, "Answer calls from residents.")),
+    ]  # fmt: skip
+    assert texts(pdf([FULL + lines]))[-2:] == [
+        "Key supplier invoices into the ledger of the Council, which the finance team checks every evening.",
+        "Answer calls from residents.",
+    ]
+
+
+@pytest.mark.parametrize("word", ["payroll", "cut-off", "self-service"])
+def test_words_cut_at_the_end_of_a_line_are_mended(word):
+    first, second = ("pay-", "roll") if word == "payroll" else (f"{word.partition('-')[0]}-", word.partition("-")[2])
+    lines = [
+        (72, 660, 11, f"The Supplier shall answer for all that has to do, in the widest sense of it, with the {first}"),
+        (72, 646, 11, f"{second} of the Council."),
+    ]
+    assert f"with the {word} of the Council." in texts(pdf([FULL + lines]))[-1]
+
+
+def test_headings_are_larger_or_bold_and_numbers_and_bullets_are_apart():
+    lines = [
+        *((72, 660, 16, "3 Scope"), (72, 640, 11, "*Finance"), (72, 620, 11, "3.1 Key invoices.")),
+        *((72, 606, 11, "(a) scanning"), (72, 592, 11, "\u2022 post")),
+        (72, 578, 11, "2.5 million letters a year are expected."),
+    ]
+    assert read_pdf(pdf([FULL + lines]))[2][-6:] == [
+        ("3", "heading", "Scope"),
+        ("", "heading", "Finance"),
+        ("3.1", "paragraph", "Key invoices."),
+        ("(a)", "item", "scanning"),
+        ("", "item", "post"),
+        ("", "paragraph", "2.5 million letters a year are expected."),
+    ]
+
+
+@pytest.mark.parametrize("second", [660, 653], ids=["top", "middle"])
+def test_cells_are_read_one_after_the_other_wherever_they_stand(second):
+    lines = [
+        *((72, 660, 11, "Payroll for all of the staff"), (72, 646, 11, "of the Council"), (260, second, 11, "4,200")),
+        *((72, 620, 11, "Legal research"), (260, 620, 11, "40 a year")),
+    ]
+    assert read_pdf(pdf([FULL + lines]))[2][-2:] == [
+        ("", "row", "Payroll for all of the staff of the Council | 4,200"),
+        ("", "row", "Legal research | 40 a year"),
+    ]
+
+
+def test_columns_of_text_are_read_one_after_the_other():
+    left = [(72, 760 - 14 * i, 10, "Key invoices that come in by post and in the") for i in range(20)]
+    right = [(320, 760 - 14 * i, 10, "Draft opinions on the law of property of the") for i in range(20)]
+    found = texts(pdf([left + right]))
+    assert "post and in the Key" in found[0]
+    assert not any("Draft" in text and "Key" in text for text in found)
+
+
+def page(n, *lines):
+    return [(72, 800, 9, f"Council: scope of work, version {n}"), *lines, (290, 30, 9, f"Page {n} of 3")]
+
+
+def test_running_headers_page_numbers_and_contents_are_left_out():
+    contents = [
+        (72, 700, 16, "Contents"),
+        (72, 670, 11, f"1 Keying {'.' * 60} 2"),
+        (72, 656, 11, f"2 Advice {'.' * 60} 3"),
+    ]
+    pages = [
+        page(1, *contents),
+        page(2, (72, 700, 16, "1 Keying"), (72, 670, 11, "Key all invoices that come in by post, and all that are,")),
+        page(3, (72, 700, 11, "late or not, due."), (72, 670, 16, "2 Advice"), (72, 640, 11, "Draft opinions.")),
+    ]
+    found = read_pdf(pdf(pages))
+    assert found[0] == 3
+    assert found[2] == [
+        ("1", "heading", "Keying"),
+        ("", "paragraph", "Key all invoices that come in by post, and all that are, late or not, due."),
+        ("2", "heading", "Advice"),
+        ("", "paragraph", "Draft opinions."),
+    ]
+
+
+def test_a_turned_page_is_read_as_it_is_shown():
+    upright = pdf([[(72, 700, 11, "Key invoices."), (72, 600, 11, "Draft opinions.")]])
+    texts_at = ((100, b"Key invoices."), (200, b"Draft opinions."))
+    turned = pdf([b" ".join(b"BT /F 11 Tf 0 1 -1 0 %d 72 Tm (%s) Tj ET" % line for line in texts_at)])
+    turned = turned.replace(b"/MediaBox[0 0 595 842]", b"/Rotate 90/MediaBox[0 0 595 842]")
+    assert texts(turned) == texts(upright) == ["Key invoices.", "Draft opinions."]
+
+
+PICTURE = stream(b"\x80" * 10_000, b"/Subtype/Image/Width 100/Height 100/ColorSpace/DeviceGray/BitsPerComponent 8")
+SCAN = b"q 500 0 0 700 40 70 cm /I Do Q"
+
+
+def test_scanned_pages_are_named():
+    _, remarks, passages = read_pdf(pdf([[(72, 700, 11, "Key invoices.")], SCAN, SCAN], more=[PICTURE]))
+    assert (remarks, len(passages)) == (["scanned, and not read: pages 2, 3"], 1)
+    with pytest.raises(DataError, match=r"is scanned, without text\. Have its text recognised \(OCR\)"):
+        read_pdf(pdf([SCAN], more=[PICTURE]))
+
+
+def test_scripts_do_not_run_and_attached_files_are_told():
+    hostile = (
+        b"/OpenAction<</S/JavaScript/JS(app.alert\\(1\\))>>"
+        b"/Names<</EmbeddedFiles<</Names[(a.txt)<</Type/Filespec/F(a.txt)/EF<</F 5 0 R>>>>]>>>>"
+    )
+    _, remarks, passages = read_pdf(pdf([[(72, 700, 11, "Key invoices.")]], catalogue=hostile, more=[stream(b"text")]))
+    assert (remarks, len(passages)) == (["1 attached file, not read"], 1)

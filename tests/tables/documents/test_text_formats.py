@@ -1,0 +1,91 @@
+"""HTML, Markdown and plain text: what is shown, part by part."""
+
+import io
+from importlib import import_module
+
+import pytest
+
+
+def read(module, content, encoding=""):
+    """Return (page, number, kind, text) of the passages of a document."""
+    raw = content if isinstance(content, bytes) else content.encode()
+    answers = import_module(f"outsort.tables.documents.{module}").read(io.BytesIO(raw), encoding)
+    return [(p.page, p.number, p.kind, p.text) for p in answers if not isinstance(p, (int, str))]
+
+
+@pytest.mark.parametrize(
+    ("page", "found"),
+    [
+        ("<p>a<br>b", [("", "paragraph", "a"), ("", "paragraph", "b")]),
+        ("<h2>2 Scope<p>3.1 Key <b>inv</b>oices", [("2", "heading", "Scope"), ("3.1", "paragraph", "Key invoices")]),
+        ("<ol start=3 type=a><li>x<li><p>y<p>z</ol>", [("c", "item", "x"), ("d", "item", "y"), ("", "paragraph", "z")]),
+        ("<ul><li>a<ul><li>b</ul><li>c</ul>", [("", "item", "a"), ("", "item", "b"), ("", "item", "c")]),
+        ("<table><tr><th>A<th>B<tr><td>1<td><p>2<p>3</table>", [("", "row", "A | B"), ("", "row", "1 | 2 3")]),
+        ("<table><tr><td><h1>T</h1><p>x</table>", [("", "heading", "T"), ("", "paragraph", "x")]),
+        ("<title>t</title><style>p{}</style><body>a<script>b()</script><nav>c</nav>", [("", "paragraph", "a")]),
+        ("a<i hidden>d</i>b<p hidden>c<p>d", [("", "paragraph", "ab"), ("", "paragraph", "d")]),
+        ('<p style="display: none">a<p>b', [("", "paragraph", "b")]),
+        ("<pre>a\n b</pre>caf&eacute;", [("", "paragraph", "a"), ("", "paragraph", "b"), ("", "paragraph", "café")]),
+        ("</div></p></table>a</ol><td>b", [("", "paragraph", "a"), ("", "paragraph", "b")]),
+        ("<!-- a -->b", [("", "paragraph", "b")]),
+    ],
+)  # fmt: skip
+def test_a_page_is_read_by_its_tags_closed_or_not(page, found):
+    assert [passage[1:] for passage in read("html", page)] == found
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "café".encode(),
+        b"\xef\xbb\xbfcaf\xc3\xa9",
+        "café".encode("utf-16"),
+        b"<meta charset=iso-8859-1>caf\xe9",
+        b"caf\xe9",
+    ],
+)
+def test_the_encoding_of_a_page_is_found_as_browsers_find_it(raw):
+    assert read("html", raw)[0][3] == "café"
+
+
+def test_the_contents_of_a_page_are_left_out_by_what_they_name():
+    page = "<h1>T</h1><h2>Contents</h2><ul><li>1 Scope<li>2 Price</ul><h2>1 Scope</h2><p>a<h2>2 Price</h2><p>b"
+    assert [text for *_, text in read("html", page)] == ["T", "Scope", "a", "Price", "b"]
+
+
+def test_markdown_is_the_page_that_it_stands_for():
+    text = "---\ntitle: x\n---\n# Scope\n3.1 Key\ninvoices.\n3.2 File them.\n\n1. one\n2. two\n"
+    text += "\n| A | B |\n|--|--|\n| 1 | 2 |\n\n<p>x</p>\n"
+    assert [passage[1:] for passage in read("markdown", text)] == [
+        ("", "heading", "Scope"),
+        ("3.1", "paragraph", "Key invoices."),
+        ("3.2", "paragraph", "File them."),
+        ("1", "item", "one"),
+        ("2", "item", "two"),
+        ("", "row", "A | B"),
+        ("", "row", "1 | 2"),
+        ("", "paragraph", "x"),
+    ]
+
+
+def test_pages_of_plain_text_are_parted_by_form_feeds():
+    pages = [f"COUNCIL\n\n{n}. Part\n\nKey the invoices of the {n}th\n\n\n\n- {n} -" for n in range(1, 4)]
+    assert read("plain", "\f".join(pages))[:3] == [
+        (1, "1", "heading", "Part"),
+        (1, "", "paragraph", "Key the invoices of the 1th"),
+        (2, "2", "heading", "Part"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Scope\n=====\na.", [("heading", "Scope"), ("paragraph", "a.")]),
+        ("\u2022 a\n\u2022 b\n  * c", [("item", "a"), ("item", "b"), ("item", "c")]),
+        ("A\t1\nB\t2", [("row", "A | 1"), ("row", "B | 2")]),
+        ("+---+---+\n| A | 1 |\n+---+---+", [("row", "A | 1")]),
+        ("One.\r\nTwo.\rThree.", [("paragraph", "One."), ("paragraph", "Two."), ("paragraph", "Three.")]),
+    ],
+)
+def test_plain_text_is_read_by_its_lines(text, found):
+    assert [passage[2:] for passage in read("plain", text)] == found
