@@ -58,6 +58,7 @@ _LEVELS = r"[A-Z]?\d{1,3}(?:\.\d{1,3}){1,6}"
 _NUMBER = re.compile(
     rf"(?P<marked>\((?:[a-zA-Z]|[ivxlc]{{1,6}}|[IVXLC]{{1,6}}|\d{{1,3}})\))\s+"
     rf"|(?P<closed>[a-z]|[ivxlc]{{1,6}}|\d{{1,3}}|{_LEVELS})[.)]\)?\s+"
+    rf"|(?P<lettered>[A-Z]\d{{1,2}})\s+(?=[A-Z])"
     rf"|(?P<plain>{_LEVELS})\s+(?!(?:million|billion|per|percent|hours?|days?|weeks?|months?|years?|fte|times|%|[-–x×])\b)"
 )
 _OF_HEADING = re.compile(r"(?P<plain>\d{1,2}|[IVX]{1,5})\s+(?=[^\W\d_])")
@@ -70,8 +71,10 @@ _WORD = re.compile(r"[^\W\d_]")
 def parse_number(text: str, *, is_heading: bool = False) -> tuple[str, str]:
     """Return the printed number that a text begins with, "" for none, and the rest.
 
-    >>> parse_number("3.1.2 The Supplier shall"), parse_number("(a) keying;"), parse_number("2.5 million rows")
-    (('3.1.2', 'The Supplier shall'), ('(a)', 'keying;'), ('', '2.5 million rows'))
+    >>> parse_number("3.1.2 The Supplier shall"), parse_number("(a) keying;"), parse_number("B7 Bidders must")
+    (('3.1.2', 'The Supplier shall'), ('(a)', 'keying;'), ('B7', 'Bidders must'))
+    >>> parse_number("2.5 million rows"), parse_number("A4 paper")
+    (('', '2.5 million rows'), ('', 'A4 paper'))
     """
     found = _NUMBER.match(text) or (_OF_HEADING.match(text) if is_heading else None)
     if not found or not _WORD.search(text, found.end()):
