@@ -44,6 +44,8 @@ from outsort.tables.documents.running import Placed, running_lines
 _CELL_GAP, _LINE_GAP, _LARGER, _BULLET = 1.0, 0.3, 1.12, 0.65
 #: The gap between the cells of a narrow table, and between words.
 _NARROW_GAP, _SPACE = 0.45, 0.25
+#: So many gaps tell what is usual on a page: fonts differ.
+_N_GAPS = 20
 #: How much smaller than the text small print is.
 _SMALL = 0.9
 #: How much heavier than the text a bold font is.
@@ -289,14 +291,25 @@ def _lines(words: Sequence[Word]) -> list[Line]:
                 line.words.append(word)
                 continue
         lines.append(Line([word]))
-    return [part for line in lines for part in _parted(line)]
+    gaps = [gap for line in lines for gap in _gaps(line)]
+    space = median(gaps) if len(gaps) >= _N_GAPS else _SPACE
+    return [part for line in lines for part in _parted(line, space)]
 
 
-def _parted(line: Line) -> Iterator[Line]:
-    """Part a line at gaps that are much wider than its others, as between the cells of a narrow table."""
-    pairs = list(pairwise(line.words))
-    gaps = [max(0.0, after.left - before.right) / after.size for before, after in pairs]
-    usual = median(gaps) if len(gaps) > 1 else _SPACE
+def _gaps(line: Line) -> list[float]:
+    """Return the gaps between the words of a line, in sizes."""
+    return [max(0.0, after.left - before.right) / after.size for before, after in pairwise(line.words)]
+
+
+def _parted(line: Line, space: float) -> Iterator[Line]:
+    """Part a line at gaps that are much wider than its others, as between the cells of a narrow table.
+
+    Args:
+        line: the line.
+        space: what is usual between words, for a line of two.
+    """
+    gaps = _gaps(line)
+    usual = median(gaps) if len(gaps) > 1 else space
     start = 0
     for place, gap in enumerate(gaps, 1):
         # Some put two spaces after a sentence.
