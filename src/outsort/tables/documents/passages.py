@@ -97,13 +97,17 @@ def is_item_number(number: str) -> bool:
     return bool(re.fullmatch(r"\(.*\)|[a-z]|[ivxlc]+", number))
 
 
-def begins_block(line: str) -> bool:
-    """Return whether a line begins an item or a numbered clause.
+def begins_block(line: str, before: str = "") -> bool:
+    """Return whether a line begins an item or a numbered clause, and does not go on with the full line before.
 
     >>> begins_block("3.1.2 The Supplier"), begins_block("2 days of"), begins_block("• Payroll")
     (True, False, True)
+    >>> begins_block("2. Draft replies", "named in Schedule"), begins_block("2. Draft replies", "Key it.")
+    (False, True)
     """
     number, rest = parse_number(line)
+    if number.isdecimal() and before and before[-1] not in ".:;!?":
+        return False
     is_new = bool(number) and (is_item_number(number) or "." in number or rest[:1].isupper())
     return is_new or (parse_bullet(line)[0] and line[0] not in "–—")
 
