@@ -12,8 +12,8 @@ ACCEPT, REVIEW = "accept", "review"
 MIXED, LOW_CONFIDENCE = "mixed", "low confidence"
 #: Reasons for review, in order of precedence; accepted answers have none.
 REASONS = (
-    "", "empty", "no words", "another language", "no known term", "too few words", "too little known text", MIXED, "too long",
-    LOW_CONFIDENCE,
+    "", "empty", "no words", "another language", "no known term", "too few words", "too little known text", MIXED,
+    "too long", LOW_CONFIDENCE,
 )  # fmt: skip
 #: The threshold of a model whose data certified none.
 DEFAULT_THRESHOLD = 0.7
