@@ -63,11 +63,12 @@ def divided(amount: float, weights: Sequence[float]) -> list[float]:
 
 
 class _Clause(NamedTuple):
-    """A clause: the place of its row in the batch, its number, its text, and whether it may have a weight."""
+    """A clause: the place of its row in the batch, its number, text and words, and whether it may have a weight."""
 
     row: int
     number: int
     text: str
+    n_words: int
     may_weigh: bool
 
 
@@ -182,23 +183,25 @@ class SplitReader:
             may_weigh = place not in batch.faults and not (kind == HEADING and has_others)
             for number, clause in enumerate([text] if is_whole else clauses_of(text), 1):
                 n_before += 1
-                yield _Clause(place, n_before if self._is_document else number, clause, may_weigh)
+                n_words = len(words(clause))
+                place_of = n_before if self._is_document else number
+                yield _Clause(place, place_of, clause, n_words, may_weigh and n_words > 0)
 
     def _weights(self, clauses: Sequence[_Clause]) -> Floats:
-        may_weigh = np.array([clause.may_weigh and bool(words(clause.text)) for clause in clauses], np.bool_)
+        may_weigh = np.array([clause.may_weigh for clause in clauses], np.bool_)
         return np.where(may_weigh, np.round(self._how.weigh([clause.text for clause in clauses]), 6), 0.0)
 
     def _rows(self, batch: Batch, clauses: Sequence[_Clause], weights: Sequence[float]) -> list[list[Any]]:
         """Return the cells of each clause."""
         values = [list(row) for row in batch.values(self._inner.columns)]
-        own, n_words = [row[: self._n_own] for row in values], [len(words(clause.text)) for clause in clauses]
+        own = [row[: self._n_own] for row in values]
         rows = []
-        for clause, weight, n in zip(clauses, weights, n_words, strict=True):
+        for clause, weight in zip(clauses, weights, strict=True):
             number = [] if self._is_document else [batch.numbers[clause.row]]
-            new = [*number, clause.number, clause.text, key_of(clause.text), weight, n]
+            new = [*number, clause.number, clause.text, key_of(clause.text), weight, clause.n_words]
             rows.append([*own[clause.row], *new])
         if self._amounts is not None:
-            counts = [weight * n for weight, n in zip(weights, n_words, strict=True)]
+            counts = [weight * clause.n_words for weight, clause in zip(weights, clauses, strict=True)]
             parts = self._divided([row[self._amounts] for row in values], [clause.row for clause in clauses], counts)
             for row, part in zip(rows, parts, strict=True):
                 row.append(part)
