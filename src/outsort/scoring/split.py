@@ -34,17 +34,23 @@ KEY, WEIGHT, WORDS, AMOUNT = "key", "weight", "words", "clause_amount"
 _DECIMALS = 4
 
 
-#: Where a sentence ends with a number of one or two digits, which may also be that of an item: after a word it is none.
-_AFTER_NUMBER = re.compile(r"(?:(?<=[a-z]{3} \d\.)|(?<=[a-z]{3} \d\d\.))\s+(?=[A-Z][a-z])")
+#: What is numbered by a letter.
+_NUMBERED = "Annex|Appendix|Band|Category|Class|Lot|Option|Part|Schedule|Section|Tier|Type"
+#: Where a sentence ends with what may also be the number of an item, an initial or an abbreviation.
+_ENDS = re.compile(rf"(?:[a-z]{{3}} \d{{1,2}}|\b(?:{_NUMBERED}) [A-Z]|\b[ap]\.m)\.\s+(?=[A-Z])")
 
 
 def clauses_of(text: str) -> list[str]:
     r"""Return the clauses of a text; one without a word is one.
 
-    >>> clauses_of("Key invoices. File them.\n- Excel needed")
-    ['Key invoices.', 'File them.', '- Excel needed']
+    >>> clauses_of("Key those of Schedule 2. File them at 8 p.m. Report.\n- Excel needed")
+    ['Key those of Schedule 2.', 'File them at 8 p.m.', 'Report.', '- Excel needed']
     """
-    return [part.strip() for start, end in sentences(text) for part in _AFTER_NUMBER.split(text[start:end])]
+    found = []
+    for start, end in sentences(text):
+        places = [start, *(mark.end() for mark in _ENDS.finditer(text, start, end)), end]
+        found += [text[first:last].strip() for first, last in pairwise(places)]
+    return found
 
 
 def divided(amount: float, weights: Sequence[float]) -> list[float]:

@@ -26,8 +26,9 @@ from outsort.tables.documents.passages import (
 )
 from outsort.tables.documents.running import Placed, running_lines
 
-#: In sizes of the font: how far apart lines of a block may be beyond what is usual, and how much larger a heading is.
-_LINE_GAP, _LARGER = 0.3, 1.12
+#: In sizes of the font: how far apart lines of a block, and of a cell, may be beyond what is usual, and how much larger
+#: a heading is.
+_LINE_GAP, _GAP_IN_CELL, _LARGER = 0.3, 0.9, 1.12
 #: How much smaller than the text small print is.
 _SMALL = 0.9
 #: How much heavier than the text a bold font is.
@@ -166,8 +167,9 @@ def _rows(lines: Sequence[Line], usual: _Usual) -> list[_Row]:
     rows: list[_Row] = []
     margins = _Margins(lines)
     for line in lines:
-        is_below = bool(rows) and _is_below(rows[-1].cells[-1], line, usual)
-        if is_below and (len(rows[-1].cells) > 1 or not margins.had_room(rows[-1].cells[-1].lines[-1], line.words[0])):
+        is_cell = bool(rows) and len(rows[-1].cells) > 1
+        is_below = bool(rows) and _is_below(rows[-1].cells[-1], line, usual, is_cell=is_cell)
+        if is_below and (is_cell or not margins.had_room(rows[-1].cells[-1].lines[-1], line.words[0])):
             rows[-1].cells[-1].lines.append(line)
         elif (start := _beside(rows, line)) is not None:
             # What looked like several paragraphs is the first cell of a row.
@@ -180,11 +182,17 @@ def _rows(lines: Sequence[Line], usual: _Usual) -> list[_Row]:
     return rows
 
 
-def _is_below(cell: _Cell, line: Line, usual: _Usual) -> bool:
+def _is_below(cell: _Cell, line: Line, usual: _Usual, *, is_cell: bool) -> bool:
     """Return whether a line may be the next one of a paragraph or a cell."""
     last = cell.lines[-1]
     pitch = (last.base - line.base) / last.size
-    if not 0 < pitch < usual.pitch + _LINE_GAP or line.has_bullet or is_led(last.text):
+    # Paragraphs of a cell are further apart than its lines.
+    is_in_cell = is_cell and abs(line.left - cell.left) < _ALIGNED and not line.text[0].islower()
+    if (
+        not 0 < pitch < usual.pitch + (_GAP_IN_CELL if is_in_cell else _LINE_GAP)
+        or line.has_bullet
+        or is_led(last.text)
+    ):
         return False
     if abs(line.size - last.size) > 0.1 * last.size or usual.is_bold(line) != usual.is_bold(last):
         return False
