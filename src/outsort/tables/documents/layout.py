@@ -7,7 +7,7 @@ line before left for the first word. What is drawn to the right of a block, besi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
@@ -35,6 +35,8 @@ _SMALL = 0.9
 _BOLDER = 1.4
 #: How far apart the lines of a column of text may begin, in points.
 _COLUMN = 60.0
+#: How much shorter than the widest a full line may be, in sizes.
+_RAGGED = 6.0
 #: How far apart two cells of a column may begin, in points.
 _ALIGNED = 2.0
 #: Two cells of so many lines each are columns of text.
@@ -83,6 +85,10 @@ class _Cell:
     @property
     def bottom(self) -> float:
         return self.lines[-1].base - 0.7 * self.lines[-1].size
+
+    def begins_at(self, left: float) -> bool:
+        """Return whether lines of it begin at a place, some after their number."""
+        return any(abs(word.left - left) < _ALIGNED for line in self.lines for word in line.words[:2])
 
 
 @dataclass
@@ -152,10 +158,11 @@ def _columns(row: _Row, usual: _Usual) -> list[_Row]:
 
 def _take_rest(row: _Row, rows: list[_Row]) -> None:
     """Give the last row of a page the rest of its cells, if the next page begins with it, or after a header again."""
-    for place, rest in enumerate(rows[:2]):
-        pairs = [(cell, other) for other in rest.cells for cell in row.cells if abs(cell.left - other.left) < _ALIGNED]
-        is_rest = len(row.cells) > 1 and len(pairs) == len(rest.cells) and rest.cells[0].lines[0].text[0].islower()
-        if is_rest:
+    for place, rest in enumerate(rows[:2] if len(row.cells) > 1 else ()):
+        pairs = [(cell, other) for other in rest.cells for cell in row.cells if cell.begins_at(other.left)]
+        # What begins where the first cell does may as well be a paragraph after the table.
+        is_open = all(cell is not row.cells[0] and cell.lines[-1].text[-1] not in ".:;!?" for cell, _ in pairs)
+        if len(pairs) == len(rest.cells) and (is_open or rest.cells[0].lines[0].text[0].islower()):
             for cell, other in pairs:
                 cell.lines += other.lines
             del rows[place]
@@ -168,7 +175,7 @@ def _rows(lines: Sequence[Line], usual: _Usual) -> list[_Row]:
     margins = _Margins(lines)
     for line in lines:
         is_cell = bool(rows) and len(rows[-1].cells) > 1
-        is_below = bool(rows) and _is_below(rows[-1].cells[-1], line, usual, is_cell=is_cell)
+        is_below = bool(rows) and _is_below(rows[-1].cells[-1], line, usual, margins, is_cell=is_cell)
         if is_below and (is_cell or not margins.had_room(rows[-1].cells[-1].lines[-1], line.words[0])):
             rows[-1].cells[-1].lines.append(line)
         elif (start := _beside(rows, line)) is not None:
@@ -182,7 +189,7 @@ def _rows(lines: Sequence[Line], usual: _Usual) -> list[_Row]:
     return rows
 
 
-def _is_below(cell: _Cell, line: Line, usual: _Usual, *, is_cell: bool) -> bool:
+def _is_below(cell: _Cell, line: Line, usual: _Usual, margins: _Margins, *, is_cell: bool) -> bool:
     """Return whether a line may be the next one of a paragraph or a cell."""
     last = cell.lines[-1]
     pitch = (last.base - line.base) / last.size
@@ -196,20 +203,27 @@ def _is_below(cell: _Cell, line: Line, usual: _Usual, *, is_cell: bool) -> bool:
         return False
     if abs(line.size - last.size) > 0.1 * last.size or usual.is_bold(line) != usual.is_bold(last):
         return False
-    return line.left <= cell.right and line.right >= cell.left and not begins_block(line.text, last.text)
+    if begins_block(line.text, last.text if margins.is_full(last) else ""):
+        return False
+    return line.left <= cell.right and line.right >= cell.left
 
 
 class _Margins:
     """How far to the right the lines of a column of text go: those that begin near each other, in one size."""
 
-    def __init__(self, lines: Iterable[Line]) -> None:
+    def __init__(self, lines: Sequence[Line]) -> None:
         self._rights: dict[tuple[int, int], float] = {}
+        self._widest = max((line.right for line in lines), default=0.0)
         for line in lines:
             key = self._key(line)
             self._rights[key] = max(line.right, self._rights.get(key, 0.0))
 
     def _key(self, line: Line) -> tuple[int, int]:
         return int(line.left // _COLUMN), round(line.size)
+
+    def is_full(self, line: Line) -> bool:
+        """Return whether a line is about as wide as the page has any."""
+        return line.right > self._widest - _RAGGED * line.size
 
     def had_room(self, last: Line, word: Word) -> bool:
         """Return whether a line had room for the first word of the one below, so that a paragraph ends with it."""
@@ -222,11 +236,12 @@ def _beside(rows: Sequence[_Row], line: Line) -> int | None:
     """Return the place of the row of which a line begins the next cell; None for a line below all."""
     for place in range(len(rows) - 1, max(-1, len(rows) - _MOST_LINES), -1):
         cell = rows[place].cells[-1]
-        if line.left < cell.right - 0.2 * line.size or abs(cell.left - rows[-1].cells[-1].left) > line.size:
+        if line.left < cell.right - 0.2 * line.size:
             break
         if cell.bottom < line.base < cell.top:
             return _start_of_cell(rows, place, line)
-        if len(rows[place].cells) > 1 or cell.bottom > line.base:
+        # Lines of one cell may look like paragraphs, but nothing else parts them.
+        if len(rows[place].cells) > 1 or cell.bottom > line.base or not rows[place].is_soft:
             break
     # A cell may begin above the one before, where they are centred.
     is_near = bool(rows) and rows[-1].cells[-1].bottom < line.base < rows[-1].cells[-1].top + _MOST_ABOVE * line.size
