@@ -161,12 +161,15 @@ def _take_rest(row: _Row, rows: list[_Row]) -> None:
     for place, rest in enumerate(rows[:2] if len(row.cells) > 1 else ()):
         pairs = [(cell, other) for other in rest.cells for cell in row.cells if cell.begins_at(other.left)]
         # What begins where the first cell does may as well be a paragraph after the table.
-        is_open = all(cell is not row.cells[0] and cell.lines[-1].text[-1] not in ".:;!?" for cell, _ in pairs)
-        if len(pairs) == len(rest.cells) and (is_open or rest.cells[0].lines[0].text[0].islower()):
-            for cell, other in pairs:
-                cell.lines += other.lines
-            del rows[place]
-            return
+        is_later = all(cell is not row.cells[0] for cell, _ in pairs)
+        if len(pairs) != len(rest.cells) or not (is_later or rest.cells[0].lines[0].text[0].islower()):
+            continue
+        for cell, other in pairs:
+            cell.lines += other.lines
+        del rows[place]
+        while place < len(rows) and rows[place].is_soft and len(rows[place].cells) == 1:
+            pairs[-1][0].lines += rows.pop(place).cells[0].lines
+        return
 
 
 def _rows(lines: Sequence[Line], usual: _Usual) -> list[_Row]:
@@ -193,17 +196,14 @@ def _is_below(cell: _Cell, line: Line, usual: _Usual, margins: _Margins, *, is_c
     """Return whether a line may be the next one of a paragraph or a cell."""
     last = cell.lines[-1]
     pitch = (last.base - line.base) / last.size
+    is_in_cell = is_cell and abs(line.left - cell.left) < _ALIGNED
     # Paragraphs of a cell are further apart than its lines.
-    is_in_cell = is_cell and abs(line.left - cell.left) < _ALIGNED and not line.text[0].islower()
-    if (
-        not 0 < pitch < usual.pitch + (_GAP_IN_CELL if is_in_cell else _LINE_GAP)
-        or line.has_bullet
-        or is_led(last.text)
-    ):
+    gap = _GAP_IN_CELL if is_in_cell and not line.text[0].islower() else _LINE_GAP
+    if not 0 < pitch < usual.pitch + gap or line.has_bullet or is_led(last.text):
         return False
     if abs(line.size - last.size) > 0.1 * last.size or usual.is_bold(line) != usual.is_bold(last):
         return False
-    if begins_block(line.text, last.text if margins.is_full(last) else ""):
+    if begins_block(line.text, last.text if is_in_cell or margins.is_full(last) else ""):
         return False
     return line.left <= cell.right and line.right >= cell.left
 
