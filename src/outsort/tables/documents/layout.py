@@ -41,6 +41,8 @@ _RAGGED = 6.0
 _ALIGNED = 2.0
 #: Two cells of so many lines each are columns of text.
 _LINES_OF_A_COLUMN = 8
+#: So many texts beside each other at the top of pages are a header of a table.
+_CELLS_OF_A_HEADER = 3
 #: How far above the cell before a cell may begin, in sizes.
 _MOST_ABOVE = 5.0
 #: The most lines of the first cell of a row, where they look like paragraphs.
@@ -113,8 +115,11 @@ def blocks_of(pages: Sequence[Page]) -> Iterator[Block]:
         for page in pages
     ]
     running = running_lines(placed)
+    shown = _first_headers(pages, running)
     kept = [
-        replace(page, lines=[line for i, line in enumerate(page.lines) if i not in left_out])
+        replace(
+            page, lines=[line for i, line in enumerate(page.lines) if i not in left_out or (page.number, i) in shown]
+        )
         for page, left_out in zip(pages, running, strict=True)
     ]
     known = frozenset(word.text.casefold() for page in kept for line in page.lines for word in line.words[:-1])
@@ -123,11 +128,25 @@ def blocks_of(pages: Sequence[Page]) -> Iterator[Block]:
         rows = [part for row in _rows(page.lines, usual) for part in _columns(row, usual)]
         if last and rows:
             _take_rest(last[-1][0], rows)
+        for row in rows[:1]:
+            row.is_first = True
         for row, number in last:
             yield _block(row, number, usual, known)
         last = [(row, page.number) for row in rows]
     for row, number in last:
         yield _block(row, number, usual, known)
+
+
+def _first_headers(pages: Sequence[Page], running: Sequence[set[int]]) -> set[tuple[int, int]]:
+    """Return the lines, by page and place, of headers of tables that look like running headers: each the first time."""
+    seen: set[str] = set()
+    found = set()
+    for page, places in zip(pages, running, strict=True):
+        beside = Counter(round(page.lines[place].base) for place in places)
+        cells = [place for place in places if beside[round(page.lines[place].base)] >= _CELLS_OF_A_HEADER]
+        found |= {(page.number, place) for place in cells if page.lines[place].text not in seen}
+        seen |= {page.lines[place].text for place in cells}
+    return found
 
 
 def _usual(pages: Sequence[Page]) -> _Usual:
