@@ -4,7 +4,7 @@
 // document and set as text, never as markup.
 
 /** The columns of a file of corrections, for `outsort merge`. */
-const COLUMNS = ["key", "text", "model_label", "label", "service_line", "reviewer", "decided_at"];
+export const COLUMNS = ["key", "text", "model_label", "label", "service_line", "reviewer", "decided_at"];
 const FIELDS = ["key", "weight", "proba", "line", "reason", "for", "against"];
 
 /** Return the answers to the clauses of a document, in the order of the rows of its table. */
@@ -17,7 +17,8 @@ export function clausesOf(article) {
       return [label, Number(p)];
     });
     const [label, p] = next.shift() ?? ["", 0];
-    return { ...fields, node, text: node.textContent, label, p, next, decision: fields.reason ? "review" : "accept" };
+    const decision = fields.reason && Number(fields.weight) ? "review" : "accept";
+    return { ...fields, node, text: node.textContent, label, p, next, decision };
   });
 }
 

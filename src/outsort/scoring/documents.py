@@ -104,7 +104,8 @@ class DocumentsTally:
     @property
     def _n_left(self) -> int:
         """How many clauses may still be kept."""
-        return MAX_CLAUSES - sum(len(of.clauses) for of in (*self._done, *([self._open] if self._open else [])))
+        n_open = len(self._open.clauses) if self._open else 0
+        return MAX_CLAUSES - n_open - sum(len(document.clauses) for document in self._done)
 
     def add(self, batch: Batch, added: Added) -> None:
         """Add n clauses and their answers; those of tables are passed over."""

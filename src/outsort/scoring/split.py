@@ -104,7 +104,7 @@ class DocumentClauses(Rows):
 
     def clause(self, place: int) -> DocumentClause:
         """Return one of them."""
-        return DocumentClause(*self.cells[place][:10], passage=self.numbers[place])
+        return DocumentClause(*[*self.cells[place][:10], self.numbers[place]])
 
 
 class Splitting(NamedTuple):

@@ -221,6 +221,7 @@ def create_app(
             plain=plain,
             corrections=file.corrections,
             split=split,
+            name=file.name,
         )
         if report and not split:
             raise AnyHTTPException(422, "report: shows a document clause by clause. Pass split=true.")

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 #: Paths that need no token: the page and its parts, which contain no secrets.
 SCRIPTS = (
-    "page.js", "document.js", "dom.js", "downloads.js", "labels.js", "list.js", "review.js", "service.js", "store.js",
+    "page.js", "article.js", "document.js", "dom.js", "downloads.js", "labels.js", "list.js", "review.js", "service.js",
+    "store.js",
 )  # fmt: skip
 STYLES = ("page.css", "document.css")
 OPEN = frozenset({"/", "/icon.svg", "/health", "/openapi.json", *(f"/{name}" for name in (*SCRIPTS, *STYLES))})
