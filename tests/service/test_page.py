@@ -19,6 +19,7 @@ from outsort.scoring.corrections import CORRECTED
 from outsort.service.app import key_of
 from outsort.service.settings import ServiceSettings
 from outsort.training import folds, train
+from pages import LOW_CONTRAST
 from serving import serving
 
 expect = pytest.importorskip("playwright.sync_api", reason="pip install 'outsort[browser]'").expect
@@ -853,34 +854,6 @@ def test_it_fits_and_can_be_read_in_any_size_and_light(browser, client, scheme, 
             expect(page.locator("#full .little .t").first).to_be_visible()
             assert page.evaluate(LOW_CONTRAST) == []
         page.locator("#download").click(trial=True)
-
-
-#: Elements with text of their own whose contrast is below 4.5, the least of WCAG 2 AA.
-LOW_CONTRAST = """() => {
-    const rgb = (css) => {
-        const canvas = Object.assign(document.createElement("canvas"), {width: 1, height: 1});
-        const paint = canvas.getContext("2d", {willReadFrequently: true});
-        return (over) => {
-            if (over) { paint.fillStyle = `rgb(${over})`; paint.fillRect(0, 0, 1, 1); }
-            paint.fillStyle = css;
-            paint.fillRect(0, 0, 1, 1);
-            return [...paint.getImageData(0, 0, 1, 1).data].slice(0, 3);
-        };
-    };
-    const light = (c) => c.map(v => v / 255).map(v => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
-        .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
-    const style = (e) => getComputedStyle(e);
-    const ground = (e) => e ? rgb(style(e).backgroundColor)(ground(e.parentElement)) : [255, 255, 255];
-    return [...document.querySelectorAll("body *")]
-        .filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()))
-        .filter(e => e.checkVisibility({visibilityProperty: true}))
-        .filter(e => !e.closest(":disabled, .hidden, option"))
-        .map(e => {
-            const under = ground(e), [a, b] = [light(under), light(rgb(style(e).color)(under))];
-            return [(Math.max(a, b) + .05) / (Math.min(a, b) + .05), e.outerHTML.slice(0, 100)];
-        })
-        .filter(([contrast]) => contrast < 4.5);
-}"""
 
 
 def test_of_twenty_thousand_rows_only_those_in_sight_are_in_the_document(page):

@@ -43,10 +43,12 @@ export function show(article, kept = null) {
 
   function why() {
     const row = rows[active], correction = store.get(row.text, row.key);
+    // At the bottom of a narrow screen the answer covers what is there.
+    if (getComputedStyle($(".why")).position === "fixed") row.node.scrollIntoView({ block: "start" });
     const badge = Object.assign(document.createElement("span"), { textContent: row.label });
     badge.className = `badge ${hueOf(row.label)}`;
     const line = row.line ? `, ${row.line.replaceAll("_", " ")}` : "";
-    $(".answer").replaceChildren(badge, ` ${percent(row.p)}${line}`);
+    $(".answer").replaceChildren(badge, `${percent(row.p)}${line}`);
     $(".state").textContent = row.reason ? `to review: ${row.reason}` : "accepted";
     $(".state").className = `state ${row.reason ? "review" : ""}`;
     $("blockquote").textContent = row.text;
@@ -54,9 +56,9 @@ export function show(article, kept = null) {
     const facts = [
       ["Says the work", Number(row.weight) ? percent(Number(row.weight)) : "no: boilerplate, does not count"],
       ["Next labels", row.next.map(([label, p]) => `${label} ${percent(p)}`).join(", ")],
-      [`Terms for ${row.label}`, row.for || "none"],
-      [`Terms against ${row.label}`, row.against || "none"],
+      ...["for", "against"].map((side) => [`Terms ${side} ${row.label}`, row[side] || "none"]),
     ];
+    if (!Number(row.weight)) facts.splice(2); // terms would explain a label that does not count
     $("dl").replaceChildren(...facts.flatMap((fact) => fact.map((text, i) => element(i ? "dd" : "dt", text))));
   }
 

@@ -13,11 +13,12 @@ from importlib.resources import files
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
+from outsort.explanation import explain
 from outsort.model import Model
-from outsort.prediction import predictions
+from outsort.prediction import strongest_terms
 from outsort.reporting import page
-from outsort.scoring.documents import MAX_CLAUSES, Clause, Document, Made
-from outsort.tables.documents.passages import CELLS, HEADING, ITEM, ROW
+from outsort.scoring.documents import Clause, Document, Made
+from outsort.tables.documents.passages import HEADING, ITEM, ROW
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -94,10 +95,9 @@ def content(documents: Sequence[Document], model: Model) -> dict[str, object]:
         "documents": [view(document, f"d{i}") for i, document in enumerate(documents)],
         "labels": {label: hue(label, model) for label in model.labels},
         "bars": partial(bars, model=model),
-        "clause": _Markings(model, [clause for document in documents for clause in document.clauses]),
+        "clause": _Markings(model),
         "script": Markup(script),  # noqa: S704 - our own
         "script_hash": hash_,
-        "max_clauses": MAX_CLAUSES,
     }
 
 
@@ -146,36 +146,34 @@ def _passages(clauses: Iterable[Clause]) -> Iterator[Passage]:
 class _Markings:
     """Marks up clauses; what is told of equal ones is worked out once."""
 
-    def __init__(self, model: Model, clauses: Iterable[Clause]) -> None:
+    def __init__(self, model: Model) -> None:
         self._model = model
-        texts = list(dict.fromkeys(clause.of.text for clause in clauses if is_shown(clause)))
-        found = zip(texts, predictions(texts, model), strict=True)
-        self._terms = {text: (_told(p.terms_for), _told(p.terms_against)) for text, p in found}
         self._hue = cache(partial(hue, model=model))
+        self._terms = cache(self._explained)
+
+    def _explained(self, text: str, label: str) -> tuple[str, ...]:
+        return tuple(map(_told, strongest_terms(explain(self._model, text, label))))
 
     def __call__(self, clause: Clause) -> Markup:
-        """Return the HTML of a clause: the columns of a file of corrections and why, in few bytes.
+        """Return the HTML of a clause, with why it has its label in few bytes.
 
         `data-why` is what `document.js` reads, between tabs: key, weight, probabilities by label, service line,
-        reason, terms for and against.
+        reason, terms for and against. Boilerplate has no terms: they would explain a label that does not count.
         """
         from markupsafe import Markup, escape
 
-        text = Markup("<i> | </i>").join(clause.of.text.split(CELLS)) if clause.of.kind == ROW else clause.of.text
-        if not is_shown(clause):
-            return Markup('<span class="clause">{}</span>').format(text)
-        ranked = sorted(zip(clause.proba, self._model.labels, strict=True), key=lambda pair: -pair[0])[:_N_TOLD]
-        ranked.sort(key=lambda pair: pair[1] != clause.label)
-        proba = "; ".join(f"{p:.4g} {label}" for p, label in ranked)
-        about = (clause.of.key, f"{clause.of.weight:.2g}", proba, clause.line, clause.reason)
-        why = "\t".join(map(str, (*about, *self._terms[clause.of.text])))
-        name = f"{self._hue(clause.label)} s{strength(max(clause.proba))}" if clause.of.weight > 0 else "none"
-        return Markup(f'<span class="clause {name}" data-why="{escape(why)}">{escape(text)}</span>')  # noqa: S704
-
-
-def is_shown(clause: Clause) -> bool:
-    """Return whether the answer to a clause is shown: a heading is a title, unless there is nothing else."""
-    return clause.of.kind != HEADING or clause.of.weight > 0
+        of = clause.of
+        if of.kind == HEADING and not of.weight:
+            # A title, unless there is nothing else.
+            return Markup('<span class="clause">{}</span>').format(of.text)
+        ranked = sorted(
+            zip(self._model.labels, clause.proba, strict=True), key=lambda of: (of[0] != clause.label, -of[1])
+        )
+        proba = "; ".join(f"{p:.4g} {label}" for label, p in ranked[:_N_TOLD])
+        terms = self._terms(of.text, clause.label) if of.weight else ("", "")
+        why = "\t".join((of.key, f"{of.weight:.2g}", proba, clause.line, clause.reason, *terms))
+        name = f"{self._hue(clause.label)} s{strength(max(clause.proba))}" if of.weight else "none"
+        return Markup(f'<span class="clause {name}" data-why="{escape(why)}">{escape(of.text)}</span>')  # noqa: S704
 
 
 def strength(probability: float) -> int:

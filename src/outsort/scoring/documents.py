@@ -17,7 +17,7 @@ from outsort.scoring.split import DocumentClause, DocumentClauses
 if TYPE_CHECKING:
     from outsort.tables.base import Added, Batch
 
-#: Clauses that are kept to be shown, of all documents together.
+#: Clauses that are kept to be shown, of all documents together: a browser takes these at once.
 MAX_CLAUSES = 20_000
 
 
@@ -95,17 +95,21 @@ class _Open:
 class DocumentsTally:
     """The documents among scored tables, batch by batch. Of each only what is shown is kept."""
 
-    def __init__(self, model: Model) -> None:
-        """Begin with nothing."""
-        self._model = model
+    def __init__(self, model: Model, max_clauses: int = MAX_CLAUSES) -> None:
+        """Begin with nothing, and keep so many clauses to be shown."""
+        self._model, self._max_clauses = model, max_clauses
         self._done: list[Document] = []
         self._open: _Open | None = None
+
+    def anew(self) -> DocumentsTally:
+        """Return an empty tally of the same kind."""
+        return DocumentsTally(self._model, self._max_clauses)
 
     @property
     def _n_left(self) -> int:
         """How many clauses may still be kept."""
         n_open = len(self._open.clauses) if self._open else 0
-        return MAX_CLAUSES - n_open - sum(len(document.clauses) for document in self._done)
+        return self._max_clauses - n_open - sum(len(document.clauses) for document in self._done)
 
     def add(self, batch: Batch, added: Added) -> None:
         """Add n clauses and their answers; those of tables are passed over."""

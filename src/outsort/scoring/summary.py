@@ -275,7 +275,7 @@ class SummaryTally:
 
     def anew(self) -> SummaryTally:
         """Return an empty tally of the same kind."""
-        documents = self.documents and DocumentsTally(self.model)
+        documents = self.documents and self.documents.anew()
         return SummaryTally(self.model, weight_column=self.weight_column, by=self.by, documents=documents)
 
     def check_columns(self, source: str, columns: Sequence[str]) -> None:

@@ -44,6 +44,8 @@ MEDIA_TYPES = {kind: style.name for style in FORMATS.values() for kind in style.
 PACKED_TYPES = {kind: packing.name for packing in PACKINGS.values() for kind in packing.media_types}
 #: Longest header with the columns of a file, in characters; if longer, only the text columns are listed.
 MAX_HEADER = 16_000
+#: Clauses of a document that are shown: to explain these takes half of the time that is allowed by default.
+MAX_CLAUSES = 8_000
 #: Most characters of a cell that is shown to choose a column by.
 MAX_SAMPLE = 100
 
@@ -200,7 +202,7 @@ def score_report(file: Upload, options: files.Options, max_unpacked: int, scorer
     Raises:
         UnusableFileError: it cannot be read, or is a table.
     """
-    documents = DocumentsTally(scorer.model)
+    documents = DocumentsTally(scorer.model, MAX_CLAUSES)
     tally = SummaryTally(scorer.model, documents=documents)
     output, layout = score(file, replace(options, write_as="jsonl"), max_unpacked, scorer, tally)
     found = documents.result()
