@@ -16,6 +16,8 @@ from conftest import ROWS
 from outsort import model_file
 from outsort.scoring import files
 from outsort.scoring.corrections import CORRECTED
+from outsort.scoring.documents import DocumentsTally
+from outsort.scoring.summary import SummaryTally
 from outsort.service.app import key_of
 from outsort.service.settings import ServiceSettings
 from outsort.training import folds, train
@@ -749,6 +751,75 @@ def test_a_file_without_a_usual_column_asks_which_it_is(page):
     assert page.messages.pop().startswith("Failed to load resource: the server responded with a status of 422")
 
 
+SCOPE = """# Scope
+
+1.1 Key invoices into SAP. Draft a contract.
+
+- clean the office & <img src=x onerror=document.title=1>
+"""
+
+
+def test_a_document_is_shown_like_its_report_corrected_and_downloaded(page, model, tmp_path):
+    drop(page, "scope.txt", SCOPE.encode())
+    expect(page.locator("#source")).to_have_text("scope.txt")
+    expect(page.get_by_role("status")).to_contain_text("4 clauses sorted")
+    (tmp_path / "scope.txt").write_text(SCOPE)
+    tally = SummaryTally(model, documents=DocumentsTally(model))
+    options = files.Options(split=True)
+    files.score_file(
+        tmp_path / "scope.txt", tmp_path / "o.csv", model, options=options, summary=tally, tell=lambda _: 0
+    )
+    (shown,) = tally.documents.result()
+    for label, share in shown.whole.shares.items():
+        expect(page.locator(f"data[data-label={label}]")).to_have_text(f"{share:.0%}")
+    assert page.locator(".text .clause").all_text_contents() == [clause.of.text for clause in shown.clauses]
+    assert page.locator("#document img").count() == 0
+
+    page.get_by_role("button", name="Draft a contract").click()
+    expect(page.locator(".why .badge")).to_have_text("KPO")
+    page.locator(".why select").select_option("BPO")
+    expect(page.get_by_role("status")).to_contain_text("1 correction")
+    (made,) = corrections(page)
+    assert (made["text"], made["model_label"], made["label"]) == ("Draft a contract.", "KPO", "BPO")
+    page.select_option("#format", "csv")
+    name, content = downloaded(page, "#download")
+    assert name == "scope-scored.csv"
+    assert [row["model_label"] for row in records(content)] == ["", "", "KPO", ""]
+
+    # It is kept like a table, and a table comes in its place.
+    page.keyboard.press("Escape")
+    page.keyboard.press("u")
+    expect(page.locator("#corrected")).to_have_text("0")
+    page.get_by_role("button", name="clean the office").click()
+    page.locator(".why select").select_option("KPO")
+    page.reload()
+    expect(page.locator("[data-corrected=KPO]")).to_contain_text("clean the office")
+    sorted_file(page, "t.csv", ["key invoices", "zzz"])
+    expect(page.locator("#document")).to_be_hidden()
+    state(page, 0).to_have_text("accepted")
+    page.go_back()
+    expect(page.locator("[data-corrected=KPO]")).to_contain_text("clean the office")
+    expect(page.locator("#list")).to_be_hidden()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [(360, 800), (1024, 800), (1440, 900)])
+def test_a_document_fits_and_can_be_read_in_any_size_and_light(browser, client, scheme, size):
+    options = {"viewport": dict(zip(("width", "height"), size, strict=True)), "color_scheme": scheme}
+    for page in opened(browser, client, **options):
+        drop(page, "scope.txt", (SCOPE * 5).encode())
+        page.get_by_role("button", name="Draft a contract").first.click()
+        page.locator(".why select").select_option("BPO")
+        assert page.evaluate("document.documentElement.scrollWidth") == size[0]
+        assert page.evaluate(LOW_CONTRAST) == []
+
+
+def test_a_document_that_cannot_be_used_says_why(page):
+    drop(page, "scope.pdf", b"%PDF-1.7 broken")
+    expect(page.get_by_role("alert")).to_contain_text("scope.pdf: ")
+    page.messages.clear()  # the browser tells of the response
+
+
 def test_the_column_can_be_changed_afterwards_and_the_corrections_of_each_stay(page):
     drop(page, "x.csv", b"title,description,title\nkey invoices,,a logo\nb,draft a contract,zzz\n")
     first, second = page.locator("#row-0 .words"), page.locator("#row-1 .words")
@@ -790,7 +861,7 @@ def test_the_sheet_can_be_changed_afterwards(page, tmp_path):
 
 
 def test_a_file_that_cannot_be_used_says_why(page):
-    drop(page, "x.docx", b"text\n")
+    drop(page, "x.odt", b"text\n")
     expect(page.get_by_role("alert")).to_contain_text("is not supported")
     assert page.messages.pop().startswith("Failed to load resource: the server responded with a status of 415")
     expect(page.locator("#texts")).to_be_visible()

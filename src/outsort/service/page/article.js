@@ -15,8 +15,9 @@ export async function readDocument(response) {
   return { article, rows: clausesOf(article), columns: [], texts: [] };
 }
 
-/** Show the document of a review in place of the list; nothing if it has none. `note` adds to the log of the review. */
-export function present(review, note) {
+/** Show the document of a review in place of the list; nothing if it has none. `correct` takes a clause, a
+ *  label, "" for no longer, and a service line. */
+export function present(review, correct) {
   const { article } = review, format = $("format");
   $("results").classList.toggle("of-document", Boolean(article));
   $("document").replaceChildren(...(article ? [article] : []));
@@ -27,6 +28,6 @@ export function present(review, note) {
   if (!article || review.redraw) return redraw();
   redraw = review.redraw = show(article, {
     get: (text) => review.corrections.get(text),
-    set: ({ row, text }, label, line) => note({ row, text, label, line, at: new Date().toISOString() }),
+    set: correct,
   });
 }

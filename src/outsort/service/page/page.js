@@ -121,7 +121,7 @@ function show(review) {
   $("results").hidden = $("again").hidden = false;
   $("source").textContent = review.title;
   $("reviewer").value = review.reviewer || $("reviewer").value;
-  article.present(review, note);
+  article.present(review, correctClause);
   list.present(review);
   showKeeping();
   showReading(review);
@@ -152,7 +152,17 @@ function correct(label, line = null) {
   if (line !== null || label !== labelOf(row)) {
     note({ row: place, text: row.text, label, line: line ?? (label === row.label ? row.line : ""), at: now() });
   }
-  setStatus(`${label ? list.spoken(row) : "Correction removed"}. ${plural(review.corrections.size, "correction")}.`);
+  sayCorrected(row, label);
+}
+
+function sayCorrected(row, label) {
+  setStatus(`${label ? list.spoken(row) : "Correction removed"}. ${plural(list.review.corrections.size, "correction")}.`);
+}
+
+/** Correct a clause of a document. */
+function correctClause({ row, text }, label, line) {
+  note({ row, text, label, line, at: now() });
+  sayCorrected(list.review.rows[row], label);
 }
 
 const labelOf = (row) => list.correctionOf(row)?.label ?? "";
