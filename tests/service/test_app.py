@@ -23,12 +23,16 @@ from typing import get_args
 import httpx
 import pytest
 
+import documents
 import outsort
 from outsort import model_file
 from outsort.data.identity import key_of
 from outsort.encodings import GUESSED, USUAL
 from outsort.prediction import explanation_record, record
+from outsort.reporting import document
 from outsort.scoring import files, scorer
+from outsort.scoring.documents import DocumentsTally
+from outsort.scoring.summary import SummaryTally
 from outsort.service import app, schemas, server, workers
 from outsort.service.guard import HEADERS, described
 from outsort.service.protocol import Protocol
@@ -248,6 +252,36 @@ def test_an_archive_unpacks_within_the_limit(model):
 )
 def test_a_file_that_is_no_table_is_named_for_what_it_is(client, name, content, words):
     assert_problem(client.post("/score", params={"filename": name}, content=content), 422, words)
+
+
+def test_a_document_is_split_and_shown_as_on_the_command_line(client, model, tmp_path):
+    path = tmp_path / "Scope (2).docx"
+    path.write_bytes(documents.docx_of(documents.scope(1)))
+    tally = SummaryTally(model, documents=DocumentsTally(model))
+    options = files.Options(split=True)
+    files.score_file(path, tmp_path / "o.csv", model, options=options, summary=tally, tell=lambda _: None)
+    asked = {"filename": path.name, "split": True}
+    response = client.post("/score", params=asked | {"to": "csv"}, content=path.read_bytes())
+    assert response.content == (tmp_path / "o.csv").read_bytes()
+    assert response.headers["content-disposition"].endswith("Scope%20%282%29-scored.csv")
+    response = client.post("/score", params=asked | {"report": True}, content=path.read_bytes())
+    assert response.text == document.render(tally.documents.result(), model)
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert response.headers["content-disposition"].startswith("attachment")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "split", "words"),
+    [
+        ("t.txt", b"Key invoices.", False, "report: shows a document clause by clause. Pass split=true."),
+        ("t.csv", b"text\nKey invoices.\n", True, "t.csv: is a table, and a report shows documents."),
+        ("t.pdf", b"%PDF-1.7\n", True, "t.pdf: "),
+        ("t.txt", b" ", True, "t.txt: has no text."),
+    ],
+)
+def test_a_report_that_cannot_be_made_says_why(client, name, content, split, words):
+    asked = {"filename": name, "split": split, "report": True}
+    assert_problem(client.post("/score", params=asked, content=content), 422, words)
 
 
 def test_json_comes_back_as_json_and_a_text_may_be_within_objects(client):
@@ -809,7 +843,8 @@ def test_every_answer_forbids_what_the_page_does_not_need(client):
 
 def test_the_page_comes_from_the_package_alone_and_puts_no_text_in_as_markup(client):
     folder = Path(outsort.__file__).parent / "service" / "page"
-    for path in folder.iterdir():
+    shown = folder.parents[1] / "reporting" / "document"
+    for path in (*folder.iterdir(), shown.with_suffix(".js"), shown.with_suffix(".css")):
         content = path.read_text(encoding="utf-8")
         assert client.get("/" if path.name == "index.html" else f"/{path.name}").text == content
         assert "http" not in content.replace("http://www.w3.org/2000/svg", "")

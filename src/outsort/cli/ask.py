@@ -123,13 +123,14 @@ def score(
     of each text of a table, with a weight, 0 for boilerplate; --weight-column is then divided among the clauses.
 
     A summary by label, decision and service line is shown on a terminal, and wherever --weight-column or --by asks for
-    it; --report writes it as a web page. A line at the end says where a table is unlike the texts that the promise for
-    accepted answers was measured on.
+    it; --report writes it as a web page, which with --split shows the text of documents, coloured by answer. A line at
+    the end says where a table is unlike the texts that the promise for accepted answers was measured on.
     """
     from outsort.errors import Unlike
     from outsort.model_file import load
     from outsort.reporting.terminal import progress_line
     from outsort.scoring import files, folder
+    from outsort.scoring.documents import DocumentsTally
     from outsort.scoring.summary import SummaryTally
 
     opt.check_header(header_row, no_header=no_header)
@@ -164,7 +165,8 @@ def score(
     if report:
         opt.check_report(report, force=force)
     loaded = load(model)
-    summary = SummaryTally(loaded, weight_column=weight_column, by=by)
+    documents = DocumentsTally(loaded) if split and report else None
+    summary = SummaryTally(loaded, weight_column=weight_column, by=by, documents=documents)
     unlike = []
 
     def tell(message: str) -> None:
@@ -251,6 +253,7 @@ def _show_summary(
     if report:
         from outsort.reporting.summary import write
 
-        write(tally.result(), report, force=force)
+        documents = tally.documents.result() if tally.documents else []
+        write(tally.result(), report, force=force, documents=documents, model=tally.model)
     if as_json:
         opt.write_json(tally.result().to_dict())

@@ -5,13 +5,15 @@ The figures come from `scoring.summary`; this module only words, plots and tabul
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from outsort.reporting import page
+from outsort.model import Model
+from outsort.reporting import document, page
 from outsort.reporting.captions import notes
+from outsort.scoring.documents import Document
 from outsort.scoring.summary import CORRELATION, CORRELATION_IN_LINE, PARTS, Share, Summary
 
 if TYPE_CHECKING:
@@ -31,8 +33,14 @@ class Segment(NamedTuple):
     colour: int
 
 
-def render(summary: Summary) -> str:
-    """Return the summary as HTML; call `page.check` first."""
+def render(summary: Summary, documents: Sequence[Document] = (), model: Model | None = None) -> str:
+    """Return the summary as HTML, after the documents that were split; call `page.check` first.
+
+    Args:
+        summary: the summary.
+        documents: what it is of, where that are documents.
+        model: the model that answered; may be left out without documents.
+    """
     of_parts = {of.name: of.weight for of in summary.decisions}
     height = 0.9 + _HEIGHT_OF_LABEL * len(summary.labels)
     return page.render(
@@ -49,16 +57,19 @@ def render(summary: Summary) -> str:
         part_colours=segments(of_parts),
         correlation=CORRELATION,
         in_line=CORRELATION_IN_LINE,
+        **(document.content(documents, model) if documents and model else {"documents": []}),
     )
 
 
-def write(summary: Summary, path: Path, *, force: bool) -> None:
-    """Write the page to `path` atomically.
+def write(
+    summary: Summary, path: Path, *, force: bool, documents: Sequence[Document] = (), model: Model | None = None
+) -> None:
+    """Write the page to `path` atomically; see `render`.
 
     Raises:
         OutputError: `path` exists (and not `force`) or cannot be written.
     """
-    page.write(render(summary), path, force=force)
+    page.write(render(summary, documents, model), path, force=force)
 
 
 def unit_of(summary: Summary) -> str:

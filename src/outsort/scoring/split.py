@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
@@ -77,6 +77,41 @@ class _Clause(NamedTuple):
     text: str
     n_words: int
     may_weigh: bool
+
+
+class DocumentClause(NamedTuple):
+    """A clause of a document, as its columns have it; see `Passage`, whose number in the document is `passage`."""
+
+    document: str
+    page: int | None
+    number: str
+    heading: str
+    kind: str
+    clause: int
+    text: str
+    key: str
+    weight: float
+    n_words: int
+    passage: int
+
+
+@dataclass(frozen=True)
+class DocumentClauses(Rows):
+    """Clauses of one document."""
+
+    @property
+    def name(self) -> str:
+        """The file name of the document."""
+        return self.clause(0).document
+
+    @property
+    def first_clause(self) -> int:
+        """The number of the first of them in the document, from 1."""
+        return self.clause(0).clause
+
+    def clause(self, place: int) -> DocumentClause:
+        """Return one of them."""
+        return DocumentClause(*[*self.cells[place][:10], self.numbers[place]])
 
 
 class Splitting(NamedTuple):
@@ -164,7 +199,8 @@ class SplitReader:
             for start in range(0, len(rows), BATCH_ROWS):
                 part = slice(start, start + BATCH_ROWS)
                 faults = {i: batch.faults[c.row] for i, c in enumerate(clauses[part]) if c.row in batch.faults}
-                yield Rows(self.columns, rows[part], numbers[part], faults)
+                kind = DocumentClauses if self._is_document else Rows
+                yield kind(self.columns, rows[part], numbers[part], faults)
         if n_before and not n_weighty:
             self.location.remarks.append("no clause says what the work is: all weights are 0")
 

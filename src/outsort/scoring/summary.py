@@ -19,6 +19,7 @@ from outsort.errors import DataError
 from outsort.model import Model
 from outsort.numeric import LEVEL, Floats
 from outsort.results import Result
+from outsort.scoring.documents import DocumentsTally
 from outsort.scoring.union import UnionBatch
 from outsort.tables.base import Categorical, Column, Rows
 
@@ -236,15 +237,24 @@ class _Row(NamedTuple):
 class SummaryTally:
     """What `Summary` needs, summed up batch by batch."""
 
-    def __init__(self, model: Model, *, weight_column: str | None = None, by: str | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        *,
+        weight_column: str | None = None,
+        by: str | None = None,
+        documents: DocumentsTally | None = None,
+    ) -> None:
         """Begin with nothing.
 
         Args:
             model: the model whose answers are tallied.
             weight_column: the column of amounts to weight rows by, such as spend; None for 1 each.
             by: the column of groups, such as suppliers; None for none.
+            documents: takes the clauses of split documents; None to keep none.
         """
         self.model, self.weight_column, self.by = model, weight_column, by
+        self.documents = documents
         n_labels, n_lines = len(model.labels), len(model.lines) + 1 if model.has_lines else 1
         self.n_rows = 0
         self._sources: dict[str, None] = {}
@@ -265,7 +275,8 @@ class SummaryTally:
 
     def anew(self) -> SummaryTally:
         """Return an empty tally of the same kind."""
-        return SummaryTally(self.model, weight_column=self.weight_column, by=self.by)
+        documents = self.documents and self.documents.anew()
+        return SummaryTally(self.model, weight_column=self.weight_column, by=self.by, documents=documents)
 
     def check_columns(self, source: str, columns: Sequence[str]) -> None:
         """Raise DataError unless a table has the columns of weights and groups, once each."""
@@ -329,6 +340,8 @@ class SummaryTally:
 
     def merge(self, other: SummaryTally) -> None:
         """Add what another tally has of other rows."""
+        if self.documents and other.documents:
+            self.documents.merge(other.documents)
         _merge(self._answers, other._answers)
         _merge(self._reasons, other._reasons)
         _merge(self._of_lines, other._of_lines)
@@ -497,6 +510,8 @@ def add_batch(tally: SummaryTally, source: str, batch: Batch, texts: BatchTexts,
     weights, groups = (name and _cells_of(batch, name) for name in (tally.weight_column, tally.by))
     name = batch.source if isinstance(batch, UnionBatch) else source
     tally.add(name, batch.numbers, texts, added, weights or None, groups or None)
+    if tally.documents:
+        tally.documents.add(batch.inner if isinstance(batch, UnionBatch) else batch, added)
 
 
 def _cells_of(batch: Batch, name: str) -> list[object]:

@@ -31,7 +31,7 @@ from outsort.model import Model
 from outsort.prediction import explanation_record, predict_explained, record
 from outsort.scoring import files as scoring_files
 from outsort.service import uploads
-from outsort.service.guard import SCRIPTS, Guard, busy, is_local, problem, too_slow
+from outsort.service.guard import SCRIPTS, STYLES, Guard, busy, is_local, problem, too_slow
 from outsort.service.protocol import Protocol
 from outsort.service.schemas import (
     EXAMPLES,
@@ -63,7 +63,7 @@ N_LINES = 10
 TOKEN_NAME, MIN_TOKEN = "OUTSORT_TOKEN", 16
 _PAGE = {
     "/": ("index.html", "text/html; charset=utf-8"),
-    "/page.css": ("page.css", "text/css; charset=utf-8"),
+    **{f"/{name}": (name, "text/css; charset=utf-8") for name in STYLES},
     **{f"/{name}": (name, "text/javascript; charset=utf-8") for name in SCRIPTS},
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
@@ -190,8 +190,17 @@ def create_app(
         plain: Annotated[  # noqa: FBT002 - FastAPI calls it by name
             bool, Query(description="Of a workbook, write a new one with the values alone, not a copy.")
         ] = False,
+        split: Annotated[  # noqa: FBT002 - FastAPI calls it by name
+            bool, Query(description="One row for each clause, with a weight: 0 for boilerplate.")
+        ] = False,
+        report: Annotated[  # noqa: FBT002 - FastAPI calls it by name
+            bool, Query(description="Of a document, with split: the page that shows it, as HTML, instead of the table.")
+        ] = False,
     ) -> Response:
         """Score every row of a CSV, TSV, JSON, JSON lines, Parquet or Excel file, optionally .gz or .zst, or in a .zip.
+
+        A document (PDF, Word, HTML, Markdown, plain text) is one row, or with `split` a row for each clause; name the
+        format of the table with `to`.
 
         Send the file as the body, or in the field `file` of a form. All columns are kept as they are; new
         columns are appended. A form may also hold `corrections`, a JSON file: a corrected row gets the
@@ -211,8 +220,12 @@ def create_app(
             has_header=not no_header,
             plain=plain,
             corrections=file.corrections,
+            split=split,
+            name=file.name,
         )
-        task = partial(uploads.score, file, options, settings.max_unpacked)
+        if report and not split:
+            raise AnyHTTPException(422, "report: shows a document clause by clause. Pass split=true.")
+        task = partial(uploads.score_report if report else uploads.score, file, options, settings.max_unpacked)
         output, layout = await files_pool.run(request.app.state.workers.run, task)
         return uploads.stream(output, file, layout)
 
@@ -247,7 +260,9 @@ def create_app(
         return Health()
 
     for path, (name, media_type) in _PAGE.items():
-        content = files("outsort.service").joinpath("page", name).read_bytes()
+        # What shows a document is that of the reports.
+        folder = files("outsort.reporting") if name.startswith("document.") else files("outsort.service") / "page"
+        content = folder.joinpath(name).read_bytes()
         app.add_api_route(path, _static(content, media_type), include_in_schema=False)
     # No route returns a Problem as its model, so FastAPI would leave it out of the description.
     app.openapi()["components"]["schemas"]["Problem"] = Problem.model_json_schema()

@@ -24,8 +24,12 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 #: Paths that need no token: the page and its parts, which contain no secrets.
-SCRIPTS = ("page.js", "dom.js", "downloads.js", "labels.js", "list.js", "review.js", "service.js", "store.js")
-OPEN = frozenset({"/", "/page.css", "/icon.svg", "/health", "/openapi.json", *(f"/{name}" for name in SCRIPTS)})
+SCRIPTS = (
+    "page.js", "article.js", "document.js", "dom.js", "downloads.js", "labels.js", "list.js", "review.js", "service.js",
+    "store.js",
+)  # fmt: skip
+STYLES = ("page.css", "document.css")
+OPEN = frozenset({"/", "/icon.svg", "/health", "/openapi.json", *(f"/{name}" for name in (*SCRIPTS, *STYLES))})
 #: Seconds to go on reading from a client that sends too much, so that it gets to read the response.
 DRAIN_SECONDS = 5
 #: Headers of every response. The page loads nothing from other origins and cannot be embedded in them.

@@ -178,7 +178,7 @@ FILE_REQUEST = {
     },
 }
 FILE_RESPONSE: dict[str, Any] = {
-    "description": "The file with the added columns.",
+    "description": "The file with the added columns, or the page of a document.",
     "headers": {
         "Outsort-Table": {
             "description": "JSON: the columns of the file; its text columns, each with those read where it is blank; "
@@ -186,5 +186,5 @@ FILE_RESPONSE: dict[str, Any] = {
             "schema": {"type": "string"},
         }
     },
-    "content": _BODIES,
+    "content": _BODIES | {FORMATS["html"].media_types[0]: _BINARY},
 }

@@ -10,6 +10,7 @@ import tempfile
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from email.message import Message
 from functools import partial
 from pathlib import Path
@@ -22,9 +23,12 @@ from starlette.datastructures import UploadFile
 
 from outsort.encodings import is_encoding
 from outsort.errors import DataError, OutputError
+from outsort.reporting import document, page
 from outsort.scoring import files
 from outsort.scoring.corrections import Correction
+from outsort.scoring.documents import DocumentsTally
 from outsort.scoring.scorer import Scorer
+from outsort.scoring.summary import SummaryTally
 from outsort.service import corrections
 from outsort.tables.columns import NoColumnError
 from outsort.tables.contents import packing_in
@@ -40,6 +44,8 @@ MEDIA_TYPES = {kind: style.name for style in TABLES.values() for kind in style.m
 PACKED_TYPES = {kind: packing.name for packing in PACKINGS.values() for kind in packing.media_types}
 #: Longest header with the columns of a file, in characters; if longer, only the text columns are listed.
 MAX_HEADER = 16_000
+#: Clauses of a document that are shown: to explain these takes half of the time that is allowed by default.
+MAX_CLAUSES = 8_000
 #: Most characters of a cell that is shown to choose a column by.
 MAX_SAMPLE = 100
 
@@ -163,8 +169,10 @@ def _copy(source: IO[bytes], path: Path) -> None:
         shutil.copyfileobj(source, stored)
 
 
-def score(file: Upload, options: files.Options, max_unpacked: int, scorer: Scorer) -> tuple[Path, files.Layout]:
-    """Score a file, in a process that can be ended.
+def score(
+    file: Upload, options: files.Options, max_unpacked: int, scorer: Scorer, summary: SummaryTally | None = None
+) -> tuple[Path, files.Layout]:
+    """Score a file, in a process that can be ended; its rows are added to `summary`.
 
     Returns:
         The path of the output, and the columns of the file.
@@ -184,7 +192,7 @@ def score(file: Upload, options: files.Options, max_unpacked: int, scorer: Score
             style, packing = options.write_as or style, ""
         output = file.path.with_name(f"scored.{style}{packed_suffix(packing)}")
         layout = files.layout(source, options, scorer.added)
-        files.score_file(source, output, scorer, options=options)
+        files.score_file(source, output, scorer, options=options, summary=summary)
     except (DataError, OutputError) as error:
         message = re.sub(rf"{re.escape(str(file.path.parent))}/[\w.]+", lambda _: file.name, str(error))
         if isinstance(error, NoColumnError):
@@ -192,6 +200,23 @@ def score(file: Upload, options: files.Options, max_unpacked: int, scorer: Score
             raise UnusableFileError(_of_http(message), error.columns, samples) from None
         raise UnusableFileError(_of_http(message)) from None
     return output, layout._replace(notes=[_of_http(note) for note in layout.notes])
+
+
+def score_report(file: Upload, options: files.Options, max_unpacked: int, scorer: Scorer) -> tuple[Path, files.Layout]:
+    """Score a document like `score`, and return the path of the page that shows it.
+
+    Raises:
+        UnusableFileError: it cannot be read, or is a table.
+    """
+    documents = DocumentsTally(scorer.model, MAX_CLAUSES)
+    tally = SummaryTally(scorer.model, documents=documents)
+    output, layout = score(file, replace(options, write_as="jsonl"), max_unpacked, scorer, tally)
+    found = documents.result()
+    if not found:
+        raise UnusableFileError(f"{file.name}: is a table, and a report shows documents. Leave out report.")
+    shown = output.with_name("scored.html")
+    page.write(document.render(found, scorer.model), shown, force=True)
+    return shown, layout
 
 
 def _unpacked(file: Upload, limit: int) -> Path:

@@ -71,6 +71,7 @@ class ReadOptions:
             such as A or AB; `a|b` for b where a is blank. Found by headings and cells if empty.
         split: one row for each passage of a document, not one for the whole; of any table, for each clause of a row
             (see `scoring.split`).
+        name: what a document is called in its rows; "" for the name of its file.
     """
 
     read_as: str | None = None
@@ -82,6 +83,7 @@ class ReadOptions:
     has_header: bool = True
     text_columns: Sequence[str] = ()
     split: bool = False
+    name: str = ""
 
 
 @dataclass

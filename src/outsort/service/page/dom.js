@@ -1,5 +1,7 @@
 // Small helpers: elements, messages, and how values are written.
 
+export { percent } from "./document.js";
+
 export const $ = (id) => document.getElementById(id);
 
 export function element(tag, name = "", text = "") {
@@ -22,5 +24,4 @@ export function showError(text) {
 export const count = (n) => n.toLocaleString("en-GB");
 export const plural = (n, noun) => `${count(n)} ${noun}${n === 1 ? "" : "s"}`;
 export const lineName = (line, none = "no service line") => (line || none).replaceAll("_", " ");
-export const percent = (p) => (p > 0.995 ? ">99%" : p < 0.005 ? "<1%" : `${Math.round(100 * p)}%`);
 export const when = (at) => new Date(at).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });

@@ -1,6 +1,7 @@
 // What can be downloaded of a review.
 
-import { $, element, setStatus, showError } from "./dom.js";
+import { COLUMNS, csv, save } from "./document.js";
+import { $, setStatus, showError } from "./dom.js";
 import { MAX_EXPLAINED, explain, explained, score } from "./service.js";
 
 /** Download what `make` makes of a review: the content, and the name of the file. */
@@ -9,11 +10,7 @@ export async function download(from, make) {
   $("alert").hidden = true;
   try {
     const [blob, name] = await make(from, $("reviewer").value.trim());
-    const link = element("a");
-    link.href = URL.createObjectURL(blob);
-    link.download = name;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    save(blob, name);
     if (from.decisions === decisions) from.hasUnsaved = false;
     setStatus(`${name} downloaded.`);
   } catch (error) {
@@ -38,12 +35,9 @@ export async function correctionsFile(from, reviewer) {
   const corrections = from.corrected();
   const texts = corrections.map(({ text }) => text);
   for (let i = 0; i < texts.length; i += MAX_EXPLAINED) await explain(texts.slice(i, i + MAX_EXPLAINED));
-  const cells = [["key", "text", "model_label", "label", "service_line", "reviewer", "decided_at"]];
+  const cells = [COLUMNS];
   for (const { text, modelLabel, label, line, at } of corrections) {
     cells.push([explained.get(text).key, text, modelLabel, label, line, reviewer, at]);
   }
-  const csv = cells.map((row) => row.map(quoted).join(",")).join("\r\n") + "\r\n";
-  return [new Blob([csv], { type: "text/csv" }), "corrections.csv"];
+  return [csv(cells), "corrections.csv"];
 }
-
-const quoted = (cell) => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);

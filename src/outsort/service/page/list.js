@@ -103,7 +103,7 @@ function nodeOfRow() {
 }
 
 function draw() {
-  if ($("results").hidden) return; // nothing can be measured
+  if (!$("list").checkVisibility()) return; // nothing can be measured
   if (!height) {
     const node = nodeOfRow();
     $("canvas").append(node);

@@ -1,11 +1,12 @@
 // The page of the service: classify texts, review and correct the answers, download the results.
 
+import * as article from "./article.js";
 import { $, count, element, plural, setStatus, showError, when } from "./dom.js";
 import { correctionsFile, download, scoredFile } from "./downloads.js";
 import { build, labelOfKey } from "./labels.js";
 import * as list from "./list.js";
 import { Review, sameContent } from "./review.js";
-import { MAX_ROWS, describe, info, read, score } from "./service.js";
+import { MAX_ROWS, describe, info, isDocument, read, score } from "./service.js";
 import * as store from "./store.js";
 
 /** Characters shown of a cell to choose a column by. */
@@ -59,9 +60,11 @@ async function sort(sorted) {
   try {
     await prepare();
     setStatus(`Sorting ${sorted.pasted ? "the texts" : sorted.file.name} …`, true);
-    const table = await read(await score(sorted, "jsonl"));
+    const table = isDocument(sorted.file)
+      ? await article.readDocument(await score(sorted, "report"))
+      : await read(await score(sorted, "jsonl"));
     if (current !== run) return;
-    Object.assign(sorted, table);
+    Object.assign(sorted, { redraw: null }, table);
     show(sorted);
     return true;
   } catch (error) {
@@ -92,8 +95,8 @@ function optionOf({ name, cells }) {
 
 /** Show the text column and the sheet of a review, to be changed. */
 function showReading({ pasted, file, columns, texts, column, sheet }) {
-  $("reading").hidden = pasted;
-  if (pasted) return;
+  $("reading").hidden = pasted || !texts.length;
+  if ($("reading").hidden) return;
   const options = columns.map(optionOf);
   if (texts.length > 1 || texts[0].length > 1) {
     const name = texts.map((part) => part.join(", else ")).join(" and ");
@@ -111,23 +114,30 @@ function readAgain(chosen) {
 }
 
 function show(review) {
-  if (list.review !== review) list.review.rows = []; // sorted again if it is opened again
+  if (list.review !== review) Object.assign(list.review, { rows: [], article: null }); // sorted again if opened again
   reviews.set(review.id, review);
   if (history.state !== review.id) history.pushState(review.id, "");
   $("ask").hidden = true;
   $("results").hidden = $("again").hidden = false;
   $("source").textContent = review.title;
   $("reviewer").value = review.reviewer || $("reviewer").value;
+  article.present(review, correctClause);
   list.present(review);
   showKeeping();
   showReading(review);
   const n = review.rows.length;
-  const said = [`${plural(n, "text")} sorted, ${count(list.counts().kinds.review)} to review.`];
+  const said = [`${plural(n, review.article ? "clause" : "text")} sorted, ${count(list.counts().kinds.review)} to review.`];
   if (review.model && review.model !== info.model) said.push("The model has changed since it was first sorted.");
   if (n === MAX_ROWS) said.push(`The first ${count(MAX_ROWS)} rows are shown; the download has all.`);
   setStatus(said.join(" "));
   review.model ??= info.model;
-  $("list").focus({ preventScroll: true });
+  $(review.article ? "document" : "list").focus({ preventScroll: true });
+}
+
+/** Show what changed in the review. */
+function update() {
+  list.update();
+  article.redraw();
 }
 
 // --- decisions -------------------------------------------------------------------------------------
@@ -142,7 +152,17 @@ function correct(label, line = null) {
   if (line !== null || label !== labelOf(row)) {
     note({ row: place, text: row.text, label, line: line ?? (label === row.label ? row.line : ""), at: now() });
   }
-  setStatus(`${label ? list.spoken(row) : "Correction removed"}. ${plural(review.corrections.size, "correction")}.`);
+  sayCorrected(row, label);
+}
+
+function sayCorrected(row, label) {
+  setStatus(`${label ? list.spoken(row) : "Correction removed"}. ${plural(list.review.corrections.size, "correction")}.`);
+}
+
+/** Correct a clause of a document. */
+function correctClause({ row, text }, label, line) {
+  note({ row, text, label, line, at: now() });
+  sayCorrected(list.review.rows[row], label);
 }
 
 const labelOf = (row) => list.correctionOf(row)?.label ?? "";
@@ -168,7 +188,7 @@ function undo() {
 function note(entry) {
   const { review } = list, added = review.add(entry);
   if (review.isKept) store.append(review.id, added).catch(notKept(review));
-  list.update();
+  update();
 }
 
 // --- what the browser keeps ------------------------------------------------------------------------
@@ -232,7 +252,7 @@ store.onChange(async (id) => {
   if (reviews.has(id)) reviews.get(id).merge(log);
   else reviews.set(id, new Review(record, log));
   listKept();
-  list.update();
+  update();
 });
 
 function listKept() {

@@ -55,6 +55,7 @@ class DocumentReader:
         self._is_copy = self._stream is not stream
         self._encoding = options.encoding or ""
         self._by_passage = options.split
+        self._name = options.name or Path(source).name
         self.columns = list(PASSAGES if options.split else WHOLE)
         self.head_columns = self.columns
         self.nested_columns: Sequence[str] = () if options.split else (_TEXT,)
@@ -67,7 +68,7 @@ class DocumentReader:
     def __iter__(self) -> Iterator[Rows]:
         """Yield the passages, or the one row."""
         faults: Mapping[int, str] = {}
-        name = Path(self._source).name
+        name = self._name
         if not self._by_passage:
             whole = "\n".join(passage.text for passage in self._passages())
             cells = [[name, self._n_pages, len(words(whole))]]
