@@ -23,7 +23,7 @@ from outsort.likeness import Tally, differences
 from outsort.model import Model
 from outsort.scoring.corrections import CORRECTED, Correction, corrected
 from outsort.scoring.scorer import Scorer, added_prefix, renamed, scorer_of
-from outsort.scoring.split import AMOUNT, Splitting
+from outsort.scoring.split import AMOUNT, WEIGHTED, Splitting
 from outsort.scoring.summary import Summary, SummaryTally, add_batch
 from outsort.scoring.union import UnionBatch, UnionReader, united
 from outsort.tables.base import (
@@ -306,8 +306,8 @@ def score_one(
 def _picture(summary: SummaryTally | None, model: Model, options: Options, *, is_book: bool) -> SummaryTally | None:
     """Return a tally of the rows of one output, because a workbook shows its own; None if nobody asks for it."""
     picture = summary.anew() if summary else SummaryTally(model) if is_book else None
-    if picture and picture.weight_column and options.split:
-        picture.weight_column = f"{options.prefix or ''}{AMOUNT}"
+    if picture and options.split:
+        picture.weight_column = f"{options.prefix or ''}{AMOUNT if picture.weight_column else WEIGHTED}"
     return picture
 
 

@@ -30,7 +30,7 @@ from outsort.text import sentences, words
 
 #: What is added to the rows of a table; of documents there are no rows, and the text is in its own column.
 ROW_NUMBER, CLAUSE, TEXT = "row", "clause", "clause_text"
-KEY, WEIGHT, WORDS, AMOUNT = "key", "weight", "words", "clause_amount"
+KEY, WEIGHT, WORDS, WEIGHTED, AMOUNT = "key", "weight", "words", "weighted_words", "clause_amount"
 #: Decimals of the parts of an amount.
 _DECIMALS = 4
 
@@ -173,7 +173,7 @@ class SplitReader:
         self._mark = ""
         self._n_own = len(own) - is_document
         new = [CLAUSE, own[-1]] if is_document else [ROW_NUMBER, CLAUSE, TEXT]
-        new += [KEY, WEIGHT, WORDS, *([AMOUNT] if column is not None else [])]
+        new += [KEY, WEIGHT, WORDS, WEIGHTED, *([AMOUNT] if column is not None else [])]
         prefix = added_prefix(own[: self._n_own], new, how.prefix)
         self.columns = self.head_columns = [*own[: self._n_own], *(prefix + name for name in new)]
         place = len(self.columns) - len(new) + (1 if is_document else 2)
@@ -244,7 +244,8 @@ class SplitReader:
         rows = []
         for clause, weight in zip(clauses, weights, strict=True):
             number = [] if self._is_document else [batch.numbers[clause.row]]
-            new = [*number, clause.number, clause.text, key_of(clause.text), weight, clause.n_words]
+            new = [*number, clause.number, clause.text, key_of(clause.text)]
+            new += [weight, clause.n_words, round(weight * clause.n_words, _DECIMALS)]
             rows.append([*own[clause.row], *new])
         if self._amounts is not None:
             counts = [weight * clause.n_words for weight, clause in zip(weights, clauses, strict=True)]
