@@ -286,3 +286,37 @@ def _drawn(line):
     font = b"/B" if text.startswith("*") else b"/F"
     raw = text.removeprefix("*").encode("cp1252").replace(b"\\", b"\\\\").replace(b"(", b"\\(").replace(b")", b"\\)")
     return b"BT %s %g Tf %g %g Td (%s) Tj ET" % (font, size, x, y, raw)
+
+
+#: Of a page its top, bottom and left edge, the characters of a line, and where columns of a table are, and how wide.
+_TOP, _BOTTOM, _LEFT, _WIDTH = 740, 80, 60, 78
+_COLUMNS = ((60, 30), (260, 16), (380, 26))
+
+
+def pdf_of(parts, **options):
+    """Return a scope as a PDF in Courier, whose widths are known, with a running header and numbers of pages."""
+    pages, y = [[]], _TOP
+    for part in parts:
+        for row in part.content if part.kind == "table" else [None]:
+            lines = _lines_of(part, row)
+            height = 12 * (1 + max(n for n, *_ in lines))
+            if y - height < _BOTTOM:
+                pages.append([])
+                y = _TOP
+            size = 14 if part.kind in ("title", "heading") else 10
+            pages[-1] += [(x, y - 12 * n, size, text) for n, x, text in lines]
+            y -= height + 8
+    for number, page in enumerate(pages, 1):
+        page += [(_LEFT, 800, 10, "Statement of work, draft 3"), (280, 40, 10, f"Page {number}")]
+    return pdf(pages, **options).replace(b"/BaseFont/Helvetica", b"/BaseFont/Courier")
+
+
+def _lines_of(part, row):
+    """Return the lines of a part, or of a row of its table: each with its number, its left edge and its text."""
+    if row:
+        cells = ((x, textwrap.wrap(cell, width)) for (x, width), cell in zip(_COLUMNS, row, strict=True))
+        return [(n, x, line) for x, cell in cells for n, line in enumerate(cell)]
+    mark = "\u2022 " if part.kind == "bullet" else f"{part.number} " * bool(part.number)
+    bold = "*" * (part.kind in ("title", "heading"))
+    lines = textwrap.wrap(mark + " ".join(part.content), _WIDTH, break_on_hyphens=False)
+    return [(n, _LEFT, bold + line) for n, line in enumerate(lines)]

@@ -46,6 +46,7 @@ def reason(**changes):
         ({"probability": 0.69}, "low confidence"),
         ({"disagreement": 0.3}, "mixed"),
         ({"disagreement": 0.3, "probability": 0.69}, "mixed"),
+        ({"disagreement": 0.3, "n_words": 501, "n_known": 400}, "mixed"),
         ({"disagreement": 0.29}, ""),
         ({"disagreement": 0.3, "n_words": 9, "n_known": 2}, "too little known text"),
         ({"probability": 0.69, "n_words": 9, "n_known": 2}, "too little known text"),

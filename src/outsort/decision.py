@@ -12,8 +12,8 @@ ACCEPT, REVIEW = "accept", "review"
 MIXED, LOW_CONFIDENCE = "mixed", "low confidence"
 #: Reasons for review, in order of precedence; accepted answers have none.
 REASONS = (
-    "", "empty", "no words", "another language", "no known term", "too few words", "too little known text", "too long",
-    MIXED, LOW_CONFIDENCE,
+    "", "empty", "no words", "another language", "no known term", "too few words", "too little known text", MIXED,
+    "too long", LOW_CONFIDENCE,
 )  # fmt: skip
 #: The threshold of a model whose data certified none.
 DEFAULT_THRESHOLD = 0.7
@@ -60,6 +60,6 @@ def reasons(
     """
     conditions = [
         blank, n_words == 0, foreign, n_terms == 0, n_words < MIN_WORDS, n_known < MIN_KNOWN * n_words,
-        n_words > longest_of(model), disagreement >= model.mixed, probability < threshold_of(model),
+        disagreement >= model.mixed, n_words > longest_of(model), probability < threshold_of(model),
     ]  # fmt: skip
     return np.select(conditions, list(range(1, len(conditions) + 1)), 0).astype(np.intp)

@@ -14,17 +14,18 @@ from pathlib import Path
 # Where this folder is a package, beside the modules that the tests share.
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from attack import damage, disks, interruptions, service, sharing, tables, writers
+from attack import damage, disks, documents, interruptions, service, sharing, tables, writers
 from attack.harness import KINDS, Part, Tally, make_tries, watch
 
 PARTS = {
-    "tables": Part("damaged tables", 0.3, tables.start),
+    "tables": Part("damaged tables", 0.25, tables.start),
+    "documents": Part("odd and damaged documents", 0.15, documents.start),
     "models": Part("damaged model files", 0.07, damage.start),
-    "interruptions": Part("score, merge, retrain, --resume under signals", 0.25, interruptions.start),
+    "interruptions": Part("score, merge, retrain, --resume under signals", 0.2, interruptions.start),
     "disks": Part("full disks", 0.08, disks.start),
     "writers": Part("several writers of one file", 0.1, writers.start),
     "sharing": Part("threads and forks", 0.05, sharing.start),
-    "service": Part("hostile and slow clients", 0.15, service.start),
+    "service": Part("hostile and slow clients", 0.1, service.start),
 }
 
 

@@ -577,7 +577,7 @@ class TestManyFiles:
         assert "already holds the outputs of a run. Pass --resume" in outsort(*run).err
         done = outsort(*run, "--resume")
         assert done.code == 0
-        assert done.err.endswith(f"\n{tmp_path}/out/b.csv: 1 rows\n")
+        assert done.err.endswith(f"\n{tmp_path}/out/b.csv: 1 row\n")
         assert done.err.count("\n") == 2
         assert (tmp_path / "out" / "a.csv").stat().st_mtime_ns == first
 

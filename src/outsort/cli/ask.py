@@ -215,7 +215,7 @@ def score(
             )
             counts = {output: n_rows}
     for name, n_rows in counts.items():
-        typer.echo(f"{'stdout' if name == '-' else name}: {n_rows:,} rows", err=True)
+        typer.echo(f"{'stdout' if name == '-' else name}: {n_rows:,} row{'s' if n_rows != 1 else ''}", err=True)
     # What reads stderr through a pipe expects messages, unless a summary is asked for.
     is_shown = not (cluster or as_json) and bool(sys.stderr.isatty() or weight_column or by)
     _show_summary(summary, report, as_json=as_json, as_tables=is_shown, resumed=resume, force=force)

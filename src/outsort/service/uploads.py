@@ -200,14 +200,15 @@ def score_report(file: Upload, options: files.Options, max_unpacked: int, scorer
     """Score a document like `score`, and return the path of the page that shows it.
 
     Raises:
-        UnusableFileError: it cannot be read, or is a table.
+        UnusableFileError: it cannot be read.
+        HTTPException: 415 if it is a table; see also `score`.
     """
     documents = DocumentsTally(scorer.model, MAX_CLAUSES)
     tally = SummaryTally(scorer.model, documents=documents)
     output, layout = score(file, replace(options, write_as="jsonl"), max_unpacked, scorer, tally)
     found = documents.result()
     if not found:
-        raise UnusableFileError(f"{file.name}: is a table, and a report shows documents. Leave out report.")
+        raise HTTPException(415, f"{file.name}: is a table, and a report shows documents. Leave out report.")
     shown = output.with_name("scored.html")
     page.write(document.render(found, scorer.model), shown, force=True)
     return shown, layout

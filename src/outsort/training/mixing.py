@@ -30,7 +30,7 @@ def mixed_level(model: Model, codes: NDArray[np.intp], raw: Floats, seed: int) -
     if len(rows) < 2 or model.n_in_scope < 2:
         return model.mixed
     rng = np.random.default_rng(seed)
-    first, second = rng.choice(rows, (2, _N_PAIRS))
+    first, second = rng.choice(rows, (2, min(_N_PAIRS, len(rows) ** 2)))
     is_pair = (codes[first] == codes[second]) & (first != second)
     scores = np.stack([raw[first[is_pair], :-1], raw[second[is_pair], :-1]])
     shares = clause_shares(np.zeros(2), model.position)

@@ -39,7 +39,7 @@ def test_lines_are_put_together_until_one_has_room_for_more():
 
 
 @pytest.mark.parametrize("word", ["payroll", "cut-off", "self-service"])
-def test_words_cut_at_the_end_of_a_line_are_mended(word):
+def test_words_cut_at_the_end_of_a_line_are_joined(word):
     first, second = ("pay-", "roll") if word == "payroll" else (f"{word.partition('-')[0]}-", word.partition("-")[2])
     lines = [
         (72, 660, 11, f"The Supplier shall answer for all that has to do, in the widest sense of it, with the {first}"),

@@ -23,6 +23,7 @@ WRITTEN = {
     "docx": documents.docx_of,
     "docx numbered": lambda parts: documents.docx_of(parts, automatic=True),
     "markdown": lambda parts: documents.markdown_of(parts).encode(),
+    "pdf": documents.pdf_of,
 }
 
 

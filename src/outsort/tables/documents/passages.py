@@ -58,6 +58,7 @@ _LEVELS = r"[A-Z]?\d{1,3}(?:\.\d{1,3}){1,6}"
 _NUMBER = re.compile(
     rf"(?P<marked>\((?:[a-zA-Z]|[ivxlc]{{1,6}}|[IVXLC]{{1,6}}|\d{{1,3}})\))\s+"
     rf"|(?P<closed>[a-z]|[ivxlc]{{1,6}}|\d{{1,3}}|{_LEVELS})[.)]\)?\s+"
+    rf"|(?P<lettered>[A-Z]\d{{1,2}})\s+(?=[A-Z])"
     rf"|(?P<plain>{_LEVELS})\s+(?!(?:million|billion|per|percent|hours?|days?|weeks?|months?|years?|fte|times|%|[-–x×])\b)"
 )
 _OF_HEADING = re.compile(r"(?P<plain>\d{1,2}|[IVX]{1,5})\s+(?=[^\W\d_])")
@@ -70,8 +71,10 @@ _WORD = re.compile(r"[^\W\d_]")
 def parse_number(text: str, *, is_heading: bool = False) -> tuple[str, str]:
     """Return the printed number that a text begins with, "" for none, and the rest.
 
-    >>> parse_number("3.1.2 The Supplier shall"), parse_number("(a) keying;"), parse_number("2.5 million rows")
-    (('3.1.2', 'The Supplier shall'), ('(a)', 'keying;'), ('', '2.5 million rows'))
+    >>> parse_number("3.1.2 The Supplier shall"), parse_number("(a) keying;"), parse_number("B7 Bidders must")
+    (('3.1.2', 'The Supplier shall'), ('(a)', 'keying;'), ('B7', 'Bidders must'))
+    >>> parse_number("2.5 million rows"), parse_number("A4 paper")
+    (('', '2.5 million rows'), ('', 'A4 paper'))
     """
     found = _NUMBER.match(text) or (_OF_HEADING.match(text) if is_heading else None)
     if not found or not _WORD.search(text, found.end()):
@@ -94,13 +97,17 @@ def is_item_number(number: str) -> bool:
     return bool(re.fullmatch(r"\(.*\)|[a-z]|[ivxlc]+", number))
 
 
-def begins_block(line: str) -> bool:
-    """Return whether a line begins an item or a numbered clause.
+def begins_block(line: str, before: str = "") -> bool:
+    """Return whether a line begins an item or a numbered clause, and does not go on with the full line before.
 
     >>> begins_block("3.1.2 The Supplier"), begins_block("2 days of"), begins_block("• Payroll")
     (True, False, True)
+    >>> begins_block("2. Draft replies", "named in Schedule"), begins_block("2. Draft replies", "Key it.")
+    (False, True)
     """
     number, rest = parse_number(line)
+    if number.isdecimal() and before and before[-1] not in ".:;!?":
+        return False
     is_new = bool(number) and (is_item_number(number) or "." in number or rest[:1].isupper())
     return is_new or (parse_bullet(line)[0] and line[0] not in "–—")
 

@@ -39,11 +39,13 @@ from outsort.tables.documents.passages import (
 )
 from outsort.tables.documents.running import Placed, running_lines
 
-#: Lengths in heights of the font: the gap between two cells, how far apart the lines of a block may be beyond what is
-#: usual, how much larger a heading is, and how wide a bullet may be that is drawn.
-_CELL_GAP, _LINE_GAP, _LARGER, _BULLET = 1.0, 0.3, 1.12, 0.65
-#: The gap between the cells of a narrow table, and between words.
-_NARROW_GAP, _SPACE = 0.45, 0.25
+#: In sizes of the font: how far apart lines of a block may be beyond what is usual, how much larger a heading is, and
+#: how wide a bullet may be that is drawn.
+_LINE_GAP, _LARGER, _BULLET = 0.3, 1.12, 0.65
+#: Likewise the least gap between cells, the usual one between words, and the widest of a line that is stretched.
+_NARROW_GAP, _SPACE, _MOST_STRETCHED = 0.45, 0.25, 3.0
+#: So many gaps tell what is usual on a page: fonts differ.
+_N_GAPS = 20
 #: How much smaller than the text small print is.
 _SMALL = 0.9
 #: How much heavier than the text a bold font is.
@@ -279,32 +281,48 @@ def _is_bullet_of(box: _Box, line: Line) -> bool:
 
 
 def _lines(words: Sequence[Word]) -> list[Line]:
-    """Put words together that are on one line; a bullet or number before a gap is part of its line."""
+    """Put words together that are on one line of a paragraph or cell."""
     lines: list[Line] = []
     for word in words:
-        line = lines[-1] if lines else None
-        if line is not None and _is_beside(line, word):
-            gap = word.left - line.right
-            if gap < _CELL_GAP * word.size or (gap < 6 * word.size and _is_mark(line.text)):
-                line.words.append(word)
-                continue
-        lines.append(Line([word]))
-    return [part for line in lines for part in _parted(line)]
+        if lines and _is_beside(lines[-1], word):
+            lines[-1].words.append(word)
+        else:
+            lines.append(Line([word]))
+    gaps = [gap for line in lines for gap in _gaps(line)]
+    space = median(gaps) if len(gaps) >= _N_GAPS else _SPACE
+    return [part for line in lines for part in _parted(line, space)]
 
 
-def _parted(line: Line) -> Iterator[Line]:
-    """Part a line at gaps that are much wider than its others, as between the cells of a narrow table."""
-    pairs = list(pairwise(line.words))
-    gaps = [max(0.0, after.left - before.right) / after.size for before, after in pairs]
-    usual = median(gaps) if len(gaps) > 1 else _SPACE
+def _gaps(line: Line) -> list[float]:
+    """Return the gaps between the words of a line, in sizes."""
+    return [max(0.0, after.left - before.right) / after.size for before, after in pairwise(line.words)]
+
+
+def _parted(line: Line, space: float) -> Iterator[Line]:
+    """Part a line at gaps that are much wider than its others, as between cells; a bullet or number stays.
+
+    Args:
+        line: the line.
+        space: what is usual between words.
+    """
+    gaps = _gaps(line)
+    usual = min(median(gaps), 2 * space) if len(gaps) > 1 else space
     start = 0
-    for place, gap in enumerate(gaps, 1):
+    for place, gap in enumerate([] if _is_justified(gaps) else gaps, 1):
         # Some put two spaces after a sentence.
-        is_wide = gap > max(_NARROW_GAP, 1.8 * usual) and (line.words[place - 1].text[-1] not in ".:;!?" or gap > 0.8)
+        is_end = line.words[place - 1].text[-1] in ".:;!?"
+        is_wide = gap > max(_NARROW_GAP, 1.8 * usual) and (not is_end or gap > max(0.8, 2.5 * usual))
         if is_wide and not _is_mark(" ".join(word.text for word in line.words[start:place])):
             yield Line(line.words[start:place])
             start = place
     yield Line(line.words[start:])
+
+
+def _is_justified(gaps: Sequence[float]) -> bool:
+    """Return whether the gaps of a line are alike, as where a line is stretched to the width of the text."""
+    if len(gaps) < 2 or median(gaps) > _MOST_STRETCHED:
+        return False
+    return max(gaps) < (1.6 if len(gaps) > 2 else 1.05) * min(gaps)
 
 
 def _is_beside(line: Line, word: Word) -> bool:
@@ -445,7 +463,7 @@ def _is_below(cell: _Cell, line: Line, usual: Usual) -> bool:
         return False
     if abs(line.size - last.size) > 0.1 * last.size or usual.is_bold(line) != usual.is_bold(last):
         return False
-    return line.left <= cell.right and line.right >= cell.left and not begins_block(line.text)
+    return line.left <= cell.right and line.right >= cell.left and not begins_block(line.text, last.text)
 
 
 class _Margins:

@@ -93,7 +93,7 @@ def _blocks(lines: Sequence[str], width: int, known: frozenset[str]) -> Iterator
 
 def _goes_on(last: str, line: str, width: int) -> bool:
     """Return whether a line goes on with the one before, which had no room for its first word."""
-    if not width or begins_block(line) or is_led(last) or _is_row(last) or _is_row(line):
+    if not width or begins_block(line, last) or is_led(last) or _is_row(last) or _is_row(line):
         return False
     return len(last) + 1 + len(line.split(maxsplit=1)[0]) > _FULL * width
 
