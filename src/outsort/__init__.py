@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from outsort.errors import OutputError as OutputError
     from outsort.errors import OutsortError as OutsortError
     from outsort.errors import ServiceError as ServiceError
+    from outsort.estimator import OutsortClassifier as OutsortClassifier
     from outsort.evaluation.compare import compare as compare
     from outsort.evaluation.evaluate import evaluate as evaluate
     from outsort.explanation import explain as explain
@@ -50,6 +51,7 @@ _HOMES = {
     "Model": "model",
     "ModelError": "errors",
     "OutputError": "errors",
+    "OutsortClassifier": "estimator",
     "OutsortError": "errors",
     "Prediction": "prediction",
     "ServiceError": "errors",

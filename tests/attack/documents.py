@@ -87,7 +87,7 @@ def many_objects(rng):
     """A page of up to a million objects."""
     n = rng.choice([10_000, 100_000, 1_000_000])
     drawn = b"".join(b"BT /F 1 Tf %d %d Td (a) Tj ET\n" % (i % 590, i // 590 % 840) for i in range(n))
-    return Document("pdf", pdf([drawn]), ["a"])
+    return Document("pdf", pdf([drawn]))
 
 
 #: Documents that only one program would write, or nobody who means well.

@@ -203,3 +203,10 @@ def test_a_kernel_made_before_a_fork_answers_in_the_child(model):
         found = kernel.answer(["key invoices", "draft a contract"]).proba
         os._exit(0 if (found == expected).all() else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_arrays_that_may_not_be_written_are_copied_so_that_nothing_is_compiled_anew():
+    model = random_model(3, with_out_of_scope=True)
+    for name in ("position", "later", "calibration", "prior"):
+        getattr(model, name).flags.writeable = False
+    assert all(part.flags.writeable for part in Kernel(model)._layout if isinstance(part, np.ndarray))

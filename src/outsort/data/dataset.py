@@ -35,7 +35,7 @@ class Dataset:
         lines: n_rows names of service lines, or None when the data has no such column.
         n_repeats: duplicate rows dropped: same text, label and line as an earlier row.
         source: the name of the data in messages.
-        encoding: the encoding of the file it came from; utf-8 for a frame.
+        encoding: the encoding of the file it came from; utf-8 for rows from memory.
         out_of_scope: the label for what is out of scope; "" if there is none.
         merged: labels as written that stand for another, by their spelling or by the label map, with that one.
         marks: the marked clauses of texts, by the texts' keys.
@@ -49,7 +49,7 @@ class Dataset:
     lines: list[str] | None
     n_repeats: int
     source: str
-    encoding: str
+    encoding: str = "utf-8"
     out_of_scope: str = ""
     merged: Mapping[str, str] = field(default_factory=dict)
     marks: Mapping[str, Marks] = field(default_factory=dict)
@@ -119,6 +119,51 @@ def read(
     spelled = spellings(meant, *([] if known_labels is None else [(*known_labels, UNCLEAR)]))
     labels = [spelled[label] for label in meant]
     lines = None if line_name is None else [as_text(c).strip() for c in frame[line_name]]
+    dataset = from_rows(
+        frame,
+        texts,
+        labels,
+        lines,
+        source=table.source,
+        out_of_scope=out_of_scope,
+        known_labels=known_labels,
+        for_training=for_training,
+    )
+    return replace(
+        dataset,
+        encoding=table.encoding,
+        merged={own: label for own, label in zip(written, labels, strict=True) if own != label},
+        marks=read_marks(clauses, texts) if clauses else {},
+        reading=told,
+    )
+
+
+def from_rows(
+    frame: pd.DataFrame,
+    texts: Sequence[str],
+    labels: Sequence[str],
+    lines: Sequence[str] | None,
+    *,
+    source: str,
+    out_of_scope: str | None = None,
+    known_labels: Sequence[str] | None = None,
+    for_training: bool = True,
+) -> Dataset:
+    """Check labelled rows, and make a dataset of them.
+
+    Args:
+        frame: the n_rows rows; its index names them in messages.
+        texts: their texts.
+        labels: their labels, each spelled in one way.
+        lines: their service lines, or None.
+        source: the name of the data in messages.
+        out_of_scope: as in `read`, like the others.
+        known_labels: likewise.
+        for_training: likewise.
+
+    Raises:
+        DataError: there are rows that must be fixed first.
+    """
     rows = list(frame.index)
 
     problems = list(_row_problems(rows, texts, labels, lines, known_labels, for_training=for_training))
@@ -137,20 +182,16 @@ def read(
             )
     if problems:
         own = [] if known_labels is None else [one for one in labels if one and one not in (*known_labels, UNCLEAR)]
-        raise DataError(f"{listed(table.source, problems)} {proposal(own, known_labels or ())}".rstrip())
+        raise DataError(f"{listed(source, problems)} {proposal(own, known_labels or ())}".rstrip())
     dataset = Dataset(
         frame=frame.iloc[keep],
         texts=[texts[i] for i in keep],
         labels=[labels[i] for i in keep],
         lines=None if lines is None else [lines[i] for i in keep],
         n_repeats=len(texts) - len(keep) - len(unclear),
-        source=table.source,
-        encoding=table.encoding,
-        out_of_scope=_role([labels[i] for i in keep], out_of_scope, table.source),
-        merged={own: label for own, label in zip(written, labels, strict=True) if own != label},
-        marks=read_marks(clauses, texts) if clauses else {},
+        source=source,
+        out_of_scope=_role([labels[i] for i in keep], out_of_scope, source),
         unclear=unclear,
-        reading=told,
     )
     if for_training:
         _check_classes(dataset)

@@ -329,10 +329,8 @@ def _lay_out(model: Model) -> _Layout:
         lines,
         np.cumsum([0, *np.bincount(labels)]),
         model.n_in_scope,
-        model.position,
-        model.later,
-        model.calibration,
-        model.prior,
+        # Copied: another process may hold a model's arrays read-only, and Numba would compile all for those anew.
+        *(np.array(of_model) for of_model in (model.position, model.later, model.calibration, model.prior)),
     )
 
 

@@ -35,17 +35,23 @@ KEY, WEIGHT, WORDS, AMOUNT = "key", "weight", "words", "clause_amount"
 _DECIMALS = 4
 
 
-#: Where a sentence ends with a number of one or two digits, which may also be that of an item: after a word it is none.
-_AFTER_NUMBER = re.compile(r"(?:(?<=[a-z]{3} \d\.)|(?<=[a-z]{3} \d\d\.))\s+(?=[A-Z][a-z])")
+#: What is numbered by a letter.
+_NUMBERED = "Annex|Appendix|Band|Category|Class|Lot|Option|Part|Schedule|Section|Tier|Type"
+#: Where a sentence ends with what may also be the number of an item, an initial or an abbreviation.
+_ENDS = re.compile(rf"(?:[a-z]{{3}} \d{{1,2}}|\b(?:{_NUMBERED}) [A-Z]|\b[ap]\.m)\.\s+(?=[A-Z])")
 
 
 def clauses_of(text: str) -> list[str]:
     r"""Return the clauses of a text; one without a word is one.
 
-    >>> clauses_of("Key invoices. File them.\n- Excel needed")
-    ['Key invoices.', 'File them.', '- Excel needed']
+    >>> clauses_of("Key those of Schedule 2. File them at 8 p.m. Report.\n- Excel needed")
+    ['Key those of Schedule 2.', 'File them at 8 p.m.', 'Report.', '- Excel needed']
     """
-    return [part.strip() for start, end in sentences(text) for part in _AFTER_NUMBER.split(text[start:end])]
+    found = []
+    for start, end in sentences(text):
+        places = [start, *(mark.end() for mark in _ENDS.finditer(text, start, end)), end]
+        found += [text[first:last].strip() for first, last in pairwise(places)]
+    return found
 
 
 def divided(amount: float, weights: Sequence[float]) -> list[float]:
@@ -64,11 +70,12 @@ def divided(amount: float, weights: Sequence[float]) -> list[float]:
 
 
 class _Clause(NamedTuple):
-    """A clause: the place of its row in the batch, its number, its text, and whether it may have a weight."""
+    """A clause: the place of its row in the batch, its number, text and words, and whether it may have a weight."""
 
     row: int
     number: int
     text: str
+    n_words: int
     may_weigh: bool
 
 
@@ -219,11 +226,13 @@ class SplitReader:
             may_weigh = place not in batch.faults and not (kind == HEADING and has_others)
             for number, clause in enumerate([text] if is_whole else clauses_of(text), 1):
                 n_before += 1
-                yield _Clause(place, n_before if self._is_document else number, clause, may_weigh)
+                n_words = len(words(clause))
+                place_of = n_before if self._is_document else number
+                yield _Clause(place, place_of, clause, n_words, may_weigh and n_words > 0)
 
     def _weights(self, clauses: Sequence[_Clause]) -> Floats:
         weights = np.zeros(len(clauses))
-        places = [i for i, clause in enumerate(clauses) if clause.may_weigh and words(clause.text)]
+        places = [i for i, clause in enumerate(clauses) if clause.may_weigh]
         owner = np.array([0 if self._is_document else clauses[i].row for i in places], np.intp)
         weights[places] = np.round(self._how.weigh([clauses[i].text for i in places], owner), 6)
         return weights
@@ -231,14 +240,14 @@ class SplitReader:
     def _rows(self, batch: Batch, clauses: Sequence[_Clause], weights: Sequence[float]) -> list[list[Any]]:
         """Return the cells of each clause."""
         values = [list(row) for row in batch.values(self._inner.columns)]
-        own, n_words = [row[: self._n_own] for row in values], [len(words(clause.text)) for clause in clauses]
+        own = [row[: self._n_own] for row in values]
         rows = []
-        for clause, weight, n in zip(clauses, weights, n_words, strict=True):
+        for clause, weight in zip(clauses, weights, strict=True):
             number = [] if self._is_document else [batch.numbers[clause.row]]
-            new = [*number, clause.number, clause.text, key_of(clause.text), weight, n]
+            new = [*number, clause.number, clause.text, key_of(clause.text), weight, clause.n_words]
             rows.append([*own[clause.row], *new])
         if self._amounts is not None:
-            counts = [weight * n for weight, n in zip(weights, n_words, strict=True)]
+            counts = [weight * clause.n_words for weight, clause in zip(weights, clauses, strict=True)]
             parts = self._divided([row[self._amounts] for row in values], [clause.row for clause in clauses], counts)
             for row, part in zip(rows, parts, strict=True):
                 row.append(part)

@@ -32,7 +32,7 @@ from outsort.scoring.summary import SummaryTally
 from outsort.service import corrections
 from outsort.tables.columns import NoColumnError
 from outsort.tables.contents import packing_in
-from outsort.tables.formats import FORMATS, PACKINGS, format_of, packed_suffix, split_packing
+from outsort.tables.formats import FORMATS, PACKINGS, TABLES, format_of, packed_suffix, split_packing
 from outsort.tables.packing import unpacked
 from outsort.tables.sources import opened
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from fastapi import Request
 
 #: Media types of tables and of packings, with the names of these.
-MEDIA_TYPES = {kind: style.name for style in FORMATS.values() for kind in style.media_types}
+MEDIA_TYPES = {kind: style.name for style in TABLES.values() for kind in style.media_types}
 PACKED_TYPES = {kind: packing.name for packing in PACKINGS.values() for kind in packing.media_types}
 #: Longest header with the columns of a file, in characters; if longer, only the text columns are listed.
 MAX_HEADER = 16_000
@@ -136,6 +136,12 @@ def _upload(folder: Path, filename: str, read_as: str | None, content_type: str)
         style, _ = format_of(name or "the file", read_as)
     except DataError as error:
         raise HTTPException(415, _of_http(str(error))) from None
+    if style.name == "txt":
+        # Who sends texts to be sorted one by one sends a table.
+        style = FORMATS["csv"]
+    if style.is_document:
+        detail = f"{name}: {style.words} is not supported here. Score it with `outsort score`."
+        raise HTTPException(415, detail)
     plain = f"table.{style.name}"
     return Upload(folder / f"{plain}{packed_suffix(packing)}", name or plain, style.name, _charset(content_type))
 

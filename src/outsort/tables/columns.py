@@ -105,7 +105,7 @@ def text_columns_of(source: str, reader: Reader, wanted: Sequence[str]) -> tuple
     """Return the text columns of a table, see `find_text_columns`, and all its batches, the first read to find them."""
     own: Found | None = getattr(reader, "own_texts", None)
     if own:
-        # Of a document there is no choice.
+        # Of a document, and of clauses, there is no choice.
         return own, iter(reader)
     columns = reader.head_columns
     nested = reader.nested_columns if wanted else ()

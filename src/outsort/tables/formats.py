@@ -217,6 +217,8 @@ FORMATS = {
     )
 }
 
+#: Those of tables.
+TABLES = {name: found for name, found in FORMATS.items() if not found.is_document}
 #: Those that are written, too.
 WRITTEN = {name: found for name, found in FORMATS.items() if found.writer}
 

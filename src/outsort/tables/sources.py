@@ -71,7 +71,7 @@ def opened(source: str, options: ReadOptions) -> Iterator[Opened]:
         if inner:
             raise DataError(f"{name}: is compressed twice, the second time by {inner}. Unpack it first.")
         given = options.read_as or ("csv" if _is_nameless(source) and packing != "zip" else None)
-        has_columns = bool(options.delimiter or options.text_columns or options.header_row or not options.has_header)
+        has_columns = bool(options.delimiter or options.header_row or not options.has_header)
         style, notes = _format_in(name, named, given, content, has_columns=has_columns)
         if said != packing and not _is_nameless(source):
             how = f"is compressed by {packing}" if packing else "is not compressed"

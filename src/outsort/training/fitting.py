@@ -28,6 +28,8 @@ BAYES_SMOOTHING = 0.1
 MIN_MARKED = 30
 #: Inverse strength of the penalty of the regression on marked clauses.
 CLAUSE_C = 5.0
+#: The least that some settings may be.
+_LEAST = {"passes": 1, "steps": 0, "min_texts": 1, "prune": 0, "ratio_power": 0, "bayes_share": 0}
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,9 @@ class Settings:
         later: log-odds by which clauses after the first are known to lean to some labels, by label; learnt from
             the rows if empty.
         seed: random seed of the solver and the folds.
+
+    Raises:
+        ValueError: a number is out of range.
     """
 
     C: float = 5.0
@@ -61,6 +66,14 @@ class Settings:
     bayes_share: float = 0.75
     later: dict[str, float] = field(default_factory=dict)
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("C", "piece_share"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} is {getattr(self, name)}: choose a number above 0")
+        for name, least in _LEAST.items():
+            if not (getattr(self, name) is None or getattr(self, name) >= least):
+                raise ValueError(f"{name} is {getattr(self, name)}: choose {least} or more")
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,15 @@ def test_hidden_text_and_codes_of_fields_are_not_read():
     assert read_docx(body)[1] == [("", "paragraph", "shown")]
 
 
+def test_a_line_in_bold_is_a_heading_without_a_style():
+    bold = "<w:r><w:rPr><w:b/></w:rPr><w:t>{}</w:t></w:r>"
+    title, text = bold.format("2. Our ") + bold.format("services"), f"{bold.format('Key')}<w:r><w:t> it</w:t></w:r>"
+    assert read_docx(f"<w:p>{title}</w:p><w:p>{text}</w:p>")[1] == [
+        ("2", "heading", "Our services"),
+        ("", "paragraph", "Key it"),
+    ]
+
+
 def test_a_table_that_lays_out_text_is_no_row():
     def table(*rows):
         cells = ("".join(f"<w:tc>{''.join(map(paragraph, cell))}</w:tc>" for cell in row) for row in rows)

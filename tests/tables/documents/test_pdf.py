@@ -76,6 +76,16 @@ def test_cells_are_read_one_after_the_other_wherever_they_stand(second):
     ]
 
 
+def test_the_paragraphs_of_a_cell_are_of_one_row():
+    lines = [
+        *((72, 660, 11, "Payroll"), (260, 660, 11, "4,200 a month."), (260, 640, 11, "As agreed.")),
+        *((72, 610, 11, "Legal research"), (260, 610, 11, "40 a year"), (72, 580, 11, "Other services.")),
+    ]
+    assert texts(pdf([FULL + lines]))[-3:] == [
+        *("Payroll | 4,200 a month. As agreed.", "Legal research | 40 a year", "Other services.")
+    ]
+
+
 def test_columns_of_text_are_read_one_after_the_other():
     left = [(72, 760 - 14 * i, 10, "Key invoices that come in by post and in the") for i in range(20)]
     right = [(320, 760 - 14 * i, 10, "Draft opinions on the law of property of the") for i in range(20)]

@@ -27,6 +27,7 @@ def read(module, content, encoding=""):
         ('<p style="display: none">a<p>b', [("", "paragraph", "b")]),
         ("<pre>a\n b</pre>caf&eacute;", [("", "paragraph", "a"), ("", "paragraph", "b"), ("", "paragraph", "café")]),
         ("</div></p></table>a</ol><td>b", [("", "paragraph", "a"), ("", "paragraph", "b")]),
+        ("<p><b>Our <i>work</i></b><p><b>Key</b> it", [("", "heading", "Our work"), ("", "paragraph", "Key it")]),
         ("<!-- a -->b", [("", "paragraph", "b")]),
     ],
 )  # fmt: skip

@@ -14,7 +14,18 @@ from xml.etree.ElementTree import Element, iterparse
 
 from outsort.errors import DataError
 from outsort.tables.documents.numbering import Numbering
-from outsort.tables.documents.passages import HEADING, ITEM, PARAGRAPH, ROW, Block, Passage, flat, passages, row_of
+from outsort.tables.documents.passages import (
+    HEADING,
+    ITEM,
+    PARAGRAPH,
+    ROW,
+    Block,
+    Passage,
+    flat,
+    looks_like_heading,
+    passages,
+    row_of,
+)
 from outsort.tables.packing import check_growth
 
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
@@ -166,6 +177,7 @@ class _Document:
         level = properties.find(f"{W}outlineLvl") if properties is not None else None
         is_heading = self._is_heading(chain) if level is None else int(_value(level) or 9) < 9
         names = [one.name.casefold() for one in chain]
+        is_heading |= not is_bullet and _is_bold(element) and looks_like_heading(flat(text) or ".")
         kind = HEADING if is_heading else ITEM if is_bullet else PARAGRAPH
         for line in filter(flat, text.split("\n")):
             yield Block(kind, line, page, number, is_contents=any(re.match(r"toc \d", name) for name in names))
@@ -254,6 +266,13 @@ def _inner(element: Element, tag: str) -> Iterator[Element]:
 
 def _whole(block: Block) -> str:
     return f"{block.number} {block.text}" if block.number else block.text
+
+
+def _is_bold(paragraph: Element) -> bool:
+    """Return whether all text of a paragraph is in bold: what has no style of headings may be one."""
+    runs = [run for run in paragraph.iter(f"{W}r") if any(flat(part.text or "") for part in run.iter(f"{W}t"))]
+    marks = [run.find(f"{W}rPr/{W}b") for run in runs]
+    return bool(runs) and all(mark is not None and _value(mark) not in ("0", "false") for mark in marks)
 
 
 def _is_hidden(run: Element) -> bool:

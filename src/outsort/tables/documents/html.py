@@ -18,12 +18,14 @@ from outsort.tables.documents.passages import (
     Block,
     Passage,
     flat,
+    looks_like_heading,
     numeral,
     passages,
     row_of,
 )
 
 _HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6", "caption", "legend", "summary"}
+_BOLD = {"b", "strong"}
 _HIDDEN = {"script", "style", "template", "title", "nav", "svg", "math", "select", "iframe", "object"}
 _VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 #: Tags that part blocks.
@@ -75,6 +77,8 @@ class _Blocks(HTMLParser):
         self._text: list[str] = []
         self._n_pre = 0
         self._is_heading = False
+        #: How many tags for bold are open, and whether all text of the block is in one.
+        self._n_bold, self._is_bold = 0, True
         #: Tags in a part that is not shown; the first one hides the others.
         self._hidden: list[str] = []
         #: Of each open list the next number and its type; None for one of bullets.
@@ -86,7 +90,10 @@ class _Blocks(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
-        if self._is_hidden(tag, given) or tag not in _PARTING:
+        if self._is_hidden(tag, given):
+            return
+        self._n_bold += tag in _BOLD
+        if tag not in _PARTING:
             return
         self.part()
         if tag in _HEADINGS or tag in _ENDING_HEADINGS:
@@ -110,6 +117,7 @@ class _Blocks(HTMLParser):
                 while self._hidden.pop() != tag:
                     pass
             return
+        self._n_bold = max(0, self._n_bold - (tag in _BOLD))
         if tag not in _PARTING:
             return
         self.part()
@@ -129,16 +137,18 @@ class _Blocks(HTMLParser):
     def handle_data(self, data: str) -> None:
         if not self._hidden:
             self._text.append(data)
+            self._is_bold &= self._n_bold > 0 or not data.strip()
 
     def part(self) -> None:
         """End the block that is open."""
-        text = "".join(self._text)
-        self._text = []
+        text, is_bold = "".join(self._text), self._is_bold
+        self._text, self._is_bold = [], True
         if not flat(text):
             return
+        is_heading = self._is_heading or (is_bold and self._item is None and looks_like_heading(flat(text)))
         lines = text.split("\n") if self._n_pre else [text]
         for line in filter(flat, lines):
-            kind = HEADING if self._is_heading else PARAGRAPH
+            kind = HEADING if is_heading else PARAGRAPH
             block = Block(kind, line)
             if self._item is not None:
                 block.kind, block.number = ITEM if kind == PARAGRAPH else kind, self._item

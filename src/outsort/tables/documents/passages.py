@@ -182,11 +182,8 @@ def _joined(blocks: Iterable[Block]) -> Iterator[Block]:
     first_row = ""
     for block in blocks:
         if block.kind == ROW and (before is None or before.kind != ROW):
-            is_again = block.is_first and block.text == first_row
             first_row = block.text
-        else:
-            is_again = block.kind == ROW and block.is_first and block.text == first_row
-        if is_again:
+        elif block.kind == ROW and block.is_first and block.text == first_row:
             continue
         if before is not None and _goes_on(before, block):
             before.text = join_lines([before.text, block.text])

@@ -1,0 +1,299 @@
+"""The layout of pages: from lines, in the order in which they are drawn, to blocks of text.
+
+A line below goes on with a block unless something parts them: space, a bullet, a number, another font, or room that the
+line before left for the first word. What is drawn to the right of a block, beside it, is the next cell of a row.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+
+from outsort.tables.documents.lines import Line, Page, Word
+from outsort.tables.documents.passages import (
+    HEADING,
+    ITEM,
+    PARAGRAPH,
+    ROW,
+    Block,
+    begins_block,
+    is_led,
+    join_lines,
+    looks_like_heading,
+    row_of,
+)
+from outsort.tables.documents.running import Placed, running_lines
+
+#: In sizes of the font: how far apart lines of a block, and of a cell, may be beyond what is usual, and how much larger
+#: a heading is.
+_LINE_GAP, _GAP_IN_CELL, _LARGER = 0.3, 0.9, 1.12
+#: How much smaller than the text small print is.
+_SMALL = 0.9
+#: How much heavier than the text a bold font is.
+_BOLDER = 1.4
+#: How far apart the lines of a column of text may begin, in points.
+_COLUMN = 60.0
+#: How much shorter than the widest a full line may be, in sizes.
+_RAGGED = 6.0
+#: How far apart two cells of a column may begin, in points.
+_ALIGNED = 2.0
+#: Two cells of so many lines each are columns of text.
+_LINES_OF_A_COLUMN = 8
+#: So many texts beside each other at the top of pages are a header of a table.
+_CELLS_OF_A_HEADER = 3
+#: How far above the cell before a cell may begin, in sizes.
+_MOST_ABOVE = 5.0
+#: The most lines of the first cell of a row, where they look like paragraphs.
+_MOST_LINES = 60
+
+
+@dataclass
+class _Usual:
+    """What most of a document is like: the size and the weight of its font, and the distance of its lines in sizes."""
+
+    size: float
+    weight: float
+    pitch: float
+
+    def is_bold(self, line: Line) -> bool:
+        """Return whether a line is in a bold font, and most of the document is not."""
+        return line.weight >= _BOLDER * self.weight
+
+    def is_larger(self, line: Line) -> bool:
+        """Return whether a line is in a larger font."""
+        return line.size >= _LARGER * self.size
+
+
+@dataclass
+class _Cell:
+    """Lines below each other: a paragraph, or a cell of a table."""
+
+    lines: list[Line]
+
+    @property
+    def left(self) -> float:
+        return min(line.left for line in self.lines)
+
+    @property
+    def right(self) -> float:
+        return max(line.right for line in self.lines)
+
+    @property
+    def top(self) -> float:
+        return self.lines[0].base + 0.7 * self.lines[0].size
+
+    @property
+    def bottom(self) -> float:
+        return self.lines[-1].base - 0.7 * self.lines[-1].size
+
+    def begins_at(self, left: float) -> bool:
+        """Return whether lines of it begin at a place, some after their number."""
+        return any(abs(word.left - left) < _ALIGNED for line in self.lines for word in line.words[:2])
+
+
+@dataclass
+class _Row:
+    """Cells beside each other; a paragraph is a row of one cell.
+
+    Attributes:
+        is_first: whether it is the first on its page.
+        is_soft: whether only the room in the line above parts it from the row before.
+    """
+
+    cells: list[_Cell]
+    is_first: bool = False
+    is_soft: bool = False
+
+
+def blocks_of(pages: Sequence[Page]) -> Iterator[Block]:
+    """Yield the blocks of all pages, without running headers and footers."""
+    usual = _usual(pages)
+    placed = [
+        [Placed(line.text, 1 - line.base / page.height, line.size < _SMALL * usual.size) for line in page.lines]
+        for page in pages
+    ]
+    running = running_lines(placed)
+    shown = _first_headers(pages, running)
+    kept = [
+        replace(
+            page, lines=[line for i, line in enumerate(page.lines) if i not in left_out or (page.number, i) in shown]
+        )
+        for page, left_out in zip(pages, running, strict=True)
+    ]
+    known = frozenset(word.text.casefold() for page in kept for line in page.lines for word in line.words[:-1])
+    last: list[tuple[_Row, int]] = []
+    for page in kept:
+        rows = [part for row in _rows(page.lines, usual) for part in _columns(row, usual)]
+        if last and rows:
+            _take_rest(last[-1][0], rows)
+        for row in rows[:1]:
+            row.is_first = True
+        for row, number in last:
+            yield _block(row, number, usual, known)
+        last = [(row, page.number) for row in rows]
+    for row, number in last:
+        yield _block(row, number, usual, known)
+
+
+def _first_headers(pages: Sequence[Page], running: Sequence[set[int]]) -> set[tuple[int, int]]:
+    """Return the lines, by page and place, of headers of tables that look like running headers: each the first time."""
+    seen: set[str] = set()
+    found = set()
+    for page, places in zip(pages, running, strict=True):
+        beside = Counter(round(page.lines[place].base) for place in places)
+        cells = [place for place in places if beside[round(page.lines[place].base)] >= _CELLS_OF_A_HEADER]
+        found |= {(page.number, place) for place in cells if page.lines[place].text not in seen}
+        seen |= {page.lines[place].text for place in cells}
+    return found
+
+
+def _usual(pages: Sequence[Page]) -> _Usual:
+    """Return what most of the text is like."""
+    sizes: Counter[float] = Counter()
+    weights: Counter[float] = Counter()
+    pitches = []
+    for page in pages:
+        for line in page.lines:
+            sizes[round(line.size, 1)] += len(line.text)
+            weights[line.weight] += len(line.text)
+        for above, below in zip(page.lines, page.lines[1:], strict=False):
+            pitch = (above.base - below.base) / above.size
+            if 0.8 < pitch < 2.5 and abs(above.left - below.left) < above.size:
+                pitches.append(pitch)
+    # Of all distances the smaller ones are those within paragraphs.
+    within = sorted(pitches)[: max(1, len(pitches) * 2 // 3)]
+    return _Usual(sizes.most_common(1)[0][0], weights.most_common(1)[0][0], median(within) if within else 1.2)
+
+
+def _columns(row: _Row, usual: _Usual) -> list[_Row]:
+    """Return the paragraphs of what looked like two cells, but is two columns of text; else the row."""
+    if len(row.cells) != 2 or min(len(cell.lines) for cell in row.cells) < _LINES_OF_A_COLUMN:
+        return [row]
+    rows = [one for cell in row.cells for one in _rows(cell.lines, usual)]
+    return [replace(one, is_first=row.is_first and place == 0) for place, one in enumerate(rows)]
+
+
+def _take_rest(row: _Row, rows: list[_Row]) -> None:
+    """Give the last row of a page the rest of its cells, if the next page begins with it, or after a header again."""
+    for place, rest in enumerate(rows[:2] if len(row.cells) > 1 else ()):
+        pairs = [(cell, other) for other in rest.cells for cell in row.cells if cell.begins_at(other.left)]
+        # What begins where the first cell does may as well be a paragraph after the table.
+        is_later = all(cell is not row.cells[0] for cell, _ in pairs)
+        if len(pairs) != len(rest.cells) or not (is_later or rest.cells[0].lines[0].text[0].islower()):
+            continue
+        for cell, other in pairs:
+            cell.lines += other.lines
+        del rows[place]
+        while place < len(rows) and rows[place].is_soft and len(rows[place].cells) == 1:
+            pairs[-1][0].lines += rows.pop(place).cells[0].lines
+        return
+
+
+def _rows(lines: Sequence[Line], usual: _Usual) -> list[_Row]:
+    """Put the lines of a page together to paragraphs, and to rows of cells."""
+    rows: list[_Row] = []
+    margins = _Margins(lines)
+    for line in lines:
+        is_cell = bool(rows) and len(rows[-1].cells) > 1
+        is_below = bool(rows) and _is_below(rows[-1].cells[-1], line, usual, margins, is_cell=is_cell)
+        if is_below and (is_cell or not margins.had_room(rows[-1].cells[-1].lines[-1], line.words[0])):
+            rows[-1].cells[-1].lines.append(line)
+        elif (start := _beside(rows, line)) is not None:
+            # What looked like several paragraphs is the first cell of a row.
+            cell = rows[start].cells[-1]
+            cell.lines += [one for row in rows[start + 1 :] for one in row.cells[0].lines]
+            del rows[start + 1 :]
+            rows[start].cells.append(_Cell([line]))
+        else:
+            rows.append(_Row([_Cell([line])], is_first=not rows, is_soft=is_below))
+    return rows
+
+
+def _is_below(cell: _Cell, line: Line, usual: _Usual, margins: _Margins, *, is_cell: bool) -> bool:
+    """Return whether a line may be the next one of a paragraph or a cell."""
+    last = cell.lines[-1]
+    pitch = (last.base - line.base) / last.size
+    is_in_cell = is_cell and abs(line.left - cell.left) < _ALIGNED
+    # Paragraphs of a cell are further apart than its lines.
+    gap = _GAP_IN_CELL if is_in_cell and not line.text[0].islower() else _LINE_GAP
+    if not 0 < pitch < usual.pitch + gap or line.has_bullet or is_led(last.text):
+        return False
+    if abs(line.size - last.size) > 0.1 * last.size or usual.is_bold(line) != usual.is_bold(last):
+        return False
+    if begins_block(line.text, last.text if is_in_cell or margins.is_full(last) else ""):
+        return False
+    return line.left <= cell.right and line.right >= cell.left
+
+
+class _Margins:
+    """How far to the right the lines of a column of text go: those that begin near each other, in one size."""
+
+    def __init__(self, lines: Sequence[Line]) -> None:
+        self._rights: dict[tuple[int, int], float] = {}
+        self._widest = max((line.right for line in lines), default=0.0)
+        for line in lines:
+            key = self._key(line)
+            self._rights[key] = max(line.right, self._rights.get(key, 0.0))
+
+    def _key(self, line: Line) -> tuple[int, int]:
+        return int(line.left // _COLUMN), round(line.size)
+
+    def is_full(self, line: Line) -> bool:
+        """Return whether a line is about as wide as the page has any."""
+        return line.right > self._widest - _RAGGED * line.size
+
+    def had_room(self, last: Line, word: Word) -> bool:
+        """Return whether a line had room for the first word of the one below, so that a paragraph ends with it."""
+        place, size = self._key(last)
+        margin = max(self._rights.get((near, size), 0.0) for near in (place - 1, place, place + 1))
+        return last.right + 0.3 * last.size + (word.right - word.left) < margin - 0.5 * last.size
+
+
+def _beside(rows: Sequence[_Row], line: Line) -> int | None:
+    """Return the place of the row of which a line begins the next cell; None for a line below all."""
+    for place in range(len(rows) - 1, max(-1, len(rows) - _MOST_LINES), -1):
+        cell = rows[place].cells[-1]
+        if line.left < cell.right - 0.2 * line.size:
+            break
+        if cell.bottom < line.base < cell.top:
+            return _start_of_cell(rows, place, line)
+        # Lines of one cell may look like paragraphs, but nothing else parts them.
+        if len(rows[place].cells) > 1 or cell.bottom > line.base or not rows[place].is_soft:
+            break
+    # A cell may begin above the one before, where they are centred.
+    is_near = bool(rows) and rows[-1].cells[-1].bottom < line.base < rows[-1].cells[-1].top + _MOST_ABOVE * line.size
+    return len(rows) - 1 if is_near and line.left > rows[-1].cells[-1].right else None
+
+
+def _start_of_cell(rows: Sequence[_Row], place: int, line: Line) -> int:
+    """Return the place of the row with the first line of a cell, which another begins beside.
+
+    Where cells are centred, there are as many lines of the first one above the line as below it.
+    """
+    if len(rows[place].cells) > 1:
+        return place
+    distances = [one.base - line.base for row in rows[place:] for one in row.cells[0].lines]
+    n_above = sum(distance > 0.3 * line.size for distance in distances)
+    n_missing = sum(distance < -0.3 * line.size for distance in distances) - n_above
+    while n_missing > 0 and rows[place].is_soft and len(rows[place - 1].cells) == 1:
+        before = rows[place - 1].cells[0].lines
+        if before[-1].text[-1] in ".:;" or before[-1].right > line.left:
+            break
+        place, n_missing = place - 1, n_missing - len(before)
+    return place
+
+
+def _block(row: _Row, page: int, usual: _Usual, known: frozenset[str]) -> Block:
+    """Return a row as a block of text."""
+    texts = [join_lines([line.text for line in cell.lines], known) for cell in row.cells]
+    first = row.cells[0].lines[0]
+    if len(texts) > 1:
+        return Block(ROW, row_of(texts), page, is_first=row.is_first)
+    kind = ITEM if first.has_bullet else PARAGRAPH
+    lines = row.cells[0].lines
+    is_marked = all(usual.is_larger(line) or usual.is_bold(line) for line in lines)
+    if is_marked and len(lines) < 4 and looks_like_heading(texts[0]) and not first.has_bullet:
+        kind = HEADING
+    return Block(kind, texts[0], page, is_first=row.is_first)
