@@ -353,7 +353,6 @@ def test_a_row_that_cannot_be_read_is_named_or_kept(client):
     [
         ({}, {}, 415, "the file: the name does not tell the format. Known are csv"),
         ({"filename": "t.xlsm"}, {}, 415, "Save it as .xlsx"),
-        ({"filename": "t.pdf"}, {}, 415, "t.pdf: a PDF document is not supported here. Score it with `outsort score`."),
         ({"filename": "t.txt", "to": "pdf"}, {}, 422, "query.to"),
         ({"filename": "t.xls"}, {}, 422, "t.xls: is not valid UTF-8"),
         ({"filename": "t.csv"}, {"content-type": "text/csv; charset=klingon"}, 415, "The charset 'klingon' is not"),
