@@ -271,17 +271,17 @@ def test_a_document_is_split_and_shown_as_on_the_command_line(client, model, tmp
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "split", "words"),
+    ("name", "content", "split", "status", "words"),
     [
-        ("t.txt", b"Key invoices.", False, "report: shows a document clause by clause. Pass split=true."),
-        ("t.csv", b"text\nKey invoices.\n", True, "t.csv: is a table, and a report shows documents."),
-        ("t.pdf", b"%PDF-1.7\n", True, "t.pdf: "),
-        ("t.txt", b" ", True, "t.txt: has no text."),
+        ("t.txt", b"Key invoices.", False, 422, "report: shows a document clause by clause. Pass split=true."),
+        ("t.csv", b"text\nKey invoices.\n", True, 415, "t.csv: is a table, and a report shows documents."),
+        ("t.pdf", b"%PDF-1.7\n", True, 422, "t.pdf: "),
+        ("t.txt", b" ", True, 422, "t.txt: has no text."),
     ],
 )
-def test_a_report_that_cannot_be_made_says_why(client, name, content, split, words):
+def test_a_report_that_cannot_be_made_says_why(client, name, content, split, status, words):
     asked = {"filename": name, "split": split, "report": True}
-    assert_problem(client.post("/score", params=asked, content=content), 422, words)
+    assert_problem(client.post("/score", params=asked, content=content), status, words)
 
 
 def test_json_comes_back_as_json_and_a_text_may_be_within_objects(client):
@@ -353,7 +353,6 @@ def test_a_row_that_cannot_be_read_is_named_or_kept(client):
     [
         ({}, {}, 415, "the file: the name does not tell the format. Known are csv"),
         ({"filename": "t.xlsm"}, {}, 415, "Save it as .xlsx"),
-        ({"filename": "t.pdf"}, {}, 415, "t.pdf: a PDF document is not supported here. Score it with `outsort score`."),
         ({"filename": "t.txt", "to": "pdf"}, {}, 422, "query.to"),
         ({"filename": "t.xls"}, {}, 422, "t.xls: is not valid UTF-8"),
         ({"filename": "t.csv"}, {"content-type": "text/csv; charset=klingon"}, 415, "The charset 'klingon' is not"),

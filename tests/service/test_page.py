@@ -814,6 +814,14 @@ def test_a_document_fits_and_can_be_read_in_any_size_and_light(browser, client, 
         assert page.evaluate(LOW_CONTRAST) == []
 
 
+def test_a_table_in_plain_text_is_a_table(page):
+    sorted_file(page, "t.txt", ["key invoices", "draft a contract", "clean the office"])
+    assert page.messages.pop().startswith("Failed to load resource: the server responded with a status of 415")
+    expect(page.locator("#document")).to_be_hidden()
+    page.select_option("#format", "csv")
+    assert [row["lot"] for row in records(downloaded(page, "#download")[1])] == ["000", "001", "002"]
+
+
 def test_a_document_that_cannot_be_used_says_why(page):
     drop(page, "scope.pdf", b"%PDF-1.7 broken")
     expect(page.get_by_role("alert")).to_contain_text("scope.pdf: ")

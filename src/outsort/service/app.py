@@ -51,6 +51,7 @@ from outsort.service.schemas import (
     PredictResponse,
     Problem,
     T,
+    TableName,
     problems,
 )
 from outsort.service.server import Server, listen, temporary_folder
@@ -168,7 +169,7 @@ def create_app(
         folder: Annotated[Path, Depends(uploads.workspace)],
         filename: Annotated[str, Query(max_length=255, description="File name; its suffix gives the format.")] = "",
         read_as: Annotated[FormatName | None, Query(alias="from", description="Format of the file.")] = None,
-        write_as: Annotated[FormatName | None, Query(alias="to", description="Format of the scored file.")] = None,
+        write_as: Annotated[TableName | None, Query(alias="to", description="Format of the scored file.")] = None,
         text_column: Annotated[list[Column], Query(max_length=20, description=TEXT_COLUMN)] = [],  # noqa: B006 - FastAPI makes a new one for each request
         prefix: Annotated[str | None, Query(max_length=50, description="Prefix for added columns.")] = None,
         sheet: Annotated[
@@ -206,7 +207,7 @@ def create_app(
         columns are appended. A form may also hold `corrections`, a JSON file: a corrected row gets the
         person's label and service line, and `model_label`, `reviewer` and `decided_at`, blank in all others.
         """
-        file = await uploads.receive(request, folder, filename, read_as, model.labels)
+        file = await uploads.receive(request, folder, filename, read_as, model.labels, split=split)
         options = scoring_files.Options(
             text_columns=text_column,
             prefix=prefix,

@@ -11,7 +11,8 @@ from outsort.tables.formats import FORMATS, PACKINGS, TABLES, WRITTEN
 #: Limits of the texts in a request, and of the characters in each.
 MAX_TEXTS, MAX_CHARACTERS = 1000, 100_000
 EXAMPLES = ["Type 300 supplier invoices a day into SAP", "Prior art search for a battery patent"]
-FormatName = Annotated[str, Query(pattern=f"^({'|'.join(TABLES)})$")]
+FormatName = Annotated[str, Query(pattern=f"^({'|'.join(FORMATS)})$")]
+TableName = Annotated[str, Query(pattern=f"^({'|'.join(TABLES)})$")]
 Encoding = Literal[
     "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "ascii", "big5", "cp1250", "cp1251", "cp1252",
     "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp437", "cp775", "cp850", "cp852", "cp862", "cp866", "cp874",

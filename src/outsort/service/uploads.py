@@ -32,15 +32,15 @@ from outsort.scoring.summary import SummaryTally
 from outsort.service import corrections
 from outsort.tables.columns import NoColumnError
 from outsort.tables.contents import packing_in
-from outsort.tables.formats import FORMATS, PACKINGS, TABLES, format_of, packed_suffix, split_packing
+from outsort.tables.formats import FORMATS, PACKINGS, format_of, packed_suffix, split_packing
 from outsort.tables.packing import unpacked
 from outsort.tables.sources import opened
 
 if TYPE_CHECKING:
     from fastapi import Request
 
-#: Media types of tables and of packings, with the names of these.
-MEDIA_TYPES = {kind: style.name for style in TABLES.values() for kind in style.media_types}
+#: Media types of files and of packings, with the names of these.
+MEDIA_TYPES = {kind: style.name for style in FORMATS.values() for kind in style.media_types}
 PACKED_TYPES = {kind: packing.name for packing in PACKINGS.values() for kind in packing.media_types}
 #: Longest header with the columns of a file, in characters; if longer, only the text columns are listed.
 MAX_HEADER = 16_000
@@ -85,7 +85,7 @@ class Upload(NamedTuple):
 
 
 async def receive(
-    request: Request, folder: Path, filename: str, read_as: str | None, labels: Collection[str]
+    request: Request, folder: Path, filename: str, read_as: str | None, labels: Collection[str], *, split: bool
 ) -> Upload:
     """Store the file of a request, from the body or the field `file` of a form with `corrections`, if any.
 
@@ -95,6 +95,7 @@ async def receive(
         filename: its name; if empty, the name in the form.
         read_as: its format; if None, determined from its name or its media type.
         labels: the labels that corrections may have.
+        split: whether it is to be split into clauses.
 
     Raises:
         HTTPException: 415 if the format is unknown or not supported, 422 if the corrections are not valid.
@@ -107,18 +108,18 @@ async def receive(
             part = form.get("file")
             if not isinstance(part, UploadFile):
                 raise HTTPException(422, "The form has no file. Send it in the field 'file'.")
-            file = _upload(folder, filename or part.filename or "", read_as, part.content_type or "")
+            file = _upload(folder, filename or part.filename or "", read_as, part.content_type or "", split=split)
             await asyncio.to_thread(_copy, part.file, file.path)
             decided = await corrections.receive(form.get("corrections"), labels)
         return file._replace(corrections=decided)
-    file = _upload(folder, filename, read_as, request.headers.get("content-type", ""))
+    file = _upload(folder, filename, read_as, request.headers.get("content-type", ""), split=split)
     with file.path.open("wb") as stored:
         async for chunk in request.stream():
             stored.write(chunk)
     return file
 
 
-def _upload(folder: Path, filename: str, read_as: str | None, content_type: str) -> Upload:
+def _upload(folder: Path, filename: str, read_as: str | None, content_type: str, *, split: bool) -> Upload:
     """Determine the format of a file, as far as its name or media type tells it, and where to store it.
 
     Only the last component of its name is used, and never as a path on disk.
@@ -136,14 +137,14 @@ def _upload(folder: Path, filename: str, read_as: str | None, content_type: str)
         style, _ = format_of(name or "the file", read_as)
     except DataError as error:
         raise HTTPException(415, _of_http(str(error))) from None
-    if style.name == "txt":
+    if style.name == "txt" and not split:
         # Who sends texts to be sorted one by one sends a table.
         style = FORMATS["csv"]
-    if style.is_document:
-        detail = f"{name}: {style.words} is not supported here. Score it with `outsort score`."
-        raise HTTPException(415, detail)
     plain = f"table.{style.name}"
-    return Upload(folder / f"{plain}{packed_suffix(packing)}", name or plain, style.name, _charset(content_type))
+    # Whether plain text is a document, its lines tell.
+    is_told = style.name != "txt" or read_as is not None or packing
+    known_as = style.name if is_told else ""
+    return Upload(folder / f"{plain}{packed_suffix(packing)}", name or plain, known_as, _charset(content_type))
 
 
 def _charset(content_type: str) -> str | None:
@@ -206,14 +207,15 @@ def score_report(file: Upload, options: files.Options, max_unpacked: int, scorer
     """Score a document like `score`, and return the path of the page that shows it.
 
     Raises:
-        UnusableFileError: it cannot be read, or is a table.
+        UnusableFileError: it cannot be read.
+        HTTPException: 415 if it is a table; see also `score`.
     """
     documents = DocumentsTally(scorer.model, MAX_CLAUSES)
     tally = SummaryTally(scorer.model, documents=documents)
     output, layout = score(file, replace(options, write_as="jsonl"), max_unpacked, scorer, tally)
     found = documents.result()
     if not found:
-        raise UnusableFileError(f"{file.name}: is a table, and a report shows documents. Leave out report.")
+        raise HTTPException(415, f"{file.name}: is a table, and a report shows documents. Leave out report.")
     shown = output.with_name("scored.html")
     page.write(document.render(found, scorer.model), shown, force=True)
     return shown, layout

@@ -60,11 +60,9 @@ async function sort(sorted) {
   try {
     await prepare();
     setStatus(`Sorting ${sorted.pasted ? "the texts" : sorted.file.name} …`, true);
-    const table = isDocument(sorted.file)
-      ? await article.readDocument(await score(sorted, "report"))
-      : await read(await score(sorted, "jsonl"));
+    const table = (isDocument(sorted.file) && (await readDocument(sorted))) || (await read(await score(sorted, "jsonl")));
     if (current !== run) return;
-    Object.assign(sorted, { redraw: null }, table);
+    Object.assign(sorted, { article: null, redraw: null }, table);
     show(sorted);
     return true;
   } catch (error) {
@@ -74,6 +72,16 @@ async function sort(sorted) {
     else showError(error.message);
   }
   return false;
+}
+
+/** Return a document as it is shown; null for a table in plain text. */
+async function readDocument(sorted) {
+  try {
+    return await article.readDocument(await score(sorted, "report"));
+  } catch (error) {
+    if (error.status === 415) return null;
+    throw error;
+  }
 }
 
 function chooseColumn({ file, sheet }, columns, samples) {

@@ -25,6 +25,7 @@ try {
 class ResponseError extends Error {
   constructor(status, problem) {
     super(problem.detail || `The service answered with ${status}.`);
+    this.status = status;
     this.columns = problem.columns;
     this.samples = problem.samples;
   }
@@ -100,16 +101,16 @@ export async function explain(texts) {
   answers.forEach((answer, i) => explained.set(missing[i], answer));
 }
 
-/** Whether a file is a document, which is split into clauses, by its name. */
+/** Whether a file may be a document, which is split into clauses, by its name. */
 export const isDocument = ({ name }) => /\.(pdf|doc[xm]|x?html?|md|markdown|txt)(\.(gz|zst))?$/i.test(name);
 
 /** Score a file, with corrections by row; `to` is the format of the scored file, "" for that of the file, "report" for
  *  the page of a document. */
-export function score({ file, column, sheet }, to, corrections = []) {
+export function score({ file, column, sheet, article }, to, corrections = []) {
   const query = new URLSearchParams({ filename: file.name, on_error: "keep" });
   if (column !== null) query.set("text_column", column);
   if (sheet) query.set("sheet", sheet);
-  if (isDocument(file)) query.set("split", "true");
+  if (article || to === "report") query.set("split", "true");
   if (to === "report") query.set("report", "true");
   else if (to) query.set("to", to);
   if (!corrections.length) return request(`score?${query}`, { method: "POST", body: file, headers: PLAIN });
