@@ -319,6 +319,19 @@ class Model:
         lines = self.lines_of(self.labels[answer])
         return str(self.lines[lines[(reading.shares @ reading.scores[:, lines]).argmax()]])
 
+    def line_proba(self, proba: Floats, line_scores: Floats | NDArray[np.float32]) -> Floats:
+        """Return the probability of each line: float64 (n, n_lines); those of a label add up to that of the label.
+
+        Args:
+            proba: float64 (n, n_labels), the probabilities of the labels.
+            line_scores: (n, n_lines), the scores of the lines, weighted over the clauses of each text.
+        """
+        result = np.empty(line_scores.shape)
+        for i, label in enumerate(self.labels):
+            scores = line_scores[:, self.lines_of(label)].astype(np.float64)
+            result[:, self.lines_of(label)] = proba[:, i, None] * np.exp(scores - logsumexp(scores)[:, None])
+        return result
+
     def roll_up(self, scores: Floats) -> Floats:
         """Return the score of each label for each clause: (n_clauses, n_lines) to (n_clauses, n_labels)."""
         return np.stack([logsumexp(scores[:, self.lines_of(label)]) for label in self.labels], axis=1)

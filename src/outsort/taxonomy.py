@@ -1,0 +1,257 @@
+"""A taxonomy: categories of your own, into which the probabilities of the service lines are summed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from outsort.buffers import checked
+from outsort.data.identity import as_text
+from outsort.data.problems import listed
+from outsort.errors import DataError
+from outsort.model import Model
+from outsort.numeric import Floats
+from outsort.prediction import CategoryAnswer, Prediction, default_model, predict_explained
+from outsort.tables.base import ReadOptions
+from outsort.tables.sources import opened
+
+#: The taxonomies that ship with outsort, which are asked for by name.
+SHIPPED = ("market",)
+#: The decision on a category that no labelled sample has certified.
+UNCERTIFIED = "uncertified"
+_NEEDED = ("line", "code", "name")
+#: Weights of a line are rounded when they are written, as 0.33.
+_TOLERANCE = 0.011
+#: Lines without a category that a message names.
+_MAX_NAMED = 5
+
+
+class Entry(NamedTuple):
+    """A row of a taxonomy: a line belongs to a category, with a weight.
+
+    Attributes:
+        row: its number in the file, the header being row 1.
+        axis: which of several answers it is about; "" where there is one.
+        line: the service line.
+        code: the code of the category.
+        name: the name of the category.
+        weight: how much of the line belongs to the category, 0 to 1; NaN if the cell is no such number.
+    """
+
+    row: int
+    axis: str
+    line: str
+    code: str
+    name: str
+    weight: float
+
+
+@dataclass(frozen=True, eq=False)
+class Axis:
+    """One way to sort the lines: every line belongs to a category, or to several by weight.
+
+    Attributes:
+        name: its name; "" for that of a taxonomy with one.
+        codes: the distinct codes of the n_categories categories, in the order of the file.
+        names: their names.
+        weights: float64 (n_lines, n_categories), of the model's lines; rows sum to 1.
+    """
+
+    name: str
+    codes: tuple[str, ...]
+    names: tuple[str, ...]
+    weights: Floats
+
+    @property
+    def column(self) -> str:
+        """What its columns begin with: `category`, or `category_` and its name."""
+        return f"category_{self.name}" if self.name else "category"
+
+    def proba(self, line_proba: Floats) -> Floats:
+        """Return the probability of each category: (n, n_lines) to (n, n_categories), rows sum to 1."""
+        return line_proba @ self.weights
+
+
+@dataclass(frozen=True, eq=False)
+class Taxonomy:
+    """The categories of a file, for the lines of a model.
+
+    Attributes:
+        source: the name of the file in messages.
+        entries: its rows.
+        axes: its axes, in the order of the file.
+    """
+
+    source: str
+    entries: tuple[Entry, ...]
+    axes: tuple[Axis, ...]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The first 12 hexadecimal digits of a SHA-256 of all but the notes, whatever the order of the rows."""
+        rows = sorted(entry[1:] for entry in self.entries)
+        return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:12]
+
+    @property
+    def columns(self) -> dict[str, type]:
+        """The names of the columns that it adds to a scored table, in order, with their types."""
+        added: dict[str, type] = {}
+        for axis in self.axes:
+            added |= {axis.column: str, f"{axis.column}_name": str, f"{axis.column}_probability": float}
+            added[f"{axis.column}_decision"] = str
+        return added | {"taxonomy": str}
+
+
+def load(source: Path | str, model: Model | None = None) -> Taxonomy:
+    """Read a taxonomy, and check it against the lines of a model.
+
+    Args:
+        source: one of `SHIPPED`, or a table with the columns line, code and name; a column `weight` divides lines among
+            categories, and a column `axis` says which of several answers a row is about. Other columns, such as
+            note, are for its readers.
+        model: the model; the default model if None. Its lines out of scope may be left out: they are then a category
+            with their label as code.
+
+    Raises:
+        DataError: the table cannot be read, or rows must be fixed first: an unknown line, a code under two names, a
+            category without a line, a line without a category, weights that do not add up to 1.
+    """
+    model = default_model() if model is None else model
+    path = str(shipped_path(str(source)) if str(source) in SHIPPED else source)
+    entries = list(_entries(path))
+    known = [line for line in model.lines if line in {entry.line for entry in entries}]
+    axes = list(dict.fromkeys(entry.axis for entry in entries))
+    problems = list(_row_problems(entries, model.lines))
+    if not problems:
+        entries += _out_of_scope(axes, known, model)
+        problems = [problem for axis in axes for problem in _line_problems(_of(entries, axis), axis, model.lines)]
+    if problems:
+        raise DataError(listed(path, problems))
+    return Taxonomy(path, tuple(entries), tuple(_axis(axis, _of(entries, axis), model.lines) for axis in axes))
+
+
+def shipped_path(name: str) -> Path:
+    """Return the file of a taxonomy that ships with the package."""
+    packaged = Path(str(files("outsort"))) / f"{name}.csv"
+    # An editable install has no copy in the package; use the one of the checkout.
+    return packaged if packaged.is_file() else Path(__file__).parents[2] / "data" / f"{name}.csv"
+
+
+def predictions(texts: Iterable[str], model: Model, taxonomy: Taxonomy, *, n_terms: int = 3) -> Iterator[Prediction]:
+    """Yield predictions with their categories; see `prediction.predictions`."""
+    for text in checked(texts):
+        prediction, explanation = predict_explained(model, text, n_terms)
+        of_lines = dict(explanation.lines) or prediction.probabilities
+        line_proba = np.array([[of_lines[line] for line in model.lines]])
+        yield replace(prediction, categories=tuple(_answer(axis, line_proba, taxonomy) for axis in taxonomy.axes))
+
+
+def _answer(axis: Axis, line_proba: Floats, taxonomy: Taxonomy) -> CategoryAnswer:
+    """Return the most probable category of a text on an axis."""
+    proba = axis.proba(line_proba)[0]
+    best = int(proba.argmax())
+    return CategoryAnswer(
+        axis.column,
+        axis.codes[best],
+        axis.names[best],
+        float(proba[best]),
+        UNCERTIFIED,
+        taxonomy.fingerprint,
+        dict(zip(axis.codes, proba.tolist(), strict=True)),
+    )
+
+
+def _entries(path: str) -> Iterator[Entry]:
+    with opened(path, ReadOptions()) as table:
+        columns = [column.strip().casefold() for column in table.reader.columns]
+        lacking = [name for name in _NEEDED if name not in columns]
+        if lacking:
+            what = f"no column {lacking[0]!r}; it has {', '.join(map(repr, table.reader.columns))}"
+            raise DataError(f"{path}: {what}. A taxonomy has the columns line, code, name and note.")
+        for batch in table.reader:
+            for row, cells in zip(batch.numbers, batch.values(table.reader.columns), strict=True):
+                values = dict(zip(columns, (as_text(cell).strip() for cell in cells), strict=False))
+                if any(values.values()):
+                    yield _entry(row, values)
+
+
+def _entry(row: int, values: Mapping[str, str]) -> Entry:
+    written = values.get("weight") or "1"
+    try:
+        weight = float(written)
+    except ValueError:
+        weight = np.nan
+    kept = (values.get("axis", ""), values["line"], values["code"], values["name"] or values["code"])
+    return Entry(row, *kept, weight if 0 < weight <= 1 else np.nan)
+
+
+def _of(entries: Iterable[Entry], axis: str) -> list[Entry]:
+    return [entry for entry in entries if entry.axis == axis]
+
+
+def _row_problems(entries: Sequence[Entry], lines: Sequence[str]) -> Iterator[str]:
+    names: dict[tuple[str, str], Entry] = {}
+    placed: dict[tuple[str, str, str], Entry] = {}
+    filled = {(entry.axis, entry.code) for entry in entries if entry.line}
+    for entry in entries:
+        row, axis, line, code, name, weight = entry
+        first = names.setdefault((axis, code), entry)
+        before = placed.setdefault((axis, line, code), entry)
+        if not code:
+            yield f"row {row}: the code is empty"
+        elif name != first.name:
+            yield f"row {row}: code {code!r} is named {name!r}, but {first.name!r} in row {first.row}"
+        if not line:
+            what = "the line is empty" if (axis, code) in filled else f"category {code!r} has no line"
+            yield f"row {row}: {what}"
+        elif line not in lines:
+            near = get_close_matches(line, lines, 1)
+            yield f"row {row}: no line of the model is called {line!r}" + (f"; one is {near[0]!r}" if near else "")
+        elif before is not entry:
+            yield f"row {row}: line {line!r} is in category {code!r} already, in row {before.row}"
+        if np.isnan(weight):
+            yield f"row {row}: the weight is not a number above 0 and up to 1"
+
+
+def _line_problems(entries: Sequence[Entry], axis: str, lines: Sequence[str]) -> Iterator[str]:
+    """Yield the lines of an axis that have no category, or weights that do not add up to 1."""
+    rows: dict[str, list[Entry]] = {line: [] for line in lines}
+    for entry in entries:
+        rows[entry.line].append(entry)
+    for line, found in rows.items():
+        total = sum(entry.weight for entry in found)
+        if found and abs(total - 1) > _TOLERANCE:
+            numbers = ", ".join(str(entry.row) for entry in found)
+            where = f"row{'s' if len(found) > 1 else ''} {numbers}"
+            yield f"{where}: the weights of line {line!r} add up to {total:g}, not 1"
+    missing = [line for line, found in rows.items() if not found]
+    if missing:
+        named = ", ".join(missing[:_MAX_NAMED]) + (" …" if len(missing) > _MAX_NAMED else "")
+        on = f" on axis {axis!r}" if axis else ""
+        yield f"{len(missing)} line{'s have' if len(missing) > 1 else ' has'} no category{on}: {named}"
+
+
+def _out_of_scope(axes: Iterable[str], known: Sequence[str], model: Model) -> Iterator[Entry]:
+    """Yield entries for the lines out of scope if the file names none of them."""
+    label = model.out_of_scope
+    lines = [line for line, of in zip(model.lines, model.line_labels, strict=True) if label and of == label]
+    if not set(lines) & set(known):
+        yield from (Entry(0, axis, line, label, label, 1.0) for axis in axes for line in lines)
+
+
+def _axis(name: str, entries: Sequence[Entry], lines: Sequence[str]) -> Axis:
+    names = {entry.code: entry.name for entry in entries}
+    codes, places = list(names), {line: i for i, line in enumerate(lines)}
+    weights = np.zeros((len(lines), len(codes)))
+    for entry in entries:
+        weights[places[entry.line], codes.index(entry.code)] = entry.weight
+    return Axis(name, tuple(codes), tuple(names.values()), weights / weights.sum(axis=1, keepdims=True))
