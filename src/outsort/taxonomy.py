@@ -15,13 +15,12 @@ from typing import NamedTuple
 import numpy as np
 
 from outsort.buffers import checked
-from outsort.data.identity import as_text
 from outsort.data.problems import listed
 from outsort.errors import DataError
 from outsort.model import Model
 from outsort.numeric import Floats
 from outsort.prediction import CategoryAnswer, Prediction, default_model, predict_explained
-from outsort.tables.base import ReadOptions
+from outsort.tables.base import ReadOptions, joined
 from outsort.tables.sources import opened
 
 #: The taxonomies that ship with outsort, which are asked for by name.
@@ -64,17 +63,24 @@ class Axis:
         codes: the distinct codes of the n_categories categories, in the order of the file.
         names: their names.
         weights: float64 (n_lines, n_categories), of the model's lines; rows sum to 1.
+        out_of_scope: the code for the lines out of scope, if they are a category of their own; else "".
     """
 
     name: str
     codes: tuple[str, ...]
     names: tuple[str, ...]
     weights: Floats
+    out_of_scope: str = ""
 
     @property
     def column(self) -> str:
         """What its columns begin with: `category`, or `category_` and its name."""
         return f"category_{self.name}" if self.name else "category"
+
+    @property
+    def label_column(self) -> str:
+        """The column of labelled rows that holds its categories, as codes or names: `category`, or its own name."""
+        return self.name or "category"
 
     def proba(self, line_proba: Floats) -> Floats:
         """Return the probability of each category: (n, n_lines) to (n, n_categories), rows sum to 1."""
@@ -100,6 +106,10 @@ class Taxonomy:
         """The first 12 hexadecimal digits of a SHA-256 of all but the notes, whatever the order of the rows."""
         rows = sorted(entry[1:] for entry in self.entries)
         return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:12]
+
+    def parts(self) -> list[Taxonomy]:
+        """Return a taxonomy of each axis alone."""
+        return [replace(self, axes=(axis,)) for axis in self.axes]
 
     @property
     def columns(self) -> dict[str, type]:
@@ -136,7 +146,7 @@ def load(source: Path | str, model: Model | None = None) -> Taxonomy:
         problems = [problem for axis in axes for problem in _line_problems(_of(entries, axis), axis, model.lines)]
     if problems:
         raise DataError(listed(path, problems))
-    return Taxonomy(path, tuple(entries), tuple(_axis(axis, _of(entries, axis), model.lines) for axis in axes))
+    return Taxonomy(path, tuple(entries), tuple(_axis(axis, _of(entries, axis), model) for axis in axes))
 
 
 def shipped_path(name: str) -> Path:
@@ -179,7 +189,7 @@ def _entries(path: str) -> Iterator[Entry]:
             raise DataError(f"{path}: {what}. A taxonomy has the columns line, code, name and note.")
         for batch in table.reader:
             for row, cells in zip(batch.numbers, batch.values(table.reader.columns), strict=True):
-                values = dict(zip(columns, (as_text(cell).strip() for cell in cells), strict=False))
+                values = dict(zip(columns, (joined([cell]).strip() for cell in cells), strict=False))
                 if any(values.values()):
                     yield _entry(row, values)
 
@@ -248,10 +258,15 @@ def _out_of_scope(axes: Iterable[str], known: Sequence[str], model: Model) -> It
         yield from (Entry(0, axis, line, label, label, 1.0) for axis in axes for line in lines)
 
 
-def _axis(name: str, entries: Sequence[Entry], lines: Sequence[str]) -> Axis:
+def _axis(name: str, entries: Sequence[Entry], model: Model) -> Axis:
     names = {entry.code: entry.name for entry in entries}
-    codes, places = list(names), {line: i for i, line in enumerate(lines)}
-    weights = np.zeros((len(lines), len(codes)))
+    codes, places = list(names), {line: i for i, line in enumerate(model.lines)}
+    weights = np.zeros((len(model.lines), len(codes)))
     for entry in entries:
         weights[places[entry.line], codes.index(entry.code)] = entry.weight
-    return Axis(name, tuple(codes), tuple(names.values()), weights / weights.sum(axis=1, keepdims=True))
+    weights /= weights.sum(axis=1, keepdims=True)
+    is_out = np.array([bool(model.out_of_scope) and label == model.out_of_scope for label in model.line_labels])
+    alone = np.flatnonzero((weights == is_out[:, None]).all(axis=0))
+    return Axis(
+        name, tuple(codes), tuple(names.values()), weights, codes[alone[0]] if is_out.any() and len(alone) else ""
+    )
