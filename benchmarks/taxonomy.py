@@ -32,23 +32,18 @@ def part(rows: Dataset, kept: np.ndarray) -> Dataset:
     return replace(rows, frame=rows.frame.iloc[kept], texts=texts, labels=labels, lines=lines)
 
 
-def line_proba(model: Model, rows: Dataset, texts: list[str]) -> np.ndarray:
-    """Return the probability of each line of `model` (n, n_lines) from a model of other rows; 0 for unknown lines."""
-    fitted = train.train(rows, checks=folds.Checks(folds=0))
-    fitted = replace(fitted, calibration=model.calibration, later=model.later)
-    answers = Kernel(fitted, 2).answer(texts, with_lines=True)
-    found = np.zeros((len(texts), len(model.lines)))
-    found[:, [list(model.lines).index(line) for line in fitted.lines]] = fitted.line_proba(
-        answers.proba, answers.line_scores
+def held_out_scores(model: Model, rows: Dataset, splits) -> dict[str, np.ndarray]:
+    """Return the scores of labels and lines of held-out rows, before calibration; -inf for lines left out."""
+    labels, lines = (
+        np.empty((len(rows.texts), len(model.labels))),
+        np.full((len(rows.texts), len(model.lines)), -np.inf),
     )
-    return found
-
-
-def held_out_proba(model: Model, rows: Dataset, splits) -> np.ndarray:
-    proba = np.empty((len(rows.texts), len(model.lines)))
     for kept, out in splits:
-        proba[out] = line_proba(model, part(rows, kept), [rows.texts[i] for i in out])
-    return proba
+        fitted = train.train(part(rows, kept), checks=folds.Checks(folds=0))
+        answers = Kernel(replace(fitted, later=model.later), 2).answer([rows.texts[i] for i in out], with_lines=True)
+        labels[out] = np.log(np.maximum(answers.proba, 1e-300))
+        lines[np.ix_(out, [list(model.lines).index(line) for line in fitted.lines])] = answers.line_scores
+    return {"labels": labels, "lines": lines}
 
 
 def show(scheme: str, axis: taxonomy.Axis, model: Model, rows: Dataset, proba: np.ndarray) -> None:
@@ -73,6 +68,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--taxonomy", default="market")
     parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--keep", type=Path, help="folder to keep the scores of held-out rows in, or to take them from")
     options = parser.parse_args()
     model = load()
     categories = taxonomy.load(options.taxonomy, model)
@@ -82,7 +78,11 @@ def main() -> None:
     whole = whole.split(tasks.texts, tasks.labels, tasks.lines)
     print(f"| folds | axis | rows | right | right from {CONFIDENT} | share from {CONFIDENT} |\n|" + "---|" * 6)
     for scheme, splits in (("random", random), ("lines left out", whole)):
-        proba = held_out_proba(model, tasks, splits)
+        kept = options.keep and options.keep / f"{scheme}.npz"
+        scores = np.load(kept) if kept and kept.exists() else held_out_scores(model, tasks, splits)
+        if kept and not kept.exists():
+            np.savez(kept, **scores)
+        proba = model.line_proba(np.exp(model.log_proba(scores["labels"])), scores["lines"])
         for axis in categories.axes:
             show(scheme, axis, model, tasks, proba)
 

@@ -1,6 +1,7 @@
 """The model: a few named arrays that turn text into probabilities."""
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -244,6 +245,8 @@ class Model:
             array = getattr(self, name)
             digest.update(np.ascontiguousarray(array).data)
         digest.update(np.array([self.threshold, self.mixed]).tobytes())
+        if "categories" in self.about:
+            digest.update(json.dumps(self.about["categories"], sort_keys=True).encode())
         return digest.hexdigest()[:12]
 
     def lines_of(self, label: str) -> NDArray[np.intp]:

@@ -16,7 +16,9 @@ import numpy as np
 
 from outsort.buffers import checked
 from outsort.data.problems import listed
+from outsort.decision import ACCEPT, LOW_CONFIDENCE, REVIEW
 from outsort.errors import DataError
+from outsort.explanation import Explanation
 from outsort.model import Model
 from outsort.numeric import Floats
 from outsort.prediction import CategoryAnswer, Prediction, default_model, predict_explained
@@ -27,6 +29,8 @@ from outsort.tables.sources import opened
 SHIPPED = ("market",)
 #: The decision on a category that no labelled sample has certified.
 UNCERTIFIED = "uncertified"
+#: Where `Model.about` keeps what is certified: by the taxonomy's fingerprint, then by the axis.
+CERTIFIED = "categories"
 _NEEDED = ("line", "code", "name")
 #: Weights of a line are rounded when they are written, as 0.33.
 _TOLERANCE = 0.011
@@ -64,6 +68,8 @@ class Axis:
         names: their names.
         weights: float64 (n_lines, n_categories), of the model's lines; rows sum to 1.
         out_of_scope: the code for the lines out of scope, if they are a category of their own; else "".
+        slope: the calibration: log-probabilities times this, of probabilities that add up to 1 again.
+        threshold: least probability of an accepted category, as certified on a labelled sample; NaN if none was.
     """
 
     name: str
@@ -71,6 +77,8 @@ class Axis:
     names: tuple[str, ...]
     weights: Floats
     out_of_scope: str = ""
+    slope: float = 1.0
+    threshold: float = np.nan
 
     @property
     def column(self) -> str:
@@ -84,7 +92,20 @@ class Axis:
 
     def proba(self, line_proba: Floats) -> Floats:
         """Return the probability of each category: (n, n_lines) to (n, n_categories), rows sum to 1."""
-        return line_proba @ self.weights
+        powered = np.maximum(line_proba @ self.weights, np.finfo(np.float64).tiny) ** self.slope
+        return np.asarray(powered / powered.sum(axis=1, keepdims=True))
+
+    def decisions(self, confidence: Floats, reasons: Sequence[str]) -> list[str]:
+        """Return the decision on the most probable category of each of n texts.
+
+        Args:
+            confidence: float64 (n,), its probability.
+            reasons: n reasons why the model's own answer goes to review; "" for none.
+        """
+        if np.isnan(self.threshold):
+            return [UNCERTIFIED] * len(confidence)
+        is_like = np.array([reason in ("", LOW_CONFIDENCE) for reason in reasons], np.bool_)
+        return [ACCEPT if accepted else REVIEW for accepted in is_like & (confidence >= self.threshold)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +167,9 @@ def load(source: Path | str, model: Model | None = None) -> Taxonomy:
         problems = [problem for axis in axes for problem in _line_problems(_of(entries, axis), axis, model.lines)]
     if problems:
         raise DataError(listed(path, problems))
-    return Taxonomy(path, tuple(entries), tuple(_axis(axis, _of(entries, axis), model) for axis in axes))
+    found = Taxonomy(path, tuple(entries), tuple(_axis(axis, _of(entries, axis), model) for axis in axes))
+    certified = model.about.get(CERTIFIED, {}).get(found.fingerprint, {})
+    return replace(found, axes=tuple(_as_certified(axis, certified.get(axis.name)) for axis in found.axes))
 
 
 def shipped_path(name: str) -> Path:
@@ -159,13 +182,18 @@ def shipped_path(name: str) -> Path:
 def predictions(texts: Iterable[str], model: Model, taxonomy: Taxonomy, *, n_terms: int = 3) -> Iterator[Prediction]:
     """Yield predictions with their categories; see `prediction.predictions`."""
     for text in checked(texts):
-        prediction, explanation = predict_explained(model, text, n_terms)
-        of_lines = dict(explanation.lines) or prediction.probabilities
-        line_proba = np.array([[of_lines[line] for line in model.lines]])
-        yield replace(prediction, categories=tuple(_answer(axis, line_proba, taxonomy) for axis in taxonomy.axes))
+        yield with_categories(*predict_explained(model, text, n_terms), model, taxonomy)
 
 
-def _answer(axis: Axis, line_proba: Floats, taxonomy: Taxonomy) -> CategoryAnswer:
+def with_categories(prediction: Prediction, explanation: Explanation, model: Model, taxonomy: Taxonomy) -> Prediction:
+    """Return a prediction with the categories of its text."""
+    of_lines = dict(explanation.lines) or prediction.probabilities
+    line_proba = np.array([[of_lines[line] for line in model.lines]])
+    found = tuple(_answer(axis, line_proba, prediction.reason, taxonomy) for axis in taxonomy.axes)
+    return replace(prediction, categories=found)
+
+
+def _answer(axis: Axis, line_proba: Floats, reason: str, taxonomy: Taxonomy) -> CategoryAnswer:
     """Return the most probable category of a text on an axis."""
     proba = axis.proba(line_proba)[0]
     best = int(proba.argmax())
@@ -174,10 +202,15 @@ def _answer(axis: Axis, line_proba: Floats, taxonomy: Taxonomy) -> CategoryAnswe
         axis.codes[best],
         axis.names[best],
         float(proba[best]),
-        UNCERTIFIED,
+        axis.decisions(proba[[best]], [reason])[0],
         taxonomy.fingerprint,
         dict(zip(axis.codes, proba.tolist(), strict=True)),
     )
+
+
+def _as_certified(axis: Axis, certified: Mapping[str, float] | None) -> Axis:
+    """Return an axis with the calibration and threshold that a model keeps of it, if it does."""
+    return replace(axis, slope=certified["slope"], threshold=certified["threshold"]) if certified else axis
 
 
 def _entries(path: str) -> Iterator[Entry]:

@@ -37,7 +37,7 @@ def evaluate(
     Rows labelled UNCLEAR count as wrong if they are accepted.
 
     With --taxonomy it scores categories: the column category, or one named as the axis, such as level, holds their
-    codes or names. What is accepted is what the model accepts.
+    codes or names. Categories that no sample has certified are accepted where the model accepts its label.
     """
     from outsort.data.dataset import read
     from outsort.evaluation import evaluate

@@ -41,6 +41,7 @@ class Answers:
         weights: float64 (n_rows,), the weight of each row.
         source: the name of the data in messages.
         groups: n_rows values of each column to score by.
+        threshold: the confidence from which answers were accepted; None for that of the model.
     """
 
     numbers: Sequence[object]
@@ -54,6 +55,7 @@ class Answers:
     weights: Floats
     source: str
     groups: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
+    threshold: float | None = None
 
     @property
     def predicted(self) -> NDArray[np.str_]:
@@ -134,7 +136,7 @@ def evaluate(
         weight_column: a column of weights: spend, headcount.
         n_mistakes: mistakes to list.
         taxonomy: score the categories of its one axis instead of labels; the dataset is then labelled with their codes.
-            What is accepted is what the model accepts.
+            Where no sample certified them, what is accepted is what the model accepts.
 
     Raises:
         DataError: no row has a label that the model knows; a column is missing; a weight is not a number of 0 or above.
@@ -155,6 +157,7 @@ def answer(
     weights = weights_of(dataset, weight_column)
     groups = {name: np.array(column_of(dataset, name)) for name in by}
     given = _answers(dataset.texts, model, taxonomy)
+    is_certified = taxonomy is not None and not np.isnan(taxonomy.axes[0].threshold)
     of_rows = [a.categories[0].probabilities if taxonomy else a.probabilities for a in given]
     return Answers(
         numbers=[plain(number) for number in dataset.frame.index],
@@ -164,10 +167,11 @@ def answer(
         proba=np.array([list(probabilities.values()) for probabilities in of_rows]),
         names=taxonomy.axes[0].codes if taxonomy else model.labels,
         out_of_scope=taxonomy.axes[0].out_of_scope if taxonomy else model.out_of_scope,
-        accepted=np.array([a.decision == ACCEPT for a in given]),
+        accepted=np.array([(a.categories[0] if is_certified else a).decision == ACCEPT for a in given]),
         weights=weights,
         source=dataset.source,
         groups=groups,
+        threshold=taxonomy.axes[0].threshold if taxonomy and is_certified else threshold_of(model),
     )
 
 
@@ -192,11 +196,12 @@ def measure(model: Model, answers: Answers, *, n_mistakes: int = 10) -> Evaluati
     top terms.
     """
     a = answers
+    threshold = threshold_of(model) if a.threshold is None else a.threshold
     wrong = np.flatnonzero(np.isin(a.labels, a.names) & (a.labels != a.predicted))
     worst = wrong[np.argsort(-(a.weights * a.probability)[wrong], kind="stable")]
     return Evaluation(
         **vars(score(a.labels, a.proba, a.names, a.out_of_scope, weights=a.weights, source=a.source)),
-        decision=decisions(a.labels, a.names, a.predicted, a.accepted, a.weights, threshold_of(model)),
+        decision=decisions(a.labels, a.names, a.predicted, a.accepted, a.weights, threshold),
         curve=curve(a.labels == a.predicted, a.probability, a.weights),
         mistakes=[_mistake(model, a, i) for i in worst[:n_mistakes].tolist()],
     )

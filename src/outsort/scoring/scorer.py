@@ -113,7 +113,9 @@ class Scorer:
             "model": Categorical(nothing, [self.model.fingerprint]),
         }
         if self._taxonomy:
-            result |= _categories(self._taxonomy, self.model.line_proba(answers.proba, answers.line_scores))
+            reasons_given = [causes[code] for code in why.tolist()]
+            line_proba = self.model.line_proba(answers.proba, answers.line_scores)
+            result |= _categories(self._taxonomy, line_proba, reasons_given)
         return result | self._explanations(texts) if self._explain else result
 
     def weights(self, clauses: Sequence[str], owner: NDArray[np.intp]) -> Floats:
@@ -138,8 +140,15 @@ class Scorer:
         return {"for": column(p.terms_for for p in explained), "against": column(p.terms_against for p in explained)}
 
 
-def _categories(taxonomy: Taxonomy, line_proba: Floats) -> Added:
-    """Return the columns of a taxonomy for n texts, from the probabilities of their lines: (n, n_lines)."""
+def _categories(taxonomy: Taxonomy, line_proba: Floats, given: Sequence[str]) -> Added:
+    """Return the columns of a taxonomy for n texts.
+
+    Args:
+        taxonomy: the taxonomy.
+        line_proba: float64 (n, n_lines), the probabilities of their lines.
+        given: the n reasons for review of the model's answers.
+    """
+    decided = (ACCEPT, REVIEW, UNCERTIFIED)
     nothing = np.zeros(len(line_proba), np.int64)
     added: Added = {}
     for axis in taxonomy.axes:
@@ -148,7 +157,8 @@ def _categories(taxonomy: Taxonomy, line_proba: Floats) -> Added:
         added[axis.column] = Categorical(best, axis.codes)
         added[f"{axis.column}_name"] = Categorical(best, axis.names)
         added[f"{axis.column}_probability"] = np.round(proba.max(axis=1), 6)
-        added[f"{axis.column}_decision"] = Categorical(nothing, [UNCERTIFIED])
+        codes = [decided.index(decision) for decision in axis.decisions(proba.max(axis=1), given)]
+        added[f"{axis.column}_decision"] = Categorical(np.array(codes, np.int64), decided)
     return added | {"taxonomy": Categorical(nothing, [taxonomy.fingerprint])}
 
 
