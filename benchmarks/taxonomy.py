@@ -74,7 +74,7 @@ def main() -> None:
     categories = taxonomy.load(options.taxonomy, model)
     tasks = read(ROOT / "data" / "tasks.csv", clauses=ROOT / "data" / "clauses.csv")
     random = StratifiedKFold(options.folds, shuffle=True, random_state=0).split(tasks.texts, tasks.lines)
-    whole = StratifiedGroupKFold(2 * options.folds, shuffle=True, random_state=0)
+    whole = StratifiedGroupKFold(options.folds, shuffle=True, random_state=0)
     whole = whole.split(tasks.texts, tasks.labels, tasks.lines)
     print(f"| folds | axis | rows | right | right from {CONFIDENT} | share from {CONFIDENT} |\n|" + "---|" * 6)
     for scheme, splits in (("random", random), ("lines left out", whole)):

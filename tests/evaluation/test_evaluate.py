@@ -299,7 +299,7 @@ def test_categories_are_scored_by_their_column(outsort, tmp_path):
     # One level is wrong on purpose: photo editing is BPO.
     assert {axis: one["accuracy"] for axis, one in found.items()} == {"level": 0.75, "domain": 1}
     assert [(m["label"], m["predicted"]) for m in found["level"]["mistakes"]] == [("KPO", "BPO")]
-    rows.drop(columns="level").to_csv(tmp_path / "mine.csv", index=False)
+    rows[:3].drop(columns="level").to_csv(tmp_path / "mine.csv", index=False)
     shown = outsort("evaluate", tmp_path / "mine.csv", "--taxonomy", "market").out
     assert shown.startswith("domain:\n")
     assert "actual CRE" in shown

@@ -52,7 +52,8 @@ def read_categories(
                 label_column=label_column or axis.label_column,
                 label_map=_codes(axis, label_map),
                 known_labels=axis.codes,
-                out_of_scope=axis.out_of_scope if axis.out_of_scope in axis.codes else "",
+                # The axis knows it, whether or not a row has it.
+                out_of_scope="",
                 for_training=False,
                 reading=reading,
             )
