@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from outsort.buffers import checked
 from outsort.data.problems import listed
@@ -29,6 +30,9 @@ from outsort.tables.sources import opened
 SHIPPED = ("market",)
 #: The decision on a category that no labelled sample has certified.
 UNCERTIFIED = "uncertified"
+DECISIONS = (ACCEPT, REVIEW, UNCERTIFIED)
+#: The reasons that say nothing against a text, as "" for none.
+WEAK = ("", LOW_CONFIDENCE)
 #: Where `Model.about` keeps what is certified: by the taxonomy's fingerprint, then by the axis.
 CERTIFIED = "categories"
 _NEEDED = ("line", "code", "name")
@@ -95,17 +99,17 @@ class Axis:
         powered = np.maximum(line_proba @ self.weights, np.finfo(np.float64).tiny) ** self.slope
         return np.asarray(powered / powered.sum(axis=1, keepdims=True))
 
-    def decisions(self, confidence: Floats, reasons: Sequence[str]) -> list[str]:
-        """Return the decision on the most probable category of each of n texts.
+    def decide(self, confidence: Floats, is_like: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Return the decision on the most probable category of each of n texts: int64 (n,), places in `DECISIONS`.
 
         Args:
             confidence: float64 (n,), its probability.
-            reasons: n reasons why the model's own answer goes to review; "" for none.
+            is_like: bool (n,), whether nothing but low confidence would send the model's own answer to review.
         """
         if np.isnan(self.threshold):
-            return [UNCERTIFIED] * len(confidence)
-        is_like = np.array([reason in ("", LOW_CONFIDENCE) for reason in reasons], np.bool_)
-        return [ACCEPT if accepted else REVIEW for accepted in is_like & (confidence >= self.threshold)]
+            return np.full(len(confidence), DECISIONS.index(UNCERTIFIED))
+        accepted = is_like & (confidence >= self.threshold)
+        return np.where(accepted, DECISIONS.index(ACCEPT), DECISIONS.index(REVIEW))
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,7 +206,7 @@ def _answer(axis: Axis, line_proba: Floats, reason: str, taxonomy: Taxonomy) -> 
         axis.codes[best],
         axis.names[best],
         float(proba[best]),
-        axis.decisions(proba[[best]], [reason])[0],
+        DECISIONS[axis.decide(proba[[best]], np.array([reason in WEAK]))[0]],
         taxonomy.fingerprint,
         dict(zip(axis.codes, proba.tolist(), strict=True)),
     )

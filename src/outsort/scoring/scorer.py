@@ -20,7 +20,7 @@ from outsort.numeric import Floats
 from outsort.prediction import predictions
 from outsort.scoring.kernel import BatchAnswers, Kernel
 from outsort.tables.base import Categorical
-from outsort.taxonomy import UNCERTIFIED, Taxonomy
+from outsort.taxonomy import DECISIONS, WEAK, Taxonomy
 from outsort.text import worded
 
 if TYPE_CHECKING:
@@ -113,9 +113,9 @@ class Scorer:
             "model": Categorical(nothing, [self.model.fingerprint]),
         }
         if self._taxonomy:
-            reasons_given = [causes[code] for code in why.tolist()]
             line_proba = self.model.line_proba(answers.proba, answers.line_scores)
-            result |= _categories(self._taxonomy, line_proba, reasons_given)
+            is_like = np.isin(why, [REASONS.index(reason) for reason in WEAK])
+            result |= _categories(self._taxonomy, line_proba, is_like)
         return result | self._explanations(texts) if self._explain else result
 
     def weights(self, clauses: Sequence[str], owner: NDArray[np.intp]) -> Floats:
@@ -140,15 +140,14 @@ class Scorer:
         return {"for": column(p.terms_for for p in explained), "against": column(p.terms_against for p in explained)}
 
 
-def _categories(taxonomy: Taxonomy, line_proba: Floats, given: Sequence[str]) -> Added:
+def _categories(taxonomy: Taxonomy, line_proba: Floats, is_like: NDArray[np.bool_]) -> Added:
     """Return the columns of a taxonomy for n texts.
 
     Args:
         taxonomy: the taxonomy.
         line_proba: float64 (n, n_lines), the probabilities of their lines.
-        given: the n reasons for review of the model's answers.
+        is_like: bool (n,), see `Axis.decide`.
     """
-    decided = (ACCEPT, REVIEW, UNCERTIFIED)
     nothing = np.zeros(len(line_proba), np.int64)
     added: Added = {}
     for axis in taxonomy.axes:
@@ -157,8 +156,7 @@ def _categories(taxonomy: Taxonomy, line_proba: Floats, given: Sequence[str]) ->
         added[axis.column] = Categorical(best, axis.codes)
         added[f"{axis.column}_name"] = Categorical(best, axis.names)
         added[f"{axis.column}_probability"] = np.round(proba.max(axis=1), 6)
-        codes = [decided.index(decision) for decision in axis.decisions(proba.max(axis=1), given)]
-        added[f"{axis.column}_decision"] = Categorical(np.array(codes, np.int64), decided)
+        added[f"{axis.column}_decision"] = Categorical(axis.decide(proba.max(axis=1), is_like), DECISIONS)
     return added | {"taxonomy": Categorical(nothing, [taxonomy.fingerprint])}
 
 
