@@ -63,6 +63,11 @@ def test_a_line_is_divided_by_weights(model, written):
     assert axis.proba(np.eye(len(model.lines))).sum(axis=1) == pytest.approx(1)
 
 
+def test_a_blank_name_is_that_of_the_code_elsewhere_or_the_code(model, written):
+    rows = ["data_entry,A,,", "translation,A,Routine,", "legal_services,B,,", "data_science,B,,"]
+    assert taxonomy.load(written(rows), model).axes[0].names == ("Routine", "B", "NEITHER")
+
+
 def test_a_taxonomy_of_labels_serves_a_model_without_lines(two_class_model, written):
     mine = taxonomy.load(written(["BPO,P,Process,", "KPO,K,Knowledge,"]), two_class_model)
     (found,) = taxonomy.predictions(["key invoices"], two_class_model, mine)
@@ -131,6 +136,11 @@ def test_market_gives_every_line_a_level_a_domain_and_reasons():
         # The level refines the label: only the lines of information technology leave it.
         assert code in (label, "ITO"), line
         assert (code == "NEITHER") == (label == "NEITHER"), line
+    domain = market.axes[1]
+    of_level, of_domain = (axis.weights.argmax(axis=1) for axis in market.axes)
+    is_ito = of_level == level.codes.index("ITO")
+    assert set(of_domain[is_ito]) == {domain.codes.index("IT")}
+    assert np.bincount(of_domain).min() >= 3
 
 
 def test_commands_show_both_answers(outsort, tmp_path):

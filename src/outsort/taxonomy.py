@@ -162,7 +162,7 @@ def load(source: Path | str, model: Model | None = None) -> Taxonomy:
     """
     model = default_model() if model is None else model
     path = str(shipped_path(str(source)) if str(source) in SHIPPED else source)
-    entries = list(_entries(path))
+    entries = _named(list(_entries(path)))
     known = [line for line in model.lines if line in {entry.line for entry in entries}]
     axes = list(dict.fromkeys(entry.axis for entry in entries))
     problems = list(_row_problems(entries, model.lines))
@@ -237,8 +237,14 @@ def _entry(row: int, values: Mapping[str, str]) -> Entry:
         weight = float(written)
     except ValueError:
         weight = np.nan
-    kept = (values.get("axis", ""), values["line"], values["code"], values["name"] or values["code"])
+    kept = (values.get("axis", ""), values["line"], values["code"], values["name"])
     return Entry(row, *kept, weight if 0 < weight <= 1 else np.nan)
+
+
+def _named(entries: Sequence[Entry]) -> list[Entry]:
+    """Return entries whose blank names are those that their codes have elsewhere, or else the codes."""
+    names = {(entry.axis, entry.code): entry.name for entry in reversed(entries) if entry.name}
+    return [entry._replace(name=entry.name or names.get((entry.axis, entry.code), entry.code)) for entry in entries]
 
 
 def _of(entries: Iterable[Entry], axis: str) -> list[Entry]:
