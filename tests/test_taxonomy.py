@@ -118,8 +118,18 @@ def test_a_weight_must_be_a_share(model, written):
 def test_a_table_of_other_columns_is_refused(model, written):
     with pytest.raises(DataError, match=r"mine.csv: no column 'code'; it has 'line', 'group'"):
         taxonomy.load(written(["data_entry,A"], "line,group"), model)
-    with pytest.raises(DataError, match="no such file"):
-        taxonomy.load("nowhere.csv", model)
+    with pytest.raises(DataError, match=r"mine.csv: has no rows"):
+        taxonomy.load(written([]), model)
+    with pytest.raises(DataError, match=r"markt: is no file. Name a table of categories, or one that ships: market"):
+        taxonomy.load("markt", model)
+
+
+def test_every_axis_needs_every_line(model, written):
+    rows = [*(f"{row},x" for row in ROWS), *(f"{row},y" for row in ROWS[1:])]
+    with pytest.raises(DataError, match="1 line has no category on axis 'y': data_entry"):
+        taxonomy.load(written(rows, HEADER + ",axis"), model)
+    both = taxonomy.load(written([f"{row},{axis}" for axis in "xy" for row in ROWS], HEADER + ",axis"), model)
+    assert [axis.column for axis in both.axes] == ["category_x", "category_y"]
 
 
 def test_market_gives_every_line_a_level_a_domain_and_reasons():

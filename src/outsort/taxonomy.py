@@ -162,7 +162,11 @@ def load(source: Path | str, model: Model | None = None) -> Taxonomy:
     """
     model = default_model() if model is None else model
     path = str(shipped_path(str(source)) if str(source) in SHIPPED else source)
+    if not Path(path).is_file():
+        raise DataError(f"{path}: is no file. Name a table of categories, or one that ships: {', '.join(SHIPPED)}.")
     entries = _named(list(_entries(path)))
+    if not entries:
+        raise DataError(f"{path}: has no rows. A taxonomy has a row for each service line.")
     known = [line for line in model.lines if line in {entry.line for entry in entries}]
     axes = list(dict.fromkeys(entry.axis for entry in entries))
     problems = list(_row_problems(entries, model.lines))
