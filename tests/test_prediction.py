@@ -165,7 +165,9 @@ print(status.split("VmHWM:")[1].split()[0])
 
 def test_the_names_of_the_package_are_there():
     assert {name: getattr(outsort, name).__name__ for name in outsort.__all__} == {
-        name: {"load_model": "load", "save_model": "save", "read_dataset": "read"}.get(name, name)
+        name: {"load_model": "load", "load_taxonomy": "load", "save_model": "save", "read_dataset": "read"}.get(
+            name, name
+        )
         for name in outsort.__all__
     }
     assert set(outsort.__all__) <= set(dir(outsort))

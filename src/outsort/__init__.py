@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from outsort.scoring.cluster import score_dask as score_dask
     from outsort.scoring.files import score_file as score_file
     from outsort.scoring.frames import score as score
+    from outsort.taxonomy import load as load_taxonomy
     from outsort.training.fitting import Settings as Settings
     from outsort.training.folds import Checks as Checks
     from outsort.training.train import train as train
@@ -62,6 +63,7 @@ _HOMES = {
     "explain": "explanation",
     "find_precedents": "explanation",
     "load_model": "model_file:load",
+    "load_taxonomy": "taxonomy:load",
     "merge": "improving.merge",
     "plan": "improving.plan",
     "predict": "prediction",

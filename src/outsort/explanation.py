@@ -293,11 +293,7 @@ def top_terms(model: Model, n: int = 15) -> dict[str, list[tuple[str, float]]]:
 def _ranked_lines(model: Model, reading: Reading, proba: Floats) -> tuple[tuple[str, float], ...]:
     if not model.has_lines:
         return ()
-    scores = reading.shares @ reading.scores
-    p = np.zeros(len(model.lines))
-    for label, share in zip(model.labels, proba, strict=True):
-        lines = model.lines_of(label)
-        p[lines] = share * np.exp(scores[lines] - logsumexp(scores[None, lines]))
+    p = model.line_proba(proba[None, :], (reading.shares @ reading.scores)[None, :])[0]
     return tuple((model.lines[i], float(p[i])) for i in np.argsort(-p, kind="stable"))
 
 

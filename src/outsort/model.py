@@ -1,6 +1,7 @@
 """The model: a few named arrays that turn text into probabilities."""
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -244,6 +245,8 @@ class Model:
             array = getattr(self, name)
             digest.update(np.ascontiguousarray(array).data)
         digest.update(np.array([self.threshold, self.mixed]).tobytes())
+        if "categories" in self.about:
+            digest.update(json.dumps(self.about["categories"], sort_keys=True).encode())
         return digest.hexdigest()[:12]
 
     def lines_of(self, label: str) -> NDArray[np.intp]:
@@ -318,6 +321,19 @@ class Model:
         """Return the most probable service line of a text among those of a label, given by its index."""
         lines = self.lines_of(self.labels[answer])
         return str(self.lines[lines[(reading.shares @ reading.scores[:, lines]).argmax()]])
+
+    def line_proba(self, proba: Floats, line_scores: Floats | NDArray[np.float32]) -> Floats:
+        """Return the probability of each line: float64 (n, n_lines); those of a label add up to that of the label.
+
+        Args:
+            proba: float64 (n, n_labels), the probabilities of the labels.
+            line_scores: (n, n_lines), the scores of the lines, weighted over the clauses of each text.
+        """
+        result = np.empty(line_scores.shape)
+        for i, label in enumerate(self.labels):
+            scores = line_scores[:, self.lines_of(label)].astype(np.float64)
+            result[:, self.lines_of(label)] = proba[:, i, None] * np.exp(scores - logsumexp(scores)[:, None])
+        return result
 
     def roll_up(self, scores: Floats) -> Floats:
         """Return the score of each label for each clause: (n_clauses, n_lines) to (n_clauses, n_labels)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 
@@ -22,6 +22,28 @@ if TYPE_CHECKING:
 
 #: Words and pairs with their contributions to the log-odds.
 Terms = tuple[tuple[str, float], ...]
+
+
+class CategoryAnswer(NamedTuple):
+    """The category of a text on one axis of a taxonomy.
+
+    Attributes:
+        column: what its columns begin with, such as category.
+        code: the code of the most probable category.
+        name: its name.
+        probability: its probability.
+        decision: accept or review, or uncertified where no labelled sample has certified the taxonomy.
+        taxonomy: the fingerprint of the taxonomy.
+        probabilities: the probability of every category by its code; they add up to 1.
+    """
+
+    column: str
+    code: str
+    name: str
+    probability: float
+    decision: str
+    taxonomy: str
+    probabilities: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -43,6 +65,7 @@ class Prediction:
         terms_against: the top words and pairs against it, strongest first, with negative contributions.
         decision: accept or review.
         reason: the reason for review; "" if accepted.
+        categories: the category on each axis of a taxonomy, see `taxonomy.predictions`; empty without one.
     """
 
     text: str
@@ -56,6 +79,7 @@ class Prediction:
     terms_against: Terms
     decision: str
     reason: str
+    categories: tuple[CategoryAnswer, ...] = ()
 
 
 @overload
@@ -199,9 +223,22 @@ def record(prediction: Prediction) -> dict[str, Any]:
         "service_line": prediction.service_line,
         "decision": prediction.decision,
         "reason": prediction.reason,
+        **_categories(prediction.categories),
         "for": _terms(prediction.terms_for),
         "against": _terms(prediction.terms_against),
     }
+
+
+def _categories(found: Iterable[CategoryAnswer]) -> dict[str, Any]:
+    """Return the category on each axis as plain values, and which taxonomy they are from."""
+    values: dict[str, Any] = {}
+    for one in found:
+        values.pop("taxonomy", None)
+        figures = {"": one.code, "_name": one.name, "_probability": round(one.probability, 6)}
+        figures |= {"_decision": one.decision}
+        values |= {f"{one.column}{part}": value for part, value in figures.items()}
+        values["taxonomy"] = one.taxonomy
+    return values
 
 
 def _terms(terms: Iterable[tuple[str, float]]) -> list[dict[str, Any]]:

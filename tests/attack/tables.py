@@ -573,7 +573,7 @@ def score_spoilt(seed: int, folder: Path, model: Path, old: Sequence[Table] = ()
         check_left(folder, {source.name})
         return
     check_left(folder, {source.name, target.name})
-    told = re.search(rf"^{re.escape(str(target))}: ([\d,]+) rows$", outcome.err, re.MULTILINE)
+    told = re.search(rf"^{re.escape(str(target))}: ([\d,]+) rows?$", outcome.err, re.MULTILINE)
     try:
         written = rows_written(target, output)
     # Whatever other libraries raise.

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -281,3 +283,26 @@ def test_answers_come_in_order_however_many_are_asked_for_at_a_time(frame, model
     whole = evaluate(model, data)
     monkeypatch.setattr("outsort.evaluation.evaluate._TEXTS_PER_TASK", 4)
     assert evaluate(model, data) == whole
+
+
+def test_categories_are_scored_by_their_column(outsort, tmp_path):
+    rows = pd.DataFrame(
+        {
+            "text": ["Reset user passwords", "Draft a lease", "Retouch product photos", "Mop the office floors"],
+            "level": ["ITO", "KPO", "KPO", "NEITHER"],
+            "domain": ["IT", "legal", "Creative and content", "NEITHER"],
+        }
+    )
+    rows.to_csv(tmp_path / "mine.csv", index=False)
+    done = outsort("evaluate", tmp_path / "mine.csv", "--taxonomy", "market", "--json")
+    found = json.loads(done.out)
+    # One level is wrong on purpose: photo editing is BPO.
+    assert {axis: one["accuracy"] for axis, one in found.items()} == {"level": 0.75, "domain": 1}
+    assert [(m["label"], m["predicted"]) for m in found["level"]["mistakes"]] == [("KPO", "BPO")]
+    rows[:3].drop(columns="level").to_csv(tmp_path / "mine.csv", index=False)
+    shown = outsort("evaluate", tmp_path / "mine.csv", "--taxonomy", "market").out
+    assert shown.startswith("domain:\n")
+    assert "actual CRE" in shown
+    assert "level:" not in shown
+    rows[["text"]].assign(kind="x").to_csv(tmp_path / "mine.csv", index=False)
+    assert "no column 'level'" in outsort("evaluate", tmp_path / "mine.csv", "--taxonomy", "market").err

@@ -46,7 +46,7 @@ def kernel():
 def agrees(kernel, batch):
     """Compare the kernel's answers with those of the model, text by text."""
     model = kernel.model
-    answers = kernel.answer(batch)
+    answers = kernel.answer(batch, with_lines=True)
     proba = model.predict_proba(batch)
     np.testing.assert_allclose(answers.proba, proba, rtol=0, atol=1e-5)
     np.testing.assert_array_equal(answers.proba.argmax(axis=1), proba.argmax(axis=1))
@@ -60,6 +60,7 @@ def agrees(kernel, batch):
         assert answers.n_terms[i] == sum(len(vector.ids) for vector in reading.vectors)
         assert answers.says[i] == pytest.approx(model.says_work(text), abs=1e-4)
         scores = reading.shares @ reading.scores
+        np.testing.assert_allclose(answers.line_scores[i], scores, rtol=1e-5, atol=1e-4)
         of_label = model.lines_of(model.labels[proba[i].argmax()])
         assert answers.line[i] in of_label
         assert scores[answers.line[i]] >= scores[of_label].max() - 1e-4

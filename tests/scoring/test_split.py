@@ -89,7 +89,7 @@ def test_a_clause_has_its_row_its_key_its_weight_and_its_own_answer(tmp_path):
     found, told = split(tmp_path / "in.csv", tmp_path, weight_column="spend")
     assert list(found)[:10] == [
         *("lot", "description", "spend"),
-        *("row", "clause", "clause_text", "key", "weight", "words", "clause_amount"),
+        *("row", "clause", "clause_text", "key", "weight", "words", "weighted_words", "clause_amount"),
     ]
     assert found["row"].tolist() == [2, 2, 2, 3]
     assert found["clause_text"].tolist() == [*SCOPE.replace(". ", ".|").split("|"), "Economic impact study"]

@@ -25,10 +25,10 @@ import pytest
 
 import documents
 import outsort
-from outsort import model_file
+from outsort import model_file, taxonomy
 from outsort.data.identity import key_of
 from outsort.encodings import GUESSED, USUAL
-from outsort.prediction import explanation_record, record
+from outsort.prediction import default_model, explanation_record, record
 from outsort.reporting import document
 from outsort.scoring import files, scorer
 from outsort.scoring.documents import DocumentsTally
@@ -1106,3 +1106,20 @@ def test_the_examples_in_the_description_are_what_is_answered(client):
     content = paths["/score"]["post"]["requestBody"]["content"]["text/csv"]
     response = client.post("/score", content=content["example"], headers={"content-type": "text/csv"})
     assert response.status_code == 200
+
+
+@pytest.mark.slow
+def test_a_taxonomy_is_served_beside_the_labels():
+    model = default_model()
+    market = taxonomy.load("market", model)
+    with serving(model, taxonomy=market) as client:
+        (answer,) = client.post("/predict", json={"texts": ["Reset user passwords"]}).json()["answers"]
+        assert (answer["label"], answer["category_level"], answer["taxonomy"]) == ("BPO", "ITO", market.fingerprint)
+        about = client.get("/model").json()
+        assert about["taxonomy"] == market.fingerprint
+        assert about["categories"]["category_level"]["ITO"] == "Information technology outsourcing"
+        scored = client.post(
+            "/score", content=b"id,text\n1,Reset user passwords\n", headers={"content-type": "text/csv"}
+        )
+        assert "category_level_decision" in scored.text.splitlines()[0]
+        assert scored.text.splitlines()[1].endswith(market.fingerprint)

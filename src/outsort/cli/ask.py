@@ -19,6 +19,7 @@ def predict(
     texts: opt.Texts = None,
     model: opt.ModelFile = None,
     style: opt.Style = None,
+    taxonomy: opt.TaxonomyFile = None,
     terms: Annotated[int, typer.Option(min=0, help="Number of terms to show for and against.")] = 3,
 ) -> None:
     """Classify texts, with a probability and the terms behind it."""
@@ -26,8 +27,14 @@ def predict(
     from outsort.prediction import predictions
     from outsort.reporting.answers import write_predictions
 
-    asked = opt.texts_asked(texts)
-    write_predictions(predictions(asked, load(model), n_terms=terms), sys.stdout, opt.format_chosen(style))
+    asked, judge = opt.texts_asked(texts), load(model)
+    if taxonomy:
+        from outsort import taxonomy as taxonomies
+
+        answers = taxonomies.predictions(asked, judge, taxonomies.load(taxonomy, judge), n_terms=terms)
+    else:
+        answers = predictions(asked, judge, n_terms=terms)
+    write_predictions(answers, sys.stdout, opt.format_chosen(style))
 
 
 def explain(
@@ -75,6 +82,7 @@ def score(
     output: Annotated[str, typer.Option("--output", "-o", help="File to write, - for stdout, or a folder.")],
     model: opt.ModelFile = None,
     text_column: opt.TextColumns = None,
+    taxonomy: opt.TaxonomyFile = None,
     prefix: opt.Prefix = None,
     read_as: opt.ReadAs = None,
     write_as: Annotated[
@@ -132,12 +140,15 @@ def score(
     from outsort.scoring import files, folder
     from outsort.scoring.documents import DocumentsTally
     from outsort.scoring.summary import SummaryTally
+    from outsort.taxonomy import load as load_taxonomy
 
     opt.check_header(header_row, no_header=no_header)
+    loaded = load(model)
     options = files.Options(
         text_columns=tuple(text_column or ()),
         prefix=prefix,
         explain=explain,
+        taxonomy=load_taxonomy(taxonomy, loaded) if taxonomy else None,
         keep=on_error is opt.OnError.KEEP,
         limit=limit,
         workers=workers,
@@ -164,7 +175,6 @@ def score(
     opt.refuse_any({"--json": as_json and output == "-"}, "cannot be combined with -o -: the table is on stdout")
     if report:
         opt.check_report(report, force=force)
-    loaded = load(model)
     documents = DocumentsTally(loaded) if split and report else None
     summary = SummaryTally(loaded, weight_column=weight_column, by=by, documents=documents)
     unlike = []

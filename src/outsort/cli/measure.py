@@ -12,6 +12,7 @@ from outsort.cli import options as opt
 def evaluate(
     data: opt.Data,
     model: opt.ModelFile = None,
+    taxonomy: opt.TaxonomyFile = None,
     by: Annotated[
         list[str] | None, typer.Option(metavar="COLUMN", help="Score each value of a column separately; repeatable.")
     ] = None,
@@ -34,16 +35,39 @@ def evaluate(
 
     Scores are over all labels that the model knows; "in scope", among those in scope, such as BPO against KPO.
     Rows labelled UNCLEAR count as wrong if they are accepted.
+
+    With --taxonomy it scores categories: the column category, or one named as the axis, such as level, holds their
+    codes or names. Categories that no sample has certified are accepted where the model accepts its label.
     """
     from outsort.data.dataset import read
     from outsort.evaluation import evaluate
+    from outsort.evaluation.categories import read_categories
     from outsort.model_file import load
     from outsort.reporting.terminal import evaluation_tables
+    from outsort.taxonomy import load as load_taxonomy
 
     how = opt.reading_of(encoding, delimiter, sheet, header_row, no_header=no_header)
     if report:
         opt.check_report(report, force=force)
     judge = load(model)
+    if taxonomy:
+        opt.refuse_any({"--report": report}, "cannot be combined with --taxonomy")
+        columns = {"text_column": text_column, "label_column": label_column, "label_map": label_map}
+        parts = read_categories(data, load_taxonomy(taxonomy, judge), **columns, reading=how)
+        scored = {}
+        for part, rows in parts:
+            opt.tell_reading(rows)
+            with opt.work_on(cluster):
+                answers = evaluate.answer(judge, rows, by=by or (), weight_column=weight_column, taxonomy=part)
+            scored[part.axes[0].label_column] = evaluate.evaluate_answers(judge, answers, n_mistakes=mistakes)
+            opt.tell_seen(rows, "the model", scored[part.axes[0].label_column].share_seen)
+        if as_json:
+            opt.write_json({column: one.to_dict() for column, one in scored.items()})
+        else:
+            for column, one in scored.items():
+                typer.echo(f"{column}:")
+                opt.write_result(one, evaluation_tables(one), as_json=False)
+        return
     dataset = read(
         data,
         text_column=text_column,

@@ -68,6 +68,14 @@ Level = Annotated[float, typer.Option(min=0.5, max=0.999, help="Confidence level
 ModelFile = Annotated[
     Path | None, typer.Option("--model", "-m", help="Model file; default: the model that ships with outsort.")
 ]
+TaxonomyFile = Annotated[
+    str | None,
+    typer.Option(
+        "--taxonomy",
+        metavar="CSV|market",
+        help="Also sort into categories: a table with the columns line, code, name, note; or market.",
+    ),
+]
 Texts = Annotated[
     list[str] | None, typer.Argument(help="Descriptions of work; if none are given, one per line on stdin.")
 ]

@@ -10,6 +10,7 @@ from outsort.errors import OutsortError
 
 def serve(
     model: opt.ModelFile = None,
+    taxonomy: opt.TaxonomyFile = None,
     host: Annotated[str, typer.Option(help="Host name or address to bind.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 for any free port.")] = 8000,
 ) -> None:
@@ -19,10 +20,12 @@ def serve(
     service binds to this machine only. Other variables set limits: see docs/serving.md.
     """
     from outsort.model_file import load
+    from outsort.taxonomy import load as load_taxonomy
 
     try:
         from outsort.service import app, settings
     except ModuleNotFoundError as error:
         raise OutsortError(f"serve needs {error.name}; install it with pip install 'outsort[serve]'.") from None
     limits = settings.ServiceSettings.from_environment()
-    app.serve(load(model), host, port, limits)
+    judge = load(model)
+    app.serve(judge, host, port, limits, load_taxonomy(taxonomy, judge) if taxonomy else None)

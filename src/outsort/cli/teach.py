@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +16,9 @@ from outsort.cli import options as opt
 
 if TYPE_CHECKING:
     from outsort.data.dataset import Dataset
+    from outsort.improving.certify import Certified
     from outsort.improving.retrain import Retraining
+    from outsort.model import Model
     from outsort.training.about import Summary
 
 
@@ -144,6 +148,7 @@ def certify(
     sample: Annotated[Path, typer.Argument(help="Random sample of your texts, with a person's labels.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Model file to write.")],
     model: opt.ModelFile = None,
+    taxonomy: opt.TaxonomyFile = None,
     of: Annotated[
         Path | None, typer.Option(help="Table the sample is from: also show how much of it can go unread.")
     ] = None,
@@ -167,33 +172,42 @@ def certify(
 
     `outsort review --strategy random` makes a sample; fill in its labels, UNCLEAR where a text says too little.
     Exit code 3 if the sample cannot certify a threshold; then nothing is written.
+
+    With --taxonomy it certifies categories: the column category, or one named as the axis, such as level, holds their
+    codes or names. The model's labels stay as they are.
     """
     from outsort.data.dataset import read
+    from outsort.evaluation.categories import read_categories
     from outsort.files import check_output
-    from outsort.improving.certify import NoSampleError, certify_model
+    from outsort.improving.certify import certify_model
+    from outsort.improving.certify_categories import certify_categories
     from outsort.model_file import load, save
     from outsort.reporting.terminal import certified_lines
     from outsort.scoring.files import share_accepted
+    from outsort.taxonomy import load as load_taxonomy
     from outsort.training.folds import Checks
 
     check_output(output, force=force)
     judge = load(model)
-    dataset = read(
-        sample,
-        text_column=text_column,
-        label_column=label_column,
-        label_map=label_map,
-        known_labels=judge.labels,
-        for_training=False,
-        reading=opt.reading_of(encoding, delimiter, sheet, header_row, no_header=no_header),
-    )
-    opt.tell_reading(dataset)
     target = target_precision or Checks.target_precision
-    try:
+    reading = opt.reading_of(encoding, delimiter, sheet, header_row, no_header=no_header)
+    columns = {"text_column": text_column, "label_column": label_column, "label_map": label_map}
+    if taxonomy:
+        opt.refuse_any({"--of": of}, "cannot be combined with --taxonomy")
+        samples = read_categories(sample, load_taxonomy(taxonomy, judge), **columns, reading=reading)
+        for _, rows in samples:
+            opt.tell_reading(rows)
+        with _exit_without_sample():
+            certified, found = certify_categories(
+                judge, samples, is_random=random_sample, target_precision=target, level=level
+            )
+        changed = None if certified is judge else certified
+        _write_categories(changed, found, output, as_json=as_json, force=force)
+        return
+    dataset = read(sample, **columns, known_labels=judge.labels, for_training=False, reading=reading)
+    opt.tell_reading(dataset)
+    with _exit_without_sample():
         certified, result = certify_model(judge, dataset, is_random=random_sample, target_precision=target, level=level)
-    except NoSampleError as error:
-        typer.echo(f"outsort: {error}", err=True)
-        raise typer.Exit(3) from None
     if result.certificate.coverage:
         if of:
             result = replace(result, share_of=share_accepted(of, certified))
@@ -203,6 +217,36 @@ def certify(
     else:
         typer.echo("\n".join(certified_lines(result, str(of))))
     if not result.certificate.coverage:
+        raise typer.Exit(3)
+
+
+@contextmanager
+def _exit_without_sample() -> Iterator[None]:
+    """Exit with 3, after its message, where rows cannot certify anything."""
+    from outsort.improving.certify import NoSampleError
+
+    try:
+        yield
+    except NoSampleError as error:
+        typer.echo(f"outsort: {error}", err=True)
+        raise typer.Exit(3) from None
+
+
+def _write_categories(
+    certified: Model | None, found: Mapping[str, Certified], output: Path, *, as_json: bool, force: bool
+) -> None:
+    """Save a model that certifies categories, and say what it does; exit with 3 if there is none."""
+    from outsort.model_file import save
+    from outsort.reporting.terminal import certified_lines
+
+    if certified:
+        save(certified, output, force=force)
+    if as_json:
+        opt.write_json({column: one.to_dict() for column, one in found.items()})
+    else:
+        for column, one in found.items():
+            typer.echo("\n".join(f"{column}: {line}" for line in certified_lines(one, "")))
+    if not certified:
         raise typer.Exit(3)
 
 

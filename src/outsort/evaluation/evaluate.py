@@ -18,6 +18,8 @@ from outsort.model import Model
 from outsort.numeric import Floats
 from outsort.prediction import Prediction, predictions, strongest_terms
 from outsort.results import Result, plain
+from outsort.taxonomy import Taxonomy
+from outsort.taxonomy import predictions as with_categories
 
 #: Texts of one task.
 _TEXTS_PER_TASK = 10_000
@@ -39,6 +41,7 @@ class Answers:
         weights: float64 (n_rows,), the weight of each row.
         source: the name of the data in messages.
         groups: n_rows values of each column to score by.
+        threshold: the confidence from which answers were accepted; None for that of the model.
     """
 
     numbers: Sequence[object]
@@ -52,6 +55,7 @@ class Answers:
     weights: Floats
     source: str
     groups: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
+    threshold: float | None = None
 
     @property
     def predicted(self) -> NDArray[np.str_]:
@@ -114,7 +118,13 @@ class Evaluation(Scores):
 
 
 def evaluate(
-    model: Model, dataset: Dataset, *, by: Sequence[str] = (), weight_column: str | None = None, n_mistakes: int = 10
+    model: Model,
+    dataset: Dataset,
+    *,
+    by: Sequence[str] = (),
+    weight_column: str | None = None,
+    n_mistakes: int = 10,
+    taxonomy: Taxonomy | None = None,
 ) -> Evaluation:
     """Score a model's answers to labelled texts.
 
@@ -125,31 +135,43 @@ def evaluate(
         by: columns; each of their values is scored separately.
         weight_column: a column of weights: spend, headcount.
         n_mistakes: mistakes to list.
+        taxonomy: score the categories of its one axis instead of labels; the dataset is then labelled with their codes.
+            Where no sample certified them, what is accepted is what the model accepts.
 
     Raises:
         DataError: no row has a label that the model knows; a column is missing; a weight is not a number of 0 or above.
     """
-    answers = answer(model, dataset, by=by, weight_column=weight_column)
+    answers = answer(model, dataset, by=by, weight_column=weight_column, taxonomy=taxonomy)
     return evaluate_answers(model, answers, n_mistakes=n_mistakes)
 
 
-def answer(model: Model, dataset: Dataset, *, by: Sequence[str] = (), weight_column: str | None = None) -> Answers:
+def answer(
+    model: Model,
+    dataset: Dataset,
+    *,
+    by: Sequence[str] = (),
+    weight_column: str | None = None,
+    taxonomy: Taxonomy | None = None,
+) -> Answers:
     """Answer every row; the arguments are those of `evaluate`."""
     weights = weights_of(dataset, weight_column)
     groups = {name: np.array(column_of(dataset, name)) for name in by}
-    given = _answers(dataset.texts, model)
+    given = _answers(dataset.texts, model, taxonomy)
+    is_certified = taxonomy is not None and not np.isnan(taxonomy.axes[0].threshold)
+    of_rows = [a.categories[0].probabilities if taxonomy else a.probabilities for a in given]
     return Answers(
         numbers=[plain(number) for number in dataset.frame.index],
         texts=dataset.texts,
         labels=np.array(dataset.labels),
         lines=None if dataset.lines is None else np.array(dataset.lines),
-        proba=np.array([list(a.probabilities.values()) for a in given]),
-        names=model.labels,
-        out_of_scope=model.out_of_scope,
-        accepted=np.array([a.decision == ACCEPT for a in given]),
+        proba=np.array([list(probabilities.values()) for probabilities in of_rows]),
+        names=taxonomy.axes[0].codes if taxonomy else model.labels,
+        out_of_scope=taxonomy.axes[0].out_of_scope if taxonomy else model.out_of_scope,
+        accepted=np.array([(a.categories[0] if is_certified else a).decision == ACCEPT for a in given]),
         weights=weights,
         source=dataset.source,
         groups=groups,
+        threshold=taxonomy.axes[0].threshold if taxonomy and is_certified else threshold_of(model),
     )
 
 
@@ -174,11 +196,12 @@ def measure(model: Model, answers: Answers, *, n_mistakes: int = 10) -> Evaluati
     top terms.
     """
     a = answers
+    threshold = threshold_of(model) if a.threshold is None else a.threshold
     wrong = np.flatnonzero(np.isin(a.labels, a.names) & (a.labels != a.predicted))
     worst = wrong[np.argsort(-(a.weights * a.probability)[wrong], kind="stable")]
     return Evaluation(
         **vars(score(a.labels, a.proba, a.names, a.out_of_scope, weights=a.weights, source=a.source)),
-        decision=decisions(a.labels, a.names, a.predicted, a.accepted, a.weights, threshold_of(model)),
+        decision=decisions(a.labels, a.names, a.predicted, a.accepted, a.weights, threshold),
         curve=curve(a.labels == a.predicted, a.probability, a.weights),
         mistakes=[_mistake(model, a, i) for i in worst[:n_mistakes].tolist()],
     )
@@ -194,7 +217,9 @@ def _score_group(answers: Answers, rows: NDArray[np.bool_]) -> Counts:
 
 def _mistake(model: Model, answers: Answers, i: int) -> Mistake:
     predicted = str(answers.predicted[i])
-    for_, against = strongest_terms(explain(model, answers.texts[i], predicted))
+    # A category has no terms of its own: those of the model's label stand for them.
+    label = predicted if predicted in model.labels else None
+    for_, against = strongest_terms(explain(model, answers.texts[i], label))
     return Mistake(
         row=answers.numbers[i],
         text=answers.texts[i],
@@ -208,12 +233,12 @@ def _mistake(model: Model, answers: Answers, i: int) -> Mistake:
     )
 
 
-def _answers(texts: Sequence[str], model: Model) -> list[Prediction]:
+def _answers(texts: Sequence[str], model: Model, taxonomy: Taxonomy | None) -> list[Prediction]:
     """Answer texts: in this process, or as tasks of the joblib backend in use."""
     pieces = (texts[start : start + _TEXTS_PER_TASK] for start in range(0, len(texts), _TEXTS_PER_TASK))
-    answered = joblib.Parallel()(joblib.delayed(_answered)(piece, model) for piece in pieces)
+    answered = joblib.Parallel()(joblib.delayed(_answered)(piece, model, taxonomy) for piece in pieces)
     return list(chain.from_iterable(answered))
 
 
-def _answered(texts: Sequence[str], model: Model) -> list[Prediction]:
-    return list(predictions(texts, model))
+def _answered(texts: Sequence[str], model: Model, taxonomy: Taxonomy | None) -> list[Prediction]:
+    return list(with_categories(texts, model, taxonomy) if taxonomy else predictions(texts, model))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,17 +21,36 @@ from outsort.model import Model, log_proba
 from outsort.numeric import Floats, logsumexp
 from outsort.results import Result
 from outsort.scoring.scorer import Scorer
+from outsort.taxonomy import CERTIFIED
 from outsort.training.about import Promise
 from outsort.training.calibration import calibrate
 from outsort.training.threshold import Certificate, certify, rows_to_accept
 
 #: Fewer drawn rows promise nothing.
 MIN_DRAWN = 30
-_N_FOLDS = 5
+N_FOLDS = 5
 
 
 class NoSampleError(DataError):
     """Rows that cannot certify anything, however good the model is."""
+
+
+class Drawn(NamedTuple):
+    """The rows of a sample that were drawn at random.
+
+    Attributes:
+        texts: the n_texts texts.
+        rows: intp (n_rows,), the text of each draw; a text may be drawn more than once.
+        codes: intp (n_rows,), the place of its label; -1 for UNCLEAR.
+        fold: intp (n_rows,), 0 to `N_FOLDS` - 1.
+        unlike: bool (n_rows,), whether its answer goes to review whatever its confidence.
+    """
+
+    texts: list[str]
+    rows: NDArray[np.intp]
+    codes: NDArray[np.intp]
+    fold: NDArray[np.intp]
+    unlike: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -84,25 +104,12 @@ def certify_model(
         DataError: the model was trained on texts of the sample.
         NoSampleError: the sample is not marked as random, is too small, or has one label only.
     """
-    drawn = _times_drawn(sample, is_random=is_random)
-    kept = np.flatnonzero(drawn)
-    texts = [sample.texts[i] for i in kept.tolist()]
-    labels = np.array(sample.labels)[kept]
-    _check(model, sample, texts, labels, drawn[kept])
-    found = [model.labels.index(label) if label != UNCLEAR else -1 for label in labels.tolist()]
-    rows = np.repeat(np.arange(len(kept)), drawn[kept])
-    codes = np.array(found)[rows]
+    texts, rows, codes, fold, unlike = drawn_sample(model, sample, model.labels, is_random=is_random, seed=seed)
     scores = _scores(model, texts)[rows]
-    # Rows of the same text are in the same fold.
-    _, text_of_row = np.unique([same_text(text) for text in texts], return_inverse=True)
-    fold = np.random.default_rng(seed).permutation(text_of_row.max() + 1)[text_of_row][rows] % _N_FOLDS
     proba = np.empty((len(rows), len(model.labels)))
-    for k in range(_N_FOLDS):
+    for k in range(N_FOLDS):
         out = fold == k
         proba[out] = np.exp(log_proba(scores[out], _fitted(codes[~out], scores[~out], model), model.n_in_scope))
-    # What goes to review whatever its confidence is never accepted.
-    reasons = Scorer(model, workers=1).columns(texts)["reason"].tolist()
-    unlike = np.array([reason not in ("", LOW_CONFIDENCE) for reason in reasons])[rows]
     confidence = np.where(unlike, 0.0, proba.max(axis=1))
     correct = proba.argmax(axis=1) == codes
     certificate = certify(confidence, correct, target_precision, level)
@@ -123,9 +130,40 @@ def certify_model(
         held_out=f"random sample {Path(sample.source).name}",
         measured=tally.profile(model.labels).to_dict(),
     )
-    return replace(
-        certified, seen=np.union1d(model.seen, hashes_of(texts)), about=model.about | {"decision": promise.to_dict()}
-    ), result
+    # What was certified of categories held for the old calibration.
+    about = {name: value for name, value in model.about.items() if name != CERTIFIED}
+    about |= {"decision": promise.to_dict()}
+    return replace(certified, seen=np.union1d(model.seen, hashes_of(texts)), about=about), result
+
+
+def drawn_sample(model: Model, sample: Dataset, names: Sequence[str], *, is_random: bool, seed: int) -> Drawn:
+    """Return the rows of a sample that were drawn at random; see `certify_model`.
+
+    Args:
+        model: the model.
+        sample: texts labelled with `names`, or UNCLEAR.
+        names: what the codes are places in.
+        is_random: see `certify_model`.
+        seed: random seed.
+
+    Raises:
+        DataError: the model was trained on texts of the sample.
+        NoSampleError: the sample is not marked as random, is too small, or has one label only.
+    """
+    drawn = _times_drawn(sample, is_random=is_random)
+    kept = np.flatnonzero(drawn)
+    texts = [sample.texts[i] for i in kept.tolist()]
+    labels = np.array(sample.labels)[kept]
+    _check(model, sample, texts, labels, drawn[kept])
+    codes = np.array([names.index(label) if label != UNCLEAR else -1 for label in labels.tolist()])
+    rows = np.repeat(np.arange(len(kept)), drawn[kept])
+    # Rows of the same text are in the same fold.
+    _, text_of_row = np.unique([same_text(text) for text in texts], return_inverse=True)
+    fold = np.random.default_rng(seed).permutation(text_of_row.max() + 1)[text_of_row][rows] % N_FOLDS
+    # What goes to review whatever its confidence is never accepted.
+    reasons = Scorer(model, workers=1).columns(texts)["reason"].tolist()
+    unlike = np.array([reason not in ("", LOW_CONFIDENCE) for reason in reasons])
+    return Drawn(texts, rows, codes[rows], fold, unlike[rows])
 
 
 def _times_drawn(sample: Dataset, *, is_random: bool) -> NDArray[np.intp]:

@@ -150,6 +150,9 @@ def predictions_table(predictions: Iterable[Prediction]) -> Table:
         row["probability"] = f"{p.probability:.2f}"
         row["probabilities"] = _others(p)
         row["shares"], row["share_margin"] = (_made_of(p) if p.reason == MIXED else ""), ""
+        for found in p.categories:
+            row = {name: cell for name, cell in row.items() if not name.startswith(f"{found.column}_")}
+            row |= {found.column: f"{found.code} {found.probability:.2f}, {found.decision}", "taxonomy": ""}
         row["for"], row["against"] = (", ".join(term for term, _ in terms) for terms in (p.terms_for, p.terms_against))
         rows.append(row)
     names = [name for name in (rows[0] if rows else ()) if any(row[name] for row in rows)]

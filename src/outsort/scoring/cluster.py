@@ -26,6 +26,7 @@ from outsort.scoring import files, folder, frames
 from outsort.scoring.folder import MANIFEST, batch_run
 from outsort.scoring.scorer import Scorer
 from outsort.tables.base import warn
+from outsort.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +48,7 @@ _T = TypeVar("_T")
 _cached = threading.local()
 
 
-def _scorer(packed: bytes, *, explain: bool, version: str) -> Scorer:
+def _scorer(packed: bytes, *, explain: bool, version: str, taxonomy: Taxonomy | None = None) -> Scorer:
     """Return this thread's scorer for a packed model, made on first use.
 
     Raises:
@@ -55,9 +56,10 @@ def _scorer(packed: bytes, *, explain: bool, version: str) -> Scorer:
     """
     if version != __version__:
         raise ClusterError(_other_version("a worker", __version__, version))
-    if getattr(_cached, "made_from", None) != (packed, explain):
-        _cached.scorer = Scorer(unpack(packed, "the model"), workers=1, explain=explain)
-        _cached.made_from = packed, explain
+    wanted = (packed, explain, taxonomy.fingerprint if taxonomy else "")
+    if getattr(_cached, "made_from", None) != wanted:
+        _cached.scorer = Scorer(unpack(packed, "the model"), workers=1, explain=explain, taxonomy=taxonomy)
+        _cached.made_from = wanted
     scorer: Scorer = _cached.scorer
     return scorer
 
@@ -256,7 +258,7 @@ def _absolute(path: Path | str) -> str:
 
 
 def _score_job(source: str, target: str, *, packed: bytes, version: str, options: Options) -> tuple[int, list[str]]:
-    scorer = _scorer(packed, explain=options.explain, version=version)
+    scorer = _scorer(packed, explain=options.explain, version=version, taxonomy=options.taxonomy)
     # `force`, because another worker may have written the output and been lost before it could report it.
     told: list[str] = []
     return files.score_file(source, target, scorer, options=options, force=True, tell=told.append), told

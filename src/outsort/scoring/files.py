@@ -42,6 +42,7 @@ from outsort.tables.formats import Format, output_format_of
 from outsort.tables.packing import packed_output
 from outsort.tables.reading import Reading, describe
 from outsort.tables.sources import opened
+from outsort.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
     from outsort.tables.base import Added, BatchTexts, Dialect
@@ -56,6 +57,7 @@ class Options(ReadOptions):
     Attributes:
         prefix: prefix for added columns; if None, only used when a name is taken.
         explain: add the top terms for and against each label.
+        taxonomy: add the categories of a taxonomy, loaded for the same model; None for none.
         limit: read only this many rows of each file, or passages of each document; None for all.
         workers: number of threads; None for one per core.
         write_as: name of the output format; None to use the output's suffix, or else the input's format.
@@ -69,6 +71,7 @@ class Options(ReadOptions):
 
     prefix: str | None = None
     explain: bool = False
+    taxonomy: Taxonomy | None = None
     limit: int | None = None
     workers: int | None = None
     write_as: str | None = None
@@ -95,8 +98,8 @@ def score_file(
         source: the file to read; - for stdin. Of a list of files the rows come one file after the other, under the
             columns of all, united by name, with the column `source`: the name of the file.
         output: the file to write, atomically; - for stdout.
-        model: the model, or a `Scorer`, which has its own `workers` and `explain`; the default model if
-            None.
+        model: the model, or a `Scorer`, which has its own `workers`, `explain` and `taxonomy`; the default
+            model if None.
         options: how to read and score; `Options()` if None.
         force: replace the output if it exists.
         progress: called after each batch with the rows done and the fraction of the input read, 0 to 1.
@@ -113,7 +116,7 @@ def score_file(
         OutputError: the output exists (and not `force`), is the input, or cannot be written.
     """
     options = options or Options()
-    scorer = scorer_of(model, workers=options.workers, explain=options.explain)
+    scorer = scorer_of(model, workers=options.workers, explain=options.explain, taxonomy=options.taxonomy)
     sources = str(source) if isinstance(source, (Path, str)) else list(map(str, source))
     return score_one(scorer, sources, str(output), options, force=force, progress=progress, tell=tell, summary=summary)
 

@@ -171,6 +171,7 @@ def batch_run(
         "text_columns": list(options.text_columns),
         "prefix": options.prefix,
         "explain": options.explain,
+        "taxonomy": options.taxonomy.fingerprint if options.taxonomy else None,
         "limit": options.limit,
         "delimiter": options.delimiter,
         "sheet": options.sheet,
@@ -252,7 +253,7 @@ def score_files(
     options = options or Options()
     model = model or load()
     with batch_run(expand(sources), output, model, options, force=force, resume=resume) as run:
-        scorer = Scorer(model, workers=options.workers, explain=options.explain)
+        scorer = Scorer(model, workers=options.workers, explain=options.explain, taxonomy=options.taxonomy)
         run.start()
         for job in run.missing:
             n_rows = score_one(

@@ -14,6 +14,7 @@ from outsort.scoring.scorer import Scorer, added_prefix, renamed, scorer_of
 from outsort.tables.base import Column, texts_of, used_columns, warn
 from outsort.tables.columns import N_JUDGED, NoColumnError, find_text_columns
 from outsort.tables.parquet import arrow_texts
+from outsort.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,19 +31,21 @@ def score(
     text_column: str | Sequence[str] | None = None,
     prefix: str | None = None,
     explain: bool = False,
+    taxonomy: Taxonomy | None = None,
     workers: int | None = None,
 ) -> Any:  # noqa: ANN401 - what goes in comes out
     """Score every row of a table.
 
     Args:
         data: a pandas DataFrame, an Arrow table or record batch, or an iterable of any of these.
-        model: the model, or a `Scorer`, which has its own `workers` and `explain`; the default model if
-            None.
+        model: the model, or a `Scorer`, which has its own `workers`, `explain` and `taxonomy`; the default model
+            if None.
         text_column: the text column, or several to join: a name, a number from 1 as text, or a letter such as A;
             `a|b` for b where a is blank. Found by headings and cells if None; of several tables, by headings alone,
             so that the rows of each are read alike.
         prefix: prefix for added columns; if None, only used when a name is taken.
         explain: add the top terms for and against each label.
+        taxonomy: add the categories of `outsort.load_taxonomy`.
         workers: number of threads; one per core if None.
 
     Returns:
@@ -53,7 +56,7 @@ def score(
         DataError: there is no text column.
         TypeError: `data` is not a table, and nothing that tables come from; the message names the way out.
     """
-    scorer = scorer_of(model, workers=workers, explain=explain)
+    scorer = scorer_of(model, workers=workers, explain=explain, taxonomy=taxonomy)
     names = [text_column] if isinstance(text_column, str) else list(text_column or ())
 
     is_one = hasattr(data, "columns") or hasattr(data, "to_frame") or isinstance(data, (str, bytes, Mapping))

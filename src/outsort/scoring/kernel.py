@@ -73,6 +73,8 @@ class BatchAnswers(NamedTuple):
         shares: float64 (n, n_labels), the share of each label, see `Mixture`.
         margin: float64 (n,), of the shares.
         disagreement: float64 (n,), how far the clauses disagree.
+        line_scores: float32 (n, n_lines), the weighted scores of the lines, see `Model.line_proba`; without columns
+            where nobody asked for them.
     """
 
     proba: Floats
@@ -85,6 +87,7 @@ class BatchAnswers(NamedTuple):
     shares: Floats
     margin: Floats
     disagreement: Floats
+    line_scores: NDArray[np.float32]
 
     def part(self, start: int, stop: int) -> BatchAnswers:
         """Return a writable view of answers `start` to `stop` (exclusive)."""
@@ -107,11 +110,14 @@ class Kernel:
         self._turn = threading.Lock()
         self._executor = ThreadPoolExecutor(n_workers) if n_workers > 1 else None
 
-    def answer(self, texts: Utf8Column | Iterable[str] | pa.Array | pa.ChunkedArray) -> BatchAnswers:
+    def answer(
+        self, texts: Utf8Column | Iterable[str] | pa.Array | pa.ChunkedArray, *, with_lines: bool = False
+    ) -> BatchAnswers:
         """Return the answers for n texts.
 
         Args:
             texts: strings, a `Utf8Column`, or an Arrow array; a null counts as an empty text.
+            with_lines: also return the scores of the lines, which take as much memory as a hundred other answers.
 
         Raises:
             TypeError: a text is not a string.
@@ -129,6 +135,7 @@ class Kernel:
             np.empty((n, len(self.model.labels))),
             np.empty(n),
             np.empty(n),
+            np.empty((n, len(self.model.lines) if with_lines else 0), np.float32),
         )
         parts = iter(_parts(given))
 
@@ -951,6 +958,9 @@ def _write_answer(row, weight_total, layout, memory, answers):  # type: ignore[n
         if memory.line_totals[j] > memory.line_totals[best]:
             best = j
     answers.line[row] = layout.lines[best]
+    if answers.line_scores.shape[1]:
+        for j in range(len(layout.lines)):
+            answers.line_scores[row, layout.lines[j]] = memory.line_totals[j] / weight_total
 
 
 @_compiled()

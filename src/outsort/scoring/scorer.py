@@ -20,6 +20,7 @@ from outsort.numeric import Floats
 from outsort.prediction import predictions
 from outsort.scoring.kernel import BatchAnswers, Kernel
 from outsort.tables.base import Categorical
+from outsort.taxonomy import DECISIONS, WEAK, Taxonomy
 from outsort.text import worded
 
 if TYPE_CHECKING:
@@ -33,27 +34,33 @@ EXPLAINED = {"for": str, "against": str}
 PREFIX = "outsort_"
 
 
-def added_columns(model: Model, *, explain: bool = False) -> dict[str, type]:
+def added_columns(model: Model, *, explain: bool = False, taxonomy: Taxonomy | None = None) -> dict[str, type]:
     """Return the names of the columns that scoring adds, in order, with their types."""
+    of_taxonomy = taxonomy.columns if taxonomy else {}
     probabilities = dict.fromkeys(("probability", *(f"p_{label}" for label in model.labels)), float)
     shares = dict.fromkeys((*(f"share_{label}" for label in model.labels), "share_margin"), float)
     others = dict.fromkeys(("service_line", "decision", "reason"), str)
-    return {"label": str, **probabilities, **others, **shares, "model": str, **(EXPLAINED if explain else {})}
+    known = {"label": str, **probabilities, **others, **shares, "model": str}
+    return known | of_taxonomy | (EXPLAINED if explain else {})
 
 
 class Scorer:
     """A model prepared for scoring tables, which threads may use at once: they take turns."""
 
-    def __init__(self, model: Model, *, workers: int | None = None, explain: bool = False) -> None:
+    def __init__(
+        self, model: Model, *, workers: int | None = None, explain: bool = False, taxonomy: Taxonomy | None = None
+    ) -> None:
         """Prepare the model.
 
         Args:
             model: the model.
             workers: number of threads; one per core if None.
             explain: add the columns `EXPLAINED`.
+            taxonomy: add the columns of these categories, loaded for the same model.
         """
         self.model = model
-        self.added = added_columns(model, explain=explain)
+        self.added = added_columns(model, explain=explain, taxonomy=taxonomy)
+        self._taxonomy = taxonomy
         self._explain = explain
         self._kernel = Kernel(model, workers or os.cpu_count() or 1)
 
@@ -71,7 +78,7 @@ class Scorer:
             tally: what the texts are like is added to it.
         """
         given = utf8_column(texts)
-        answers = self._kernel.answer(given)
+        answers = self._kernel.answer(given, with_lines=self._taxonomy is not None)
         n, n_labels = answers.proba.shape
         label = answers.proba.argmax(axis=1)
         probability = answers.proba.max(axis=1)
@@ -105,6 +112,10 @@ class Scorer:
             "share_margin": np.round(answers.margin, 6),
             "model": Categorical(nothing, [self.model.fingerprint]),
         }
+        if self._taxonomy:
+            line_proba = self.model.line_proba(answers.proba, answers.line_scores)
+            is_like = np.isin(why, [REASONS.index(reason) for reason in WEAK])
+            result |= _categories(self._taxonomy, line_proba, is_like)
         return result | self._explanations(texts) if self._explain else result
 
     def weights(self, clauses: Sequence[str], owner: NDArray[np.intp]) -> Floats:
@@ -129,9 +140,31 @@ class Scorer:
         return {"for": column(p.terms_for for p in explained), "against": column(p.terms_against for p in explained)}
 
 
-def scorer_of(model: Model | Scorer | None, *, workers: int | None, explain: bool) -> Scorer:
+def _categories(taxonomy: Taxonomy, line_proba: Floats, is_like: NDArray[np.bool_]) -> Added:
+    """Return the columns of a taxonomy for n texts.
+
+    Args:
+        taxonomy: the taxonomy.
+        line_proba: float64 (n, n_lines), the probabilities of their lines.
+        is_like: bool (n,), see `Axis.decide`.
+    """
+    nothing = np.zeros(len(line_proba), np.int64)
+    added: Added = {}
+    for axis in taxonomy.axes:
+        proba = axis.proba(line_proba)
+        best = proba.argmax(axis=1)
+        added[axis.column] = Categorical(best, axis.codes)
+        added[f"{axis.column}_name"] = Categorical(best, axis.names)
+        added[f"{axis.column}_probability"] = np.round(proba.max(axis=1), 6)
+        added[f"{axis.column}_decision"] = Categorical(axis.decide(proba.max(axis=1), is_like), DECISIONS)
+    return added | {"taxonomy": Categorical(nothing, [taxonomy.fingerprint])}
+
+
+def scorer_of(model: Model | Scorer | None, *, workers: int | None, explain: bool, taxonomy: Taxonomy | None) -> Scorer:
     """Return `model` if it is a scorer, else a new scorer for it, or for the default model if None."""
-    return model if isinstance(model, Scorer) else Scorer(model or load(), workers=workers, explain=explain)
+    if isinstance(model, Scorer):
+        return model
+    return Scorer(model or load(), workers=workers, explain=explain, taxonomy=taxonomy)
 
 
 def added_prefix(columns: Sequence[str], added: Iterable[str], wanted: str | None) -> str:

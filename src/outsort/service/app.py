@@ -57,6 +57,7 @@ from outsort.service.schemas import (
 from outsort.service.server import Server, listen, temporary_folder
 from outsort.service.settings import ServiceSettings
 from outsort.service.workers import Workers
+from outsort.taxonomy import Taxonomy, with_categories
 
 #: Number of service lines listed in an explained answer, most probable first.
 N_LINES = 10
@@ -98,9 +99,11 @@ class Pool:
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 
-def answer(model: Model, text: str, *, explain: bool = False) -> dict[str, Any]:
+def answer(model: Model, text: str, *, explain: bool = False, taxonomy: Taxonomy | None = None) -> dict[str, Any]:
     """Return the answer for one text as plain values; see `TextPrediction`."""
     prediction, explanation = predict_explained(model, text)
+    if taxonomy:
+        prediction = with_categories(prediction, explanation, model, taxonomy)
     if not explain:
         return {"key": key_of(text)} | record(prediction)
     explained = explanation_record(prediction, explanation, [], n_lines=N_LINES)
@@ -109,7 +112,10 @@ def answer(model: Model, text: str, *, explain: bool = False) -> dict[str, Any]:
 
 
 def create_app(
-    model: Model, settings: ServiceSettings | None = None, answering: Callable[..., dict[str, Any]] = answer
+    model: Model,
+    settings: ServiceSettings | None = None,
+    answering: Callable[..., dict[str, Any]] = answer,
+    taxonomy: Taxonomy | None = None,
 ) -> FastAPI:
     """Return the ASGI application that serves a model.
 
@@ -117,14 +123,17 @@ def create_app(
         model: the model.
         settings: limits and access; `ServiceSettings()` if None.
         answering: the function that answers one text, like `answer`; replace it to serve another classifier.
+        taxonomy: also answer with these categories, loaded for the same model.
     """
     settings = settings or ServiceSettings()
+    if taxonomy:
+        answering = partial(answering, taxonomy=taxonomy)
     texts_pool = Pool(settings.workers, settings.max_waiting)
     files_pool = Pool(settings.workers, settings.max_waiting // 4)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with closing(texts_pool), closing(files_pool), closing(Workers(model, settings)) as app.state.workers:
+        with closing(texts_pool), closing(files_pool), closing(Workers(model, settings, taxonomy)) as app.state.workers:
             yield
 
     app = FastAPI(
@@ -245,6 +254,11 @@ def create_app(
             labels=list(model.labels),
             out_of_scope=model.out_of_scope,
             service_lines=lines,
+            taxonomy=taxonomy.fingerprint if taxonomy else "",
+            categories={
+                axis.column: dict(zip(axis.codes, axis.names, strict=True))
+                for axis in (taxonomy.axes if taxonomy else ())
+            },
             data=model.about.get("data", {}),
             scores=model.about.get("scores", {}),
             limits={
@@ -270,7 +284,13 @@ def create_app(
     return app
 
 
-def serve(model: Model, host: str = "127.0.0.1", port: int = 8000, settings: ServiceSettings | None = None) -> None:
+def serve(
+    model: Model,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    settings: ServiceSettings | None = None,
+    taxonomy: Taxonomy | None = None,
+) -> None:
     """Serve until stopped, then finish the requests in progress.
 
     Args:
@@ -279,6 +299,7 @@ def serve(model: Model, host: str = "127.0.0.1", port: int = 8000, settings: Ser
         port: the port; 0 for any free port.
         settings: limits and access; `ServiceSettings()` if None. Its token, which an address that is not local
             needs, has `MIN_TOKEN` or more characters.
+        taxonomy: see `create_app`.
 
     Raises:
         ServiceError: a token is needed or not valid, or the port is in use.
@@ -293,7 +314,7 @@ def serve(model: Model, host: str = "127.0.0.1", port: int = 8000, settings: Ser
             f"{TOKEN_NAME}: is not a valid token. Use {MIN_TOKEN} or more letters, digits and symbols, no spaces."
         )
     with closing(listen(host, port)) as listener, temporary_folder() as folder:
-        server = server_of(create_app(model, settings), settings, folder)
+        server = server_of(create_app(model, settings, taxonomy=taxonomy), settings, folder)
         logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
         logging.getLogger("uvicorn").setLevel(logging.WARNING)
         # Its warnings quote the request.

@@ -75,9 +75,13 @@ class LineProbability(BaseModel):
 
 
 class TextPrediction(BaseModel):
-    """The answer for one text, as from `outsort predict`; with `explain`, as from `outsort explain`."""
+    """The answer for one text, as from `outsort predict`; with `explain`, as from `outsort explain`.
 
-    model_config = ConfigDict(populate_by_name=True)
+    Served with a taxonomy, it also has the members `category`, `category_name`, `category_probability` and
+    `category_decision`, of each axis.
+    """
+
+    model_config = ConfigDict(populate_by_name=True, extra="allow")
 
     key: str = Field(description="Identifies the text in a file of corrections.", pattern="^k[0-9a-f]{16}$")
     text: str
@@ -89,6 +93,7 @@ class TextPrediction(BaseModel):
     service_line: str | None
     decision: Literal["accept", "review"]
     reason: str = Field(description="The reason for review; empty if accepted.")
+    taxonomy: str | None = Field(None, description="The fingerprint of the taxonomy, if one is served.")
     terms_for: list[TermContribution] = Field(alias="for")
     terms_against: list[TermContribution] = Field(alias="against")
     log_odds: float | None = Field(
@@ -118,6 +123,8 @@ class ModelInfo(BaseModel):
     labels: list[str]
     out_of_scope: str = Field(description="The label for what is out of scope; empty if there is none.")
     service_lines: dict[str, list[str]] = Field(description="The service lines of each label.")
+    taxonomy: str = Field(description="The fingerprint of the taxonomy; empty if none is served.")
+    categories: dict[str, dict[str, str]] = Field(description="The names of its categories by code, of each axis.")
     data: dict[str, Any] = Field(description="The training data.")
     scores: dict[str, Any] = Field(description="Metrics from cross-validation.")
     limits: dict[str, int]
