@@ -127,10 +127,9 @@ class OutsortClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         names = _names(labels)
         if len(set(names)) == 1:
             raise DataError(f"y has 1 class, {names[0]!r}. Training needs 2 or more.")
+        index = X.index if isinstance(X, pd.Series | pd.DataFrame) else None
         dataset = from_rows(
-            pd.DataFrame(
-                {"text": texts, "label": names}, index=X.index if isinstance(X, pd.Series | pd.DataFrame) else None
-            ),
+            pd.DataFrame({"text": texts, "label": names}, index=index),
             texts,
             names,
             None if service_lines is None else [as_text(line).strip() for line in service_lines],
@@ -223,7 +222,7 @@ class OutsortClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         if reset:
             for name in ("n_features_in_", "feature_names_in_"):
                 self.__dict__.pop(name, None)
-        _, *n_columns = getattr(X, "shape", (0,))
+        n_columns = [*getattr(X, "shape", ())][1:]
         if not n_columns:
             return list(checked(X))
         if n_columns != [1]:

@@ -87,7 +87,7 @@ def test_the_rows_of_a_register_become_clauses_that_add_up_to_it(scorer, tmp_pat
 def test_a_clause_has_its_row_its_key_its_weight_and_its_own_answer(tmp_path):
     (tmp_path / "in.csv").write_text(f'lot,description,spend\n1,"{SCOPE}","£1,000.00"\n2,Economic impact study,500\n')
     found, told = split(tmp_path / "in.csv", tmp_path, weight_column="spend")
-    assert list(found)[:10] == [
+    assert list(found)[:11] == [
         *("lot", "description", "spend"),
         *("row", "clause", "clause_text", "key", "weight", "words", "weighted_words", "clause_amount"),
     ]
@@ -117,7 +117,7 @@ def test_a_model_that_learnt_no_clauses_weighs_all_alike(model):
 def test_the_headings_of_a_document_have_no_weight_unless_there_is_nothing_else(tmp_path):
     (tmp_path / "a.md").write_text("# Keying of invoices\n\n3.1 Key invoices into SAP. File them.\n")
     found, _ = split(tmp_path / "a.md", tmp_path)
-    assert list(found)[:10] == [
+    assert list(found)[:11] == [
         *("document", "page", "number", "heading", "kind", "clause", "text", "key", "weight", "words")
     ]
     assert found["kind"].tolist() == ["heading", "paragraph", "paragraph"]
