@@ -117,7 +117,7 @@ def test_a_model_that_learnt_no_clauses_weighs_all_alike(model):
 def test_the_headings_of_a_document_have_no_weight_unless_there_is_nothing_else(tmp_path):
     (tmp_path / "a.md").write_text("# Keying of invoices\n\n3.1 Key invoices into SAP. File them.\n")
     found, _ = split(tmp_path / "a.md", tmp_path)
-    assert list(found)[:11] == [
+    assert list(found)[:10] == [
         *("document", "page", "number", "heading", "kind", "clause", "text", "key", "weight", "words")
     ]
     assert found["kind"].tolist() == ["heading", "paragraph", "paragraph"]

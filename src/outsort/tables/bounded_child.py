@@ -51,7 +51,8 @@ def main(n_bytes: str, n_seconds: str, module: str, *arguments: str) -> int:
     except DataError as error:
         _write({"refused": str(error)})
         return 3
-    except MemoryError:
+    # The system refuses to map a library that there is no memory for.
+    except (MemoryError, ImportError):
         return 4
     # A damaged file makes a library raise whatever it happens to hit.
     except Exception as error:  # noqa: BLE001

@@ -22,7 +22,7 @@ def answers(stream: IO[bytes], module: str, encoding: str = "") -> Iterator[Any]
     """
     try:
         reads = import_module(f"outsort.tables.documents.{module}")
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         message = f"needs {error.name}; install it with pip install 'outsort[documents]'."
         raise DataError(message) from None
     yield from reads.read(stream, encoding)
