@@ -928,11 +928,13 @@ def _add_clause(rank, n_touched, n_words, layout, memory):  # type: ignore[no-un
     says = len(layout.bias) + len(layout.later)
     scale = 1 / np.sqrt(memory.sums[says + 1]) if n_touched else 1.0
     first = layout.position[0] + memory.sums[says] * scale
-    logit = first - layout.position[1] * np.log(rank)
-    weight = 1 / (1 + np.exp(-max(logit, -_MAX_LOGIT)))
+    likely = 1 / (1 + np.exp(-max(first, -_MAX_LOGIT)))
+    weight = likely
+    if rank > 1:
+        weight = 1 / (1 + np.exp(-max(first - layout.position[1] * np.log(rank), -_MAX_LOGIT)))
     kept = memory.of_clauses[rank - 1]
     n_labels = len(layout.later)
-    kept[n_labels], kept[n_labels + 1] = 1 / (1 + np.exp(-max(first, -_MAX_LOGIT))), max(n_words, 1)
+    kept[n_labels], kept[n_labels + 1] = likely, max(n_words, 1)
     for label in range(n_labels):
         level = layout.later[label] if rank > 1 else 0.0
         kept[label] = _roll_up(label, scale, layout, memory)
