@@ -4,6 +4,7 @@ import io
 import re
 import warnings
 import zipfile
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import openpyxl
@@ -14,6 +15,8 @@ from outsort.tables.base import Categorical, Dialect, Origin, Rows
 from outsort.tables.workbooks.excel import open_workbook
 from outsort.tables.workbooks.workbook import free_title
 
+SHEET = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}sheet"
+RELATED = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63f8cfc0000003010100c9fe92ef"
     "0000000049454e44ae426082"
@@ -57,7 +60,7 @@ def by_xlsxwriter(path):
         sheet.insert_chart("Z90", chart)
 
 
-def by_openpyxl_with_lxml(path):
+def by_openpyxl_with_lxml(path, prefix=b"r"):
     """A workbook whose list of sheets declares the prefix of relations on each sheet."""
     plain = path.with_suffix(".plain")
     by_xlsxwriter(plain)
@@ -67,7 +70,12 @@ def by_openpyxl_with_lxml(path):
             content = source.read(name)
             if name == "xl/workbook.xml":
                 content = content.replace(declaration, b"").replace(b"<sheet ", b"<sheet" + declaration + b" ")
+                content = content.replace(b"xmlns:r=", b"xmlns:%b=" % prefix).replace(b" r:id=", b" %b:id=" % prefix)
             target.writestr(name, content)
+
+
+def by_another_prefix(path):
+    by_openpyxl_with_lxml(path, b"rel")
 
 
 def copied(source, output):
@@ -87,7 +95,7 @@ def parts(path):
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-@pytest.mark.parametrize("make", [by_openpyxl, by_openpyxl_with_lxml, by_xlsxwriter])
+@pytest.mark.parametrize("make", [by_openpyxl, by_openpyxl_with_lxml, by_another_prefix, by_xlsxwriter])
 def test_an_added_sheet_is_as_it_was_built(make, tmp_path):
     source, output = tmp_path / "in.xlsx", tmp_path / "out.xlsx"
     make(source)
@@ -109,6 +117,8 @@ def test_an_added_sheet_is_as_it_was_built(make, tmp_path):
     assert [len(found._charts) for found in (built, sheet)] == [1, 1]
     assert len(sheet._images) == 1
     assert sheet._charts[0].ser[0].val.numRef.f == f"'{name}'!$B$2:$B$3"
+    listed = ET.fromstring(parts(output)["xl/workbook.xml"]).iter(SHEET)  # noqa: S314 - of this test
+    assert [RELATED in sheet.attrib for sheet in listed] == [True] * len(book.sheetnames)
     # What was there is as it was.
     before, after = parts(source), parts(output)
     changed = {part for part in before if after[part] != before[part]}

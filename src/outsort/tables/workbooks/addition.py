@@ -22,7 +22,6 @@ from outsort.tables.workbooks.package import CONTENT_TYPES, RELATIONS, Package, 
 from outsort.tables.workbooks.styles import Styles
 
 _CELL_FORMAT = re.compile(rb'(<(?:c|row)\b[^>]*? s=|<col\b[^>]*? style=)"(\d+)"')
-_STRICT_RELATIONS = b"http://purl.oclc.org/ooxml/officeDocument/relationships"
 _OTHER_FORMAT = re.compile(rb'( dxfId=)"(\d+)"')
 
 
@@ -121,12 +120,18 @@ def _list(copy: PackageCopy, title: str, part: str) -> None:
     if sheets is None or not sheets.children:
         raise MarkupError("it lists no sheets")
     number = 1 + max(integer(sheet, "sheetId") for sheet in sheets.children)
-    # The prefix is declared again: openpyxl with lxml declares it on each sheet, not on the whole.
-    entry = b'<%bsheet xmlns:r="%b" name=%b sheetId="%d" r:id="%b"/>' % (
+    # What sheets are related by is declared again: openpyxl with lxml declares it on each sheet, not on the whole.
+    last = sheets.children[-1]
+    related = re.search(rb"\s([\w.-]+):id\s*=", content[last.start : last.inner])
+    name = related[1] if related else b"r"
+    declared = re.search(rb"\sxmlns:%b\s*=\s*([\"'][^\"']*[\"'])" % re.escape(name), content)
+    entry = b'<%bsheet xmlns:%b=%b name=%b sheetId="%d" %b:id="%b"/>' % (
         prefix_of(content, sheets),
-        _STRICT_RELATIONS if _STRICT_RELATIONS in content else RELATIONS.encode(),
+        name,
+        declared[1] if declared else attribute(RELATIONS),
         attribute(title),
         number,
+        name,
         relation.encode(),
     )
     copy.replace(copy.package.workbook, spliced(content, [appended(content, sheets, entry)]))
