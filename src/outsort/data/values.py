@@ -12,6 +12,7 @@ from outsort.data.identity import as_text
 from outsort.data.problems import listed
 from outsort.errors import DataError
 from outsort.numeric import Floats
+from outsort.tables.columns import only_place
 
 
 def column_of(dataset: Dataset, column: str) -> list[str]:
@@ -21,10 +22,8 @@ def column_of(dataset: Dataset, column: str) -> list[str]:
         DataError: there is no such column.
     """
     columns = [str(c) for c in dataset.frame.columns]
-    if columns.count(column) != 1:
-        complaint = "two columns" if column in columns else "no column"
-        raise DataError(f"{dataset.source}: {complaint} {column!r}; it has {', '.join(map(repr, columns))}.")
-    return [as_text(cell).strip() for cell in dataset.frame.iloc[:, columns.index(column)]]
+    place = only_place(dataset.source, columns, column)
+    return [as_text(cell).strip() for cell in dataset.frame.iloc[:, place]]
 
 
 def weights_of(dataset: Dataset, column: str | None) -> Floats:

@@ -19,11 +19,10 @@ from numpy.typing import NDArray
 
 from outsort.data.amounts import amounts, decimal_mark
 from outsort.data.identity import key_of
-from outsort.errors import DataError
 from outsort.numeric import Floats
 from outsort.scoring.scorer import added_prefix
 from outsort.tables.base import BATCH_ROWS, Batch, Column, Reader, ReadOptions, Rows, limited
-from outsort.tables.columns import Found, text_columns_of
+from outsort.tables.columns import Found, only_place, text_columns_of
 from outsort.tables.documents.passages import HEADING, ROW
 from outsort.tables.sources import Opened, opened
 from outsort.text import sentences, words
@@ -166,10 +165,7 @@ class SplitReader:
         self.found, self._batches = text_columns_of(source, inner, options.text_columns)
         own = list(inner.columns)
         column = how.weight_column
-        if column is not None and own.count(column) != 1:
-            what = "two columns" if column in own else "no column"
-            raise DataError(f"{source}: {what} {column!r}; it has {', '.join(map(repr, own))}.")
-        self._amounts = None if column is None else own.index(column)
+        self._amounts = None if column is None else only_place(source, own, column)
         self._mark = ""
         self._n_own = len(own) - is_document
         new = [CLAUSE, own[-1]] if is_document else [ROW_NUMBER, CLAUSE, TEXT]

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from outsort.buffers import Utf8Column
 from outsort.data.amounts import amounts, decimal_mark, is_ambiguous, is_blank
 from outsort.decision import REVIEW
-from outsort.errors import DataError
 from outsort.model import Model
 from outsort.numeric import LEVEL, Floats
 from outsort.results import Result
 from outsort.scoring.documents import DocumentsTally
 from outsort.scoring.union import UnionBatch
 from outsort.tables.base import Categorical, Column, Rows
+from outsort.tables.columns import only_place
 
 if TYPE_CHECKING:
     from outsort.tables.base import Added, Batch, BatchTexts
@@ -281,9 +281,8 @@ class SummaryTally:
     def check_columns(self, source: str, columns: Sequence[str]) -> None:
         """Raise DataError unless a table has the columns of weights and groups, once each."""
         for name in (self.weight_column, self.by):
-            if name is not None and list(columns).count(name) != 1:
-                what = "two columns" if name in columns else "no column"
-                raise DataError(f"{source}: {what} {name!r}; it has {', '.join(map(repr, columns))}.")
+            if name is not None:
+                only_place(source, columns, name)
 
     def add(
         self,

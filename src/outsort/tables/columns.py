@@ -70,6 +70,18 @@ class Found(NamedTuple):
     why: str = ""
 
 
+def only_place(source: str, columns: Sequence[str], name: str) -> int:
+    """Return the place of the one column of a name.
+
+    Raises:
+        DataError: there is none, or there are several.
+    """
+    if list(columns).count(name) != 1:
+        found = "two columns" if name in columns else "no column"
+        raise DataError(f"{source}: {found} {name!r}; it has {', '.join(map(repr, columns))}.")
+    return list(columns).index(name)
+
+
 def find_column(
     source: str, columns: Sequence[str], role: str, name: str | None, *, optional: bool = False
 ) -> str | None:
