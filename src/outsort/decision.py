@@ -15,6 +15,8 @@ REASONS = (
     "", "empty", "no words", "another language", "no known term", "too few words", "too little known text", MIXED,
     "too long", LOW_CONFIDENCE,
 )  # fmt: skip
+#: Those that say nothing against a text, with "" for none.
+WEAK = ("", LOW_CONFIDENCE)
 #: The threshold of a model whose data certified none.
 DEFAULT_THRESHOLD = 0.7
 #: Answers go to review if the model knows fewer than this fraction of the text's words as whole words.

@@ -134,7 +134,7 @@ def explain_read(
     log_odds = float(log_proba[answer] - logsumexp(others[None, :])[0])
     of_labels = _gradient(model, label_scores, answer)
     clauses, bias, total = [], 0.0, 0.0
-    alone = np.exp(model.log_proba(model.roll_up(reading.scores))).tolist()
+    alone = np.exp(model.log_proba(reading.of_labels)).tolist()
     parts = zip(reading.spans, reading.vectors, reading.shares, reading.scores, alone, strict=True)
     for (start, end), vector, share, scores, proba in parts:
         direction = share * _of_lines(model, scores, of_labels)

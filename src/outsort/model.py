@@ -29,6 +29,8 @@ WORK_LEVEL = 0.5
 N_NEIGHBOURS = 2
 #: Clauses that disagree as much make a text mixed, where no held-out rows say otherwise.
 MIXED = 0.25
+#: Where `Model.about` keeps what is certified of categories: by the taxonomy's fingerprint, then by the axis.
+CERTIFIED = "categories"
 #: A word is common in the rows with less than this share of the idf of the rarest.
 _COMMON_IDF = 0.6
 
@@ -57,6 +59,7 @@ class Reading(NamedTuple):
         shares: float64 (n_clauses,), how much each counts, adding up to 1.
         says: float64 (n_clauses,), the log-odds that each says the work, whatever its place.
         scores: float64 (n_clauses, n_lines), the scores of its service lines.
+        of_labels: float64 (n_clauses, n_labels), the same rolled up to the labels.
     """
 
     spans: list[tuple[int, int]]
@@ -64,6 +67,7 @@ class Reading(NamedTuple):
     shares: Floats
     says: Floats
     scores: Floats
+    of_labels: Floats
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -245,8 +249,8 @@ class Model:
             array = getattr(self, name)
             digest.update(np.ascontiguousarray(array).data)
         digest.update(np.array([self.threshold, self.mixed]).tobytes())
-        if "categories" in self.about:
-            digest.update(json.dumps(self.about["categories"], sort_keys=True).encode())
+        if CERTIFIED in self.about:
+            digest.update(json.dumps(self.about[CERTIFIED], sort_keys=True).encode())
         return digest.hexdigest()[:12]
 
     def lines_of(self, label: str) -> NDArray[np.intp]:
@@ -288,21 +292,13 @@ class Model:
         n_lines = len(self.lines)
         scores = self.bias.astype(np.float64) + sums[:, :n_lines] + sums[:, self.label_columns]
         says = self.position[0] + sums[:, -1]
-        return Reading(spans, vectors, clause_shares(sums[:, -1], self.position), says, scores)
+        shares = clause_shares(sums[:, -1], self.position)
+        return Reading(spans, vectors, shares, says, scores, self.roll_up(scores))
 
     @cached_property
     def weighs_clauses(self) -> bool:
         """Whether the model learnt from marked clauses which words say the work."""
         return bool((self.indices == len(self.lines) + len(self.labels)).any())
-
-    def says_work(self, text: str) -> float:
-        """Return the log-odds that a text says the work, whatever its place: those of the clause that says most.
-
-        The clauses are those of `read`: a long sentence says the work if a part of it does.
-        """
-        found = text_module.clauses(text)
-        vectors = [self.vectorize(text[start:end]) for start, end in found]
-        return float(self.position[0] + max(self._sums(vector)[-1] for vector in vectors))
 
     def _sums(self, vector: Vector) -> Floats:
         """Return the weighted sum of a clause's terms in each column: float64 (n_lines + n_labels + 1,)."""
@@ -313,7 +309,7 @@ class Model:
 
     def label_scores(self, reading: Reading) -> Floats:
         """Roll a text up to the scores of the labels: float64 (n_labels,), up to a constant."""
-        of_clauses = self.roll_up(reading.scores)
+        of_clauses = reading.of_labels.copy()
         of_clauses[1:] -= self.later
         return np.asarray(reading.shares @ of_clauses)
 
@@ -342,7 +338,7 @@ class Model:
     def mixture(self, text: str, reading: Reading) -> Mixture:
         """Return what a text is made of, as it was read."""
         n_words = np.array([len(text_module.worded(text[start:end])) for start, end in reading.spans], np.float64)
-        proba = np.exp(self.log_proba(self.roll_up(reading.scores)))
+        proba = np.exp(self.log_proba(reading.of_labels))
         says = np.exp(log_logistic(np.maximum(reading.says, -MAX_LOGIT)))
         return mixture(proba, says, n_words, self.prior, self.n_in_scope)
 
@@ -382,7 +378,7 @@ def clause_weights(model: Model, says: Floats, owner: NDArray[np.intp]) -> Float
 
     Args:
         model: the model.
-        says: float64 (n,), see `Model.says_work`.
+        says: float64 (n,), the log-odds that each says the work, as `BatchAnswers` has them.
         owner: intp (n,), the text of each clause, ascending.
     """
     if not model.weighs_clauses:
@@ -394,8 +390,8 @@ def clause_weights(model: Model, says: Floats, owner: NDArray[np.intp]) -> Float
 def _in_context(says: Floats, owner: NDArray[np.intp]) -> Floats:
     """Return a third of each log-odds and two thirds of the mean over the clause and two neighbours on either side.
 
-    >>> _in_context(np.array([3.0, 0.0, 0.0, 6.0]), np.array([0, 0, 0, 1])).round(2).tolist()
-    [1.67, 0.67, 0.67, 6.0]
+    >>> _in_context(np.array([9.0, 0.0, 0.0, 0.0, 6.0]), np.array([0, 0, 0, 0, 1])).tolist()
+    [5.0, 1.5, 1.5, 0.0, 6.0]
     """
     places = np.arange(len(says))
     first = np.maximum(places - N_NEIGHBOURS, np.searchsorted(owner, owner))

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from outsort.buffers import checked
 from outsort.data.problems import listed
-from outsort.decision import ACCEPT, LOW_CONFIDENCE, REVIEW
+from outsort.decision import ACCEPT, REVIEW, WEAK
 from outsort.errors import DataError
 from outsort.explanation import Explanation
-from outsort.model import Model
+from outsort.model import CERTIFIED, Model
 from outsort.numeric import Floats
 from outsort.prediction import CategoryAnswer, Prediction, default_model, predict_explained
 from outsort.tables.base import ReadOptions, joined
@@ -31,10 +31,6 @@ SHIPPED = ("market",)
 #: The decision on a category that no labelled sample has certified.
 UNCERTIFIED = "uncertified"
 DECISIONS = (ACCEPT, REVIEW, UNCERTIFIED)
-#: The reasons that say nothing against a text, as "" for none.
-WEAK = ("", LOW_CONFIDENCE)
-#: Where `Model.about` keeps what is certified: by the taxonomy's fingerprint, then by the axis.
-CERTIFIED = "categories"
 _NEEDED = ("line", "code", "name")
 #: Weights of a line are rounded when they are written, as 0.33.
 _TOLERANCE = 0.011

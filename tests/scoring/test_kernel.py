@@ -58,7 +58,7 @@ def agrees(kernel, batch):
         np.testing.assert_allclose(answers.margin[i], made_of.margin, rtol=0, atol=1e-3)
         np.testing.assert_allclose(answers.disagreement[i], made_of.disagreement, rtol=0, atol=1e-4)
         assert answers.n_terms[i] == sum(len(vector.ids) for vector in reading.vectors)
-        assert answers.says[i] == pytest.approx(model.says_work(text), abs=1e-4)
+        assert answers.says[i] == pytest.approx(reading.says.max(), abs=1e-4)
         scores = reading.shares @ reading.scores
         np.testing.assert_allclose(answers.line_scores[i], scores, rtol=1e-5, atol=1e-4)
         of_label = model.lines_of(model.labels[proba[i].argmax()])
@@ -135,6 +135,20 @@ def test_more_words_than_are_remembered_agree(monkeypatch):
 def test_a_text_in_two_batches_gets_one_answer(kernel):
     first, second = (kernel.answer(["Key invoices into SAP", other]) for other in ("", "Prior art search"))
     np.testing.assert_array_equal(first.proba[0], second.proba[0])
+
+
+def test_what_is_near_a_level_is_decided_as_by_the_model(model):
+    # Single precision would come out on either side of a level that a text reaches exactly.
+    texts = [
+        f"{first}. {second}" for first in ("Key invoices", "Draft a contract") for second in ("audit", "sap", "lease")
+    ]
+    for text in texts:
+        answer, made_of = predict(text, model), model.mixture(text, model.read(text))
+        for levels in ({"mixed": made_of.disagreement}, {"mixed": 1.0, "threshold": answer.probability}):
+            near = dataclasses.replace(model, **levels)
+            found = Kernel(near).answer([text])
+            assert (found.disagreement[0] >= near.mixed) == (made_of.disagreement >= near.mixed)
+            assert (found.proba[0].max() >= near.threshold) == (answer.probability >= near.threshold)
 
 
 def test_a_tie_is_the_first_label_as_in_the_model(model):

@@ -96,7 +96,7 @@ def test_a_clause_has_its_row_its_key_its_weight_and_its_own_answer(tmp_path):
     assert found["key"].tolist() == [key_of(text) for text in found["clause_text"]]
     assert found["label"].tolist()[::2] == ["BPO", "KPO"]
     model = default_model()
-    says = np.array([model.says_work(text) for text in found["clause_text"]])
+    says = np.array([model.read(text).says.max() for text in found["clause_text"]])
     # The oracle: a window of five within each row.
     near = [
         says[max(i - 2, 0) : i + 3][found["row"][max(i - 2, 0) : i + 3] == found["row"][i]] for i in range(len(says))
@@ -227,3 +227,16 @@ def test_clauses_are_reviewed_and_merged_by_their_keys(outsort, tmp_path, model)
     queue.to_csv(tmp_path / "q.csv", index=False)
     assert outsort("merge", tmp_path / "q.csv", "--into", tmp_path / "labelled.csv", *options).code == 0
     assert set(pd.read_csv(tmp_path / "labelled.csv")["text"]) == set(clauses["text"])
+
+
+def test_a_summary_without_a_column_of_amounts_counts_the_words_of_work(tmp_path, scorer):
+    pd.DataFrame({"id": [1, 2], "text": [SCOPE, "Key invoices"]}).to_csv(tmp_path / "in.csv", index=False)
+    tally = SummaryTally(scorer.model)
+    options = Options(split=True, text_columns=["text"])
+    score_file(tmp_path / "in.csv", tmp_path / "out.csv", scorer, options=options, summary=tally, tell=quiet)
+    found = pd.read_csv(tmp_path / "out.csv")
+    assert found["weighted_words"].tolist() == pytest.approx((found["weight"] * found["words"]).tolist(), abs=1e-3)
+    of_labels = found.groupby("label")["weighted_words"].sum()
+    result = tally.result()
+    assert result.weight == pytest.approx(found["weighted_words"].sum())
+    assert {of.name: of.weight for of in result.labels if of.rows} == pytest.approx(of_labels.to_dict())

@@ -12,18 +12,17 @@ from numpy.typing import NDArray
 
 from outsort.data.dataset import Dataset
 from outsort.data.identity import as_text, hashes_of, same_text
-from outsort.decision import LOW_CONFIDENCE
+from outsort.decision import WEAK
 from outsort.errors import DataError
 from outsort.improving.review import DRAWN
 from outsort.labels import UNCLEAR
 from outsort.likeness import Tally
-from outsort.model import Model, log_proba
+from outsort.model import CERTIFIED, Model, log_proba
 from outsort.numeric import Floats, logsumexp
 from outsort.results import Result
 from outsort.scoring.scorer import Scorer
-from outsort.taxonomy import CERTIFIED
 from outsort.training.about import Promise
-from outsort.training.calibration import calibrate
+from outsort.training.calibration import calibrate, frequencies
 from outsort.training.threshold import Certificate, certify, rows_to_accept
 
 #: Fewer drawn rows promise nothing.
@@ -120,8 +119,8 @@ def certify_model(
     again = _fitted(codes, scores, model)
     calibration = model.calibration * again[:, 1:]
     calibration[:, 0] += again[:, 0]
-    of_labels = np.bincount(codes[codes >= 0], minlength=len(model.labels)) + 1
-    prior = of_labels / of_labels.sum()
+    known = codes[codes >= 0]
+    prior = frequencies(known, np.ones(len(known)), len(model.labels))
     certified = replace(model, calibration=calibration, prior=prior, threshold=certificate.threshold)
     tally = Tally()
     Scorer(certified, workers=1).columns([texts[i] for i in rows.tolist()], tally=tally)
@@ -162,7 +161,7 @@ def drawn_sample(model: Model, sample: Dataset, names: Sequence[str], *, is_rand
     fold = np.random.default_rng(seed).permutation(text_of_row.max() + 1)[text_of_row][rows] % N_FOLDS
     # What goes to review whatever its confidence is never accepted.
     reasons = Scorer(model, workers=1).columns(texts)["reason"].tolist()
-    unlike = np.array([reason not in ("", LOW_CONFIDENCE) for reason in reasons])
+    unlike = np.array([reason not in WEAK for reason in reasons])
     return Drawn(texts, rows, codes[rows], fold, unlike[rows])
 
 

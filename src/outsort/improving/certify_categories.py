@@ -13,10 +13,10 @@ from scipy.optimize import minimize_scalar
 from outsort.data.dataset import Dataset
 from outsort.data.identity import hashes_of
 from outsort.improving.certify import N_FOLDS, Certified, drawn_sample
-from outsort.model import Model
+from outsort.model import CERTIFIED, Model
 from outsort.numeric import Floats
 from outsort.results import plain
-from outsort.taxonomy import CERTIFIED, Taxonomy, predictions
+from outsort.taxonomy import Taxonomy, predictions
 from outsort.training.threshold import certify, rows_to_accept
 
 #: Limits of the slope: a small sample answered without a mistake would ask for any.

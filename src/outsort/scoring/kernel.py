@@ -69,7 +69,7 @@ class BatchAnswers(NamedTuple):
         n_words: int32 (n,), words of the text that contain a letter.
         n_known: int32 (n,), how many of these the model knows as whole words.
         n_terms: int32 (n,), known terms, distinct within each clause; if 0, the answer is the prior.
-        says: float64 (n,), log-odds that the text says the work, see `Model.says_work`.
+        says: float64 (n,), log-odds that the text says the work: the most of `Reading.says`.
         shares: float64 (n, n_labels), the share of each label, see `Mixture`.
         margin: float64 (n,), of the shares.
         disagreement: float64 (n,), how far the clauses disagree.

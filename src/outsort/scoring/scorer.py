@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outsort.buffers import Utf8Column, utf8_column
-from outsort.decision import ACCEPT, REASONS, REVIEW, reasons
+from outsort.decision import ACCEPT, REASONS, REVIEW, WEAK, reasons
 from outsort.errors import DataError
 from outsort.language import LOOKED_AT_BELOW, is_foreign
 from outsort.likeness import Tally
@@ -20,7 +20,7 @@ from outsort.numeric import Floats
 from outsort.prediction import predictions
 from outsort.scoring.kernel import BatchAnswers, Kernel
 from outsort.tables.base import Categorical
-from outsort.taxonomy import DECISIONS, WEAK, Taxonomy
+from outsort.taxonomy import DECISIONS, Taxonomy
 from outsort.text import worded
 
 if TYPE_CHECKING:

@@ -52,6 +52,21 @@ def calibrate(
     return calibration, later
 
 
+def frequencies(codes: NDArray[np.intp], weights: Floats, n_labels: int) -> Floats:
+    """Return how often each label comes, as far as rows tell: float64 (n_labels,), all above 0, adding up to 1.
+
+    Args:
+        codes: intp (n_rows,), the label of each row.
+        weights: float64 (n_rows,), the weight of each row.
+        n_labels: the number of labels; each counts as having one row more.
+
+    >>> frequencies(np.array([0, 0, 1]), np.ones(3), 2).tolist()
+    [0.6, 0.4]
+    """
+    counts = np.bincount(codes, weights, n_labels) / weights.mean() + 1
+    return np.asarray(counts / counts.sum())
+
+
 def _fit(
     codes: NDArray[np.intp], scores: Floats, later_shares: Floats, weights: Floats
 ) -> tuple[float, Floats, Floats]:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from outsort import text as text_module
 from outsort._version import __version__
@@ -22,6 +21,7 @@ from outsort.likeness import Profile
 from outsort.model import Model
 from outsort.numeric import Floats
 from outsort.training.about import Promise, identify
+from outsort.training.calibration import frequencies
 from outsort.training.fitting import Counted, Settings, count, is_known
 from outsort.training.folds import Checks, Splits, fit_with_folds, folds
 from outsort.training.mixing import mixed_level
@@ -141,7 +141,7 @@ def train_prepared(prepared: Prepared) -> tuple[Model, Validation | None]:
     model, raw = fit_with_folds(prepared.counted, schemes, settings)
     validation = None
     labels = np.array([model.labels.index(label) for label in dataset.labels])
-    model = replace(model, prior=_frequencies(labels, prepared.weights, len(model.labels)))
+    model = replace(model, prior=frequencies(labels, prepared.weights, len(model.labels)))
     if settings.later and not schemes:
         model = replace(model, later=np.array([settings.later.get(label, 0.0) for label in model.labels]))
     if schemes:
@@ -158,12 +158,6 @@ def train_prepared(prepared: Prepared) -> tuple[Model, Validation | None]:
         about=_about(prepared, validation),
         seen=np.unique(identity.hashes_of([*dataset.texts, *dataset.unclear])),
     ), validation
-
-
-def _frequencies(codes: NDArray[np.intp], weights: Floats, n_labels: int) -> Floats:
-    """Return how often each label comes, as far as rows of these weights tell: float64 (n_labels,), all above 0."""
-    counts = np.bincount(codes, weights, n_labels) / weights.mean() + 1
-    return np.asarray(counts / counts.sum())
 
 
 def _about(prepared: Prepared, validation: Validation | None) -> dict[str, object]:
