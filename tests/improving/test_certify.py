@@ -54,6 +54,9 @@ def test_the_new_model_promises_what_its_sample_shows(trained):
     assert found >= 0.85
     assert coverage == pytest.approx(result.certificate.coverage, abs=0.06)
     assert result.n_texts == 600
+    # Shares are weighed by how often the labels come in the sample.
+    expected = [(population["label"].iloc[:600] == label).sum() + 1 for label in trained.labels]
+    np.testing.assert_allclose(certified.prior, np.array(expected) / sum(expected))
     # Confidence means what it says again.
     proba = certified.predict_proba(rest["text"])
     right = certified.classes_[proba.argmax(axis=1)] == rest["label"]

@@ -32,7 +32,16 @@ from outsort.scoring.scorer import Scorer, added_columns
 from outsort.tables.formats import format_of
 from outsort.tables.reading import Reading
 
-TEXTS = ["Key invoices into SAP", 'Say "yes", twice', "Übersetzung, 翻訳", "", "500", "=SUM(A1)", "multi\nline"]
+TEXTS = [
+    "Key invoices into SAP",
+    'Say "yes", twice',
+    "Übersetzung, 翻訳",
+    "",
+    "500",
+    "=SUM(A1)",
+    "multi\nline",
+    "Key invoices. Draft a legal opinion on the lease",
+]
 
 
 @pytest.fixture
@@ -42,7 +51,7 @@ def table():
         {
             "id": [f"{i:05d}" for i in range(len(TEXTS))],
             "description": TEXTS,
-            "day": ["03/04/2026", "2026-01-02", "1e5", "TRUE", "12345678901234567890", "-", " padded "],
+            "day": ["03/04/2026", "2026-01-02", "1e5", "TRUE", "12345678901234567890", "-", " padded ", "0"],
         }
     )
 
@@ -60,7 +69,10 @@ def rows_of(path):
 
 def answers():
     return [
-        (a.label, round(a.probability, 6), a.probabilities, a.service_line or "", a.decision, a.reason)
+        (
+            *(a.label, round(a.probability, 6), a.probabilities, a.service_line or "", a.decision, a.reason),
+            a.shares | {"margin": a.share_margin},
+        )
         for a in predict(TEXTS)
     ]
 
@@ -93,7 +105,7 @@ def test_every_format_holds_the_cells_as_they_were_and_the_answers_of_predict(cs
     assert score_file(csv_path, out) == len(TEXTS)
     rows = read_back(out)
     assert list(rows[0]) == [*table.columns, *ADDED]
-    for row, cells, (label, probability, probabilities, line, decision, reason) in zip(
+    for row, cells, (label, probability, probabilities, line, decision, reason, shares) in zip(
         rows, table.to_dict("records"), answers(), strict=True
     ):
         for name in table.columns:
@@ -104,6 +116,7 @@ def test_every_format_holds_the_cells_as_they_were_and_the_answers_of_predict(cs
         assert {name: float(row[f"p_{name}"]) for name in probabilities} == pytest.approx(probabilities, abs=1e-5)
         assert (row["service_line"] or "") == line
         assert (row["decision"], row["reason"] or "") == (decision, reason)
+        assert {name: float(row[f"share_{name}"]) for name in shares} == pytest.approx(shares, abs=1e-5)
 
 
 @pytest.mark.parametrize("style", FORMATS)
@@ -274,7 +287,7 @@ def test_dialects_stay_and_encodings_become_one_that_excel_opens(tmp_path, encod
 
 
 def test_frames_and_arrow_tables_and_iterators_of_them(table):
-    table.index = list("abcdefg")
+    table.index = list("abcdefgh")
     scored = score(table)
     assert list(scored.index) == list(table.index)
     assert list(scored.columns) == [*table.columns, *ADDED]

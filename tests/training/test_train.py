@@ -226,6 +226,8 @@ def test_shares_weigh_labels_as_repeated_rows_do():
         train.train(data, checks=folds.Checks(folds=3, shares=shares)) for shares in ({"NEITHER": 1 / 3}, {})
     )
     assert known.calibration[2, 0] > usual.calibration[2, 0] + 0.3
+    assert known.prior[2] == pytest.approx(1 / 3, abs=0.01)
+    assert usual.prior[2] == pytest.approx((labels == "NEITHER").mean(), abs=0.01)
     for wrong in ({"BPO": 0.0}, {"BPO": 0.6, "KPO": 0.4}, dict.fromkeys(("BPO", "KPO", "NEITHER"), 0.3)):
         with pytest.raises(ValueError, match="choose shares above 0, together under 1"):
             train.prepare(data, fitting.Settings(), folds.Checks(folds=3, shares=wrong))
