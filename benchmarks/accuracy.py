@@ -32,16 +32,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
 from outsort import text
+from outsort.evaluation.baselines import WORDS
 from outsort.labels import BPO, KPO, LABELS, NEITHER
 from outsort.training import fitting, train
 
 ROOT = Path(__file__).parents[1]
-ARTICLE = {
-    "BPO": "data entry, cleansing, document conversion, web design, call centre, customer service, "
-    "translation, tax monitoring, compensation schedules, secretarial scheduling, technical support, "
-    "animation, multimedia, marketing, revenues, billing, medical transcription",
-    "KPO": "research, analysis, patent, intellectual property, development, database, legal, content writing",
-}
 
 
 class Method:
@@ -69,7 +64,7 @@ class Rules(Method):
     def fit(self, rows):
         self.majority = Majority()
         self.majority.fit(rows)
-        self.words = [set(re.findall(r"[a-z]+", ARTICLE.get(label, ""))) for label in LABELS]
+        self.words = [WORDS.get(label, frozenset()) for label in LABELS]
 
     def scores(self, texts):
         hits = [[len(set(text.words(t)) & words) for words in self.words] for t in texts]

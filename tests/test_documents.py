@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 DOCUMENTS = [README, *sorted((ROOT / "docs").glob("*.md"))]
 #: Where Markdown files have links to be followed.
-FOLDERS = [".", "benchmarks", "data", "docs", "models"]
+FOLDERS = [".", "benchmarks", "data", "docs", "models", "notebooks"]
 #: ``bash`` is run for its exit code alone; ``console`` and ``pycon`` show what they print, too.
 BLOCK = re.compile(r"```(bash|console|pycon)\n(.*?)```", re.DOTALL)
 TENDERS = """lot,description,closes
@@ -163,6 +163,15 @@ def test_the_readme_is_short_and_its_first_answer_fits_a_terminal():
     assert len(_read(README).split()) <= 700
     answer = re.search(r"```console\n(.*?)```", _read(README), re.DOTALL)[1]
     assert max(map(len, answer.splitlines())) <= 80
+
+
+def test_the_readmes_first_screen_shows_the_page_in_light_and_dark():
+    first_screen = "\n".join(_read(README).splitlines()[:20])
+    picture = re.search(r"<picture>(.*?)</picture>", first_screen, re.DOTALL)[1]
+    sources = re.findall(r'src(?:set)?="([^"]+)"', picture)
+    assert len(sources) == 2
+    assert 'media="(prefers-color-scheme: dark)"' in picture
+    assert all((ROOT / source).stat().st_size <= 150_000 for source in sources)
 
 
 def _commands_and_options(text):

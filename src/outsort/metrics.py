@@ -1,7 +1,9 @@
 """Metrics: pure functions of labels and probabilities."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,12 +95,14 @@ class Decisions(Result):
         precision: share of accepted answers that are right; an accepted UNCLEAR row is wrong.
         coverage: share of the rows with a known label that are accepted.
         others_reviewed: share of the other rows that go to review.
+        intervals: the low and high ends of these shares: see `share_interval`.
     """
 
     threshold: float
     precision: float | None
     coverage: float | None
     others_reviewed: float | None
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,38 @@ def weighted_share(weights: Floats, of: NDArray[np.bool_], among: NDArray[np.boo
     return float(weights[of & among].sum() / total) if total else None
 
 
+def wilson(share: float, n: float) -> tuple[float, float]:
+    """Return the `LEVEL` interval of a share (Wilson, 1927): within 0 and 1, and wider than a point at either.
+
+    Args:
+        share: 0 to 1.
+        n: the rows that it is a share of, above 0.
+
+    >>> low, high = wilson(81 / 263, 263)
+    >>> round(low, 4), round(high, 4)
+    (0.2553, 0.3662)
+    """
+    z = NormalDist().inv_cdf((1 + LEVEL) / 2)
+    middle, scale = share + z * z / (2 * n), 1 + z * z / n
+    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    # At an end of the scale it is that end, but for rounding.
+    return (middle - half) / scale if share > 0 else 0.0, (middle + half) / scale if share < 1 else 1.0
+
+
+def share_interval(weights: Floats, of: NDArray[np.bool_], among: NDArray[np.bool_]) -> tuple[float, float] | None:
+    """Return the interval of `weighted_share`, whose arguments it has; None where there is no such share.
+
+    Wilson's, of as many rows of equal weight as say as much: the square of the sum of the weights over the sum of
+    their squares (Kish, 1965).
+    """
+    share = weighted_share(weights, of, among)
+    if share is None:
+        return None
+    # Of the largest, so that no square overflows or vanishes.
+    relative = weights[among] / weights[among].max()
+    return wilson(share, float(relative.sum() ** 2 / (relative**2).sum()))
+
+
 def decisions(
     labels: NDArray[np.str_],
     known: Sequence[str],
@@ -144,11 +180,16 @@ def decisions(
         threshold: the confidence from which answers were accepted.
     """
     decided = np.isin(labels, known)
+    shares = {
+        "precision": (labels == predicted, accepted),
+        "coverage": (accepted, decided),
+        "others_reviewed": (~accepted, ~decided),
+    }
+    ends = {name: share_interval(weights, *rows) for name, rows in shares.items()}
     return Decisions(
         threshold,
-        precision=weighted_share(weights, labels == predicted, accepted),
-        coverage=weighted_share(weights, accepted, decided),
-        others_reviewed=weighted_share(weights, ~accepted, ~decided),
+        **{name: weighted_share(weights, *rows) for name, rows in shares.items()},
+        intervals={name: found for name, found in ends.items() if found},
     )
 
 
@@ -191,11 +232,11 @@ def intervals(
     weights: Floats | None = None,
     seed: int = 0,
 ) -> dict[str, tuple[float, float]]:
-    """Return `LEVEL` bootstrap intervals of the scores.
+    """Return `LEVEL` intervals of the scores.
 
-    The percentile bootstrap (Efron, 1979): rows are drawn with replacement, as many as there are, and
-    scored again, `N_RESAMPLES` times. The interval covers other rows of the same kind, not rows of
-    another kind.
+    Accuracy, a share, has that of `share_interval`. The others have that of the percentile bootstrap (Efron, 1979):
+    rows are drawn with replacement, as many as there are, and scored again, `N_RESAMPLES` times. The interval covers
+    other rows of the same kind, not rows of another kind.
 
     Args:
         labels: as in `score`, like `proba`, `names`, `out_of_scope` and `weights`.
@@ -226,11 +267,10 @@ def intervals(
         found: dict[str, Floats] = {}
         with np.errstate(invalid="ignore", divide="ignore"):
             for prefix, (rows, inside, p) in parts.items():
-                right, loss, brier, total, *of_labels = (drawn @ statistics[prefix]).T
+                loss, brier, total, *of_labels = (drawn @ statistics[prefix]).T
                 hits, actual, predicted = np.reshape(of_labels, (3, len(inside), size))
                 f1 = 2 * hits / (actual + predicted)
                 is_there = actual + predicted > 0
-                found[f"{prefix}accuracy"] = right / total
                 found[f"{prefix}macro_f1"] = np.where(is_there, f1, 0).sum(axis=0) / is_there.sum(axis=0)
                 found[f"{prefix}log_loss"], found[f"{prefix}brier"] = loss / total, brier / total
                 if len(inside) == 2:
@@ -242,7 +282,11 @@ def intervals(
         for name, values in found.items():
             draws.setdefault(name, []).append(values)
     tails = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
-    result = {}
+    of_accuracy = {
+        f"{prefix}accuracy": share_interval(weights, np.array(inside)[p.argmax(axis=1)] == labels, rows)
+        for prefix, (rows, inside, p) in parts.items()
+    }
+    result = {name: ends for name, ends in of_accuracy.items() if ends}
     for name, of_name in draws.items():
         values = np.concatenate(of_name)
         values = values[np.isfinite(values)]
@@ -254,15 +298,15 @@ def intervals(
 
 
 def _per_row(labels: NDArray[np.str_], rows: NDArray[np.bool_], names: Sequence[str], proba: Floats) -> Floats:
-    """Return what sums of rows make scores of: float64 (n_rows, 4 + 3 * n_labels), 0 for rows not scored.
+    """Return what sums of rows make scores of: float64 (n_rows, 3 + 3 * n_labels), 0 for rows not scored.
 
-    Whether the answer is right, log loss, Brier score, and 1; and for each label whether it was hit, is the
+    Log loss, Brier score, and 1; and for each label whether it was hit, is the
     actual one, and was predicted.
     """
     actual = labels[:, None] == np.array(names)
     predicted = np.arange(len(names)) == proba.argmax(axis=1)[:, None]
     p_right = np.clip((proba * actual).sum(axis=1), np.finfo(np.float64).eps, 1)
-    per_row = [(actual & predicted).any(axis=1), -np.log(p_right), ((proba - actual) ** 2).sum(axis=1), rows]
+    per_row = [-np.log(p_right), ((proba - actual) ** 2).sum(axis=1), rows]
     together = np.column_stack([*per_row, actual & predicted, actual, predicted]).astype(np.float64)
     return np.asarray(together * rows[:, None])
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from outsort.data.dataset import read, read_table
 from outsort.data.identity import hashes_of, same_text
-from outsort.data.values import times_of, weights_of
+from outsort.data.values import groups_of, times_of, weights_of
 from outsort.errors import DataError
 
 GOOD = "text,label\nkey forms,BPO\nkey cards,BPO\ndraft deeds,KPO\ndraft wills,KPO\n"
@@ -285,6 +285,21 @@ def test_dates_are_read_as_they_are_usually_written(values):
 def test_columns_that_are_no_dates_are_refused(values, message):
     with pytest.raises(DataError, match=message):
         times_of(with_column(values), "x")
+
+
+@pytest.mark.parametrize(
+    ("values", "groups"),
+    [
+        (["2026-04-30", "2026-05-01"], ["2026-04", "2026-05"]),
+        (["30.04.2026", ""], ["2026-04", ""]),
+        (["03/04/2026", "05/06/2026"], ["03/04/2026", "05/06/2026"]),
+        (["2026-04-30", "soon"], ["2026-04-30", "soon"]),
+        (["2024", "2025"], ["2024", "2025"]),
+        (["", ""], ["", ""]),
+    ],
+)
+def test_dates_are_grouped_by_month_and_other_cells_as_they_are(values, groups):
+    assert groups_of(with_column(values), "x").tolist() == groups
 
 
 def test_hashes_are_those_of_the_words_whatever_their_case_and_spacing():

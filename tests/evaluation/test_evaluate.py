@@ -1,15 +1,28 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 from sklearn import metrics as sklearn_metrics
 from sklearn.metrics import roc_auc_score
 
 from outsort.data.dataset import read
 from outsort.errors import DataError
 from outsort.evaluation.evaluate import evaluate
-from outsort.metrics import CurvePoint, Decisions, _resampled_auc, calibration_error, curve, decisions, intervals, score
+from outsort.metrics import (
+    CurvePoint,
+    Decisions,
+    _resampled_auc,
+    calibration_error,
+    curve,
+    decisions,
+    intervals,
+    score,
+    share_interval,
+    wilson,
+)
 from outsort.prediction import predict
 
 TICKETS = ["Access", "Billing", "Hardware", "Other"]
@@ -242,9 +255,30 @@ def test_decisions_worked_out_by_hand():
     accepted = np.array([True, True, False, True, True])
     weights = np.array([1.0, 2.0, 3.0, 4.0, 4.0])
     known = ["BPO", "KPO", "NEITHER"]
-    assert decisions(labels, known, predicted, accepted, weights, 0.7) == Decisions(0.7, 5 / 11, 7 / 10, 0.0)
+    found = decisions(labels, known, predicted, accepted, weights, 0.7)
+    assert replace(found, intervals={}) == Decisions(0.7, 5 / 11, 7 / 10, 0.0)
+    # Weights of 1, 2, 4 and 4 say as much as 11² / 37 rows.
+    assert found.intervals["precision"] == pytest.approx(wilson(5 / 11, 121 / 37))
     nothing = decisions(labels[:3], known, predicted[:3], np.zeros(3, bool), weights[:3], 0.7)
-    assert nothing == Decisions(0.7, None, 0.0, None)
+    assert replace(nothing, intervals={}) == Decisions(0.7, None, 0.0, None)
+    assert set(nothing.intervals) == {"coverage"}
+
+
+@pytest.mark.parametrize(
+    ("n_of", "n", "low", "high"),
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_the_interval_of_a_share_is_wilsons(n_of, n, low, high):
+    # Newcombe, Two-sided confidence intervals for the single proportion (1998), table I, method 3; and SciPy's.
+    assert wilson(n_of / n, n) == pytest.approx((low, high), abs=5e-5)
+    assert wilson(n_of / n, n) == pytest.approx(tuple(binomtest(n_of, n).proportion_ci(method="wilson")), abs=1e-12)
+
+
+def test_the_interval_of_a_share_takes_equal_weights_of_any_size_as_rows():
+    of, among = np.array([True, False, True, True, True]), np.array([True, True, True, True, False])
+    for weight in (1.0, 1e-200, 1e200):
+        assert share_interval(np.full(5, weight), of, among) == pytest.approx(wilson(0.75, 4))
+    assert share_interval(np.zeros(5), of, among) is None
 
 
 def test_the_curve_accepts_rows_of_one_confidence_together():

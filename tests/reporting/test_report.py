@@ -1,3 +1,4 @@
+import json
 import re
 import sys
 from dataclasses import replace
@@ -9,17 +10,21 @@ import pytest
 from outsort.data.dataset import read
 from outsort.errors import OutputError
 from outsort.evaluation import evaluate
-from outsort.evaluation.evaluate import Answers
-from outsort.labels import find_out_of_scope
-from outsort.reporting import page, report
+from outsort.metrics import wilson
+from outsort.reporting import page, plots, report
 from outsort.training import folds, train
-from outsort.training.about import DataIdentity
-from pages import Page, flat
+from pages import LOW_CONTRAST, Page, flat
+from reports import answers_of, report_of
+
+#: Whether each caption of a table is within the screen.
+WHOLE_CAPTIONS = """width => [...document.querySelectorAll(".tabled figcaption")]
+    .map(e => e.getBoundingClientRect()).map(box => box.left >= 0 && box.right <= width)"""
 
 
 @pytest.fixture(scope="module")
-def measured(model, rows_frame):
-    """A report of an evaluation by group, with mistakes, of texts that hold markup."""
+def measured(rows_frame):
+    """A report of an evaluation by group, with mistakes, of texts that hold markup, by a model that knows others."""
+    model = train.train(rows_frame[1:].assign(text=rows_frame["text"] + " anew"), checks=folds.Checks(folds=0))
     frame = pd.concat(
         [
             rows_frame,
@@ -40,9 +45,9 @@ def measured(model, rows_frame):
 
 @pytest.fixture(scope="module")
 def trained(rows_frame):
-    data = read(rows_frame)
+    data = read(rows_frame.assign(supplier=list("abc") * 5, posted=[f"2026-0{1 + i % 3}-11" for i in range(15)]))
     model, validation = train.train_validated(data, checks=folds.Checks(folds=3))
-    return report.of_training(model, data, validation)
+    return report.of_training(model, data, validation, by=["supplier", "posted"])
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +69,7 @@ def test_it_needs_nothing_from_elsewhere_and_runs_nothing(pages, kind):
 
 
 def test_no_address_but_those_in_the_texts(pages):
-    assert re.findall(r"https?://[^\s<]*", pages["evaluate"]) == ["https://a.b"]
+    assert set(re.findall(r"https?://[^\s<]*", pages["evaluate"])) == {"https://a.b"}
     assert "://" not in pages["train"]
 
 
@@ -92,9 +97,9 @@ def test_its_figures_are_those_of_json(pages, measured):
 def test_its_figures_are_those_the_model_holds(pages, trained):
     shown = Page(pages["train"]).figures
     exact = flat(trained.model.about["scores"][trained.scheme])
-    assert {"n", "accuracy", "in_scope/brier", "log_loss", "confusion/2/0"} <= set(shown)
+    assert {"n", "accuracy", "in_scope/brier", "log_loss", "confusion/2/0", "baselines/1/accuracy"} <= set(shown)
     for path in shown:
-        if not path.startswith(("decision/", "curve/", "mistakes/")):
+        if not path.startswith(("decision/", "curve/", "mistakes/", "baselines/", "by/")):
             assert shown[path] == {exact[path]}, path
 
 
@@ -115,36 +120,17 @@ def test_the_verdict_comes_first_and_every_section_has_a_heading(pages, kind):
     assert "Worst mistakes" in headings
     assert pages[kind].index("Verdict") < pages[kind].index("<table")
     page = Page(pages[kind])
-    assert [tag for tag, _ in page.tags].count("table") == [tag for tag, _ in page.tags].count("caption")
+    assert all(attributes["aria-label"] for tag, attributes in page.tags if tag == "table")
     drawn = [attributes for tag, attributes in page.tags if tag == "svg"]
-    assert len(drawn) == 3
+    # Calibration and threshold, three histograms, the ROC curves; and one of each column of groups.
+    assert len(drawn) == {"train": 8, "evaluate": 7}[kind]
     assert all(a["role"] == "img" and len(a["aria-label"]) > 40 for a in drawn)
 
 
 def test_plots_have_the_colours_of_the_page(pages):
     for svg in re.findall(r"<svg.*?</svg>", pages["train"], re.DOTALL):
         assert "var(--ink)" in svg
-        # The numbers in the cells stand on colours that no theme changes.
-        assert set(re.findall(r"#[0-9a-f]{6}\b", svg)) <= {"#111111"}
-
-
-def test_text_stands_out_from_its_ground_in_both_themes(pages):
-    # WCAG 2.2, criterion 1.4.3 level AA: a contrast of 4.5 for text of ordinary size.
-    themes = re.findall(r"--page: (\S+); --ink: (\S+); --soft: (\S+);.*?--tint: (\S+);", pages["train"])
-    assert len(themes) == 2
-    for ground, ink, soft, tint in themes:
-        assert min(contrast(text, on) for text in (ink, soft) for on in (ground, tint)) >= 4.5
-
-
-def contrast(first, second):
-    low, high = sorted(map(luminance, (first, second)))
-    return (high + 0.05) / (low + 0.05)
-
-
-def luminance(colour):
-    channels = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
-    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
-    return linear @ [0.2126, 0.7152, 0.0722]
+        assert not re.findall(r"#[0-9a-f]{6}\b", svg)
 
 
 def test_the_same_report_is_the_same_file(pages, trained):
@@ -163,93 +149,6 @@ def test_answers_held_out_are_accepted_from_the_threshold_on(trained):
     answers = trained.answers
     np.testing.assert_array_equal(answers.accepted, answers.probability >= 0.7)
     assert np.isnan(trained.model.threshold)
-
-
-def answers_of(labels, p_second, accepted=None, weights=None, lines=None, names=("BPO", "KPO", "NEITHER")):
-    """Answers of `names` with the probabilities of the second, and of the first for what is left."""
-    n = len(labels)
-    proba = np.zeros((n, len(names)))
-    proba[:, 1] = p_second
-    proba[:, 0] = 1 - proba[:, 1]
-    return Answers(
-        numbers=list(range(n)),
-        texts=[f"key invoices {i}" for i in range(n)],
-        labels=np.array(labels),
-        lines=None if lines is None else np.array(lines),
-        proba=proba,
-        names=names,
-        out_of_scope=find_out_of_scope(names),
-        accepted=np.ones(n, bool) if accepted is None else np.array(accepted),
-        weights=np.ones(n) if weights is None else np.array(weights, dtype=float),
-        source="d.csv",
-    )
-
-
-def report_of(model, answers, decision=None, scheme=None, **figures):
-    model = replace(model, about=model.about | {"decision": decision or {}})
-    data = DataIdentity(source="d.csv", sha256="0", rows=len(answers.texts), rows_by_label={}, longest=9)
-    figures = replace(evaluate.measure(model, answers), **figures)
-    return report.Report(model, answers, figures, data, scheme)
-
-
-CERTIFIED = {"target": 0.8, "level": 0.9, "threshold": 0.9, "precision": 0.9, "bound": 0.8, "coverage": 0.5}
-CERTIFIED |= {"n_rows": 500, "n_more": 0, "held_out": folds.LINES_OUT, "measured": {}}
-UNCERTIFIED = CERTIFIED | {"threshold": None, "precision": None, "bound": None, "coverage": 0.0}
-
-
-class TestVerdict:
-    labels, p_second = ["BPO"] * 5 + ["KPO"] * 5, [0.1] * 4 + [0.9] + [0.8] * 5
-
-    def test_it_counts_of_a_hundred(self, model):
-        answers = answers_of(self.labels, self.p_second, accepted=[True] * 5 + [False] * 5)
-        first, second, third, _ = report.verdict(report_of(model, answers))
-        assert first == "Of 100 rows in d.csv, 90 are classified correctly."
-        assert second == "Of 100 rows in scope, 90 are right by BPO against KPO, whatever the answer."
-        assert third.startswith("50% of the rows are accepted without review, and of 100 accepted answers 80 ")
-
-    def test_intervals_and_texts_seen_are_named_where_they_are_known(self, model):
-        sentences = report.verdict(
-            report_of(model, answers_of(self.labels, self.p_second), intervals={"accuracy": (0.7, 1.0)}, share_seen=0.3)
-        )
-        assert "between 70% and 100%" in sentences[0]
-        assert "trained on about 30% of these texts" in sentences[-1]
-
-    @pytest.mark.parametrize(
-        ("decision", "scheme", "sentence"),
-        [
-            (None, None, "no precision is promised"),
-            (CERTIFIED, folds.LINES_OUT, "Certified on rows like these: at least 80% precision"),
-            (CERTIFIED, None, "these rows confirm it"),
-            (CERTIFIED | {"target": 0.95}, None, "these rows fall short of it"),
-            (UNCERTIFIED | {"n_more": 70}, folds.LINES_OUT, "about 70 more rows might"),
-            (UNCERTIFIED | {"n_more": -1}, folds.LINES_OUT, "No threshold is certified"),
-        ],
-    )
-    def test_it_promises_what_was_certified(self, model, decision, scheme, sentence):
-        sentences = report.verdict(report_of(model, answers_of(self.labels, self.p_second), decision, scheme))
-        assert sentence in sentences[3]
-
-    def test_where_none_is_accepted_it_says_so(self, model):
-        answers = answers_of(self.labels, self.p_second, accepted=[False] * 10)
-        sentences = report.verdict(report_of(model, answers, CERTIFIED))
-        assert sentences[2] == "No answer is accepted: all go to review."
-        assert "no answer is accepted here" in sentences[3]
-
-    @pytest.mark.parametrize(
-        ("scheme", "kind"),
-        [
-            (folds.STRATIFIED, "rows like the training rows"),
-            (folds.LINES_OUT, "rows of unseen service lines"),
-            (folds.UNSEEN.format("supplier"), "rows of an unseen supplier"),
-        ],
-    )
-    def test_it_says_which_rows_were_held_out(self, model, scheme, kind):
-        sentences = report.verdict(report_of(model, answers_of(self.labels, self.p_second), None, scheme))
-        assert sentences[0] == f"Of 100 {kind}, 90 are classified correctly."
-
-    def test_with_weights_it_counts_weight(self, model):
-        answers = answers_of(["BPO", "KPO"], [0.1, 0.2], weights=[3, 1])
-        assert "By weight, of 100 rows in d.csv, 75" in report.verdict(report_of(model, answers))[0]
 
 
 def test_service_lines_come_worst_first_with_what_their_rows_allow():
@@ -307,10 +206,9 @@ def test_twenty_labels_of_any_name_are_shown(of_twenty):
     html = report.render(of_twenty)
     page = Page(html)
     assert "<b>" not in html
-    for name in NAMES:
-        assert name in page.text
-        # In the picture by their beginning, and not as formulas.
-        assert f"{name[:23]}…" in page.text
+    assert all(name in page.text for name in NAMES)
+    # In pictures by their beginning, not as formulas, and only those that are hardest to tell apart.
+    assert len({name for name in NAMES if f"{name[:23]}…" in page.text}) == plots.N_LABELS
     assert [path for path in page.figures if path.startswith("confusion/")] == [
         f"confusion/{i}/{j}" for i in range(20) for j in range(20)
     ]
@@ -321,16 +219,6 @@ def test_twenty_labels_of_any_name_are_shown(of_twenty):
 def test_labels_of_ones_own_are_told_nothing_of_others(of_twenty):
     html = report.render(of_twenty)
     assert not re.search(r"BPO|KPO|NEITHER|[- ]scope\b", Page(html).text)
-
-
-def test_the_verdict_measures_many_labels_in_scope_among_themselves(ticket_model):
-    # Of four rows of access three are answered access, one of them as the likeliest label in scope only.
-    model = replace(ticket_model, out_of_scope="software")
-    answers = answers_of(["access"] * 4, [0.1, 0.0, 0.7, 0.0], names=model.labels)
-    answers.proba[3] = [0.3, 0.2, 0, 0, 0, 0, 0, 0.5]
-    first, second, *_ = report.verdict(report_of(model, replace(answers, out_of_scope="software")))
-    assert first == "Of 100 rows in d.csv, 50 are classified correctly."
-    assert second == "Of 100 rows in scope, 75 are right by the labels in scope alone, whatever the answer."
 
 
 @pytest.mark.parametrize("name", ["jinja2", "matplotlib"])
@@ -359,10 +247,82 @@ def test_a_browser_shows_it_at_any_width_in_both_colours_and_asks_for_nothing(br
             page.on("request", lambda request: asked.append(request.url))
             page.on("console", lambda message: said.append(message.text))
             page.goto(file.as_uri())
+            assert page.evaluate(LOW_CONTRAST) == []
             assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert all(page.evaluate(WHOLE_CAPTIONS, width))
             assert all(page.evaluate("[...document.querySelectorAll('svg')].map(s => s.clientHeight)"))
             grounds.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
             page.close()
     assert len(grounds) == 2
     assert {url for url in asked if not url.startswith("data:")} == {file.as_uri()}
     assert said == []
+
+
+def test_the_matrix_has_every_label_and_what_goes_to_review():
+    # The oracle: rows counted one by one.
+    labels = ["BPO", "BPO", "BPO", "KPO", "NEITHER", "UNCLEAR", "UNCLEAR"]
+    accepted = [True, False, True, False, True, False, True]
+    answers = answers_of(labels, [0.1, 0.2, 0.9, 0.8, 0.3, 0.4, 0.9], accepted, weights=[1, 2, 3, 4, 5, 6, 7])
+    found = report.matrix(answers)
+    assert [(row.label, row.n, row.reviewed) for row in found] == [
+        *(("BPO", 3, 2), ("KPO", 1, 4), ("NEITHER", 1, 0), ("UNCLEAR", 2, 6))
+    ]
+    for row in found:
+        for name, cell in zip(answers.names, row.cells, strict=True):
+            here = [i for i, label in enumerate(labels) if label == row.label and answers.predicted[i] == name]
+            assert cell.weight == sum(answers.weights[i] for i in here)
+            assert cell.reviewed == sum(answers.weights[i] for i in here if not accepted[i])
+            assert cell.is_right == (name == row.label)
+    assert [cell.share for cell in found[0].cells] == [0.5, 0.5, 0]
+
+
+def test_thresholds_have_the_share_that_each_accepts_and_the_models_own(model):
+    confidence = np.array([0.95, 0.9, 0.8, 0.6, 0.55])
+    right = [True, True, False, True, False]
+    labels = ["KPO" if ok else "BPO" for ok in right]
+    answers = answers_of(labels, confidence)
+    found = report.thresholds(answers, evaluate.measure(model, answers))
+    assert [one.threshold for one in found] == [0.95, 0.9, 0.8, 0.7, 0.6, 0.55]
+    assert [one.at for one in found] == [0, 1, 2, None, 3, 4]
+    for one in found:
+        taken = confidence >= one.threshold
+        assert one.coverage == pytest.approx(taken.mean())
+        assert one.precision == pytest.approx(np.mean(np.array(right)[taken]))
+        assert one.interval == pytest.approx(wilson(one.precision, taken.sum()))
+
+
+def test_months_are_told_from_other_values():
+    assert plots.is_by_month(np.array(["2026-01", "", "2026-12"]))
+    assert not plots.is_by_month(np.array(["2026-01", "tender"]))
+    assert not plots.is_by_month(np.array(["2026"]))
+    assert not plots.is_by_month(np.array([""]))
+
+
+def test_a_report_of_training_scores_its_groups_and_months(pages):
+    assert {"by/supplier/a/n", "by/posted/2026-03/n"} <= set(Page(pages["train"]).figures)
+    assert "Accuracy of each month of posted" in pages["train"]
+    assert "Accuracy of each value of supplier" in pages["train"]
+
+
+def test_labels_that_answers_of_other_models_contradict_are_listed(model):
+    # Of 40 rows that every probability is sure of, one has the other label.
+    labels = ["BPO"] * 21 + ["KPO"] * 19
+    answers = answers_of(labels, [0.05] * 20 + [0.95] * 20)
+    made = report_of(model, answers)
+    data = read(pd.DataFrame({"text": answers.texts, "label": labels}), for_training=False)
+    found = report.of_evaluation(model, data, answers, made.figures)
+    assert [(error.row, error.label, error.probably) for error in found.label_errors] == [(20, "BPO", "KPO")]
+    seen = replace(made.figures, share_seen=1.0)
+    assert report.of_evaluation(model, data, answers, seen).label_errors is None
+
+
+def test_a_taxonomy_has_one_report_with_a_section_for_each_axis(outsort, tmp_path):
+    rows = {"text": ["Reset user passwords", "Draft a lease", "Key invoices"], "level": ["ITO", "KPO", "BPO"]}
+    pd.DataFrame(rows).assign(domain=["IT", "legal", "Finance and accounting"]).to_csv(tmp_path / "m.csv", index=False)
+    run = ("evaluate", tmp_path / "m.csv", "--taxonomy", "market", "--report", tmp_path / "r.html", "--json")
+    exact = flat(json.loads(outsort(*run).out))
+    found = Page((tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert {path: {exact[path]} for path in found.figures} == found.figures
+    assert {"level/accuracy", "domain/accuracy"} <= set(found.figures)
+    assert len(found.ids) == len(set(found.ids))
+    assert "Axis: level" in found.text

@@ -14,7 +14,8 @@ def evaluate(
     model: opt.ModelFile = None,
     taxonomy: opt.TaxonomyFile = None,
     by: Annotated[
-        list[str] | None, typer.Option(metavar="COLUMN", help="Score each value of a column separately; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="COLUMN", help="Score each value of a column, each month of dates; repeatable."),
     ] = None,
     weight_column: opt.WeightColumn = None,
     encoding: opt.Encoding = None,
@@ -49,24 +50,29 @@ def evaluate(
     how = opt.reading_of(encoding, delimiter, sheet, header_row, no_header=no_header)
     if report:
         opt.check_report(report, force=force)
+        from outsort.reporting.report import of_evaluation, write
     judge = load(model)
     if taxonomy:
-        opt.refuse_any({"--report": report}, "cannot be combined with --taxonomy")
         columns = {"text_column": text_column, "label_column": label_column, "label_map": label_map}
         parts = read_categories(data, load_taxonomy(taxonomy, judge), **columns, reading=how)
-        scored = {}
+        scored, reports = {}, []
         for part, rows in parts:
             opt.tell_reading(rows)
             with opt.work_on(cluster):
                 answers = evaluate.answer(judge, rows, by=by or (), weight_column=weight_column, taxonomy=part)
             scored[part.axes[0].label_column] = evaluate.evaluate_answers(judge, answers, n_mistakes=mistakes)
-            opt.tell_seen(rows, "the model", scored[part.axes[0].label_column].share_seen)
+            found = scored[part.axes[0].label_column]
+            opt.tell_seen(rows, "the model", found.share_seen)
+            if report:
+                reports.append(of_evaluation(judge, rows, answers, found, part.axes[0]))
         if as_json:
             opt.write_json({column: one.to_dict() for column, one in scored.items()})
         else:
             for column, one in scored.items():
                 typer.echo(f"{column}:")
                 opt.write_result(one, evaluation_tables(one), as_json=False)
+        if report:
+            write(reports, report, force=force)
         return
     dataset = read(
         data,
@@ -84,8 +90,6 @@ def evaluate(
     opt.tell_seen(dataset, "the model", result.share_seen)
     opt.write_result(result, evaluation_tables(result), as_json=as_json)
     if report:
-        from outsort.reporting.report import of_evaluation, write
-
         write(of_evaluation(judge, dataset, answers, result), report, force=force)
 
 

@@ -109,7 +109,8 @@ def train(
     if report and validation:
         from outsort.reporting.report import of_training, write
 
-        write(of_training(model, dataset, validation, weight_column), report, force=force)
+        by = [name for name in (group_column, time_column) if name]
+        write(of_training(model, dataset, validation, weight_column, by), report, force=force)
     if as_json:
         written = {"output": str(output), "bytes": size, "seconds": round(seconds, 3)}
         opt.write_json(written | summary.to_dict())

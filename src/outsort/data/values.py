@@ -71,10 +71,10 @@ def times_of(dataset: Dataset, column: str) -> NDArray[np.datetime64]:
             first and with the month first.
     """
     cells = pd.Series(column_of(dataset, column), dtype=object)
-    parsed = {name: pd.to_datetime(cells, format=name, errors="coerce", utc=True) for name in _DATE_FORMATS}
-    whole = [times for times in parsed.values() if times.notna().all()]
+    parsed = _readings(cells)
+    whole = [times for times in parsed if times.notna().all()]
     if not whole:
-        best = max(parsed.values(), key=lambda times: int(times.notna().sum()))
+        best = max(parsed, key=lambda times: int(times.notna().sum()))
         problems = [
             f"row {dataset.frame.index[i]}: {cells[i]!r} in {column!r} is not a date such as 2026-04-30"
             for i in np.flatnonzero(best.isna()).tolist()
@@ -86,3 +86,25 @@ def times_of(dataset: Dataset, column: str) -> NDArray[np.datetime64]:
             "day first and with the month first. Write them as 2026-04-30."
         )
     return whole[0].dt.tz_localize(None).to_numpy()
+
+
+def groups_of(dataset: Dataset, column: str) -> NDArray[np.str_]:
+    """Return what a column groups rows by: its cells as text, or the months of dates, as 2026-04: str (n_rows,).
+
+    Blank cells stay blank. Dates that can be read in two ways stay as they are, and so do bare numbers.
+
+    Raises:
+        DataError: there is no such column.
+    """
+    cells = pd.Series(column_of(dataset, column), dtype=object)
+    written = cells[cells != ""]
+    if not written.empty and not written.str.isdigit().any():
+        whole = [times for times in _readings(written) if times.notna().all()]
+        if whole and all(times.equals(whole[0]) for times in whole):
+            cells[written.index] = whole[0].dt.strftime("%Y-%m")
+    return cells.to_numpy(dtype=np.str_)
+
+
+def _readings(cells: pd.Series) -> "list[pd.Series[pd.Timestamp]]":
+    """Read cells as dates in each of the ways; what cannot be read so is NaT."""
+    return [pd.to_datetime(cells, format=name, errors="coerce", utc=True) for name in _DATE_FORMATS]

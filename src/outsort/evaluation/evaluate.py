@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from outsort.data.dataset import Dataset
 from outsort.data.identity import hashes_of
-from outsort.data.values import column_of, weights_of
+from outsort.data.values import groups_of, weights_of
 from outsort.decision import ACCEPT, REVIEW, threshold_of
+from outsort.evaluation.baselines import Baseline, baselines
 from outsort.explanation import explain
 from outsort.metrics import Counts, CurvePoint, Decisions, Scores, curve, decisions, intervals, score
 from outsort.model import Model
@@ -40,7 +41,7 @@ class Answers:
         accepted: bool (n_rows,), whether the answer is accepted without review.
         weights: float64 (n_rows,), the weight of each row.
         source: the name of the data in messages.
-        groups: n_rows values of each column to score by.
+        groups: str (n_rows,), for each column to score by: see `groups_of`.
         threshold: the confidence from which answers were accepted; None for that of the model.
     """
 
@@ -103,6 +104,7 @@ class Evaluation(Scores):
         decision: what accepting answers at the model's threshold comes to.
         curve: precision against coverage.
         mistakes: the wrong rows with the highest probability times weight, worst first.
+        baselines: what the model has to be better than.
         intervals: the low and high ends of each score: see `metrics.intervals`.
         by: for each column, for each of its values, the scores of its rows; of a value without rows of
             a known label, the counts only.
@@ -112,6 +114,7 @@ class Evaluation(Scores):
     decision: Decisions
     curve: list[CurvePoint]
     mistakes: list[Mistake]
+    baselines: list[Baseline] = field(default_factory=list)
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     by: dict[str, dict[str, Counts]] = field(default_factory=dict)
     share_seen: float = 0.0
@@ -132,7 +135,7 @@ def evaluate(
         model: the model.
         dataset: read with ``for_training=False`` and the model's labels. Rows labelled UNCLEAR count in
             `out_of_scope_auc` and `decision` only.
-        by: columns; each of their values is scored separately.
+        by: columns; each of their values is scored separately, of dates each month.
         weight_column: a column of weights: spend, headcount.
         n_mistakes: mistakes to list.
         taxonomy: score the categories of its one axis instead of labels; the dataset is then labelled with their codes.
@@ -155,7 +158,7 @@ def answer(
 ) -> Answers:
     """Answer every row; the arguments are those of `evaluate`."""
     weights = weights_of(dataset, weight_column)
-    groups = {name: np.array(column_of(dataset, name)) for name in by}
+    groups = {name: groups_of(dataset, name) for name in by}
     given = _answers(dataset.texts, model, taxonomy)
     is_certified = taxonomy is not None and not np.isnan(taxonomy.axes[0].threshold)
     of_rows = [a.categories[0].probabilities if taxonomy else a.probabilities for a in given]
@@ -181,16 +184,12 @@ def evaluate_answers(model: Model, answers: Answers, *, n_mistakes: int = 10) ->
     return replace(
         measure(model, a, n_mistakes=n_mistakes),
         intervals=intervals(a.labels, a.proba, a.names, a.out_of_scope, weights=a.weights),
-        by={
-            name: {str(value): _score_group(a, values == value) for value in sorted(set(values))}
-            for name, values in a.groups.items()
-        },
         share_seen=float(np.isin(hashes_of(a.texts), model.seen).mean()),
     )
 
 
 def measure(model: Model, answers: Answers, *, n_mistakes: int = 10) -> Evaluation:
-    """Return the scores, `decision`, `curve` and `mistakes` of `evaluate`.
+    """Return what `evaluate` does, without intervals of scores and what the model has seen.
 
     The answers may come from other models, as in cross-validation: `model` supplies the threshold and the
     top terms.
@@ -204,6 +203,11 @@ def measure(model: Model, answers: Answers, *, n_mistakes: int = 10) -> Evaluati
         decision=decisions(a.labels, a.names, a.predicted, a.accepted, a.weights, threshold),
         curve=curve(a.labels == a.predicted, a.probability, a.weights),
         mistakes=[_mistake(model, a, i) for i in worst[:n_mistakes].tolist()],
+        baselines=baselines(a.texts, a.labels, a.predicted, a.names, a.weights),
+        by={
+            name: {str(value): _score_group(a, values == value) for value in sorted(set(values))}
+            for name, values in a.groups.items()
+        },
     )
 
 

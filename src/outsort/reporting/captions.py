@@ -71,6 +71,36 @@ def figure(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
 
 
+def percent(share: float | None, digits: int = 1) -> str:
+    """Return a share as per cent, a dash for None; near an end with one decimal or more, and never rounded to it.
+
+    >>> [percent(share, 0) for share in (0.7749, 0.9975, 0.99962, 1.0, 0.004, 0.0001)]
+    ['77%', '99.8%', 'over 99.9%', '100%', '0.4%', 'under 0.1%']
+    """
+    if share is None:
+        return "–"
+    if share in (0, 1):
+        return f"{share:.0%}"
+    if not 0.01 <= share <= 0.99:
+        digits = max(digits, 1)
+    least = 10.0 ** -(digits + 2)
+    if share < least / 2:
+        return f"under {least:.{digits}%}"
+    if share > 1 - least / 2:
+        return f"over {1 - least:.{digits}%}"
+    return f"{share:.{digits}%}"
+
+
+def percents(ends: tuple[float, float]) -> str:
+    """Return the ends of the interval of a share.
+
+    >>> percents((0.7566, 0.7919)), percents((0.7219, 1.0))
+    ('75.7–79.2%', '72.2–100%')
+    """
+    low, high = map(percent, ends)
+    return f"{low.removesuffix('%')}–{high}"
+
+
 def notes(summary: Summary) -> list[str]:
     """Return what is to be known about the weights, in sentences."""
     weights = summary.weights

@@ -12,14 +12,18 @@ from typing import TYPE_CHECKING
 
 from outsort.errors import OutputError
 from outsort.files import check_output, written_whole
+from outsort.reporting.captions import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 #: Placeholder colours of the plots, and the style sheet variables that replace them, so that plots follow the
 #: page, light or dark.
-INK, SOFT, BLUE, PINK = "#010203", "#010204", "#010205", "#010206"
-_VARIABLES = {INK: "var(--ink)", SOFT: "var(--soft)", BLUE: "var(--blue)", PINK: "var(--pink)"}
+INK, SOFT, BLUE, PINK, GREY, GREEN, AMBER, VIOLET = (f"#01020{i}" for i in range(8))
+_NAMES = ("ink", "soft", "blue", "pink", "grey", "green", "amber", "violet")
+_VARIABLES = {f"#01020{i}": f"var(--{name})" for i, name in enumerate(_NAMES)}
+#: Those of labels, in the order of the style sheet's c0, c1 …; more labels share the last.
+COLOURS = (BLUE, PINK, GREY, GREEN, AMBER, VIOLET)
 
 
 def check(path: Path, *, force: bool) -> None:
@@ -37,7 +41,7 @@ def render(template: str, filters: Mapping[str, Callable[..., object]], **conten
 
     Args:
         template: the name of a template in this package.
-        filters: its filters, besides share, score, count and breakable.
+        filters: its filters, besides share, score, count, breakable and zip.
         content: its variables.
     """
     import jinja2
@@ -49,7 +53,14 @@ def render(template: str, filters: Mapping[str, Callable[..., object]], **conten
         lstrip_blocks=True,
         loader=jinja2.FunctionLoader(lambda name: files("outsort.reporting").joinpath(name).read_text("utf-8")),
     )
-    environment.filters |= {"share": share, "score": _score, "count": count, "breakable": _breakable, **filters}
+    environment.filters |= {
+        "share": percent,
+        "score": _score,
+        "count": count,
+        "breakable": _breakable,
+        "zip": zip,
+        **filters,
+    }
     return environment.get_template(template).render(**content)
 
 
@@ -82,6 +93,7 @@ def svg(name: str, draw: Callable[[Axes], str], width: float, height: float | No
         mpl.rc("text", color=INK)
         mpl.rc("axes", labelcolor=INK, edgecolor=INK)
         mpl.rc("axes.spines", top=False, right=False)
+        mpl.rc("legend", frameon=False)
         mpl.rc("xtick", color=INK)
         mpl.rc("ytick", color=INK)
         figure = Figure(figsize=(width, height or 0.85 * width), layout="constrained")
@@ -95,11 +107,6 @@ def svg(name: str, draw: Callable[[Axes], str], width: float, height: float | No
     for colour, variable in _VARIABLES.items():
         drawn = drawn.replace(colour, variable)
     return Markup(drawn.replace("<svg", f'<svg role="img" aria-label="{escape(description)}"', 1))  # noqa: S704
-
-
-def share(value: float | None, digits: int = 1) -> str:
-    """Return a share as per cent, a dash for None."""
-    return "–" if value is None else f"{value:.{digits}%}"
 
 
 def _score(value: float | None) -> str:

@@ -1,11 +1,13 @@
 """The quality of a model as one self-contained HTML file, for screens of any width and for print.
 
-The figures come from `evaluation`; this module only words, plots and tabulates them.
+The figures come from `evaluation`; this package only words, plots and tabulates them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,20 +17,23 @@ from numpy.typing import NDArray
 
 from outsort import decision
 from outsort.data import values
+from outsort.errors import DataError
 from outsort.evaluation.evaluate import Answers, Evaluation, measure
 from outsort.explanation import top_terms
-from outsort.metrics import curve, weighted_share
+from outsort.improving.check import probably_wrong
+from outsort.labels import UNCLEAR
+from outsort.metrics import share_interval, weighted_share
 from outsort.model import Model
-from outsort.numeric import LEVEL
-from outsort.reporting import page
-from outsort.reporting.captions import SCORES, among, captions, headline, legend
+from outsort.reporting import page, plots
+from outsort.reporting.captions import SCORES, among, captions, headline, legend, percents
+from outsort.reporting.plots import Plot
+from outsort.reporting.verdict import is_evidence, verdict
 from outsort.results import plain
+from outsort.taxonomy import Axis
 from outsort.training import folds
 from outsort.training.about import DataIdentity, identify, summarize
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from outsort.data.dataset import Dataset
     from outsort.training.validation import Validation
 
@@ -36,18 +41,27 @@ if TYPE_CHECKING:
 N_WORST = 20
 #: Characters shown of a mistaken text.
 MAX_SHOWN = 300
-#: Bins of the reliability curve, each with the same number of rows.
-N_BINS = 10
-#: Points of the plotted curve of precision against coverage.
-N_DRAWN = 200
-#: Accepted answers from which the curve is plotted: precision of fewer is noise.
-MIN_DRAWN = 20
-#: Labels up to which the confusion matrix has large cells and stands beside the table; characters of a label in it.
-N_LARGE, MAX_TICK = 6, 24
-#: Width of a plot in inches, and the characters that fit along it.
-SIZE, N_LINE = 4.0, 36
-#: The rows that a scheme of cross-validation measures.
-_KINDS = {folds.STRATIFIED: "rows like the training rows", folds.LINES_OUT: "rows of unseen service lines"}
+#: Labels up to which the matrix and the table of labels stand side by side.
+N_LARGE = 4
+#: Probable label errors that are listed, and rows of a label from which its errors are looked for.
+N_ERRORS, FEWEST = 10, 5
+
+
+@dataclass(frozen=True)
+class LabelError:
+    """A row whose label is probably wrong.
+
+    Attributes:
+        row: its number in the file.
+        text: the text.
+        label: the label.
+        probably: the likelier label.
+    """
+
+    row: object
+    text: str
+    label: str
+    probably: str
 
 
 @dataclass(frozen=True)
@@ -59,18 +73,39 @@ class Report:
         answers: the rows and their answers.
         figures: their evaluation.
         data: the data of the rows.
+        measured: the day of the measurement.
         scheme: the scheme of cross-validation that the answers come from; None for the model's own answers.
+        axis: the axis of a taxonomy whose categories were answered; None for labels.
+        label_errors: labels that are probably wrong, most likely first; None where that was not looked for.
     """
 
     model: Model
     answers: Answers
     figures: Evaluation
     data: DataIdentity
+    measured: datetime.date
     scheme: str | None = None
+    axis: Axis | None = None
+    label_errors: Sequence[LabelError] | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the axis in `--json`; "" for labels."""
+        return self.axis.label_column if self.axis else ""
 
 
-def of_training(model: Model, dataset: Dataset, validation: Validation, weight_column: str | None = None) -> Report:
-    """Report on the held-out answers of the scheme that calibration and threshold were fitted on."""
+def of_training(
+    model: Model, dataset: Dataset, validation: Validation, weight_column: str | None = None, by: Sequence[str] = ()
+) -> Report:
+    """Report on the held-out answers of the scheme that calibration and threshold were fitted on.
+
+    Args:
+        model: the model.
+        dataset: what it was trained on.
+        validation: its cross-validation.
+        weight_column: the column of weights, if there is one.
+        by: columns whose values are scored separately, as by `evaluate`.
+    """
     held_out = validation.held_out[validation.scheme]
     rows, proba = held_out.rows, held_out.proba
     answers = Answers(
@@ -85,118 +120,240 @@ def of_training(model: Model, dataset: Dataset, validation: Validation, weight_c
         accepted=proba.max(axis=1) >= decision.threshold_of(model),
         weights=values.weights_of(dataset, weight_column)[rows],
         source=dataset.source,
+        groups={name: values.groups_of(dataset, name)[rows] for name in by},
     )
-    return Report(model, answers, measure(model, answers), identify(dataset), validation.scheme)
+    # Rows of known service lines say most about a label; rows of unseen ones may differ for good reason.
+    surest = validation.held_out.get(folds.STRATIFIED, held_out)
+    return Report(
+        model,
+        answers,
+        measure(model, answers),
+        identify(dataset),
+        _today(),
+        validation.scheme,
+        label_errors=_label_errors(
+            [plain(number) for number in dataset.frame.index[surest.rows]],
+            [dataset.texts[i] for i in surest.rows],
+            np.array(dataset.labels)[surest.rows],
+            surest.proba,
+            model.labels,
+        ),
+    )
 
 
-def of_evaluation(model: Model, dataset: Dataset, answers: Answers, figures: Evaluation) -> Report:
-    """Report on a model's own answers to a dataset, and their evaluation."""
-    return Report(model, answers, figures, identify(dataset))
+def of_evaluation(
+    model: Model, dataset: Dataset, answers: Answers, figures: Evaluation, axis: Axis | None = None
+) -> Report:
+    """Report on a model's own answers to a dataset, and their evaluation.
 
-
-def render(report: Report) -> str:
-    """Return the report as HTML; call `check` first.
-
-    The same report gives the same bytes with the same versions of Matplotlib and Jinja.
+    Args:
+        model: the model.
+        dataset: the labelled rows.
+        answers: its answers.
+        figures: their evaluation.
+        axis: the axis of a taxonomy, if the answers are its categories.
     """
-    summary = summarize(report.model)
-    of_row = report.answers.lines
-    lines = [] if of_row is None else by_line(report.answers, of_row)
-    scores = summary.scores if report.scheme else {}
+    report = Report(model, answers, figures, identify(dataset), _today(), axis=axis)
+    if not is_evidence(report):
+        return report
+    a = answers
+    return replace(report, label_errors=_label_errors(a.numbers, a.texts, a.labels, a.proba, a.names))
+
+
+def _today() -> datetime.date:
+    return datetime.datetime.now().astimezone().date()
+
+
+def _label_errors(
+    numbers: Sequence[object],
+    texts: Sequence[str],
+    labels: NDArray[np.str_],
+    proba: NDArray[np.float64],
+    names: Sequence[str],
+) -> list[LabelError] | None:
+    frequent = [name for name in names if (labels == name).sum() >= FEWEST]
+    known = np.flatnonzero(np.isin(labels, frequent))
+    codes = np.array([list(names).index(label) for label in labels[known]], dtype=np.int64)
+    try:
+        found = known[probably_wrong(codes, proba[known])].tolist()
+    except DataError:
+        # Without the library that finds them, the report goes without.
+        return None
+    likelier = np.array(names)[proba.argmax(axis=1)]
+    return [LabelError(numbers[i], texts[i], str(labels[i]), str(likelier[i])) for i in found]
+
+
+def render(reports: Report | Sequence[Report]) -> str:
+    """Return reports on one model and one table, one for each axis of a taxonomy, as HTML; call `page.check` first.
+
+    The same reports give the same bytes with the same versions of Matplotlib and Jinja.
+    """
+    parts = [reports] if isinstance(reports, Report) else list(reports)
+    first = parts[0]
     return page.render(
         "report.html",
-        {"headline": headline, "signed": "{:+.2f}".format},
-        report=report,
-        figures=report.figures,
-        summary=summary,
-        scores=scores,
+        {"headline": headline, "signed": "{:+.2f}".format, "percents": percents},
+        parts=[_content(part, place) for place, part in enumerate(parts)],
+        report=first,
+        summary=summarize(first.model),
         captions=captions,
-        names=captions([report.figures, *scores.values()]),
-        in_scope={name: caption for name, caption in SCORES.items() if "scope" not in name},
-        among=among([label for label in report.model.labels if label != report.model.out_of_scope]),
-        legend=legend(report.model.labels, report.model.out_of_scope),
         n_large=N_LARGE,
-        verdict=verdict(report),
-        plots=_plots(report),
-        lines=[line for line in lines if line.accuracy is not None],
-        other_lines=[line for line in lines if line.reviewed is not None],
         n_worst=N_WORST,
+        n_errors=N_ERRORS,
+        n_groups=plots.N_GROUPS,
         max_shown=MAX_SHOWN,
-        terms=top_terms(report.model),
-        weighted=bool((report.answers.weights != 1).any()),
+        terms=top_terms(first.model),
     )
 
 
-def write(report: Report, path: Path, *, force: bool) -> None:
-    """Write the report to `path` atomically.
+def _content(report: Report, place: int) -> dict[str, object]:
+    """Return what a section shows of a report; `place` makes its anchors unique."""
+    answers, figures = report.answers, report.figures
+    summary = summarize(report.model)
+    scores = summary.scores if report.scheme else {}
+    target = summary.decision.target if summary.decision and not report.axis else None
+    threshold = figures.decision.threshold
+    lines = [] if answers.lines is None else by_line(answers, answers.lines)
+    plotted = plots.hardest(figures)
+    svg = partial(Plot.svg, prefix=f"p{place}-" if place else "")
+    return {
+        "report": report,
+        "figures": figures,
+        "at": f"{report.name}/" if report.name else "",
+        "id": f"-{place}" if place else "",
+        "verdict": verdict(report),
+        "is_evidence": is_evidence(report),
+        "scores": scores,
+        "names": captions([figures, *scores.values()]),
+        "in_scope": {name: caption for name, caption in SCORES.items() if "scope" not in name},
+        "among": among([label for label in figures.labels if label != answers.out_of_scope]),
+        "legend": legend(figures.labels, answers.out_of_scope),
+        "matrix": matrix(answers),
+        "reliability": svg(plots.reliability(answers)),
+        "curve": svg(plots.precision(answers, threshold, target)),
+        "target": target,
+        "roc": svg(plots.roc(answers, plotted)) if plotted else None,
+        "histograms": [svg(plots.scores(answers, label, threshold)) for label in plotted],
+        "thresholds": thresholds(answers, figures),
+        "groups": {
+            column: svg(drawn) if (drawn := plots.groups(answers, column, i)) else None
+            for i, column in enumerate(figures.by)
+        },
+        "months": {column: plots.is_by_month(answers.groups[column]) for column in figures.by},
+        "lines": [line for line in lines if line.accuracy is not None],
+        "other_lines": [line for line in lines if line.reviewed is not None],
+        "weighted": bool((answers.weights != 1).any()),
+    }
+
+
+def write(reports: Report | Sequence[Report], path: Path, *, force: bool) -> None:
+    """Write what `render` returns to `path` atomically.
 
     Raises:
         OutputError: `path` exists (and not `force`) or cannot be written.
     """
-    page.write(render(report), path, force=force)
+    page.write(render(reports), path, force=force)
 
 
-def verdict(report: Report) -> list[str]:
-    """Return a few sentences that sum up the figures."""
-    figures, decision = report.figures, report.figures.decision
-    by_weight = "" if (report.answers.weights == 1).all() else "by weight, "
-    kind = _kind(report.scheme) if report.scheme else f"rows in {report.data.source}"
-    first = f"{by_weight}of 100 {kind}, {_of_100(figures.accuracy)} are classified correctly"
-    if "accuracy" in figures.intervals:
-        low, high = figures.intervals["accuracy"]
-        first += f" (between {low:.0%} and {high:.0%}, with {LEVEL:.0%} confidence)"
-    sentences = [first[0].upper() + first[1:] + "."]
-    if figures.in_scope:
-        inside = [label for label in figures.labels if label != report.model.out_of_scope]
-        right = _of_100(figures.in_scope.accuracy)
-        sentences.append(f"Of 100 rows in scope, {right} are right by {among(inside)}, whatever the answer.")
-    if decision.precision is None:
-        sentences.append("No answer is accepted: all go to review.")
-    else:
-        sentences.append(
-            f"{page.share(decision.coverage, 0)} of the rows are accepted without review, and of 100 "
-            f"accepted answers {_of_100(decision.precision)} are right. The rest goes to review."
-        )
-    sentences.append(_promise(report))
-    if figures.share_seen:
-        sentences.append(
-            f"The model was trained on about {figures.share_seen:.0%} of these texts, so these figures are optimistic."
-        )
-    return sentences
+@dataclass(frozen=True)
+class Cell:
+    """Rows of one label with one answer.
 
-
-def _promise(report: Report) -> str:
-    promise = summarize(report.model).decision
-    if promise is None:
-        return "The model was trained without cross-validation, so no precision is promised."
-    target = f"{promise.target:.0%} precision"
-    if not promise.coverage:
-        wanted = f"; about {promise.n_more:,} more rows might" if promise.n_more > 0 else ""
-        return (
-            f"No threshold is certified: {promise.n_rows:,} held-out rows could not certify {target}"
-            f"{wanted}. Review what matters, accepted or not."
-        )
-    if report.scheme:
-        return f"Certified on rows like these: at least {target} of accepted answers at {promise.level:.0%} confidence."
-    precision = report.figures.decision.precision
-    if precision is None:
-        kept = "no answer is accepted here"
-    else:
-        kept = "these rows confirm it" if precision >= promise.target else "these rows fall short of it"
-    return f"Training certified at least {target} of accepted answers: {kept}."
-
-
-def _kind(scheme: str) -> str:
-    return _KINDS.get(scheme, f"rows of an {scheme}")
-
-
-def _of_100(share: float) -> str:
-    """Return a share as a number out of 100, without rounding up to all.
-
-    >>> _of_100(0.954), _of_100(0.999), _of_100(1.0)
-    ('95', 'over 99', '100')
+    Attributes:
+        weight: their weight.
+        reviewed: the weight of those that go to review.
+        share: their share of the rows of the label.
+        is_right: whether the answer is the label.
     """
-    return "over 99" if 0.995 <= share < 1 else f"{100 * share:.0f}"
+
+    weight: float
+    reviewed: float
+    share: float
+    is_right: bool
+
+
+@dataclass(frozen=True)
+class MatrixRow:
+    """A row of the matrix of labels and answers.
+
+    Attributes:
+        label: the actual label: those that the model knows, then UNCLEAR, if there are such rows.
+        n: its rows.
+        cells: one for each label that the model knows.
+        reviewed: the weight of its rows that go to review.
+        precision: the interval of the precision of the label; None if it is never the answer.
+        recall: that of its recall; None without rows.
+    """
+
+    label: str
+    n: int
+    cells: list[Cell]
+    reviewed: float
+    precision: tuple[float, float] | None
+    recall: tuple[float, float] | None
+
+
+def matrix(answers: Answers) -> list[MatrixRow]:
+    """Return the matrix of actual labels and answers, with what goes to review."""
+    weights, predicted = answers.weights, answers.predicted
+    known = np.isin(answers.labels, answers.names)
+
+    def cell(rows: NDArray[np.bool_], label: str, name: str) -> Cell:
+        here = rows & (predicted == name)
+        return Cell(
+            weight=float(weights[here].sum()),
+            reviewed=float(weights[here & ~answers.accepted].sum()),
+            share=weighted_share(weights, here, rows) or 0.0,
+            is_right=name == label,
+        )
+
+    def row(label: str) -> MatrixRow:
+        rows = answers.labels == label
+        return MatrixRow(
+            label=label,
+            n=int(rows.sum()),
+            cells=[cell(rows, label, name) for name in answers.names],
+            reviewed=float(weights[rows & ~answers.accepted].sum()),
+            precision=share_interval(weights, rows, known & (predicted == label)),
+            recall=share_interval(weights, predicted == label, rows),
+        )
+
+    return [row(label) for label in (*answers.names, *([UNCLEAR] if not known.all() else []))]
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """What a threshold would accept.
+
+    Attributes:
+        at: the place of the point in `Evaluation.curve`; None for the threshold of the model.
+        threshold: the threshold.
+        coverage: the share of all rows, by weight, that it accepts.
+        precision: the share of these that are right.
+        interval: that of the precision.
+    """
+
+    at: int | None
+    threshold: float
+    coverage: float
+    precision: float
+    interval: tuple[float, float]
+
+
+def thresholds(answers: Answers, figures: Evaluation) -> list[Threshold]:
+    """Return the points of the curve and the model's own threshold, highest first; a mistake is any wrong answer."""
+    correct, confidence, weights = answers.labels == answers.predicted, answers.probability, answers.weights
+    found = [
+        Threshold(i, point.threshold, point.coverage, point.precision, ends)
+        for i, point in enumerate(figures.curve)
+        if (ends := share_interval(weights, correct, confidence >= point.threshold))
+    ]
+    taken = confidence >= figures.decision.threshold
+    precision, ends = weighted_share(weights, correct, taken), share_interval(weights, correct, taken)
+    if precision is not None and ends:
+        coverage = float(weights[taken].sum() / weights.sum())
+        found.append(Threshold(None, figures.decision.threshold, coverage, precision, ends))
+    return sorted(found, key=lambda one: -one.threshold)
 
 
 @dataclass(frozen=True)
@@ -242,102 +399,3 @@ def by_line(answers: Answers, lines: NDArray[np.str_]) -> list[LineScore]:
         return (line.reviewed if line.accuracy is None else line.accuracy) or 0.0, -line.n
 
     return sorted(map(scored, np.unique(lines).tolist()), key=worst_first)
-
-
-def _plots(report: Report) -> dict[str, str]:
-    """Return the plots as SVG, by name."""
-    answers, figures = report.answers, report.figures
-    promise = summarize(report.model).decision
-    target = promise.target if promise else None
-    draw = {
-        "confusion": partial(_draw_confusion, confusion=figures.confusion, labels=figures.labels),
-        "reliability": partial(_draw_reliability, answers=answers),
-        "curve": partial(_draw_curve, answers=answers, threshold=figures.decision.threshold, target=target),
-    }
-    size = max(SIZE, 2 + 0.42 * len(figures.labels)) if len(figures.labels) > N_LARGE else SIZE
-    return {name: page.svg(name, drawn, size if name == "confusion" else SIZE) for name, drawn in draw.items()}
-
-
-def _draw_confusion(axes: Axes, confusion: list[list[float]], labels: list[str]) -> str:
-    from matplotlib.colors import LinearSegmentedColormap
-    from sklearn.metrics import ConfusionMatrixDisplay
-
-    is_large = len(labels) <= N_LARGE
-    shown = [label if len(label) <= MAX_TICK else f"{label[: MAX_TICK - 1]}…" for label in labels]
-    # The cells keep their colours on a dark page; black is legible on all of them.
-    ConfusionMatrixDisplay(np.array(confusion), display_labels=shown).plot(
-        ax=axes,
-        cmap=LinearSegmentedColormap.from_list("", ["#ffffff", "#86b6e8"]),
-        values_format=",.0f",
-        colorbar=False,
-        xticks_rotation="horizontal" if max(map(len, shown)) * len(shown) <= N_LINE else "vertical",
-        text_kw={"color": "#111111", "fontsize": 14 if is_large else 9},
-        im_kw={"vmin": 0},
-    )
-    for tick in (*axes.get_xticklabels(), *axes.get_yticklabels()):
-        # A label with dollar signs is no formula.
-        tick.set_parse_math(False)
-    axes.set(xlabel="predicted", ylabel="actual")
-    if not is_large:
-        return f"Confusion matrix of {len(labels)} labels; the table below has its numbers."
-    cells = (
-        f"actual {label}, predicted {predicted}: {page.count(confusion[i][j])}"
-        for i, label in enumerate(labels)
-        for j, predicted in enumerate(labels)
-    )
-    return f"Confusion matrix; {'; '.join(cells)}."
-
-
-def _draw_reliability(axes: Axes, answers: Answers) -> str:
-    from sklearn.calibration import CalibrationDisplay
-
-    decided = np.isin(answers.labels, answers.names)
-    display = CalibrationDisplay.from_predictions(
-        (answers.labels == answers.predicted)[decided],
-        answers.probability[decided],
-        n_bins=N_BINS,
-        strategy="quantile",
-        pos_label=True,
-        ax=axes,
-        color=page.BLUE,
-    )
-    legend = axes.get_legend()
-    if legend:
-        legend.remove()
-    reference, _ = axes.get_lines()
-    reference.set_color(page.SOFT)
-    axes.set(xlabel="probability of the answer", ylabel="share that is right", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-    points = (f"{p:.2f}: {q:.2f}" for p, q in zip(display.prob_pred, display.prob_true, strict=True))
-    return f"Reliability curve; mean probability of the answers: share that is right: {'; '.join(points)}."
-
-
-def _draw_curve(axes: Axes, answers: Answers, threshold: float, target: float | None) -> str:
-    from matplotlib.ticker import PercentFormatter
-
-    correct = answers.labels == answers.predicted
-    points = curve(correct, answers.probability, answers.weights, n_points=N_DRAWN)
-    few = min(MIN_DRAWN / len(correct), 0.5)
-    points = [p for p in points if p.coverage >= few] or points
-    axes.plot([p.coverage for p in points], [p.precision for p in points], color=page.BLUE, linewidth=2)
-    description = "Precision against coverage; the table below has the points."
-    taken = answers.probability >= threshold
-    weight = answers.weights[taken].sum()
-    if weight:
-        coverage, precision = weight / answers.weights.sum(), answers.weights[taken & correct].sum() / weight
-        axes.plot(coverage, precision, "o", color=page.PINK, markersize=8)
-        axes.annotate(
-            f"threshold {threshold:.3f}",
-            (coverage, precision),
-            xytext=(8, 8) if coverage < 0.6 else (-8, -14),
-            textcoords="offset points",
-            ha="left" if coverage < 0.6 else "right",
-            color=page.INK,
-        )
-        description += f" At the threshold {threshold:.3f}, coverage {coverage:.1%}, precision {precision:.1%}."
-    if target:
-        axes.axhline(target, color=page.SOFT, linestyle="--", linewidth=1)
-    axes.set(xlabel="coverage: share of rows accepted", ylabel="precision: share of those right")
-    axes.set_xlim(0, 1)
-    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    return description

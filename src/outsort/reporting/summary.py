@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from outsort.model import Model
 from outsort.reporting import document, page
-from outsort.reporting.captions import notes
+from outsort.reporting.captions import notes, percent
 from outsort.scoring.documents import Document
 from outsort.scoring.summary import CORRELATION, CORRELATION_IN_LINE, PARTS, Share, Summary
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 #: Colours of the style sheet for the labels of a mix; more labels share the last.
 N_COLOURS = 6
 #: Width of the plot in inches, and its height for each label.
-_WIDTH, _HEIGHT_OF_LABEL = 6.0, 0.45
+_WIDTH, _HEIGHT_OF_LABEL = 4.0, 0.4
 
 
 class Segment(NamedTuple):
@@ -105,9 +105,9 @@ def verdict(summary: Summary) -> list[str]:
         return [f"{what}.", *notes(summary)]
     ranges = []
     for of in summary.labels:
-        low, high = (page.share(end / summary.weight, 0) for end in of.interval)
+        low, high = (percent(end / summary.weight, 0) for end in of.interval)
         ranges.append(f"{of.name} {low} to {high}")
-    accepted, review, out = (page.share(of_whole(of, summary.weight), 0) for of in summary.decisions)
+    accepted, review, out = (percent(of_whole(of, summary.weight), 0) for of in summary.decisions)
     return [
         f"{what}. By label, with {summary.level:.0%} confidence: {', '.join(ranges)}.",
         f"{accepted} are accepted, {review} go to review, {out} are accepted as out of scope.",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from outsort.improving.findings import Style
-from outsort.reporting.captions import SCORES, captions, figure, headline, notes
+from outsort.reporting.captions import SCORES, captions, figure, headline, notes, percent, percents
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -112,7 +112,7 @@ def evaluation_tables(result: Evaluation) -> Iterator[RenderableType]:
     d = result.decision
     at_threshold = [
         f"coverage {d.coverage:.0%}",
-        "" if d.precision is None else f"precision {d.precision:.1%}",
+        "" if d.precision is None else f"precision {percent(d.precision)} ({percents(d.intervals['precision'])})",
         "" if d.others_reviewed is None else f"{d.others_reviewed:.0%} of other rows to review",
     ]
     yield f"at threshold {d.threshold:.3f}: {', '.join(filter(None, at_threshold))}"
