@@ -41,11 +41,15 @@ class Weights(Result):
 
 
 class Weighing:
-    """Reads the weights of rows, and sums up what `Weights` needs."""
+    """Reads the weights of rows, and sums up what `Weights` needs.
+
+    Attributes:
+        column: the name of their column.
+    """
 
     def __init__(self, column: str) -> None:
         """Begin with no rows of a column."""
-        self._column = column
+        self.column = column
         self._mark, self._example = "", ""
         self._n_blank = self._n_not_numbers = self._n_negative = self._n_ambiguous = 0
         self._negative_sum = 0.0
@@ -81,7 +85,7 @@ class Weighing:
     def result(self) -> Weights:
         """Return how the column was read so far."""
         return Weights(
-            column=self._column,
+            column=self.column,
             blank=self._n_blank,
             not_numbers=self._n_not_numbers,
             example=self._example,

@@ -20,13 +20,13 @@ LIKE = 0.65
 #: Characters of a text that are read.
 READ = 5_000
 #: Two texts are compared closely if the cosine of their words as written is so much of the limit or more.
-_AS_WRITTEN = 0.75
+_AS_WRITTEN = 0.6
 #: Words that registers add to any work.
 _SAYS_LITTLE = frozenset(
     "etc framework general lot other per phase provision re service services svc svcs various work works".split()  # noqa: SIM905
 ).union(ENGLISH_FUNCTION_WORDS)
-#: Pairs of bags that share a rare enough word: so many take about a minute, and so many at once some hundred megabytes.
-_MAX_MEETINGS, _AT_ONCE = 4_000_000_000, 10_000_000
+#: Pairs of bags that share a rare enough word: so many take minutes, and so many at once some hundred megabytes.
+_MAX_MEETINGS, _AT_ONCE = 20_000_000_000, 5_000_000
 #: Pairs that are compared closely.
 _MAX_COMPARED = 1_000_000
 #: Letters of initials, such as HR, and the fewest of any other short form.
@@ -94,8 +94,8 @@ def like_pairs(bags: Sequence[Bag], codes: NDArray[np.int64], limit: float = LIK
     """Return the pairs of bags with different codes whose likeness reaches a limit.
 
     Only bags are compared whose words as written have a cosine, by weight, of `_AS_WRITTEN` of the limit or more. They
-    are found by their rarest words: the others of a bag are left out as long as they are too light for that cosine,
-    whatever bag they meet (the prefix filter of Bayardo, Ma and Srikant, 2007). Where that would take too
+    are found by their rarest words: the commonest of a bag are left out as long as they are too light to add half of
+    that cosine, whatever bag they meet (after the prefix filter of Bayardo, Ma and Srikant, 2007). Where that would take too
     long, the last bags are left out.
 
     Args:
@@ -128,7 +128,7 @@ def _candidates(
     vectors: sparse.csr_matrix, codes: NDArray[np.int64], least: float
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], int]:
     """Return the pairs of vectors with different codes and a dot product of `least`, and how many were compared."""
-    prefixes, rest = _prefixes(vectors, least)
+    prefixes, rest = _prefixes(vectors, least / 2)
     n_with = np.bincount(prefixes.indices, minlength=vectors.shape[1])
     n_meetings = int(n_with[vectors.indices].sum())
     n = len(codes) if n_meetings <= _MAX_MEETINGS else int(len(codes) * (_MAX_MEETINGS / n_meetings) ** 0.5)
@@ -136,26 +136,25 @@ def _candidates(
     for code in np.unique(codes[:n])[:-1].tolist():
         mine, others = np.flatnonzero(codes[:n] == code), np.flatnonzero(codes[:n] > code)
         for found in _meetings(vectors, prefixes[mine], rest[mine], others, least):
-            pairs = np.concatenate([pairs, np.stack([mine[found[0]], others[found[1]]])], axis=1)
+            met = np.stack([mine[found[0]], others[found[1]]])
+            pairs = np.concatenate([pairs, met[:, _dots(vectors, met) >= least]], axis=1)
             if pairs.shape[1] > _MAX_COMPARED:
                 # The last bag of each pair; with some left out, all pairs of the first bags remain.
                 last = pairs.max(axis=0)
                 n = int(np.partition(last, _MAX_COMPARED)[_MAX_COMPARED])
                 pairs = pairs[:, last < n]
-    pairs = pairs[:, pairs.max(axis=0, initial=0) < n]
-    exact = _dots(vectors, pairs) >= least
-    first, second = pairs[:, exact]
+    first, second = pairs[:, pairs.max(axis=0, initial=0) < n]
     return first, second, n
 
 
-def _prefixes(vectors: sparse.csr_matrix, least: float) -> tuple[sparse.csr_matrix, Floats]:
-    """Return the heaviest words of each vector, without which no dot product is `least`, and the length of the rest."""
+def _prefixes(vectors: sparse.csr_matrix, most: float) -> tuple[sparse.csr_matrix, Floats]:
+    """Return the heaviest words of each vector, without which it is shorter than `most`, and the length of the rest."""
     squares = vectors.data.astype(np.float64) ** 2
     before = np.concatenate([[0.0], np.cumsum(squares)])
     sizes = np.diff(vectors.indptr)
     ends = np.repeat(before[vectors.indptr[1:]], sizes)
     # What a word and those after it weigh.
-    is_kept = ends - before[:-1] >= least**2 - 1e-6
+    is_kept = ends - before[:-1] >= most**2
     prefixes = vectors.copy()
     prefixes.data = np.where(is_kept, vectors.data, 0)
     prefixes.eliminate_zeros()
