@@ -95,8 +95,8 @@ def like_pairs(bags: Sequence[Bag], codes: NDArray[np.int64], limit: float = LIK
 
     Only bags are compared whose words as written have a cosine, by weight, of `_AS_WRITTEN` of the limit or more. They
     are found by their rarest words: the commonest of a bag are left out as long as they are too light to add half of
-    that cosine, whatever bag they meet (after the prefix filter of Bayardo, Ma and Srikant, 2007). Where that would take too
-    long, the last bags are left out.
+    that cosine, whatever bag they meet (after the prefix filter of Bayardo, Ma and Srikant, 2007). Where that would
+    take too long, the last bags are left out.
 
     Args:
         bags: n_bags, none of them empty.
