@@ -2,11 +2,14 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from outsort.cli import options as opt
+
+if TYPE_CHECKING:
+    from outsort.tables.base import ReadOptions
 
 
 def evaluate(
@@ -143,7 +146,11 @@ def compare(
 
 
 def check(
-    data: Annotated[Path, typer.Argument(help="Table of texts, with or without labels.")],
+    data: Annotated[Path, typer.Argument(help="Table of texts, with or without labels, or one that `score` wrote.")],
+    by: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Of a scored table: compare answers across its values.")
+    ] = None,
+    weight_column: opt.WeightColumn = None,
     text_column: opt.TextColumn = None,
     label_column: opt.LabelColumn = None,
     label_map: opt.LabelMap = None,
@@ -157,7 +164,15 @@ def check(
     max_style: Annotated[
         float, typer.Option(min=0.5, max=1, help="Maximum accuracy from style alone, of two labels.")
     ] = 0.58,
-    similarity: Annotated[float, typer.Option(min=0.2, max=1, help="Jaccard similarity of near duplicates.")] = 0.6,
+    similarity: Annotated[
+        float | None,
+        typer.Option(
+            min=0.2,
+            max=1,
+            help="Jaccard similarity of near duplicates, and of like work in a scored table.",
+            show_default="0.6; scored 0.65",
+        ),
+    ] = None,
     guide: Annotated[Path | None, typer.Option(help="Labelling guide to quote beside lopsided words.")] = None,
     show: Annotated[int, typer.Option(min=0, help="Examples of each problem to list.")] = 5,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if a check fails.")] = False,
@@ -167,12 +182,23 @@ def check(
 
     Duplicates, near duplicates, conflicting and probably wrong labels, style leakage, small service lines,
     lopsided words: frequent ones that lean to one label in many service lines.
+
+    A table that `score` wrote is checked for consistency: the same work, in the same or other words, that is
+    answered differently, across suppliers with --by supplier; the most money first with --weight-column. To check
+    its labels, name them with --label-column.
     """
+    reading = opt.reading_of(encoding, delimiter, sheet, header_row, no_header=no_header)
+    if not label_column and (by or weight_column or _is_scored(data, reading)):
+        labelled_only = {"--guide": guide, "--label-map": label_map, "--line-column": line_column}
+        opt.refuse_any(labelled_only, "is for labelled data, not for a table that `score` wrote")
+        _check_scored(data, by, weight_column, text_column, similarity, reading, show, strict=strict, as_json=as_json)
+        return
+    opt.refuse_any({"--by": by, "--weight-column": weight_column}, "cannot be combined with --label-column")
     from outsort.improving.check import check as check_data
     from outsort.improving.findings import Limits
     from outsort.reporting.terminal import check_tables
 
-    limits = Limits(near_duplicate=similarity, style=max_style, min_rows=min_rows)
+    limits = Limits(near_duplicate=similarity or Limits.near_duplicate, style=max_style, min_rows=min_rows)
     result = check_data(
         data,
         text_column=text_column,
@@ -182,11 +208,47 @@ def check(
         guide=guide,
         limits=limits,
         tell=partial(typer.echo, err=True),
-        reading=opt.reading_of(encoding, delimiter, sheet, header_row, no_header=no_header),
+        reading=reading,
     )
     opt.write_result(result, check_tables(result, show), as_json=as_json)
     for what in result.left_out:
         typer.echo(f"skipped: {what}", err=True)
     if strict and result.failed:
         typer.echo(f"outsort: {result.source}: over the limit: {', '.join(result.failed)}", err=True)
+        raise typer.Exit(3)
+
+
+def _is_scored(data: Path, reading: "ReadOptions") -> bool:
+    from outsort.improving.consistency import is_scored
+
+    # What comes through a pipe can be read once.
+    return data.is_file() and is_scored(data, reading)
+
+
+def _check_scored(
+    data: Path,
+    by: str | None,
+    weight_column: str | None,
+    text_column: str | None,
+    similarity: float | None,
+    reading: "ReadOptions",
+    n_shown: int,
+    *,
+    strict: bool,
+    as_json: bool,
+) -> None:
+    from outsort.improving.consistency import check_consistency
+    from outsort.improving.rewordings import LIKE
+    from outsort.reporting.consistency import consistency_tables
+
+    result = check_consistency(
+        data, by=by, weight_column=weight_column, text_column=text_column, limit=similarity or LIKE, options=reading
+    )
+    opt.tell_plain(result.reading)
+    opt.write_result(result, consistency_tables(result, n_shown), as_json=as_json)
+    for what in result.left_out:
+        typer.echo(f"skipped: {what}", err=True)
+    if strict and result.findings:
+        n = len(result.findings)
+        typer.echo(f"outsort: {data}: like work has different answers: {n:,} finding{'s' * (n != 1)}", err=True)
         raise typer.Exit(3)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from outsort.data.weighing import Weights
     from outsort.metrics import Counts
     from outsort.scoring.summary import Summary
 
@@ -102,10 +103,19 @@ def percents(ends: tuple[float, float]) -> str:
 
 
 def notes(summary: Summary) -> list[str]:
-    """Return what is to be known about the weights, in sentences."""
-    weights = summary.weights
-    if weights is None:
-        return []
+    """Return what is to be known about the weights of a summary, in sentences."""
+    result = notes_on_weights(summary.weights) if summary.weights else []
+    by = summary.by
+    if summary.weights and by and by.missed:
+        result.append(
+            f"There are too many values in {by.column!r} to keep them all: one that is listed may lack up to "
+            f"{by.missed:,.0f}, which is in the others."
+        )
+    return result
+
+
+def notes_on_weights(weights: Weights) -> list[str]:
+    """Return what is to be known about how a column of weights was read, in sentences."""
     result = []
     odd = {
         "no value": weights.blank,
@@ -122,11 +132,5 @@ def notes(summary: Summary) -> list[str]:
         result.append(
             f"In {weights.column!r} {weights.ambiguous:,} values such as 1.234 are read with decimals, because no "
             "other value tells what the point is."
-        )
-    by = summary.by
-    if by and by.missed:
-        result.append(
-            f"There are too many values in {by.column!r} to keep them all: one that is listed may lack up to "
-            f"{by.missed:,.0f}, which is in the others."
         )
     return result

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outsort.buffers import Utf8Column
-from outsort.data.amounts import amounts, decimal_mark, is_ambiguous, is_blank
+from outsort.data.weighing import Weighing, Weights
 from outsort.decision import REVIEW
 from outsort.model import Model
 from outsort.numeric import LEVEL, Floats
@@ -112,31 +112,6 @@ class Groups(Result):
     rest: Group | None
     n_rest: int
     missed: float
-
-
-@dataclass(frozen=True)
-class Weights(Result):
-    """How a column of weights was read.
-
-    Attributes:
-        column: its name.
-        blank: rows without a weight, which weigh nothing.
-        not_numbers: rows with something else than a number, likewise.
-        example: the first of these; "" if there is none.
-        negative: rows with a weight below 0, which weigh nothing.
-        negative_sum: the sum of those.
-        decimal_mark: what stands before the decimals.
-        ambiguous: rows such as "1.234", read as a little more than one because no other row tells.
-    """
-
-    column: str
-    blank: int
-    not_numbers: int
-    example: str
-    negative: int
-    negative_sum: float
-    decimal_mark: str
-    ambiguous: int
 
 
 @dataclass(frozen=True)
@@ -269,9 +244,7 @@ class SummaryTally:
         self._groups: dict[str, Floats] = {}
         self._pooled, self._n_pooled, self._missed = np.zeros(2 + n_labels + len(PARTS)), 0, 0.0
         self._deciding: list[_Row] = []
-        self._mark, self._example = "", ""
-        self._n_blank = self._n_not_numbers = self._n_negative = self._n_ambiguous = 0
-        self._negative_sum = 0.0
+        self._weighing = Weighing(weight_column or "")
 
     def anew(self) -> SummaryTally:
         """Return an empty tally of the same kind."""
@@ -305,7 +278,7 @@ class SummaryTally:
         """
         n = len(numbers)
         label, decision, reason, line = (column for name in _TALLIED if isinstance(column := added[name], Categorical))
-        weight = np.ones(n) if weights is None else self._weighed(weights)
+        weight = np.ones(n) if weights is None else self._weighing.weights(weights)
         proba = np.stack([np.asarray(added[f"p_{name}"]) for name in self.model.labels], axis=1)
         part = self._parts(label, decision)
         self._sources[source] = None
@@ -355,27 +328,12 @@ class SummaryTally:
         self._deciding = sorted([*self._deciding, *later], reverse=True)[:N_DECIDING]
         self.n_rows += other.n_rows
         self._sources |= other._sources
-        self._mark, self._example = self._mark or other._mark, self._example or other._example
-        self._n_blank += other._n_blank
-        self._n_not_numbers += other._n_not_numbers
-        self._n_negative += other._n_negative
-        self._n_ambiguous += other._n_ambiguous
-        self._negative_sum += other._negative_sum
+        self._weighing.merge(other._weighing)
         self._prune()
 
     def result(self) -> Summary:
         """Return the summary of the rows so far."""
         parts = [self._shares_of(i) for i in range(len(PARTS))]
-        weights = self.weight_column and Weights(
-            column=self.weight_column,
-            blank=self._n_blank,
-            not_numbers=self._n_not_numbers,
-            example=self._example,
-            negative=self._n_negative,
-            negative_sum=self._negative_sum,
-            decimal_mark=self._mark or ".",
-            ambiguous=self._n_ambiguous,
-        )
         rows, weight = sum(self._answers.values(), np.zeros(2)).tolist()
         reasons = {name: found for name, found in self._reasons.items() if name}
         return Summary(
@@ -383,7 +341,7 @@ class SummaryTally:
             model=self.model.fingerprint,
             rows=int(rows),
             weight=weight,
-            weights=weights or None,
+            weights=self._weighing.result() if self.weight_column else None,
             level=LEVEL,
             labels=self._shares_of(None),
             decisions=[
@@ -395,25 +353,6 @@ class SummaryTally:
             by=self._by(self.by) if self.by is not None else None,
             deciding=[row.content for row in self._deciding],
         )
-
-    def _weighed(self, cells: Sequence[object]) -> Floats:
-        """Return the weights of n cells, and count those that are none."""
-        if not self._mark:
-            self._mark = decimal_mark(cells)
-        if not self._mark:
-            self._n_ambiguous += sum(map(is_ambiguous, cells))
-        found = amounts(cells, self._mark)
-        odd = ~np.isfinite(found)
-        for i in np.flatnonzero(odd).tolist():
-            if is_blank(cells[i]):
-                self._n_blank += 1
-            else:
-                self._n_not_numbers += 1
-                self._example = self._example or str(cells[i])[:MAX_SHOWN]
-        below = ~odd & (found < 0)
-        self._n_negative += int(below.sum())
-        self._negative_sum += float(found[below].sum())
-        return np.where(odd | below, 0.0, found)
 
     def _parts(self, label: Categorical, decision: Categorical) -> NDArray[np.int64]:
         """Return the place in `PARTS` of each row: int64 (n,)."""
@@ -506,18 +445,18 @@ _TALLIED = ("label", "decision", "reason", "service_line")
 
 def add_batch(tally: SummaryTally, source: str, batch: Batch, texts: BatchTexts, added: Added) -> None:
     """Add a batch of a table, called `source` unless the batch says otherwise, and its answers to a tally."""
-    weights, groups = (name and _cells_of(batch, name) for name in (tally.weight_column, tally.by))
+    weights, groups = (name and cells_of(batch, name) for name in (tally.weight_column, tally.by))
     name = batch.source if isinstance(batch, UnionBatch) else source
     tally.add(name, batch.numbers, texts, added, weights or None, groups or None)
     if tally.documents:
         tally.documents.add(batch.inner if isinstance(batch, UnionBatch) else batch, added)
 
 
-def _cells_of(batch: Batch, name: str) -> list[object]:
-    """Return the cells of a column, numbers as such where the format has them."""
+def cells_of(batch: Batch, name: str) -> list[object]:
+    """Return the cells of a column of a batch, numbers as such where the format has them."""
     if isinstance(batch, UnionBatch):
         if name in batch.columns:
-            return _cells_of(batch.inner, name)
+            return cells_of(batch.inner, name)
         return [batch.source if name == batch.source_column else None] * len(batch)
     if isinstance(batch, Rows) and batch.columns:
         place = batch.columns.index(name)
