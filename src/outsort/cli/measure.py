@@ -13,6 +13,7 @@ def evaluate(
     data: opt.Data,
     model: opt.ModelFile = None,
     taxonomy: opt.TaxonomyFile = None,
+    rules: opt.RulesFile = None,
     by: Annotated[
         list[str] | None, typer.Option(metavar="COLUMN", help="Score each value of a column separately; repeatable.")
     ] = None,
@@ -38,12 +39,15 @@ def evaluate(
 
     With --taxonomy it scores categories: the column category, or one named as the axis, such as level, holds their
     codes or names. Categories that no sample has certified are accepted where the model accepts its label.
+
+    With --rules the rules decide first, and are certain of their labels; how many rows they decided is shown.
     """
     from outsort.data.dataset import read
     from outsort.evaluation import evaluate
     from outsort.evaluation.categories import read_categories
     from outsort.model_file import load
     from outsort.reporting.terminal import evaluation_tables
+    from outsort.rules.reading import load as load_rules
     from outsort.taxonomy import load as load_taxonomy
 
     how = opt.reading_of(encoding, delimiter, sheet, header_row, no_header=no_header)
@@ -51,7 +55,7 @@ def evaluate(
         opt.check_report(report, force=force)
     judge = load(model)
     if taxonomy:
-        opt.refuse_any({"--report": report}, "cannot be combined with --taxonomy")
+        opt.refuse_any({"--report": report, "--rules": rules}, "cannot be combined with --taxonomy")
         columns = {"text_column": text_column, "label_column": label_column, "label_map": label_map}
         parts = read_categories(data, load_taxonomy(taxonomy, judge), **columns, reading=how)
         scored = {}
@@ -78,8 +82,9 @@ def evaluate(
         reading=how,
     )
     opt.tell_reading(dataset)
+    own = load_rules(rules, judge) if rules else None
     with opt.work_on(cluster):
-        answers = evaluate.answer(judge, dataset, by=by or (), weight_column=weight_column)
+        answers = evaluate.answer(judge, dataset, by=by or (), weight_column=weight_column, rules=own)
     result = evaluate.evaluate_answers(judge, answers, n_mistakes=mistakes)
     opt.tell_seen(dataset, "the model", result.share_seen)
     opt.write_result(result, evaluation_tables(result), as_json=as_json)
