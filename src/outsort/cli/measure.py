@@ -1,12 +1,17 @@
 """Commands that measure: evaluate, compare, check."""
 
+from __future__ import annotations
+
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from outsort.cli import options as opt
+
+if TYPE_CHECKING:
+    from outsort.tables.base import ReadOptions
 
 
 def evaluate(
@@ -40,7 +45,7 @@ def evaluate(
     With --taxonomy it scores categories: the column category, or one named as the axis, such as level, holds their
     codes or names. Categories that no sample has certified are accepted where the model accepts its label.
 
-    With --rules the rules decide first, and are certain of their labels; how many rows they decided is shown.
+    With --rules the rules decide first; how many rows they decided is shown, and how many of these rightly.
     """
     from outsort.data.dataset import read
     from outsort.evaluation import evaluate
@@ -145,6 +150,9 @@ def compare(
 
 def check(
     data: Annotated[Path, typer.Argument(help="Table of texts, with or without labels.")],
+    rules: opt.RulesFile = None,
+    model: opt.ModelFile = None,
+    weight_column: opt.WeightColumn = None,
     text_column: opt.TextColumn = None,
     label_column: opt.LabelColumn = None,
     label_map: opt.LabelMap = None,
@@ -168,11 +176,21 @@ def check(
 
     Duplicates, near duplicates, conflicting and probably wrong labels, style leakage, small service lines,
     lopsided words: frequent ones that lean to one label in many service lines.
+
+    With --rules it checks those instead, on a table that needs no labels: what each decides, whether the model and
+    labels agree, which rules clash, never fire or are past their date, which --strict takes for failures, and which
+    change nothing.
     """
     from outsort.improving.check import check as check_data
     from outsort.improving.findings import Limits
     from outsort.reporting.terminal import check_tables
 
+    how = opt.reading_of(encoding, delimiter, sheet, header_row, no_header=no_header)
+    if rules:
+        columns = {"text_column": text_column, "label_column": label_column, "label_map": label_map}
+        _check_rules(data, rules, model, weight_column, columns, how, show=show, strict=strict, as_json=as_json)
+        return
+    opt.refuse_any({"--model": model, "--weight-column": weight_column}, "needs --rules")
     limits = Limits(near_duplicate=similarity, style=max_style, min_rows=min_rows)
     result = check_data(
         data,
@@ -183,11 +201,39 @@ def check(
         guide=guide,
         limits=limits,
         tell=partial(typer.echo, err=True),
-        reading=opt.reading_of(encoding, delimiter, sheet, header_row, no_header=no_header),
+        reading=how,
     )
     opt.write_result(result, check_tables(result, show), as_json=as_json)
     for what in result.left_out:
         typer.echo(f"skipped: {what}", err=True)
     if strict and result.failed:
         typer.echo(f"outsort: {result.source}: over the limit: {', '.join(result.failed)}", err=True)
+        raise typer.Exit(3)
+
+
+def _check_rules(
+    data: Path,
+    rules: str,
+    model: Path | None,
+    weight_column: str | None,
+    columns: dict[str, str | None],
+    reading: ReadOptions,
+    *,
+    show: int,
+    strict: bool,
+    as_json: bool,
+) -> None:
+    """Check rules on a table."""
+    from outsort.improving.check_rules import check_rules
+    from outsort.model_file import load
+    from outsort.reporting.rules import rules_tables
+    from outsort.rules.reading import load as load_rules
+
+    judge = load(model)
+    tell = partial(typer.echo, err=True)
+    own = load_rules(rules, judge)
+    result = check_rules(data, own, judge, **columns, weight_column=weight_column, reading=reading, tell=tell)
+    opt.write_result(result, rules_tables(result, show), as_json=as_json)
+    if strict and result.failed:
+        typer.echo(f"outsort: {own.source}: to look into: {', '.join(result.failed)}", err=True)
         raise typer.Exit(3)

@@ -62,7 +62,7 @@ class Answers:
         source: the name of the data in messages.
         groups: n_rows values of each column to score by.
         threshold: the confidence from which answers were accepted; None for that of the model.
-        ruled: what rules decided, which are certain of their labels; None without rules.
+        ruled: what rules decided; None without rules.
     """
 
     numbers: Sequence[object]
@@ -162,8 +162,8 @@ def evaluate(
         n_mistakes: mistakes to list.
         taxonomy: score the categories of its one axis instead of labels; the dataset is then labelled with their codes.
             Where no sample certified them, what is accepted is what the model accepts.
-        rules: let these rules decide before the model, not with a taxonomy. A label that one gives has the
-            probability 1.
+        rules: let these rules decide before the model, not with a taxonomy. A label that one gives trades its
+            probability with the label that the model would have given.
 
     Raises:
         DataError: no row has a label that the model knows; a column is missing; a weight is not a number of 0 or above.
@@ -213,7 +213,9 @@ def _ruled(answers: Answers, dataset: Dataset, rules: Rules) -> Answers:
     rows = np.flatnonzero(decided >= 0)
     names = list(answers.names)
     proba = answers.proba.copy()
-    proba[rows] = np.eye(len(names))[[names.index(rules.rules[i].label) for i in decided[rows].tolist()]]
+    given = np.array([names.index(rules.rules[i].label) for i in decided[rows].tolist()], np.intp)
+    best = answers.proba[rows].argmax(axis=1)
+    proba[rows, given], proba[rows, best] = answers.proba[rows, best], answers.proba[rows, given]
     with_rules = replace(answers, proba=proba, accepted=answers.accepted | (decided >= 0))
     labels = answers.labels[rows]
     right, model_right = ((a.predicted[rows] == labels).sum() for a in (with_rules, answers))
