@@ -88,12 +88,18 @@ def _of_toml(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
     content = read_bytes(Path(path), hint=hint)
     with raised_as(DataError, f"{path}: is not valid TOML", hint, tomllib.TOMLDecodeError, UnicodeDecodeError):
         tables = tomllib.loads(content.decode("utf-8-sig"))
-    rules = tables.pop("rule", [])
+    rules, unless = tables.pop("rule", []), tables.pop("unless", [])
     if tables:
         raise DataError(f"{path}: unknown key {next(iter(tables))!r}. Each rule is a table [[rule]].")
     if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
         raise DataError(f"{path}: 'rule' is not a list of tables. Write [[rule]] above each rule.")
-    yield from ((f"rule {number}", rule) for number, rule in enumerate(rules, 1))
+    for number, rule in enumerate(rules, 1):
+        # What keeps all rules from firing stands once, above them.
+        yield f"rule {number}", rule | ({"unless": [*_list(rule.get("unless", [])), *_list(unless)]} if unless else {})
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _of_table(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -180,7 +186,7 @@ class _Making:
     def _strings(self, key: str, values: Mapping[str, Any]) -> list[str]:
         """Return the texts under a key, of which there is one or a list."""
         value = values.get(key, [])
-        found = value if isinstance(value, list) else [value]
+        found = _list(value)
         if key in values and not found:
             self._wrong(f"{key} is empty")
         for item in found:
@@ -247,7 +253,7 @@ class _Making:
 
     def _conditions(self) -> Iterator[Condition]:
         value = self._values.get("where", [])
-        for written in value if isinstance(value, list) else [value]:
+        for written in _list(value):
             if not isinstance(written, dict):
                 self._wrong(f"where holds {written!r}, not a table such as {{column = 'Department', equals = 'HR'}}")
                 continue
