@@ -237,9 +237,7 @@ def rules_for_texts(file: str, model: Model) -> Rules:
     names = list(dict.fromkeys(name for found in rules.by_column.values() for name in found))
     if names:
         shown = ", ".join(map(repr, names[:5])) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
-        typer.echo(
-            f"{rules.source}: of columns, which texts alone do not have, so not used for them: {shown}", err=True
-        )
+        typer.echo(f"{rules.source}: rules on columns do not fire on texts alone: {shown}", err=True)
     return rules
 
 

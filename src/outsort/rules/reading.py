@@ -181,7 +181,8 @@ class _Making:
         value = self._values.get(key, "")
         if not isinstance(value, str):
             self._wrong(f"{key} is not a text: {value!r}")
-        return str(value).strip()
+            return ""
+        return value.strip()
 
     def _strings(self, key: str, values: Mapping[str, Any]) -> list[str]:
         """Return the texts under a key, of which there is one or a list."""
@@ -217,8 +218,8 @@ class _Making:
         written = self._text("label")
         of_line = self._model.line_labels[self._model.lines.index(line)] if line else ""
         if not written:
-            # A line that is not known has been told of.
-            if not of_line and not self._values.get("line"):
+            # What is no known line, or no text, has been told of.
+            if not of_line and not any(map(self._values.get, ("label", "line"))):
                 self._wrong("neither a label nor a line")
             return of_line
         known = {label.casefold(): label for label in self._model.labels}
