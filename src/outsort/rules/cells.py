@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from outsort.data.amounts import amounts, decimal_mark
@@ -67,16 +69,12 @@ class Column:
     def __init__(self, of: ColumnConditions, cells: Sequence[object]) -> None:
         """Tell the distinct cells apart."""
         self._of = of
-        places: dict[str, int] = {}
-        self._cells: list[object] = []
-        codes = np.empty(len(cells), np.int64)
-        for i, cell in enumerate(cells):
-            text = text_of(cell)
-            code = places.setdefault(text, len(places))
-            if code == len(self._cells):
-                self._cells.append(cell)
-            codes[i] = code
-        self._codes, self._texts = codes, list(places)
+        is_text = set(map(type, cells)) <= {str}
+        texts = np.array(cells if is_text else [text_of(cell) for cell in cells], object)
+        self._codes, distinct = pd.factorize(texts)
+        firsts = np.unique(self._codes, return_index=True)[1]
+        self._cells = [cells[i] for i in firsts.tolist()]
+        self._texts = [text.strip() for text in distinct]
 
     def holds(self, number: int, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return whether a condition holds of some rows: bool, as long as `rows`."""
@@ -104,6 +102,9 @@ class Column:
 
     @cached_property
     def _numbers(self) -> Floats:
+        with suppress(ValueError):
+            # Where all are plain numbers `amounts` would say the same, later.
+            return np.array([text or "nan" for text in self._texts]).astype(np.float64)
         return amounts(self._cells, decimal_mark(self._cells) or ".")
 
     @cached_property

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from itertools import chain
 
 import numpy as np
@@ -93,15 +94,30 @@ class Matcher:
     def hits(self, texts: Utf8Column, cells: Cells | None) -> Hits:
         """Return which rules fire on which rows; see `Rules.hits`."""
         found, kept_from = self._in_texts(texts)
-        everywhere = np.arange(texts.n_texts)
-        # A rule that has no condition on the text may fire on every row.
-        keys = [found.rows * self._n_rules + found.rules]
-        keys += [everywhere * self._n_rules + place for place in self._of_columns if cells]
-        together = np.concatenate(keys)
+        columns: dict[str, Column] = {}
+        keys = []
+        # The rows of each rule, from those on which its conditions on the text hold to those on which all do.
+        for place, rows in self._rows_to_look_at(found, texts.n_texts, has_columns=cells is not None):
+            for name, number in self._where.get(place, ()):
+                if cells and name not in columns:
+                    columns[name] = Column(self._columns[name], cells(name))
+                rows = rows[columns[name].holds(number, rows)] if cells and len(rows) else rows[:0]
+            keys.append(rows * self._n_rules + place)
+        together = np.sort(np.concatenate([np.zeros(0, np.int64), *keys]))
         together = together[~np.isin(together, kept_from)] if len(kept_from) else together
-        together = self._where_columns_hold(together, cells)
-        rows, rules = np.divmod(np.sort(together), self._n_rules)
-        return Hits(rows, rules)
+        return Hits(*np.divmod(together, self._n_rules))
+
+    def _rows_to_look_at(
+        self, found: Hits, n_rows: int, *, has_columns: bool
+    ) -> Iterator[tuple[int, NDArray[np.int64]]]:
+        """Yield rules with the rows that the conditions on the text leave."""
+        order = np.argsort(found.rules, kind="stable")
+        ends = np.flatnonzero(np.diff(found.rules[order])) + 1
+        for part in np.split(order, ends) if len(order) else []:
+            yield int(found.rules[part[0]]), found.rows[part]
+        everywhere = np.arange(n_rows)
+        # A rule that has no condition on the text may fire on every row.
+        yield from ((place, everywhere) for place in self._of_columns if has_columns)
 
     def _in_texts(self, texts: Utf8Column) -> tuple[Hits, NDArray[np.int64]]:
         """Return the hits by conditions on the text alone, and the keys of rows and rules that it keeps from firing.
@@ -125,27 +141,6 @@ class Matcher:
         pairs, n_met = np.unique(keys[met], return_counts=True)
         rows, rules = np.divmod(pairs, self._n_rules)
         return Hits(rows, rules).where(n_met == self._n_needed[rules]), keys[~met]
-
-    def _where_columns_hold(self, keys: NDArray[np.int64], cells: Cells | None) -> NDArray[np.int64]:
-        """Return the keys of rows and rules for which the conditions on columns hold, too."""
-        if not self._where:
-            return keys
-        columns: dict[str, Column] = {}
-        rows, rules = np.divmod(keys, self._n_rules)
-        order = np.argsort(rules, kind="stable")
-        kept = []
-        ends = np.flatnonzero(np.diff(rules[order])) + 1
-        for part in np.split(order, ends) if len(order) else []:
-            place = int(rules[part[0]])
-            for name, number in self._where.get(place, ()):
-                if cells is None:
-                    part = part[:0]
-                elif name not in columns:
-                    columns[name] = Column(self._columns[name], cells(name))
-                if len(part):
-                    part = part[columns[name].holds(number, rows[part])]
-            kept.append(keys[part])
-        return np.concatenate([keys[:0], *kept])
 
 
 def words_of(text: str) -> list[str]:
