@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from outsort.model_file import save as save_model
     from outsort.prediction import Prediction as Prediction
     from outsort.prediction import predict as predict
+    from outsort.rules.reading import load as load_rules
     from outsort.scoring.cluster import score_dask as score_dask
     from outsort.scoring.files import score_file as score_file
     from outsort.scoring.frames import score as score
@@ -63,6 +64,7 @@ _HOMES = {
     "explain": "explanation",
     "find_precedents": "explanation",
     "load_model": "model_file:load",
+    "load_rules": "rules.reading:load",
     "load_taxonomy": "taxonomy:load",
     "merge": "improving.merge",
     "plan": "improving.plan",

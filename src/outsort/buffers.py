@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -41,7 +42,12 @@ class Utf8Column(NamedTuple):
 
     def to_pylist(self) -> list[str]:
         """Return all texts."""
-        return [self.text(i) for i in range(self.n_texts)]
+        data = self.data[self.offsets[0] : self.offsets[-1]]
+        together = data.tobytes().decode("utf-8", "surrogatepass")
+        # Every byte but those that continue a character begins one.
+        begun = np.zeros(len(data) + 1, np.int64)
+        np.cumsum((data & 0xC0) != 0x80, out=begun[1:])
+        return [together[start:end] for start, end in pairwise(begun[self.offsets - self.offsets[0]].tolist())]
 
 
 #: Bytes that white space begins with in UTF-8.

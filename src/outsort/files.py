@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 from collections.abc import Iterable, Iterator
+from importlib import resources
 from pathlib import Path
 from typing import IO
 
@@ -13,6 +14,13 @@ from outsort.errors import DataError, OutputError, first_line
 _PATIENCE = 60.0
 #: What stands in a string for what is not text: halves of pairs in JSON, and bytes that decoding escaped.
 NOT_TEXT = re.compile("[\ud800-\udfff]")
+
+
+def shipped(name: str) -> Path:
+    """Return a file of data that ships with the package, such as market.csv."""
+    packaged = Path(str(resources.files("outsort"))) / name
+    # An editable install has no copy in the package; use the one of the checkout.
+    return packaged if packaged.is_file() else Path(__file__).parents[2] / "data" / name
 
 
 def open_binary(path: Path, *, hint: str) -> IO[bytes]:

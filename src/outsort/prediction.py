@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, overload
 
 import numpy as np
 
@@ -46,6 +46,30 @@ class CategoryAnswer(NamedTuple):
     probabilities: dict[str, float]
 
 
+class Ruling(NamedTuple):
+    """Which of a person's rules decided on a text.
+
+    Attributes:
+        rule: its name; None if none did, like the next two.
+        model_label: the label that the model would have answered.
+        model_decision: and its decision.
+        rules: the fingerprint of the rules.
+        names_line: whether the rule names the service line.
+    """
+
+    rule: str | None
+    model_label: str | None
+    model_decision: str | None
+    rules: str
+    names_line: bool = False
+
+
+class Decider(Protocol):
+    """What may decide in place of a model, as `rules.rule.Rules`."""
+
+    def decided(self, prediction: Prediction) -> Prediction: ...  # noqa: D102
+
+
 @dataclass(frozen=True)
 class Prediction:
     """The answer for one text.
@@ -66,6 +90,8 @@ class Prediction:
         decision: accept or review.
         reason: the reason for review; "" if accepted.
         categories: the category on each axis of a taxonomy, see `taxonomy.predictions`; empty without one.
+        ruling: which rule decided, None without rules. One that did gives the label, whose probability is still the
+            model's, and the service line, None where neither the rule nor the model has one of that label.
     """
 
     text: str
@@ -80,20 +106,23 @@ class Prediction:
     decision: str
     reason: str
     categories: tuple[CategoryAnswer, ...] = ()
+    ruling: Ruling | None = None
 
 
 @overload
 def predict(  # type: ignore[overload-overlap]  # a str is an iterable of str, but one text here
-    texts: str, model: Model | None = None, *, n_terms: int = 3
+    texts: str, model: Model | None = None, *, n_terms: int = 3, rules: Decider | None = None
 ) -> Prediction: ...
 
 
 @overload
-def predict(texts: Iterable[str], model: Model | None = None, *, n_terms: int = 3) -> list[Prediction]: ...
+def predict(
+    texts: Iterable[str], model: Model | None = None, *, n_terms: int = 3, rules: Decider | None = None
+) -> list[Prediction]: ...
 
 
 def predict(
-    texts: str | Iterable[str], model: Model | None = None, *, n_terms: int = 3
+    texts: str | Iterable[str], model: Model | None = None, *, n_terms: int = 3, rules: Decider | None = None
 ) -> Prediction | list[Prediction]:
     """Classify one or more texts.
 
@@ -101,6 +130,8 @@ def predict(
         texts: one text, or n_texts of them.
         model: the model; the default model if None.
         n_terms: list no more than this many terms for and against each label.
+        rules: those of `outsort.load_rules`, which decide before the model; one with a condition on a column does not
+            fire, because texts have none.
 
     Returns:
         A prediction for one text; a list of n_texts predictions, in the same order, for several.
@@ -111,14 +142,16 @@ def predict(
         ModelError: the default model cannot be loaded.
     """
     if isinstance(texts, str):
-        return next(predictions([texts], model, n_terms=n_terms))
-    return list(predictions(texts, model, n_terms=n_terms))
+        return next(predictions([texts], model, n_terms=n_terms, rules=rules))
+    return list(predictions(texts, model, n_terms=n_terms, rules=rules))
 
 
-def predictions(texts: Iterable[str], model: Model | None = None, *, n_terms: int = 3) -> Iterator[Prediction]:
+def predictions(
+    texts: Iterable[str], model: Model | None = None, *, n_terms: int = 3, rules: Decider | None = None
+) -> Iterator[Prediction]:
     """Yield predictions lazily; see `predict`."""
     model = default_model() if model is None else model
-    return (predict_explained(model, text, n_terms)[0] for text in checked(texts))
+    return (predict_explained(model, text, n_terms, rules)[0] for text in checked(texts))
 
 
 def strongest_terms(explanation: Explanation, n_terms: int = 3) -> tuple[Terms, Terms]:
@@ -145,8 +178,10 @@ def default_model() -> Model:
     return model_file.load()
 
 
-def predict_explained(model: Model, text: str, n_terms: int = 3) -> tuple[Prediction, Explanation]:
-    """Return the prediction for one text, as `predict` does, and its explanation."""
+def predict_explained(
+    model: Model, text: str, n_terms: int = 3, rules: Decider | None = None
+) -> tuple[Prediction, Explanation]:
+    """Return the prediction for one text, as `predict` does, and the explanation of the model's own answer."""
     reading = model.read(text)
     label_scores = model.label_scores(reading)
     explanation = explain_read(model, text, reading, label_scores)
@@ -182,7 +217,7 @@ def predict_explained(model: Model, text: str, n_terms: int = 3) -> tuple[Predic
         decision=REVIEW if reason else ACCEPT,
         reason=REASONS[reason],
     )
-    return prediction, explanation
+    return rules.decided(prediction) if rules else prediction, explanation
 
 
 def explanation_record(
@@ -224,6 +259,7 @@ def record(prediction: Prediction) -> dict[str, Any]:
         "decision": prediction.decision,
         "reason": prediction.reason,
         **_categories(prediction.categories),
+        **_ruling(prediction.ruling),
         "for": _terms(prediction.terms_for),
         "against": _terms(prediction.terms_against),
     }
@@ -239,6 +275,11 @@ def _categories(found: Iterable[CategoryAnswer]) -> dict[str, Any]:
         values |= {f"{one.column}{part}": value for part, value in figures.items()}
         values["taxonomy"] = one.taxonomy
     return values
+
+
+def _ruling(found: Ruling | None) -> dict[str, str | None]:
+    """Return which rule decided as plain values, with the rules it is one of."""
+    return {} if found is None else {name: getattr(found, name) for name in Ruling._fields if name != "names_line"}
 
 
 def _terms(terms: Iterable[tuple[str, float]]) -> list[dict[str, Any]]:

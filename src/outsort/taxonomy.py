@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
-from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,9 +19,10 @@ from outsort.data.problems import listed
 from outsort.decision import ACCEPT, REVIEW, WEAK
 from outsort.errors import DataError
 from outsort.explanation import Explanation
+from outsort.files import shipped
 from outsort.model import CERTIFIED, Model
 from outsort.numeric import Floats
-from outsort.prediction import CategoryAnswer, Prediction, default_model, predict_explained
+from outsort.prediction import CategoryAnswer, Decider, Prediction, default_model, predict_explained
 from outsort.tables.base import ReadOptions, joined
 from outsort.tables.sources import opened
 
@@ -157,7 +157,7 @@ def load(source: Path | str, model: Model | None = None) -> Taxonomy:
             category without a line, a line without a category, weights that do not add up to 1.
     """
     model = default_model() if model is None else model
-    path = str(shipped_path(str(source)) if str(source) in SHIPPED else source)
+    path = str(shipped(f"{source}.csv") if str(source) in SHIPPED else source)
     if not Path(path).is_file():
         raise DataError(f"{path}: is no file. Name a table of categories, or one that ships: {', '.join(SHIPPED)}.")
     entries = _named(list(_entries(path)))
@@ -176,22 +176,19 @@ def load(source: Path | str, model: Model | None = None) -> Taxonomy:
     return replace(found, axes=tuple(_as_certified(axis, certified.get(axis.name)) for axis in found.axes))
 
 
-def shipped_path(name: str) -> Path:
-    """Return the file of a taxonomy that ships with the package."""
-    packaged = Path(str(files("outsort"))) / f"{name}.csv"
-    # An editable install has no copy in the package; use the one of the checkout.
-    return packaged if packaged.is_file() else Path(__file__).parents[2] / "data" / f"{name}.csv"
-
-
-def predictions(texts: Iterable[str], model: Model, taxonomy: Taxonomy, *, n_terms: int = 3) -> Iterator[Prediction]:
+def predictions(
+    texts: Iterable[str], model: Model, taxonomy: Taxonomy, *, n_terms: int = 3, rules: Decider | None = None
+) -> Iterator[Prediction]:
     """Yield predictions with their categories; see `prediction.predictions`."""
     for text in checked(texts):
-        yield with_categories(*predict_explained(model, text, n_terms), model, taxonomy)
+        yield with_categories(*predict_explained(model, text, n_terms, rules), model, taxonomy)
 
 
 def with_categories(prediction: Prediction, explanation: Explanation, model: Model, taxonomy: Taxonomy) -> Prediction:
-    """Return a prediction with the categories of its text."""
+    """Return a prediction with the categories of its text: those of its service line, if a rule names that."""
     of_lines = dict(explanation.lines) or prediction.probabilities
+    if prediction.ruling and prediction.ruling.names_line:
+        of_lines = {line: float(line == prediction.service_line) for line in model.lines}
     line_proba = np.array([[of_lines[line] for line in model.lines]])
     found = tuple(_answer(axis, line_proba, prediction.reason, taxonomy) for axis in taxonomy.axes)
     return replace(prediction, categories=found)

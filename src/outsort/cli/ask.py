@@ -20,6 +20,7 @@ def predict(
     model: opt.ModelFile = None,
     style: opt.Style = None,
     taxonomy: opt.TaxonomyFile = None,
+    rules: opt.RulesFile = None,
     terms: Annotated[int, typer.Option(min=0, help="Number of terms to show for and against.")] = 3,
 ) -> None:
     """Classify texts, with a probability and the terms behind it."""
@@ -28,12 +29,13 @@ def predict(
     from outsort.reporting.answers import write_predictions
 
     asked, judge = opt.texts_asked(texts), load(model)
+    own = opt.rules_for_texts(rules, judge) if rules else None
     if taxonomy:
         from outsort import taxonomy as taxonomies
 
-        answers = taxonomies.predictions(asked, judge, taxonomies.load(taxonomy, judge), n_terms=terms)
+        answers = taxonomies.predictions(asked, judge, taxonomies.load(taxonomy, judge), n_terms=terms, rules=own)
     else:
-        answers = predictions(asked, judge, n_terms=terms)
+        answers = predictions(asked, judge, n_terms=terms, rules=own)
     write_predictions(answers, sys.stdout, opt.format_chosen(style))
 
 
@@ -83,6 +85,7 @@ def score(
     model: opt.ModelFile = None,
     text_column: opt.TextColumns = None,
     taxonomy: opt.TaxonomyFile = None,
+    rules: opt.RulesFile = None,
     prefix: opt.Prefix = None,
     read_as: opt.ReadAs = None,
     write_as: Annotated[
@@ -137,6 +140,7 @@ def score(
     from outsort.errors import Unlike
     from outsort.model_file import load
     from outsort.reporting.terminal import progress_line
+    from outsort.rules.reading import load as load_rules
     from outsort.scoring import files, folder
     from outsort.scoring.documents import DocumentsTally
     from outsort.scoring.summary import SummaryTally
@@ -149,6 +153,7 @@ def score(
         prefix=prefix,
         explain=explain,
         taxonomy=load_taxonomy(taxonomy, loaded) if taxonomy else None,
+        rules=load_rules(rules, loaded) if rules else None,
         keep=on_error is opt.OnError.KEEP,
         limit=limit,
         workers=workers,

@@ -1,5 +1,7 @@
 """Commands that measure: evaluate, compare, check."""
 
+from __future__ import annotations
+
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +18,7 @@ def evaluate(
     data: opt.Data,
     model: opt.ModelFile = None,
     taxonomy: opt.TaxonomyFile = None,
+    rules: opt.RulesFile = None,
     by: Annotated[
         list[str] | None,
         typer.Option(metavar="COLUMN", help="Score each value of a column, each month of dates; repeatable."),
@@ -42,12 +45,15 @@ def evaluate(
 
     With --taxonomy it scores categories: the column category, or one named as the axis, such as level, holds their
     codes or names. Categories that no sample has certified are accepted where the model accepts its label.
+
+    With --rules the rules decide first; how many rows they decided is shown, and how many of these rightly.
     """
     from outsort.data.dataset import read
     from outsort.evaluation import evaluate
     from outsort.evaluation.categories import read_categories
     from outsort.model_file import load
     from outsort.reporting.terminal import evaluation_tables
+    from outsort.rules.reading import load as load_rules
     from outsort.taxonomy import load as load_taxonomy
 
     how = opt.reading_of(encoding, delimiter, sheet, header_row, no_header=no_header)
@@ -56,6 +62,7 @@ def evaluate(
         from outsort.reporting.report import of_evaluation, write
     judge = load(model)
     if taxonomy:
+        opt.refuse_any({"--rules": rules}, "cannot be combined with --taxonomy")
         columns = {"text_column": text_column, "label_column": label_column, "label_map": label_map}
         parts = read_categories(data, load_taxonomy(taxonomy, judge), **columns, reading=how)
         scored, reports = {}, []
@@ -87,8 +94,9 @@ def evaluate(
         reading=how,
     )
     opt.tell_reading(dataset)
+    own = load_rules(rules, judge) if rules else None
     with opt.work_on(cluster):
-        answers = evaluate.answer(judge, dataset, by=by or (), weight_column=weight_column)
+        answers = evaluate.answer(judge, dataset, by=by or (), weight_column=weight_column, rules=own)
     result = evaluate.evaluate_answers(judge, answers, n_mistakes=mistakes)
     opt.tell_seen(dataset, "the model", result.share_seen)
     opt.write_result(result, evaluation_tables(result), as_json=as_json)
@@ -150,6 +158,8 @@ def check(
     by: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="Of a scored table: compare answers across its values.")
     ] = None,
+    rules: opt.RulesFile = None,
+    model: opt.ModelFile = None,
     weight_column: opt.WeightColumn = None,
     text_column: opt.TextColumn = None,
     label_column: opt.LabelColumn = None,
@@ -186,8 +196,18 @@ def check(
     A table that `score` wrote is checked for consistency: the same work, in the same or other words, that is
     answered differently, across suppliers with --by supplier; the most money first with --weight-column. To check
     its labels, name them with --label-column.
+
+    With --rules it checks those instead, on a table that needs no labels: what each decides, whether the model and
+    labels agree, which rules clash, never fire or are past their date, which --strict takes for failures, and which
+    change nothing.
     """
     reading = opt.reading_of(encoding, delimiter, sheet, header_row, no_header=no_header)
+    if rules:
+        opt.refuse_any({"--by": by}, "cannot be combined with --rules")
+        columns = {"text_column": text_column, "label_column": label_column, "label_map": label_map}
+        _check_rules(data, rules, model, weight_column, columns, reading, show=show, strict=strict, as_json=as_json)
+        return
+    opt.refuse_any({"--model": model}, "needs --rules")
     if not label_column and (by or weight_column or _is_scored(data, reading)):
         labelled_only = {"--guide": guide, "--label-map": label_map, "--line-column": line_column}
         opt.refuse_any(labelled_only, "is for labelled data, not for a table that `score` wrote")
@@ -218,7 +238,7 @@ def check(
         raise typer.Exit(3)
 
 
-def _is_scored(data: Path, reading: "ReadOptions") -> bool:
+def _is_scored(data: Path, reading: ReadOptions) -> bool:
     from outsort.improving.consistency import is_scored
 
     # What comes through a pipe can be read once.
@@ -231,7 +251,7 @@ def _check_scored(
     weight_column: str | None,
     text_column: str | None,
     similarity: float | None,
-    reading: "ReadOptions",
+    reading: ReadOptions,
     n_shown: int,
     *,
     strict: bool,
@@ -251,4 +271,32 @@ def _check_scored(
     if strict and result.findings:
         n = len(result.findings)
         typer.echo(f"outsort: {data}: like work has different answers: {n:,} finding{'s' * (n != 1)}", err=True)
+        raise typer.Exit(3)
+
+
+def _check_rules(
+    data: Path,
+    rules: str,
+    model: Path | None,
+    weight_column: str | None,
+    columns: dict[str, str | None],
+    reading: ReadOptions,
+    *,
+    show: int,
+    strict: bool,
+    as_json: bool,
+) -> None:
+    """Check rules on a table."""
+    from outsort.improving.check_rules import check_rules
+    from outsort.model_file import load
+    from outsort.reporting.rules import rules_tables
+    from outsort.rules.reading import load as load_rules
+
+    judge = load(model)
+    tell = partial(typer.echo, err=True)
+    own = load_rules(rules, judge)
+    result = check_rules(data, own, judge, **columns, weight_column=weight_column, reading=reading, tell=tell)
+    opt.write_result(result, rules_tables(result, show), as_json=as_json)
+    if strict and result.failed:
+        typer.echo(f"outsort: {own.source}: to look into: {', '.join(result.failed)}", err=True)
         raise typer.Exit(3)

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from outsort.data.dataset import Dataset
+    from outsort.model import Model
     from outsort.results import Result
+    from outsort.rules.rule import Rules
     from outsort.tables.base import ReadOptions
 
 Data = Annotated[Path, typer.Argument(help="Table of labelled texts: csv, tsv, jsonl, json, parquet, xlsx.")]
@@ -74,6 +76,14 @@ TaxonomyFile = Annotated[
         "--taxonomy",
         metavar="CSV|market",
         help="Also sort into categories: a table with the columns line, code, name, note; or market.",
+    ),
+]
+RulesFile = Annotated[
+    str | None,
+    typer.Option(
+        "--rules",
+        metavar="FILE|india-10ta",
+        help="House rules that decide before the model: a TOML file or a table; or india-10ta.",
     ),
 ]
 Texts = Annotated[
@@ -217,6 +227,18 @@ def texts_asked(given: list[str] | None) -> list[str]:
     if not given and sys.stdin.isatty():
         raise typer.BadParameter("give a text, or pipe texts to stdin, one per line", param_hint="TEXTS")
     return given or _lines_of_stdin()
+
+
+def rules_for_texts(file: str, model: Model) -> Rules:
+    """Return rules for texts without columns; say which of them cannot fire."""
+    from outsort.rules.reading import load
+
+    rules = load(file, model)
+    names = list(dict.fromkeys(name for found in rules.by_column.values() for name in found))
+    if names:
+        shown = ", ".join(map(repr, names[:5])) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
+        typer.echo(f"{rules.source}: rules on columns do not fire on texts alone: {shown}", err=True)
+    return rules
 
 
 def format_chosen(given: AnswerFormat | None) -> AnswerFormat:

@@ -11,6 +11,7 @@ from outsort.errors import OutsortError
 def serve(
     model: opt.ModelFile = None,
     taxonomy: opt.TaxonomyFile = None,
+    rules: opt.RulesFile = None,
     host: Annotated[str, typer.Option(help="Host name or address to bind.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 for any free port.")] = 8000,
 ) -> None:
@@ -28,4 +29,5 @@ def serve(
         raise OutsortError(f"serve needs {error.name}; install it with pip install 'outsort[serve]'.") from None
     limits = settings.ServiceSettings.from_environment()
     judge = load(model)
-    app.serve(judge, host, port, limits, load_taxonomy(taxonomy, judge) if taxonomy else None)
+    categories = load_taxonomy(taxonomy, judge) if taxonomy else None
+    app.serve(judge, host, port, limits, categories, opt.rules_for_texts(rules, judge) if rules else None)

@@ -23,6 +23,8 @@ _SPACED = re.compile(rf"\d{{1,3}}(?:[\s{_APOSTROPHES}]\d{{3}})+(?:[.,]\d*)?")
 _GROUPED = {sign: re.compile(rf"\d{{1,3}}(?:{re.escape(sign)}\d{{2,3}})*{re.escape(sign)}\d{{3}}") for sign in ",."}
 #: The usual form in English, which needs no closer look.
 _PLAIN = re.compile(r"[£$€]?([1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)", re.ASCII)
+#: Its decimals, where they are no thousands.
+_DECIMALS = re.compile(r"\d+\.\d{1,2}", re.ASCII)
 #: With a single sign, thousands and decimals look alike.
 _AMBIGUOUS = re.compile(r"[1-9]\d{0,2}([.,])\d{3}")
 
@@ -98,6 +100,10 @@ def _parsed(cell: str) -> tuple[bool, str]:
 
 def _mark(cell: str) -> str:
     """Return the decimal mark that a cell tells of, "" where it does not."""
+    if _DECIMALS.fullmatch(cell):
+        return "."
+    if "," not in cell and "." not in cell:
+        return ""
     digits = _parsed(cell)[1]
     signs = re.sub(r"\d", "", digits)
     if not signs or _AMBIGUOUS.fullmatch(digits):

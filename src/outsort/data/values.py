@@ -1,5 +1,6 @@
 """Columns of a dataset as numbers, dates or text."""
 
+import datetime
 from collections.abc import Sequence
 
 import numpy as np
@@ -108,3 +109,33 @@ def groups_of(dataset: Dataset, column: str) -> NDArray[np.str_]:
 def _readings(cells: pd.Series) -> "list[pd.Series[pd.Timestamp]]":
     """Read cells as dates in each of the ways; what cannot be read so is NaT."""
     return [pd.to_datetime(cells, format=name, errors="coerce", utc=True) for name in _DATE_FORMATS]
+
+
+def dates(column: str, cells: Sequence[object]) -> NDArray[np.datetime64]:
+    """Return cells as days: datetime64[D] (n_cells,), NaT for what is no date.
+
+    Args:
+        column: the name of the column, for messages.
+        cells: dates, or texts: in ISO form, or in the one other form that most of the rest can be read in.
+
+    Raises:
+        DataError: the rest can be read with the day first and with the month first.
+
+    >>> dates("due", ["2026-04-30", "31/12/2026", datetime.date(2026, 5, 1), "soon"]).astype(str).tolist()
+    ['2026-04-30', '2026-12-31', '2026-05-01', 'NaT']
+    """
+    own = [cell.isoformat() if isinstance(cell, datetime.date) else cell for cell in cells]
+    texts = pd.Series([cell.strip() if isinstance(cell, str) else None for cell in own], dtype=object)
+    found = pd.to_datetime(texts, format=_DATE_FORMATS[0], errors="coerce", utc=True)
+    rest = texts[found.isna() & texts.notna() & (texts != "")]
+    parsed = [pd.to_datetime(rest, format=name, errors="coerce", utc=True) for name in _DATE_FORMATS[1:]]
+    most = max(int(times.notna().sum()) for times in parsed)
+    best = [times for times in parsed if most and times.notna().sum() == most]
+    if any(not times.equals(best[0]) for times in best):
+        raise DataError(
+            f"the dates in column {column!r}, such as {rest.iloc[0]!r}, can be read with the day first and with the "
+            "month first. Write them as 2026-04-30."
+        )
+    if best:
+        found[best[0].index] = best[0]
+    return found.dt.tz_localize(None).to_numpy().astype("datetime64[D]")

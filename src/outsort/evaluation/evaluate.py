@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from outsort.data.dataset import Dataset
 from outsort.data.identity import hashes_of
-from outsort.data.values import groups_of, weights_of
+from outsort.data.values import column_of, groups_of, weights_of
 from outsort.decision import ACCEPT, REVIEW, threshold_of
 from outsort.evaluation.baselines import Baseline, baselines
 from outsort.explanation import explain
@@ -19,11 +19,31 @@ from outsort.model import Model
 from outsort.numeric import Floats
 from outsort.prediction import Prediction, predictions, strongest_terms
 from outsort.results import Result, plain
+from outsort.rules.rule import Rules
 from outsort.taxonomy import Taxonomy
 from outsort.taxonomy import predictions as with_categories
 
 #: Texts of one task.
 _TEXTS_PER_TASK = 10_000
+
+
+@dataclass(frozen=True)
+class Ruled(Result):
+    """What rules decided of labelled rows.
+
+    Attributes:
+        rules: their fingerprint.
+        rows: how many rows.
+        labelled: how many of these have a label that the model knows.
+        right: how many of these are right.
+        model_right: on how many of these the model was right.
+    """
+
+    rules: str
+    rows: int
+    labelled: int
+    right: int
+    model_right: int
 
 
 @dataclass(frozen=True)
@@ -43,6 +63,7 @@ class Answers:
         source: the name of the data in messages.
         groups: str (n_rows,), for each column to score by: see `groups_of`.
         threshold: the confidence from which answers were accepted; None for that of the model.
+        ruled: what rules decided; None without rules.
     """
 
     numbers: Sequence[object]
@@ -57,6 +78,7 @@ class Answers:
     source: str
     groups: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
     threshold: float | None = None
+    ruled: Ruled | None = None
 
     @property
     def predicted(self) -> NDArray[np.str_]:
@@ -109,6 +131,7 @@ class Evaluation(Scores):
         by: for each column, for each of its values, the scores of its rows; of a value without rows of
             a known label, the counts only.
         share_seen: the share of the texts that the model was trained on.
+        ruled: what rules decided; None without rules.
     """
 
     decision: Decisions
@@ -118,6 +141,7 @@ class Evaluation(Scores):
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     by: dict[str, dict[str, Counts]] = field(default_factory=dict)
     share_seen: float = 0.0
+    ruled: Ruled | None = None
 
 
 def evaluate(
@@ -128,6 +152,7 @@ def evaluate(
     weight_column: str | None = None,
     n_mistakes: int = 10,
     taxonomy: Taxonomy | None = None,
+    rules: Rules | None = None,
 ) -> Evaluation:
     """Score a model's answers to labelled texts.
 
@@ -140,11 +165,13 @@ def evaluate(
         n_mistakes: mistakes to list.
         taxonomy: score the categories of its one axis instead of labels; the dataset is then labelled with their codes.
             Where no sample certified them, what is accepted is what the model accepts.
+        rules: let these rules decide before the model, not with a taxonomy. A label that one gives trades its
+            probability with the label that the model would have given.
 
     Raises:
         DataError: no row has a label that the model knows; a column is missing; a weight is not a number of 0 or above.
     """
-    answers = answer(model, dataset, by=by, weight_column=weight_column, taxonomy=taxonomy)
+    answers = answer(model, dataset, by=by, weight_column=weight_column, taxonomy=taxonomy, rules=rules)
     return evaluate_answers(model, answers, n_mistakes=n_mistakes)
 
 
@@ -155,14 +182,17 @@ def answer(
     by: Sequence[str] = (),
     weight_column: str | None = None,
     taxonomy: Taxonomy | None = None,
+    rules: Rules | None = None,
 ) -> Answers:
     """Answer every row; the arguments are those of `evaluate`."""
+    if rules:
+        rules.check_columns(dataset.source, [str(column) for column in dataset.frame.columns])
     weights = weights_of(dataset, weight_column)
     groups = {name: groups_of(dataset, name) for name in by}
     given = _answers(dataset.texts, model, taxonomy)
     is_certified = taxonomy is not None and not np.isnan(taxonomy.axes[0].threshold)
     of_rows = [a.categories[0].probabilities if taxonomy else a.probabilities for a in given]
-    return Answers(
+    answers = Answers(
         numbers=[plain(number) for number in dataset.frame.index],
         texts=dataset.texts,
         labels=np.array(dataset.labels),
@@ -176,6 +206,24 @@ def answer(
         groups=groups,
         threshold=taxonomy.axes[0].threshold if taxonomy and is_certified else threshold_of(model),
     )
+    return _ruled(answers, dataset, rules) if rules else answers
+
+
+def _ruled(answers: Answers, dataset: Dataset, rules: Rules) -> Answers:
+    """Return answers as rules have them."""
+    hits = rules.hits(dataset.texts, lambda column: column_of(dataset, column))
+    decided = rules.deciding(hits, ~answers.accepted)
+    rows = np.flatnonzero(decided >= 0)
+    names = list(answers.names)
+    proba = answers.proba.copy()
+    given = np.array([names.index(rules.rules[i].label) for i in decided[rows].tolist()], np.intp)
+    best = answers.proba[rows].argmax(axis=1)
+    proba[rows, given], proba[rows, best] = answers.proba[rows, best], answers.proba[rows, given]
+    with_rules = replace(answers, proba=proba, accepted=answers.accepted | (decided >= 0))
+    labels = answers.labels[rows]
+    right, model_right = ((a.predicted[rows] == labels).sum() for a in (with_rules, answers))
+    n_labelled = int(np.isin(labels, names).sum())
+    return replace(with_rules, ruled=Ruled(rules.fingerprint, len(rows), n_labelled, int(right), int(model_right)))
 
 
 def evaluate_answers(model: Model, answers: Answers, *, n_mistakes: int = 10) -> Evaluation:
@@ -185,6 +233,7 @@ def evaluate_answers(model: Model, answers: Answers, *, n_mistakes: int = 10) ->
         measure(model, a, n_mistakes=n_mistakes),
         intervals=intervals(a.labels, a.proba, a.names, a.out_of_scope, weights=a.weights),
         share_seen=float(np.isin(hashes_of(a.texts), model.seen).mean()),
+        ruled=a.ruled,
     )
 
 

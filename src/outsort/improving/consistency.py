@@ -18,7 +18,7 @@ from outsort.errors import DataError
 from outsort.improving.rewordings import LIKE, Bag, Pairs, bag_of, like_pairs
 from outsort.numeric import Floats
 from outsort.results import Result
-from outsort.scoring.summary import cells_of
+from outsort.scoring.union import cells_of
 from outsort.tables.base import ReadOptions, warn
 from outsort.tables.columns import only_place, text_columns_of
 from outsort.tables.reading import describe

@@ -153,6 +153,9 @@ def predictions_table(predictions: Iterable[Prediction]) -> Table:
         for found in p.categories:
             row = {name: cell for name, cell in row.items() if not name.startswith(f"{found.column}_")}
             row |= {found.column: f"{found.code} {found.probability:.2f}, {found.decision}", "taxonomy": ""}
+        if p.ruling:
+            model = f" (model: {p.ruling.model_label}, {p.ruling.model_decision})" if p.ruling.rule else ""
+            row |= {"rule": (p.ruling.rule or "") + model, "model_label": "", "model_decision": "", "rules": ""}
         row["for"], row["against"] = (", ".join(term for term, _ in terms) for terms in (p.terms_for, p.terms_against))
         rows.append(row)
     names = [name for name in (rows[0] if rows else ()) if any(row[name] for row in rows)]
@@ -161,7 +164,7 @@ def predictions_table(predictions: Iterable[Prediction]) -> Table:
         [name.replace("_", " ") for name in names],
         ([row[name] or "" for name in names] for row in rows),
         right=[i for i, name in enumerate(names) if name in figures],
-        wrap=[i for i, name in enumerate(names) if name in {"text", "shares", "for", "against"}],
+        wrap=[i for i, name in enumerate(names) if name in {"text", "shares", "rule", "for", "against"}],
     )
 
 

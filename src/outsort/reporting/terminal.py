@@ -116,6 +116,12 @@ def evaluation_tables(result: Evaluation) -> Iterator[RenderableType]:
         "" if d.others_reviewed is None else f"{d.others_reviewed:.0%} of other rows to review",
     ]
     yield f"at threshold {d.threshold:.3f}: {', '.join(filter(None, at_threshold))}"
+    if result.ruled:
+        ruled = result.ruled
+        yield (
+            f"rules decided {ruled.rows:,} rows; of {ruled.labelled:,} with a label {ruled.right:,} are right, "
+            f"{ruled.model_right:,} as the model answered them"
+        )
     points = [point for point in result.curve[1::2] if point.coverage >= CURVE_FROM]
     heads = ["coverage", *(f"{point.coverage:.0%}" for point in points)]
     yield table(heads, [["precision", *(f"{p.precision:.1%}" for p in points)]], right=range(1, len(heads)))

@@ -22,6 +22,7 @@ from outsort._version import __version__
 from outsort.errors import ClusterError, DataError, OutsortError, first_line
 from outsort.model import Model
 from outsort.model_file import load, pack, unpack
+from outsort.rules.rule import Rules
 from outsort.scoring import files, folder, frames
 from outsort.scoring.folder import MANIFEST, batch_run
 from outsort.scoring.scorer import Scorer
@@ -48,7 +49,9 @@ _T = TypeVar("_T")
 _cached = threading.local()
 
 
-def _scorer(packed: bytes, *, explain: bool, version: str, taxonomy: Taxonomy | None = None) -> Scorer:
+def _scorer(
+    packed: bytes, *, explain: bool, version: str, taxonomy: Taxonomy | None = None, rules: Rules | None = None
+) -> Scorer:
     """Return this thread's scorer for a packed model, made on first use.
 
     Raises:
@@ -56,9 +59,10 @@ def _scorer(packed: bytes, *, explain: bool, version: str, taxonomy: Taxonomy | 
     """
     if version != __version__:
         raise ClusterError(_other_version("a worker", __version__, version))
-    wanted = (packed, explain, taxonomy.fingerprint if taxonomy else "")
+    wanted = (packed, explain, *(one.fingerprint if one else "" for one in (taxonomy, rules)))
     if getattr(_cached, "made_from", None) != wanted:
-        _cached.scorer = Scorer(unpack(packed, "the model"), workers=1, explain=explain, taxonomy=taxonomy)
+        model = unpack(packed, "the model")
+        _cached.scorer = Scorer(model, workers=1, explain=explain, taxonomy=taxonomy, rules=rules)
         _cached.made_from = wanted
     scorer: Scorer = _cached.scorer
     return scorer
@@ -258,7 +262,7 @@ def _absolute(path: Path | str) -> str:
 
 
 def _score_job(source: str, target: str, *, packed: bytes, version: str, options: Options) -> tuple[int, list[str]]:
-    scorer = _scorer(packed, explain=options.explain, version=version, taxonomy=options.taxonomy)
+    scorer = _scorer(packed, explain=options.explain, version=version, taxonomy=options.taxonomy, rules=options.rules)
     # `force`, because another worker may have written the output and been lost before it could report it.
     told: list[str] = []
     return files.score_file(source, target, scorer, options=options, force=True, tell=told.append), told
@@ -358,6 +362,7 @@ def score_dask(
     text_column: str | Sequence[str] | None = None,
     prefix: str | None = None,
     explain: bool = False,
+    rules: Rules | None = None,
 ) -> Any:  # noqa: ANN401
     """Score every row of a Dask DataFrame, lazily and partition by partition.
 
@@ -367,6 +372,7 @@ def score_dask(
         text_column: the text column, or several to join, see `frames.score`; found by its heading if None.
         prefix: prefix for added columns; if None, only used when a name is taken.
         explain: add the top terms for and against each label.
+        rules: let the rules of `outsort.load_rules` decide before the model.
 
     Returns:
         A Dask DataFrame with the same partitions, rows, index and columns, and the columns `Scorer.added`
@@ -386,7 +392,13 @@ def score_dask(
     packed = pack(model or load())
     empty = dataframe._meta
     answer = partial(
-        _score_partition, empty=empty, text_column=text_column, prefix=prefix, explain=explain, version=__version__
+        _score_partition,
+        empty=empty,
+        text_column=text_column,
+        prefix=prefix,
+        explain=explain,
+        rules=rules,
+        version=__version__,
     )
     return dataframe.map_partitions(answer, dask.delayed(packed), meta=answer(empty, packed))
 
@@ -399,6 +411,7 @@ def _score_partition(
     text_column: str | Sequence[str] | None,
     prefix: str | None,
     explain: bool,
+    rules: Rules | None,
     version: str,
 ) -> pd.DataFrame:
     from dask.dataframe.utils import check_meta
@@ -409,7 +422,7 @@ def _score_partition(
         raise DataError(
             f"a partition has other columns or types than the table. Fix it before scoring. {error}"
         ) from None
-    scorer = _scorer(packed, explain=explain, version=version)
+    scorer = _scorer(packed, explain=explain, version=version, rules=rules)
     # As one of several: all partitions are read alike.
     (scored,) = frames.score([frame], scorer, text_column=text_column, prefix=prefix)
     return cast("pd.DataFrame", scored)

@@ -46,11 +46,12 @@ def corrected(added: Added, corrections: Mapping[int, Correction], first: int) -
     """
     cells: dict[str, list[str | None]] = {name: added[name].tolist() for name in ("label", "service_line")}
     n = len(cells["label"])
-    cells |= {name: [None] * n for name in CORRECTED}
+    # Where a rule decided, the model's own answer is there already.
+    cells |= {name: added[name].tolist() if name in added else [None] * n for name in CORRECTED}
     for i in range(n):
         correction = corrections.get(first + i)
         if correction:
-            cells["model_label"][i] = cells["label"][i]
+            cells["model_label"][i] = cells["model_label"][i] or cells["label"][i]
             for field in fields(correction):
                 cells[field.name][i] = getattr(correction, field.name) or None
     return added | {name: _categorical(column) for name, column in cells.items()}

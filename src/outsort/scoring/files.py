@@ -21,11 +21,12 @@ from outsort.errors import DataError, OutputError, Unlike
 from outsort.files import check_output, written_whole
 from outsort.likeness import Tally, differences
 from outsort.model import Model
+from outsort.rules.rule import Rules
 from outsort.scoring.corrections import CORRECTED, Correction, corrected
 from outsort.scoring.scorer import Scorer, added_prefix, renamed, scorer_of
 from outsort.scoring.split import AMOUNT, WEIGHTED, Splitting
 from outsort.scoring.summary import Summary, SummaryTally, add_batch
-from outsort.scoring.union import UnionBatch, UnionReader, united
+from outsort.scoring.union import UnionBatch, UnionReader, cells_of, united
 from outsort.tables.base import (
     Batch,
     Categorical,
@@ -72,6 +73,7 @@ class Options(ReadOptions):
     prefix: str | None = None
     explain: bool = False
     taxonomy: Taxonomy | None = None
+    rules: Rules | None = None
     limit: int | None = None
     workers: int | None = None
     write_as: str | None = None
@@ -98,7 +100,7 @@ def score_file(
         source: the file to read; - for stdin. Of a list of files the rows come one file after the other, under the
             columns of all, united by name, with the column `source`: the name of the file.
         output: the file to write, atomically; - for stdout.
-        model: the model, or a `Scorer`, which has its own `workers`, `explain` and `taxonomy`; the default
+        model: the model, or a `Scorer`, which has its own `workers`, `explain`, `taxonomy` and `rules`; the default
             model if None.
         options: how to read and score; `Options()` if None.
         force: replace the output if it exists.
@@ -116,7 +118,9 @@ def score_file(
         OutputError: the output exists (and not `force`), is the input, or cannot be written.
     """
     options = options or Options()
-    scorer = scorer_of(model, workers=options.workers, explain=options.explain, taxonomy=options.taxonomy)
+    scorer = scorer_of(
+        model, workers=options.workers, explain=options.explain, taxonomy=options.taxonomy, rules=options.rules
+    )
     sources = str(source) if isinstance(source, (Path, str)) else list(map(str, source))
     return score_one(scorer, sources, str(output), options, force=force, progress=progress, tell=tell, summary=summary)
 
@@ -270,8 +274,8 @@ def score_one(
         added_prefix(columns, kinds, prefix)
         sources = [reader.source_column] if isinstance(reader, UnionReader) else []
         added = dict.fromkeys(sources, str) | {prefix + name: kind for name, kind in kinds.items()}
-        if summary:
-            summary.check_columns(table, [*(columns or reader.columns), *sources])
+        for check_columns in [one.check_columns for one in (summary, scorer.rules) if one]:
+            check_columns(table, [*(columns or reader.columns), *sources])
         file = stack.enter_context(_output(output, force=force))
         packed = stack.enter_context(packed_output(file, write_packing, output))
         dialect = reader.dialect if not options.plain else replace(reader.dialect, origin=None, lost="")
@@ -384,7 +388,8 @@ def _answered(
         for batch in batches:
             with _named(batch.source if isinstance(batch, UnionBatch) else source):
                 texts = batch.texts(columns)
-            waiting.append((batch, texts, pool.submit(scorer.columns, texts, batch.faults, tally)))
+            cells = partial(cells_of, batch)
+            waiting.append((batch, texts, pool.submit(scorer.columns, texts, batch.faults, tally, cells)))
             if len(waiting) > 2:
                 scored, its_texts, future = waiting.popleft()
                 yield scored, its_texts, future.result()

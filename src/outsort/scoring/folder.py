@@ -14,7 +14,7 @@ from outsort.files import check_output, sweep, written_whole
 from outsort.model import Model
 from outsort.model_file import load
 from outsort.scoring.files import Options, score_one
-from outsort.scoring.scorer import Scorer
+from outsort.scoring.scorer import scorer_of
 from outsort.scoring.summary import SummaryTally
 from outsort.tables.base import warn
 from outsort.tables.formats import split_packing
@@ -172,6 +172,7 @@ def batch_run(
         "prefix": options.prefix,
         "explain": options.explain,
         "taxonomy": options.taxonomy.fingerprint if options.taxonomy else None,
+        "rules": options.rules.fingerprint if options.rules else None,
         "limit": options.limit,
         "delimiter": options.delimiter,
         "sheet": options.sheet,
@@ -253,7 +254,9 @@ def score_files(
     options = options or Options()
     model = model or load()
     with batch_run(expand(sources), output, model, options, force=force, resume=resume) as run:
-        scorer = Scorer(model, workers=options.workers, explain=options.explain, taxonomy=options.taxonomy)
+        scorer = scorer_of(
+            model, workers=options.workers, explain=options.explain, taxonomy=options.taxonomy, rules=options.rules
+        )
         run.start()
         for job in run.missing:
             n_rows = score_one(

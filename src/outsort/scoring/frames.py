@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from outsort.buffers import utf8_column
 from outsort.errors import DataError
 from outsort.model import Model
+from outsort.rules.rule import Rules
 from outsort.scoring.scorer import Scorer, added_prefix, renamed, scorer_of
 from outsort.tables.base import Column, texts_of, used_columns, warn
 from outsort.tables.columns import N_JUDGED, NoColumnError, find_text_columns
@@ -32,20 +33,22 @@ def score(
     prefix: str | None = None,
     explain: bool = False,
     taxonomy: Taxonomy | None = None,
+    rules: Rules | None = None,
     workers: int | None = None,
 ) -> Any:  # noqa: ANN401 - what goes in comes out
     """Score every row of a table.
 
     Args:
         data: a pandas DataFrame, an Arrow table or record batch, or an iterable of any of these.
-        model: the model, or a `Scorer`, which has its own `workers`, `explain` and `taxonomy`; the default model
-            if None.
+        model: the model, or a `Scorer`, which has its own `workers`, `explain`, `taxonomy` and `rules`; the
+            default model if None.
         text_column: the text column, or several to join: a name, a number from 1 as text, or a letter such as A;
             `a|b` for b where a is blank. Found by headings and cells if None; of several tables, by headings alone,
             so that the rows of each are read alike.
         prefix: prefix for added columns; if None, only used when a name is taken.
         explain: add the top terms for and against each label.
         taxonomy: add the categories of `outsort.load_taxonomy`.
+        rules: let the rules of `outsort.load_rules` decide before the model.
         workers: number of threads; one per core if None.
 
     Returns:
@@ -53,10 +56,10 @@ def score(
         for an iterable, an iterator of such tables.
 
     Raises:
-        DataError: there is no text column.
+        DataError: there is no text column, or none that a rule needs.
         TypeError: `data` is not a table, and nothing that tables come from; the message names the way out.
     """
-    scorer = scorer_of(model, workers=workers, explain=explain, taxonomy=taxonomy)
+    scorer = scorer_of(model, workers=workers, explain=explain, taxonomy=taxonomy, rules=rules)
     names = [text_column] if isinstance(text_column, str) else list(text_column or ())
 
     is_one = hasattr(data, "columns") or hasattr(data, "to_frame") or isinstance(data, (str, bytes, Mapping))
@@ -72,8 +75,11 @@ def score(
             raise NoColumnError(message, error.columns, error.samples) from None
         if found.why and is_one:
             warn(f"the table: {found.why.replace('--text-column ', 'text_column=')}")
+        if scorer.rules:
+            scorer.rules.check_columns("the table", columns)
         texts = _texts(table, found.parts)
-        prefixed = renamed(scorer.columns(texts), added_prefix(columns, scorer.added, prefix))
+        answered = scorer.columns(texts, cells=lambda name: _cells(table, columns.index(name)))
+        prefixed = renamed(answered, added_prefix(columns, scorer.added, prefix))
         added = {name: values.tolist() for name, values in prefixed.items()}
         if hasattr(table, "assign"):
             return _appended(table, dict(zip(added, scorer.added.values(), strict=True)), added)
@@ -136,8 +142,15 @@ def _texts(table: Any, columns: TextColumns) -> BatchTexts:  # noqa: ANN401
     """Return the texts of a frame or an Arrow table."""
     if not hasattr(table, "assign"):
         return arrow_texts(table, columns)
-    # By place: what a frame calls a column need not be a string, nor its own.
     used, by_place = used_columns(columns)
-    chosen = [table.iloc[:, column.place] for column in used]
-    values = [[None if missing else v for v, missing in zip(column, column.isna(), strict=True)] for column in chosen]
-    return texts_of(by_place, zip(*values, strict=True))
+    return texts_of(by_place, zip(*(_cells(table, column.place) for column in used), strict=True))
+
+
+def _cells(table: Any, place: int) -> list[object]:  # noqa: ANN401
+    """Return the cells of a column of a frame or an Arrow table, None for what is missing."""
+    if not hasattr(table, "assign"):
+        cells: list[object] = table.column(place).to_pylist()
+        return cells
+    # By place: what a frame calls a column need not be a string, nor its own.
+    column = table.iloc[:, place]
+    return [None if missing else v for v, missing in zip(column, column.isna(), strict=True)]

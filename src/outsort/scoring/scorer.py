@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from outsort.model import Model, clause_weights
 from outsort.model_file import load
 from outsort.numeric import Floats
 from outsort.prediction import predictions
+from outsort.rules.rule import Cells, Hits, Rules
 from outsort.scoring.kernel import BatchAnswers, Kernel
 from outsort.tables.base import Categorical
 from outsort.taxonomy import DECISIONS, Taxonomy
@@ -34,21 +35,45 @@ EXPLAINED = {"for": str, "against": str}
 PREFIX = "outsort_"
 
 
-def added_columns(model: Model, *, explain: bool = False, taxonomy: Taxonomy | None = None) -> dict[str, type]:
+def added_columns(
+    model: Model, *, explain: bool = False, taxonomy: Taxonomy | None = None, rules: Rules | None = None
+) -> dict[str, type]:
     """Return the names of the columns that scoring adds, in order, with their types."""
-    of_taxonomy = taxonomy.columns if taxonomy else {}
+    of_taxonomy, of_rules = taxonomy.columns if taxonomy else {}, rules.columns if rules else {}
     probabilities = dict.fromkeys(("probability", *(f"p_{label}" for label in model.labels)), float)
     shares = dict.fromkeys((*(f"share_{label}" for label in model.labels), "share_margin"), float)
     others = dict.fromkeys(("service_line", "decision", "reason"), str)
     known = {"label": str, **probabilities, **others, **shares, "model": str}
-    return known | of_taxonomy | (EXPLAINED if explain else {})
+    return known | of_taxonomy | of_rules | (EXPLAINED if explain else {})
+
+
+class _Ruled(NamedTuple):
+    """What rules decide of n texts.
+
+    Attributes:
+        is_decided: bool (n,), whether one decides.
+        label: int64 (n,), the place of its label, or of the model's.
+        line: int64 (n,), the place of the service line that it names; as many as there are lines for none.
+        columns: the columns that rules add.
+    """
+
+    is_decided: NDArray[np.bool_]
+    label: NDArray[np.int64]
+    line: NDArray[np.int64]
+    columns: Added
 
 
 class Scorer:
     """A model prepared for scoring tables, which threads may use at once: they take turns."""
 
     def __init__(
-        self, model: Model, *, workers: int | None = None, explain: bool = False, taxonomy: Taxonomy | None = None
+        self,
+        model: Model,
+        *,
+        workers: int | None = None,
+        explain: bool = False,
+        taxonomy: Taxonomy | None = None,
+        rules: Rules | None = None,
     ) -> None:
         """Prepare the model.
 
@@ -57,9 +82,10 @@ class Scorer:
             workers: number of threads; one per core if None.
             explain: add the columns `EXPLAINED`.
             taxonomy: add the columns of these categories, loaded for the same model.
+            rules: let these rules decide before the model, and add their columns; loaded for the same model.
         """
-        self.model = model
-        self.added = added_columns(model, explain=explain, taxonomy=taxonomy)
+        self.model, self.rules = model, rules
+        self.added = added_columns(model, explain=explain, taxonomy=taxonomy, rules=rules)
         self._taxonomy = taxonomy
         self._explain = explain
         self._kernel = Kernel(model, workers or os.cpu_count() or 1)
@@ -69,13 +95,15 @@ class Scorer:
         texts: Utf8Column | Sequence[str] | pa.Array,
         faults: Mapping[int, str] | None = None,
         tally: Tally | None = None,
+        cells: Cells | None = None,
     ) -> Added:
         """Return the added columns for n texts: n values each.
 
         Args:
             texts: strings, a `Utf8Column`, or an Arrow array.
             faults: why a row could not be read properly, by its index; such rows go to review.
-            tally: what the texts are like is added to it.
+            tally: what the texts are like, and the model's own answers, is added to it.
+            cells: returns the n cells of a column by its name, for the rules; None where there are no columns.
         """
         given = utf8_column(texts)
         answers = self._kernel.answer(given, with_lines=self._taxonomy is not None)
@@ -101,6 +129,13 @@ class Scorer:
         answered = answers.n_terms > 0
         line = np.where(answered & self.model.has_lines, answers.line, len(self.model.lines))
         nothing = np.zeros(n, np.int64)
+        of_rules: Added = {}
+        if self.rules:
+            ruled = self._ruled(self.rules, self.rules.hits(given, cells), label, why > 0, faults or {})
+            of_rules, names_line = ruled.columns, ruled.line < len(self.model.lines)
+            line = np.where(names_line | (ruled.is_decided & (ruled.label != label)), ruled.line, line)
+            label, why = ruled.label, np.where(ruled.is_decided, 0, why)
+            probability = answers.proba[np.arange(n), label]
         result: Added = {
             "label": Categorical(label, self.model.labels),
             "probability": np.round(probability, 6),
@@ -114,9 +149,41 @@ class Scorer:
         }
         if self._taxonomy:
             line_proba = self.model.line_proba(answers.proba, answers.line_scores)
+            if self.rules:
+                line_proba[names_line] = np.eye(len(self.model.lines))[line[names_line]]
             is_like = np.isin(why, [REASONS.index(reason) for reason in WEAK])
             result |= _categories(self._taxonomy, line_proba, is_like)
+        result |= of_rules
         return result | self._explanations(texts) if self._explain else result
+
+    def _ruled(
+        self,
+        given: Rules,
+        hits: Hits,
+        label: NDArray[np.int64],
+        is_reviewed: NDArray[np.bool_],
+        faults: Mapping[int, str],
+    ) -> _Ruled:
+        """Return what rules decide of n texts, given the model's labels and which of its answers go to review."""
+        rules, decided = given.rules, given.deciding(hits, is_reviewed)
+        # What could not be read may not be what a rule takes it for.
+        decided[list(faults)] = -1
+        is_decided = decided >= 0
+        labels, lines = self.model.labels, [*self.model.lines, ""]
+        of_rules = np.array([labels.index(rule.label) for rule in rules])
+        line_of_rules = np.array([lines.index(rule.line) if self.model.has_lines else len(lines) - 1 for rule in rules])
+        nothing = np.zeros(len(label), np.int64)
+        return _Ruled(
+            is_decided,
+            np.where(is_decided, of_rules[decided], label),
+            np.where(is_decided, line_of_rules[decided], len(lines) - 1),
+            {
+                "rule": Categorical(np.where(is_decided, decided, len(rules)), [*(rule.name for rule in rules), None]),
+                "model_label": Categorical(np.where(is_decided, label, len(labels)), [*labels, None]),
+                "model_decision": Categorical(np.where(is_decided, is_reviewed, 2), [ACCEPT, REVIEW, None]),
+                "rules": Categorical(nothing, [given.fingerprint]),
+            },
+        )
 
     def weights(self, clauses: Sequence[str], owner: NDArray[np.intp]) -> Floats:
         """Return how likely each of n clauses is to say the work, 0 for boilerplate: float64 (n,)."""
@@ -160,11 +227,18 @@ def _categories(taxonomy: Taxonomy, line_proba: Floats, is_like: NDArray[np.bool
     return added | {"taxonomy": Categorical(nothing, [taxonomy.fingerprint])}
 
 
-def scorer_of(model: Model | Scorer | None, *, workers: int | None, explain: bool, taxonomy: Taxonomy | None) -> Scorer:
+def scorer_of(
+    model: Model | Scorer | None,
+    *,
+    workers: int | None,
+    explain: bool,
+    taxonomy: Taxonomy | None,
+    rules: Rules | None = None,
+) -> Scorer:
     """Return `model` if it is a scorer, else a new scorer for it, or for the default model if None."""
     if isinstance(model, Scorer):
         return model
-    return Scorer(model or load(), workers=workers, explain=explain, taxonomy=taxonomy)
+    return Scorer(model or load(), workers=workers, explain=explain, taxonomy=taxonomy, rules=rules)
 
 
 def added_prefix(columns: Sequence[str], added: Iterable[str], wanted: str | None) -> str:

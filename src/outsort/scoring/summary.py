@@ -19,8 +19,8 @@ from outsort.model import Model
 from outsort.numeric import LEVEL, Floats
 from outsort.results import Result
 from outsort.scoring.documents import DocumentsTally
-from outsort.scoring.union import UnionBatch
-from outsort.tables.base import Categorical, Column, Rows
+from outsort.scoring.union import UnionBatch, cells_of
+from outsort.tables.base import Categorical
 from outsort.tables.columns import only_place
 
 if TYPE_CHECKING:
@@ -280,6 +280,13 @@ class SummaryTally:
         label, decision, reason, line = (column for name in _TALLIED if isinstance(column := added[name], Categorical))
         weight = np.ones(n) if weights is None else self._weighing.weights(weights)
         proba = np.stack([np.asarray(added[f"p_{name}"]) for name in self.model.labels], axis=1)
+        probability = np.asarray(added["probability"])
+        if isinstance(rule := added.get("rule"), Categorical):
+            # What a person's rule says is not in doubt.
+            is_ruled = np.array([name is not None for name in rule.values])[rule.codes]
+            for i, name in enumerate(self.model.labels):
+                proba[is_ruled, i] = np.array([value == name for value in label.values])[label.codes[is_ruled]]
+            probability = np.where(is_ruled, 1.0, probability)
         part = self._parts(label, decision)
         self._sources[source] = None
         self.n_rows += n
@@ -293,14 +300,14 @@ class SummaryTally:
         names = ["" if cell is None else str(cell).strip() for cell in groups] if groups is not None else []
         if groups is not None:
             self._add_groups(names, proba, weight, part)
-        stake = weight * (1 - np.asarray(added["probability"]))
+        stake = weight * (1 - probability)
         for i in self._candidates(stake).tolist():
             row = DecidingRow(
                 source=source,
                 row=numbers[i],
                 text=_text_of(texts, i)[:MAX_SHOWN],
                 label=str(label.values[label.codes[i]]),
-                probability=float(np.asarray(added["probability"])[i]),
+                probability=float(probability[i]),
                 weight=float(weight[i]),
                 at_stake=float(stake[i]),
                 decision=PARTS[part[i]],
@@ -450,24 +457,6 @@ def add_batch(tally: SummaryTally, source: str, batch: Batch, texts: BatchTexts,
     tally.add(name, batch.numbers, texts, added, weights or None, groups or None)
     if tally.documents:
         tally.documents.add(batch.inner if isinstance(batch, UnionBatch) else batch, added)
-
-
-def cells_of(batch: Batch, name: str) -> list[object]:
-    """Return the cells of a column of a batch, numbers as such where the format has them."""
-    if isinstance(batch, UnionBatch):
-        if name in batch.columns:
-            return cells_of(batch.inner, name)
-        return [batch.source if name == batch.source_column else None] * len(batch)
-    if isinstance(batch, Rows) and batch.columns:
-        place = batch.columns.index(name)
-        return [row[place] for row in batch.cells]
-    if isinstance(batch, Rows):
-        return [row[0] for row in batch.values([name])]
-    # A column of a single type: its text says as much.
-    # Both formats have their columns.
-    columns: Sequence[str] = batch.columns  # type: ignore[attr-defined]
-    texts = batch.texts([[Column(name, columns.index(name))]])
-    return list(texts if isinstance(texts, list) else texts.to_pylist())
 
 
 def _count(

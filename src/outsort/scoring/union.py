@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from outsort.errors import DataError
 from outsort.scoring.scorer import PREFIX
-from outsort.tables.base import Batch, Dialect, Location, ReadOptions, TextColumns
+from outsort.tables.base import Batch, Column, Dialect, Location, ReadOptions, Rows, TextColumns
 from outsort.tables.columns import Found, text_columns_of
 from outsort.tables.formats import Format
 from outsort.tables.packing import need_arrow
@@ -257,6 +257,24 @@ def united(
             tell,
             open_table,
         )
+
+
+def cells_of(batch: Batch, name: str) -> list[object]:
+    """Return the cells of a column, numbers as such where the format has them."""
+    if isinstance(batch, UnionBatch):
+        if name in batch.columns:
+            return cells_of(batch.inner, name)
+        return [batch.source if name == batch.source_column else None] * len(batch)
+    if isinstance(batch, Rows) and batch.columns:
+        place = batch.columns.index(name)
+        return [row[place] for row in batch.cells]
+    if isinstance(batch, Rows):
+        return [row[0] for row in batch.values([name])]
+    # A column of a single type: its text says as much.
+    # Both formats have their columns.
+    columns: Sequence[str] = batch.columns  # type: ignore[attr-defined]
+    texts = batch.texts([[Column(name, columns.index(name))]])
+    return list(texts if isinstance(texts, list) else texts.to_pylist())
 
 
 def names_of(sources: Sequence[str]) -> list[str]:

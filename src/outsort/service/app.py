@@ -29,6 +29,7 @@ from outsort.decision import threshold_of
 from outsort.errors import ServiceError
 from outsort.model import Model
 from outsort.prediction import explanation_record, predict_explained, record
+from outsort.rules.rule import Rules
 from outsort.scoring import files as scoring_files
 from outsort.service import uploads
 from outsort.service.guard import SCRIPTS, STYLES, Guard, busy, is_local, problem, too_slow
@@ -99,9 +100,11 @@ class Pool:
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 
-def answer(model: Model, text: str, *, explain: bool = False, taxonomy: Taxonomy | None = None) -> dict[str, Any]:
+def answer(
+    model: Model, text: str, *, explain: bool = False, taxonomy: Taxonomy | None = None, rules: Rules | None = None
+) -> dict[str, Any]:
     """Return the answer for one text as plain values; see `TextPrediction`."""
-    prediction, explanation = predict_explained(model, text)
+    prediction, explanation = predict_explained(model, text, rules=rules)
     if taxonomy:
         prediction = with_categories(prediction, explanation, model, taxonomy)
     if not explain:
@@ -116,6 +119,7 @@ def create_app(
     settings: ServiceSettings | None = None,
     answering: Callable[..., dict[str, Any]] = answer,
     taxonomy: Taxonomy | None = None,
+    rules: Rules | None = None,
 ) -> FastAPI:
     """Return the ASGI application that serves a model.
 
@@ -124,16 +128,20 @@ def create_app(
         settings: limits and access; `ServiceSettings()` if None.
         answering: the function that answers one text, like `answer`; replace it to serve another classifier.
         taxonomy: also answer with these categories, loaded for the same model.
+        rules: let these rules decide before the model, loaded for it.
     """
     settings = settings or ServiceSettings()
     if taxonomy:
         answering = partial(answering, taxonomy=taxonomy)
+    if rules:
+        answering = partial(answering, rules=rules)
     texts_pool = Pool(settings.workers, settings.max_waiting)
     files_pool = Pool(settings.workers, settings.max_waiting // 4)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with closing(texts_pool), closing(files_pool), closing(Workers(model, settings, taxonomy)) as app.state.workers:
+        workers = Workers(model, settings, taxonomy, rules)
+        with closing(texts_pool), closing(files_pool), closing(workers) as app.state.workers:
             yield
 
     app = FastAPI(
@@ -259,6 +267,7 @@ def create_app(
                 axis.column: dict(zip(axis.codes, axis.names, strict=True))
                 for axis in (taxonomy.axes if taxonomy else ())
             },
+            rules=rules.fingerprint if rules else "",
             data=model.about.get("data", {}),
             scores=model.about.get("scores", {}),
             limits={
@@ -290,6 +299,7 @@ def serve(
     port: int = 8000,
     settings: ServiceSettings | None = None,
     taxonomy: Taxonomy | None = None,
+    rules: Rules | None = None,
 ) -> None:
     """Serve until stopped, then finish the requests in progress.
 
@@ -300,6 +310,7 @@ def serve(
         settings: limits and access; `ServiceSettings()` if None. Its token, which an address that is not local
             needs, has `MIN_TOKEN` or more characters.
         taxonomy: see `create_app`.
+        rules: likewise.
 
     Raises:
         ServiceError: a token is needed or not valid, or the port is in use.
@@ -314,7 +325,7 @@ def serve(
             f"{TOKEN_NAME}: is not a valid token. Use {MIN_TOKEN} or more letters, digits and symbols, no spaces."
         )
     with closing(listen(host, port)) as listener, temporary_folder() as folder:
-        server = server_of(create_app(model, settings, taxonomy=taxonomy), settings, folder)
+        server = server_of(create_app(model, settings, taxonomy=taxonomy, rules=rules), settings, folder)
         logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
         logging.getLogger("uvicorn").setLevel(logging.WARNING)
         # Its warnings quote the request.

@@ -94,6 +94,10 @@ class TextPrediction(BaseModel):
     decision: Literal["accept", "review"]
     reason: str = Field(description="The reason for review; empty if accepted.")
     taxonomy: str | None = Field(None, description="The fingerprint of the taxonomy, if one is served.")
+    rule: str | None = Field(None, description="The rule that decided, if rules are served and one did.")
+    model_label: str | None = Field(None, description="What the model would have answered, where a rule decided.")
+    model_decision: str | None = Field(None, description="The decision on that.")
+    rules: str | None = Field(None, description="The fingerprint of the rules, if some are served.")
     terms_for: list[TermContribution] = Field(alias="for")
     terms_against: list[TermContribution] = Field(alias="against")
     log_odds: float | None = Field(
@@ -125,6 +129,7 @@ class ModelInfo(BaseModel):
     service_lines: dict[str, list[str]] = Field(description="The service lines of each label.")
     taxonomy: str = Field(description="The fingerprint of the taxonomy; empty if none is served.")
     categories: dict[str, dict[str, str]] = Field(description="The names of its categories by code, of each axis.")
+    rules: str = Field(description="The fingerprint of the rules; empty if none are served.")
     data: dict[str, Any] = Field(description="The training data.")
     scores: dict[str, Any] = Field(description="Metrics from cross-validation.")
     limits: dict[str, int]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 from fastapi import HTTPException
 
 from outsort.model import Model
+from outsort.rules.rule import Rules
 from outsort.scoring.scorer import Scorer
 from outsort.service.guard import TaskError, described, log, too_slow
 from outsort.service.schemas import T
@@ -32,10 +33,12 @@ _CONTEXT = multiprocessing.get_context("spawn")
 class Workers:
     """Processes that each run one task at a time with a scorer; any that has to be ended is replaced."""
 
-    def __init__(self, model: Model, settings: ServiceSettings, taxonomy: Taxonomy | None = None) -> None:
+    def __init__(
+        self, model: Model, settings: ServiceSettings, taxonomy: Taxonomy | None = None, rules: Rules | None = None
+    ) -> None:
         """Start the processes, without waiting for them."""
         self._seconds = settings.answer_seconds
-        self._workers = [_Worker(model, settings.memory, taxonomy) for _ in range(settings.workers)]
+        self._workers = [_Worker(model, settings.memory, taxonomy, rules) for _ in range(settings.workers)]
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
         for worker in self._workers:
             threading.Thread(target=self._enlist, args=[worker], daemon=True).start()
@@ -67,8 +70,8 @@ class Workers:
 
 
 class _Worker:
-    def __init__(self, model: Model, memory: int, taxonomy: Taxonomy | None) -> None:
-        self._model, self._memory, self._taxonomy = model, memory, taxonomy
+    def __init__(self, model: Model, memory: int, taxonomy: Taxonomy | None, rules: Rules | None) -> None:
+        self._memory, self._made_from = memory, (model, memory, taxonomy, rules)
         self._lock, self._closed = threading.Lock(), False
         self._process: SpawnProcess | None = None
 
@@ -79,7 +82,7 @@ class _Worker:
                 return
             self._connection, theirs = _CONTEXT.Pipe()
             with theirs:
-                process = _CONTEXT.Process(target=_work, args=(theirs, self._model, self._memory, self._taxonomy))
+                process = _CONTEXT.Process(target=_work, args=(theirs, *self._made_from))
                 process.start()
             self._process = process
 
@@ -123,7 +126,7 @@ def _too_big(memory: int) -> HTTPException:
     return HTTPException(413, f"Scoring the file takes more than {memory:,} bytes of memory. Send it in parts.")
 
 
-def _work(connection: Connection, model: Model, memory: int, taxonomy: Taxonomy | None) -> None:
+def _work(connection: Connection, model: Model, memory: int, taxonomy: Taxonomy | None, rules: Rules | None) -> None:
     """Run the tasks that arrive, until there are no more."""
     for number in (signal.SIGINT, signal.SIGTERM):
         # A terminal and a service manager send these to all processes: the service itself decides when to end.
@@ -132,7 +135,7 @@ def _work(connection: Connection, model: Model, memory: int, taxonomy: Taxonomy 
     warnings.simplefilter("ignore")
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _limit_memory(memory)
-    scorer = Scorer(model, workers=1, taxonomy=taxonomy)
+    scorer = Scorer(model, workers=1, taxonomy=taxonomy, rules=rules)
     # Compiled code is loaded when it is first called.
     scorer.columns(["data entry"])
     while True:

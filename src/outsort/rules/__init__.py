@@ -1,0 +1,1 @@
+"""House rules: people's own rules, which decide before the model."""
