@@ -1,4 +1,4 @@
-"""Whether a text is in another language than the rows of a model."""
+"""Words of grammar, not content; and whether a text is in another language than the rows of a model."""
 
 from collections.abc import Container, Sequence
 
@@ -26,6 +26,16 @@ FUNCTION_WORDS = frozenset(
         )
     ).split()
 )
+#: English words of grammar and style, not content.
+ENGLISH = """
+    a an the this that these those some any each every all both no not only also too very just so as such
+    and or but if then than because while when where which who whose what how
+    of in on at by for from to into onto with without within over under between through per via about
+    i we you he she it they me us him her them my our your his its their
+    is are was were be been being am do does did has have had
+    can could may might must shall should will would
+    please need needs needed want wanted looking hi hello thanks someone there here out up
+""".split()  # noqa: SIM905 - a list of a hundred quoted words is harder to read
 #: With a smaller share of known words a text is looked at; so many different words of another language, and so large a
 #: share of its words, show one.
 LOOKED_AT_BELOW, LEAST_WORDS, LEAST_SHARE = 0.6, 2, 0.15

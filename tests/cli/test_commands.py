@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -191,6 +192,31 @@ class TestExplain:
         assert "Key the contract" in shown
         assert "log-odds of KPO" in shown
         assert sum(shown.count(line) for line in model.lines) == 2
+
+    def test_the_reasons_shown_and_the_other_words_add_up_to_the_words(self, outsort, model, model_file):
+        shown = outsort("explain", "Draft the contract, 500 a day", "-m", model_file, "-f", "table").out
+        (total,) = re.findall(r"= words ([+-][\d.]+)", shown)
+        of_terms = dict(re.findall(r"^ ([\w( )]+?) +(?:for|against) +([+-][\d.]+)", shown, re.MULTILINE))
+        assert list(of_terms)[-1] == "(other words)"
+        assert sum(map(float, of_terms.values())) == pytest.approx(float(total), abs=0.005 * len(of_terms))
+        reasons = explain(model, "Draft the contract, 500 a day").reasons
+        assert list(of_terms)[:-1] == list(reasons)
+        assert not {"the", "500", "a", "day a"} & set(of_terms)
+
+    def test_no_way_to_an_answer_gives_a_word_that_means_nothing(self, outsort, model_file, tmp_path):
+        text = "Draft the contract for a client of the firm"
+        (tmp_path / "in.csv").write_text(f"text\n{text}\n")
+        (found,) = json.loads(outsort("predict", text, "-m", model_file, "-f", "json", "--terms", "50").out)
+        shown = {item["term"]: item["log_odds"] for item in found["for"] + found["against"]}
+        assert "contract" in shown
+        outsort("score", tmp_path / "in.csv", "-m", model_file, "-o", tmp_path / "out.csv", "--explain")
+        outsort("review", tmp_path / "in.csv", "-m", model_file, "-o", tmp_path / "queue.csv")
+        (scored,) = csv.DictReader((tmp_path / "out.csv").read_text(encoding="utf-8").splitlines())
+        (queued,) = csv.DictReader((tmp_path / "queue.csv").read_text(encoding="utf-8-sig").splitlines())
+        because = [re.sub(r" [+-][\d.]+$", "", item) for item in queued["because"].split("; ")]
+        terms = [*shown, *scored["for"].split("; "), *scored["against"].split("; "), *because]
+        assert set(" ".join(terms).split()) <= {"draft", "contract", "client", "firm"}
+        assert all(abs(figure) >= 0.3 for figure in shown.values())
 
     def test_an_empty_text_is_its_bias(self, outsort, model_file):
         (found,) = json.loads(outsort("explain", "", "-m", model_file, "-f", "json").out)

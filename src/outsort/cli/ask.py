@@ -257,7 +257,8 @@ def _show_summary(
     if resumed and (as_json or as_tables or report):
         typer.echo("summary: of the outputs written now, without those that were complete before", err=True)
     if as_tables:
-        from outsort.reporting.terminal import summary_tables, write_tables
+        from outsort.reporting.layout import write_tables
+        from outsort.reporting.terminal import summary_tables
 
         write_tables(sys.stderr, summary_tables(tally.result()))
     if report:

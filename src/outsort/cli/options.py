@@ -245,7 +245,7 @@ def write_json(values: Mapping[str, object]) -> None:
 
 def write_result(result: Result, tables: Iterable[RenderableType], *, as_json: bool) -> None:
     """Write a result to stdout, as JSON or as tables."""
-    from outsort.reporting.terminal import write_tables
+    from outsort.reporting.layout import write_tables
 
     if as_json:
         write_json(result.to_dict())

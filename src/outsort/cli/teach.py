@@ -15,11 +15,8 @@ import typer
 from outsort.cli import options as opt
 
 if TYPE_CHECKING:
-    from outsort.data.dataset import Dataset
     from outsort.improving.certify import Certified
-    from outsort.improving.retrain import Retraining
     from outsort.model import Model
-    from outsort.training.about import Summary
 
 
 def train(
@@ -70,7 +67,8 @@ def train(
     from outsort.data.dataset import read
     from outsort.files import check_output
     from outsort.model_file import save
-    from outsort.reporting.terminal import certificate_line
+    from outsort.reporting.layout import write_tables
+    from outsort.reporting.terminal import training_lines, written_lines
     from outsort.training.about import summarize
     from outsort.training.fitting import Settings
     from outsort.training.folds import Checks
@@ -114,34 +112,24 @@ def train(
         written = {"output": str(output), "bytes": size, "seconds": round(seconds, 3)}
         opt.write_json(written | summary.to_dict())
     else:
-        _print_training(summary, dataset)
-        typer.echo(f"{output}: {summary.terms:,} terms, {size / 1e6:.1f} MB, in {seconds:.1f} s")
-        if summary.decision:
-            typer.echo(certificate_line(summary.decision))
+        lines = training_lines(summary, dataset)
+        write_tables(sys.stdout, [*lines, *written_lines(str(output), size, summary, f", in {seconds:.1f} s")])
     if target_precision and summary.decision and not summary.decision.coverage:
         raise typer.Exit(3)
-
-
-def _print_training(summary: Summary, dataset: Dataset) -> None:
-    from outsort.reporting.terminal import gap_line, scores_table, write_tables
-    from outsort.training.folds import LINES_OUT, STRATIFIED
-
-    labels = (f"{dataset.labels.count(label):,} {label}" for label in sorted(set(dataset.labels)))
-    lines = f", {summary.service_lines} service lines" if summary.service_lines else ""
-    typer.echo(f"{len(dataset.texts):,} rows used ({', '.join(labels)}{lines})")
-    if summary.scores:
-        write_tables(sys.stdout, [scores_table(summary.scores, "cross-validation")])
-    gap = gap_line(summary.scores, STRATIFIED, LINES_OUT)
-    if gap:
-        typer.echo(gap)
 
 
 def card(model: opt.ModelFile = None) -> None:
     """Print the card of a model in Markdown: what it is, how good it is and what it is for."""
     from outsort.model_file import load
     from outsort.reporting.card import card as card_of
+    from outsort.reporting.card import card_on_terminal
+    from outsort.reporting.layout import write_tables
 
-    typer.echo(card_of(load(model)), nl=False)
+    loaded = load(model)
+    if sys.stdout.isatty():
+        write_tables(sys.stdout, card_on_terminal(loaded))
+    else:
+        typer.echo(card_of(loaded), nl=False)
 
 
 def certify(
@@ -182,6 +170,7 @@ def certify(
     from outsort.improving.certify import certify_model
     from outsort.improving.certify_categories import certify_categories
     from outsort.model_file import load, save
+    from outsort.reporting.layout import write_tables
     from outsort.reporting.terminal import certified_lines
     from outsort.scoring.files import share_accepted
     from outsort.taxonomy import load as load_taxonomy
@@ -215,7 +204,7 @@ def certify(
     if as_json:
         opt.write_json(result.to_dict())
     else:
-        typer.echo("\n".join(certified_lines(result, str(of))))
+        write_tables(sys.stdout, certified_lines(result, str(of)))
     if not result.certificate.coverage:
         raise typer.Exit(3)
 
@@ -237,6 +226,7 @@ def _write_categories(
 ) -> None:
     """Save a model that certifies categories, and say what it does; exit with 3 if there is none."""
     from outsort.model_file import save
+    from outsort.reporting.layout import write_tables
     from outsort.reporting.terminal import certified_lines
 
     if certified:
@@ -245,7 +235,7 @@ def _write_categories(
         opt.write_json({column: one.to_dict() for column, one in found.items()})
     else:
         for column, one in found.items():
-            typer.echo("\n".join(f"{column}: {line}" for line in certified_lines(one, "")))
+            write_tables(sys.stdout, (f"{column}: {line}" for line in certified_lines(one, "")))
     if not certified:
         raise typer.Exit(3)
 
@@ -291,7 +281,8 @@ def retrain(
     from outsort.improving.retrain import promised
     from outsort.improving.retrain import retrain as train_again
     from outsort.model_file import load, save
-    from outsort.reporting.terminal import certificate_line
+    from outsort.reporting.layout import write_tables
+    from outsort.reporting.terminal import retraining_lines, written_lines
     from outsort.training.about import summarize
     from outsort.training.fitting import Settings
 
@@ -341,30 +332,12 @@ def retrain(
         opt.write_json(written | summarize(model).to_dict() | {"comparison": result.to_dict()})
     else:
         summary = summarize(model)
-        _print_retraining(summary, result, base, test, len(dataset.texts))
-        if not refused:
-            typer.echo(f"{output}: {summary.terms:,} terms, {size / 1e6:.1f} MB")
-            if summary.decision:
-                typer.echo(certificate_line(summary.decision))
+        lines = retraining_lines(summary, result, str(base), str(test), len(dataset.texts))
+        write_tables(sys.stdout, [*lines, *([] if refused else written_lines(str(output), size, summary))])
     if refused:
         why = "the new model is worse" if result.worse else "no new rows and no --test to compare on"
         typer.echo(f"outsort: {output}: not written: {why}", err=True)
         raise typer.Exit(3)
-
-
-def _print_retraining(summary: Summary, result: Retraining, base: Path, test: Path | None, n_rows: int) -> None:
-    from outsort.reporting.terminal import comparison_tables, judgement_line, scores_table, write_tables
-
-    write_tables(sys.stdout, [scores_table(summary.scores, "cross-validation")])
-    typer.echo(f"{result.new_rows:,} of {n_rows:,} rows are new to {base}")
-    if result.on_new_rows:
-        typer.echo(f"On new rows: {judgement_line(result.on_new_rows)}")
-    for scheme, judgement in result.on_groups.items():
-        found = judgement_line(judgement, "sign test of groups")
-        typer.echo(f"On {scheme}, all rows against the rows of {base}: {found}")
-    if result.on_test:
-        typer.echo(f"On {test}:")
-        write_tables(sys.stdout, comparison_tables(result.on_test))
 
 
 def plan(

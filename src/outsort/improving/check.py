@@ -31,6 +31,7 @@ from outsort.improving.findings import Check, Example, Finding, Limits, Style
 from outsort.improving.lopsided import first_mentions, lopsided_words
 from outsort.improving.near_duplicates import COMPARED, near_duplicates
 from outsort.labels import UNCLEAR, find_out_of_scope, in_order, spellings
+from outsort.language import ENGLISH
 from outsort.model import log_proba, uncalibrated
 from outsort.tables.base import ReadOptions, warn
 from outsort.tables.columns import Found, find_column
@@ -39,16 +40,6 @@ from outsort.training import fitting, folds
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Words of grammar and style, not content.
-FUNCTION_WORDS = """
-    a an the this that these those some any each every all both no not only also too very just so as such
-    and or but if then than because while when where which who whose what how
-    of in on at by for from to into onto with without within over under between through per via about
-    i we you he she it they me us him her them my our your his its their
-    is are was were be been being am do does did has have had
-    can could may might must shall should will would
-    please need needs needed want wanted looking hi hello thanks someone there here out up
-""".split()  # noqa: SIM905 - a list of a hundred quoted words is harder to read
 _MARKS = ".,;:!?-–—()[]/\\&'\"$€£%#@+*=|’“”"
 _N_FOLDS = 5
 #: Labels that a message names.
@@ -445,7 +436,7 @@ def _style(text: str) -> list[float]:
         text[:1].isupper(),
         text.rstrip()[-1:] in ".!?",
         *(text.count(mark) for mark in _MARKS),
-        *(counts[word] for word in FUNCTION_WORDS),
+        *(counts[word] for word in ENGLISH),
     ]
 
 
