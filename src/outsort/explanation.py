@@ -19,7 +19,9 @@ from outsort.numeric import Floats, logsumexp
 #: Log-odds, for or against, from which a term is shown as a reason.
 SHOWN_FROM = 0.3
 #: Beside those of English, and those that tell other languages from it, some that do not.
-_SAY_NOTHING = FUNCTION_WORDS.union(ENGLISH, ["de", "la", "en", "al", "es", "se", "zu", "den", "des", "im", "am", "em", "na", "af"])
+_SAY_NOTHING = FUNCTION_WORDS.union(
+    ENGLISH, ("de", "la", "en", "al", "es", "se", "zu", "den", "des", "im", "am", "em", "na", "af")
+)
 
 
 class Word(NamedTuple):
