@@ -15,10 +15,11 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from typer.main import get_command
 
 import outsort as package
 from outsort import load_model, save_model
-from outsort.cli.main import _stopped
+from outsort.cli.main import _stopped, app
 from outsort.explanation import explain
 from outsort.model_file import FORMAT_VERSION
 from outsort.reporting.card import card
@@ -655,3 +656,20 @@ main()
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (-number, b"")
     assert done.stdout.startswith(b"outsort ")
+
+
+class TestQuiet:
+    def test_notes_are_silenced_and_what_is_asked_for_is_not(self, outsort, csv_file, model_file, tmp_path):
+        run = ("score", csv_file, "-m", model_file, "-o", tmp_path / "out.csv", "--force")
+        assert "15 rows" in outsort(*run).err
+        assert outsort(*run, "--quiet").err == ""
+        # Asked for, it comes all the same; and no command before this one makes it quiet.
+        assert "95% interval" in outsort(*run, "-q", "--by", "label").err
+        assert "15 rows" in outsort(*run).err
+
+    def test_warnings_about_the_data_and_errors_are_not_silenced(self, outsort, csv_file, model_file, tmp_path):
+        assert "WARNING" in outsort("evaluate", csv_file, "-m", model_file, "-q").err
+        assert "no.csv" in outsort("evaluate", tmp_path / "no.csv", "-m", model_file, "-q").err
+
+    def test_every_command_has_it(self, outsort):
+        assert [name for name in get_command(app).commands if "--quiet" not in outsort(name, "--help").out] == []

@@ -16,6 +16,7 @@ import typer
 
 from outsort._version import __version__
 from outsort.cli import ask, correct, measure, serve, streams, teach
+from outsort.cli.command import with_quiet
 from outsort.errors import DataWarning, OutsortError
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ for command in (
     teach.plan,
     serve.serve,
 ):
-    app.command()(command)
+    app.command()(with_quiet(command))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

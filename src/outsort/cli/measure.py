@@ -1,12 +1,12 @@
 """Commands that measure: evaluate, compare, check."""
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from outsort.cli import options as opt
+from outsort.cli.command import note, steps
 
 
 def evaluate(
@@ -57,7 +57,7 @@ def evaluate(
         scored = {}
         for part, rows in parts:
             opt.tell_reading(rows)
-            with opt.work_on(cluster):
+            with opt.work_on(cluster), steps():
                 answers = evaluate.answer(judge, rows, by=by or (), weight_column=weight_column, taxonomy=part)
             scored[part.axes[0].label_column] = evaluate.evaluate_answers(judge, answers, n_mistakes=mistakes)
             opt.tell_seen(rows, "the model", scored[part.axes[0].label_column].share_seen)
@@ -78,9 +78,9 @@ def evaluate(
         reading=how,
     )
     opt.tell_reading(dataset)
-    with opt.work_on(cluster):
+    with opt.work_on(cluster), steps():
         answers = evaluate.answer(judge, dataset, by=by or (), weight_column=weight_column)
-    result = evaluate.evaluate_answers(judge, answers, n_mistakes=mistakes)
+        result = evaluate.evaluate_answers(judge, answers, n_mistakes=mistakes)
     opt.tell_seen(dataset, "the model", result.share_seen)
     opt.write_result(result, evaluation_tables(result), as_json=as_json)
     if report:
@@ -129,7 +129,8 @@ def compare(
         reading=opt.reading_of(encoding, delimiter, sheet, header_row, no_header=no_header),
     )
     opt.tell_reading(dataset)
-    result = compare.compare(before, after, dataset, weight_column=weight_column, n_flips=flips)
+    with steps():
+        result = compare.compare(before, after, dataset, weight_column=weight_column, n_flips=flips)
     for path, share in zip((old, new), result.share_seen.values(), strict=True):
         opt.tell_seen(dataset, str(path), share)
     opt.write_result(result, comparison_tables(result), as_json=as_json)
@@ -169,20 +170,21 @@ def check(
     from outsort.reporting.terminal import check_tables
 
     limits = Limits(near_duplicate=similarity, style=max_style, min_rows=min_rows)
-    result = check_data(
-        data,
-        text_column=text_column,
-        label_column=label_column,
-        label_map=label_map,
-        line_column=line_column,
-        guide=guide,
-        limits=limits,
-        tell=partial(typer.echo, err=True),
-        reading=opt.reading_of(encoding, delimiter, sheet, header_row, no_header=no_header),
-    )
+    with steps():
+        result = check_data(
+            data,
+            text_column=text_column,
+            label_column=label_column,
+            label_map=label_map,
+            line_column=line_column,
+            guide=guide,
+            limits=limits,
+            tell=note,
+            reading=opt.reading_of(encoding, delimiter, sheet, header_row, no_header=no_header),
+        )
     opt.write_result(result, check_tables(result, show), as_json=as_json)
     for what in result.left_out:
-        typer.echo(f"skipped: {what}", err=True)
+        note(f"skipped: {what}")
     if strict and result.failed:
         typer.echo(f"outsort: {result.source}: over the limit: {', '.join(result.failed)}", err=True)
         raise typer.Exit(3)

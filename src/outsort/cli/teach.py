@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from outsort.cli import options as opt
+from outsort.cli.command import steps
 
 if TYPE_CHECKING:
     from outsort.improving.certify import Certified
@@ -99,7 +100,7 @@ def train(
         shares=opt.shares_of(share, dataset),
     )
     settings = Settings(seed=seed, later=opt.by_label(later, dataset, "--later"))
-    with opt.work_on(cluster):
+    with opt.work_on(cluster), steps():
         model, validation = train_validated(dataset, settings, checks)
     seconds = time.perf_counter() - start
     size = save(model, output, force=force)
@@ -186,7 +187,7 @@ def certify(
         samples = read_categories(sample, load_taxonomy(taxonomy, judge), **columns, reading=reading)
         for _, rows in samples:
             opt.tell_reading(rows)
-        with _exit_without_sample():
+        with _exit_without_sample(), steps():
             certified, found = certify_categories(
                 judge, samples, is_random=random_sample, target_precision=target, level=level
             )
@@ -195,11 +196,12 @@ def certify(
         return
     dataset = read(sample, **columns, known_labels=judge.labels, for_training=False, reading=reading)
     opt.tell_reading(dataset)
-    with _exit_without_sample():
+    with _exit_without_sample(), steps():
         certified, result = certify_model(judge, dataset, is_random=random_sample, target_precision=target, level=level)
     if result.certificate.coverage:
         if of:
-            result = replace(result, share_of=share_accepted(of, certified))
+            with steps():
+                result = replace(result, share_of=share_accepted(of, certified))
         save(certified, output, force=force)
     if as_json:
         opt.write_json(result.to_dict())
@@ -309,19 +311,20 @@ def retrain(
             known_labels=old.labels,
             for_training=False,
         )
-    model, result = train_again(
-        dataset,
-        old,
-        settings=Settings(seed=seed, later=opt.by_label(later, dataset, "--later")),
-        checks=replace(
-            promised(old),
-            folds=folds,
-            group_column=group_column,
-            weight_column=weight_column,
-            shares=opt.shares_of(share, dataset),
-        ),
-        test=measure,
-    )
+    with steps():
+        model, result = train_again(
+            dataset,
+            old,
+            settings=Settings(seed=seed, later=opt.by_label(later, dataset, "--later")),
+            checks=replace(
+                promised(old),
+                folds=folds,
+                group_column=group_column,
+                weight_column=weight_column,
+                shares=opt.shares_of(share, dataset),
+            ),
+            test=measure,
+        )
     if result.on_test and measure:
         for path, seen in zip((base, output), result.on_test.share_seen.values(), strict=True):
             opt.tell_seen(measure, str(path), seen)
@@ -380,7 +383,13 @@ def plan(
         reading=opt.reading_of(encoding, delimiter, sheet, header_row, no_header=no_header),
     )
     opt.tell_reading(dataset)
-    result = plan.plan(
-        dataset, min_gain=min_gain, n_labels=n, settings=Settings(seed=seed), n_folds=folds, weight_column=weight_column
-    )
+    with steps():
+        result = plan.plan(
+            dataset,
+            min_gain=min_gain,
+            n_labels=n,
+            settings=Settings(seed=seed),
+            n_folds=folds,
+            weight_column=weight_column,
+        )
     opt.write_result(result, plan_tables(result, lines), as_json=as_json)

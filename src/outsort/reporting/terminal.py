@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from outsort.improving.findings import Style
@@ -350,24 +347,3 @@ def summary_tables(summary: Summary) -> Iterator[RenderableType]:
 def figure_of_share(part: float, whole: float) -> str:
     """Return a share as per cent, "" of nothing."""
     return f"{part / whole:.1%}" if whole else ""
-
-
-@contextlib.contextmanager
-def progress_line() -> Iterator[Callable[[int, float], None] | None]:
-    """Show rows, rate and time left on stderr; yield None unless it is a terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (BarColumn(), TextColumn("{task.fields[rows]:,} rows, {task.fields[rate]:,.0f} rows/s"))
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task("", total=1.0, rows=0, rate=0.0)
-        start = time.perf_counter()
-
-        def update(rows: int, share: float) -> None:
-            rate = rows / (time.perf_counter() - start)
-            shown.update(task, completed=share, rows=rows, rate=rate)
-
-        yield update
