@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from outsort._version import __version__
-from outsort.cli import ask, correct, measure, serve, streams, teach
+from outsort.cli import ask, correct, measure, promise, serve, streams, teach
 from outsort.cli.command import with_quiet
 from outsort.errors import DataWarning, OutsortError
 
@@ -55,12 +55,12 @@ for command in (
     ask.score,
     teach.train,
     measure.evaluate,
-    teach.card,
+    promise.card,
     measure.compare,
     measure.check,
     correct.review,
     correct.merge,
-    teach.certify,
+    promise.certify,
     teach.retrain,
     teach.plan,
     serve.serve,

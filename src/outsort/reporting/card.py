@@ -10,7 +10,7 @@ from outsort.decision import DEFAULT_THRESHOLD
 from outsort.model import Model
 from outsort.reporting.captions import SCORES, figure, legend
 from outsort.reporting.layout import Table
-from outsort.reporting.terminal import scores_table
+from outsort.reporting.terminal import certificate_line, scores_table
 from outsort.training.about import summarize
 
 if TYPE_CHECKING:
@@ -41,6 +41,19 @@ def card_on_terminal(model: Model) -> Iterator[RenderableType]:
             yield Markdown("\n\n".join(map(str, parts)))
         else:
             yield from parts
+
+
+def short_card(model: Model) -> Iterator[RenderableType]:
+    """Say in a few lines what a model is, how good it is and what it promises."""
+    summary = summarize(model)
+    data = f"; trained on {summary.data.rows:,} rows of {summary.data.source}" if summary.data else ""
+    yield f"model {summary.model}: {_either(model)}{data}"
+    if summary.scores:
+        yield scores_table(summary.scores, "cross-validation")
+    if summary.decision:
+        yield certificate_line(summary.decision)
+    else:
+        yield f"no threshold is certified; answers are accepted from probability {DEFAULT_THRESHOLD:g}"
 
 
 def _parts(model: Model) -> Iterator[str | Table]:
