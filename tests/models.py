@@ -39,3 +39,21 @@ def random_model(n_labels, *, with_out_of_scope, lines_per_label=3, seed=0):
         later=rng.normal(size=n_labels),
         calibration=np.column_stack([rng.normal(size=n_labels), 0.5 + rng.random(n_labels)]),
     )
+
+
+def model_of(weights, line_labels, *, out_of_scope="", threshold=float("nan")):
+    """Return a model whose answers can be worked out by hand: the weight of each word for each service line."""
+    terms, lines = sorted(weights), list(line_labels)
+    in_order = [(lines.index(line), weight) for term in terms for line, weight in weights[term].items()]
+    return Model(
+        terms=terms,
+        idf=np.ones(len(terms), np.float32),
+        indptr=np.cumsum([0, *(len(weights[term]) for term in terms)]).astype(np.int32),
+        indices=np.array([place for place, _ in in_order], np.int16),
+        weights=np.array([weight for _, weight in in_order], np.float32),
+        bias=np.zeros(len(lines), np.float32),
+        lines=lines,
+        line_labels=list(line_labels.values()),
+        out_of_scope=out_of_scope,
+        threshold=threshold,
+    )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from models import WORDS, random_model
 from outsort.data.dataset import read
-from outsort.explanation import explain, find_precedents, top_terms
+from outsort.explanation import explain, find_precedents, is_reason, is_telling, top_terms
 from outsort.model import uncalibrated
 from outsort.text import pairs, terms, words
 
@@ -39,6 +39,32 @@ def test_contributions_bias_and_spread_add_up_to_the_log_odds_of_any_label(any_m
         assert by_word == pytest.approx(sum(by_clause), abs=1e-6)
         assert [(clause.start, clause.end) for clause in explanation.clauses] == any_model.read(any_text).spans
         assert sum(clause.share for clause in explanation.clauses) == pytest.approx(1)
+
+
+def test_reasons_are_words_that_mean_something_and_weigh_enough():
+    figures = {
+        "the": 2.0,
+        "in sap": 1.5,
+        "500": -1.4,
+        "a": 1.0,
+        "e": 1.0,
+        "de": 0.9,
+        "ledger": 0.299,
+        "key": -0.3,
+        "sap": 0.8,
+    }
+    assert [term for term, figure in figures.items() if is_reason(term, figure)] == ["key", "sap"]
+    assert [term for term in ("not", "der", "2024_25", "24 7", "lot 3", "with care") if is_telling(term)] == []
+    assert all(map(is_telling, ("SAP", "tax return", "3d", "税", "überweisung")))
+
+
+@given(any_text=any_texts)
+@settings(deadline=None, max_examples=25)
+def test_reasons_are_the_telling_contributions_largest_first(any_model, any_text):
+    explanation = explain(any_model, any_text)
+    found = {term: f for term, f in explanation.contributions.items() if is_telling(term) and abs(f) >= 0.3}
+    assert explanation.reasons == found
+    assert list(map(abs, explanation.reasons.values())) == sorted(map(abs, found.values()), reverse=True)
 
 
 def test_contributions_are_slopes_of_the_log_odds(any_model):

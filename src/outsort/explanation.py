@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outsort import text as text_module
+from outsort.language import ENGLISH_FUNCTION_WORDS, FUNCTION_WORDS
 from outsort.model import Model, Reading, Vector
 from outsort.numeric import Floats, logsumexp
+
+#: Log-odds, for or against, from which a term is shown as a reason.
+SHOWN_FROM = 0.3
+#: Beside those of English, and those that tell other languages from it, some that do not.
+_SAY_NOTHING = FUNCTION_WORDS.union(
+    ENGLISH_FUNCTION_WORDS, ("de", "la", "en", "al", "es", "se", "zu", "den", "des", "im", "am", "em", "na", "af")
+)
 
 
 class Word(NamedTuple):
@@ -87,9 +96,35 @@ class Explanation:
         return dict(total)
 
     @property
+    def reasons(self) -> dict[str, float]:
+        """The contributions that are shown as reasons, largest first; see `is_reason`."""
+        ranked = sorted(self.contributions.items(), key=lambda item: -abs(item[1]))
+        return {term: figure for term, figure in ranked if is_reason(term, figure)}
+
+    @property
     def words(self) -> tuple[Word, ...]:
         """The words of the text in order, each with its part of the log-odds."""
         return tuple(word for clause in self.clauses for word in clause.words)
+
+
+def is_reason(term: str, log_odds: float) -> bool:
+    """Return whether a word or pair is shown as a reason: it means something to a reader, and weighs enough."""
+    return abs(log_odds) >= SHOWN_FROM and is_telling(term)
+
+
+def is_telling(term: str) -> bool:
+    """Return whether each word of a term means something by itself: no function word, number or letter.
+
+    >>> [term for term in ("SAP", "in sap", "a", "500", "2nd level", "税") if is_telling(term)]
+    ['SAP', '2nd level', '税']
+    """
+    words = text_module.words(term)
+    return bool(words) and words == text_module.worded(term) and all(map(_says_something, words))
+
+
+def _says_something(word: str) -> bool:
+    # A single letter is a word only in scripts without capitals, such as Chinese.
+    return word not in _SAY_NOTHING and (len(word) > 1 or unicodedata.category(word) == "Lo")
 
 
 class Precedent(NamedTuple):
@@ -262,8 +297,8 @@ def top_terms(model: Model, n: int = 15) -> dict[str, list[tuple[str, float]]]:
         n: return no more than this many terms per label, strongest first, figures above 0.
     """
     labels = model.labels
-    # Pieces are left out: they are not readable.
-    ids = np.array([i for i, term in enumerate(model.terms) if not text_module.is_piece(term)], np.int64)
+    # Pieces are left out, too: they are not readable.
+    ids = np.array([i for i, term in enumerate(model.terms) if _is_readable(term)], np.int64)
     n_columns = len(model.lines) + len(labels) + 1
 
     def log_odds(ids: NDArray[np.int64]) -> Floats:
@@ -288,6 +323,10 @@ def top_terms(model: Model, n: int = 15) -> dict[str, list[tuple[str, float]]]:
         ]
         for column, label in enumerate(labels)
     }
+
+
+def _is_readable(term: str) -> bool:
+    return not text_module.is_piece(term) and is_telling(term)
 
 
 def _ranked_lines(model: Model, reading: Reading, proba: Floats) -> tuple[tuple[str, float], ...]:

@@ -1,4 +1,4 @@
-"""Whether a text is in another language than the rows of a model."""
+"""Words of grammar, not content; and whether a text is in another language than the rows of a model."""
 
 from collections.abc import Container, Sequence
 

@@ -13,7 +13,7 @@ from outsort import model_file
 from outsort import text as text_module
 from outsort.buffers import checked
 from outsort.decision import ACCEPT, REASONS, REVIEW, reasons
-from outsort.explanation import explain_read
+from outsort.explanation import explain_read, is_reason
 from outsort.language import LOOKED_AT_BELOW, is_foreign
 from outsort.model import Model
 
@@ -85,7 +85,7 @@ class Prediction:
         service_line: the most probable service line of that label; None if the model has no lines, or knows
             no term of the text.
         terms_for: the top words and pairs for the label, strongest first, with their contributions to the
-            label's log-odds.
+            label's log-odds; those that `explanation.is_reason` finds worth showing.
         terms_against: the top words and pairs against it, strongest first, with negative contributions.
         decision: accept or review.
         reason: the reason for review; "" if accepted.
@@ -155,7 +155,7 @@ def predictions(
 
 
 def strongest_terms(explanation: Explanation, n_terms: int = 3) -> tuple[Terms, Terms]:
-    """Return the top terms for the label of an explanation, and those against it.
+    """Return the top reasons for the label of an explanation, and those against it.
 
     Args:
         explanation: the explanation of a text.
@@ -165,9 +165,9 @@ def strongest_terms(explanation: Explanation, n_terms: int = 3) -> tuple[Terms, 
         The terms with positive, and those with negative contributions to the label's log-odds, strongest
         first.
     """
-    ranked = sorted(explanation.contributions.items(), key=lambda item: item[1])
+    ranked = explanation.reasons.items()
     return (
-        tuple(item for item in ranked[::-1] if item[1] > 0)[:n_terms],
+        tuple(item for item in ranked if item[1] > 0)[:n_terms],
         tuple(item for item in ranked if item[1] < 0)[:n_terms],
     )
 
@@ -237,6 +237,7 @@ def explanation_record(
         ],
         "words": [
             {"word": text[start:end], "start": start, "end": end, "log_odds": figure}
+            | {"is_reason": is_reason(text[start:end], figure)}
             for start, end, figure in explanation.words
         ],
         "service_lines": [

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -14,10 +15,11 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from typer.main import get_command
 
 import outsort as package
 from outsort import load_model, save_model
-from outsort.cli.main import _stopped
+from outsort.cli.main import _stopped, app
 from outsort.explanation import explain
 from outsort.model_file import FORMAT_VERSION
 from outsort.reporting.card import card
@@ -191,6 +193,31 @@ class TestExplain:
         assert "Key the contract" in shown
         assert "log-odds of KPO" in shown
         assert sum(shown.count(line) for line in model.lines) == 2
+
+    def test_the_reasons_shown_and_the_other_words_add_up_to_the_words(self, outsort, model, model_file):
+        shown = outsort("explain", "Draft the contract, 500 a day", "-m", model_file, "-f", "table").out
+        (total,) = re.findall(r"= words ([+-][\d.]+)", shown)
+        of_terms = dict(re.findall(r"^ ([\w( )]+?) +(?:for|against) +([+-][\d.]+)", shown, re.MULTILINE))
+        assert list(of_terms)[-1] == "(other words)"
+        assert sum(map(float, of_terms.values())) == pytest.approx(float(total), abs=0.005 * len(of_terms))
+        reasons = explain(model, "Draft the contract, 500 a day").reasons
+        assert list(of_terms)[:-1] == list(reasons)
+        assert not {"the", "500", "a", "day a"} & set(of_terms)
+
+    def test_no_way_to_an_answer_gives_a_word_that_means_nothing(self, outsort, model_file, tmp_path):
+        text = "Draft the contract for a client of the firm"
+        (tmp_path / "in.csv").write_text(f"text\n{text}\n")
+        (found,) = json.loads(outsort("predict", text, "-m", model_file, "-f", "json", "--terms", "50").out)
+        shown = {item["term"]: item["log_odds"] for item in found["for"] + found["against"]}
+        assert "contract" in shown
+        outsort("score", tmp_path / "in.csv", "-m", model_file, "-o", tmp_path / "out.csv", "--explain")
+        outsort("review", tmp_path / "in.csv", "-m", model_file, "-o", tmp_path / "queue.csv")
+        (scored,) = csv.DictReader((tmp_path / "out.csv").read_text(encoding="utf-8").splitlines())
+        (queued,) = csv.DictReader((tmp_path / "queue.csv").read_text(encoding="utf-8-sig").splitlines())
+        because = [re.sub(r" [+-][\d.]+$", "", item) for item in queued["because"].split("; ")]
+        terms = [*shown, *scored["for"].split("; "), *scored["against"].split("; "), *because]
+        assert set(" ".join(terms).split()) <= {"draft", "contract", "client", "firm"}
+        assert all(abs(figure) >= 0.3 for figure in shown.values())
 
     def test_an_empty_text_is_its_bias(self, outsort, model_file):
         (found,) = json.loads(outsort("explain", "", "-m", model_file, "-f", "json").out)
@@ -629,3 +656,20 @@ main()
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (-number, b"")
     assert done.stdout.startswith(b"outsort ")
+
+
+class TestQuiet:
+    def test_notes_are_silenced_and_what_is_asked_for_is_not(self, outsort, csv_file, model_file, tmp_path):
+        run = ("score", csv_file, "-m", model_file, "-o", tmp_path / "out.csv", "--force")
+        assert "15 rows" in outsort(*run).err
+        assert outsort(*run, "--quiet").err == ""
+        # Asked for, it comes all the same; and no command before this one makes it quiet.
+        assert "95% interval" in outsort(*run, "-q", "--by", "label").err
+        assert "15 rows" in outsort(*run).err
+
+    def test_warnings_about_the_data_and_errors_are_not_silenced(self, outsort, csv_file, model_file, tmp_path):
+        assert "WARNING" in outsort("evaluate", csv_file, "-m", model_file, "-q").err
+        assert "no.csv" in outsort("evaluate", tmp_path / "no.csv", "-m", model_file, "-q").err
+
+    def test_every_command_has_it(self, outsort):
+        assert [name for name in get_command(app).commands if "--quiet" not in outsort(name, "--help").out] == []

@@ -1,10 +1,16 @@
+import io
+import json
+import re
 from dataclasses import replace
 
 import pytest
 
+from outsort import save_model
 from outsort.data.dataset import read
-from outsort.reporting.card import card
+from outsort.reporting.card import card, card_on_terminal
+from outsort.reporting.layout import write_tables
 from outsort.training import folds, train
+from outsort.training.about import summarize
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +68,33 @@ def test_it_points_to_service_lines_only_where_the_model_knows_some(two_class_mo
 
 def test_a_model_that_says_nothing_of_itself_has_a_card(model):
     assert "does not say what it was trained on" in card(replace(model, about={}))
+
+
+def test_the_short_card_has_the_scores_and_the_promise(outsort, made, tmp_path):
+    save_model(made, tmp_path / "m.joblib")
+    shown = outsort("card", "--short", "-m", tmp_path / "m.joblib").out
+    assert f"model {made.fingerprint}: BPO, KPO or NEITHER; trained on 15 rows" in shown
+    for scheme, scores in made.about["scores"].items():
+        assert f" {scores['accuracy']:.3f} " in next(line for line in shown.splitlines() if scheme in line)
+    assert "no threshold reaches 95% precision at 90% confidence on 15 held-out rows" in shown
+    assert "#" not in shown
+
+
+def test_the_card_as_json_is_what_the_model_says_of_itself(outsort, made, tmp_path):
+    save_model(made, tmp_path / "m.joblib")
+    found = json.loads(outsort("card", "--json", "-m", tmp_path / "m.joblib").out)
+    assert found == {"labels": ["BPO", "KPO", "NEITHER"], **summarize(made).to_dict()}
+    assert found["scores"] == made.about["scores"]
+    assert outsort("card", "--json", "--short", "-m", tmp_path / "m.joblib").code == 2
+
+
+def test_a_terminal_has_the_card_without_its_markup(made):
+    file = io.StringIO()
+    write_tables(file, card_on_terminal(made))
+    shown, plain = file.getvalue(), card(made)
+    assert not re.search(r"^#|\| ---|`", shown, re.MULTILINE)
+    for scores in made.about["scores"].values():
+        assert f"{scores['accuracy']:.3f}" in shown
+    assert re.findall(r"[A-Z]\w+(?: \w+)+\.", shown.replace("\n", " "))
+    assert made.fingerprint in shown
+    assert len(shown.split()) > 0.9 * len(re.sub(r"[|`#]|---", " ", plain).split())

@@ -14,6 +14,7 @@ import pytest
 import outsort
 from conftest import ROWS
 from outsort import model_file
+from outsort.explanation import is_reason
 from outsort.scoring import files
 from outsort.scoring.corrections import CORRECTED
 from outsort.scoring.documents import DocumentsTally
@@ -190,9 +191,9 @@ def test_the_words_of_a_text_are_tinted_by_their_log_odds(page, model):
         for word in outsort.explain(model, text).words
     ]
     expected = [
-        (word, f"t {side} s{sum(size >= least for least in (0.1, 0.5, 1.5))}")
+        (word, f"t {side} s{1 + sum(size >= least for least in (0.5, 1.5))}")
         for word, side, size in words
-        if size >= 0.1
+        if is_reason(word, size)
     ]
     assert expected
     for place in (row(page, 0), page.locator("#full")):

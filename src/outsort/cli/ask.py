@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from outsort.cli import options as opt
+from outsort.cli.command import is_quiet, note
 
 if TYPE_CHECKING:
     from outsort.scoring.summary import SummaryTally
@@ -68,7 +69,7 @@ def explain(
         labelled = read(data)
         opt.tell_reading(labelled)
         if labelled.fingerprint != judge.about.get("data", {}).get("sha256"):
-            typer.echo(f"{data}: is not the data the model was trained on", err=True)
+            note(f"{data}: is not the data the model was trained on")
     results = (
         (
             *predict_explained(judge, text),
@@ -139,7 +140,7 @@ def score(
     """
     from outsort.errors import Unlike
     from outsort.model_file import load
-    from outsort.reporting.terminal import progress_line
+    from outsort.reporting.progress import rows_line
     from outsort.rules.reading import load as load_rules
     from outsort.scoring import files, folder
     from outsort.scoring.documents import DocumentsTally
@@ -185,11 +186,13 @@ def score(
     unlike = []
 
     def tell(message: str) -> None:
-        typer.echo(message, err=True)
         if isinstance(message, Unlike):
+            typer.echo(message, err=True)
             unlike.append(message)
+        else:
+            note(message)
 
-    with progress_line() as progress:
+    with rows_line(quiet=is_quiet()) as progress:
         if cluster:
             from outsort.scoring.cluster import score_files
 
@@ -230,9 +233,9 @@ def score(
             )
             counts = {output: n_rows}
     for name, n_rows in counts.items():
-        typer.echo(f"{'stdout' if name == '-' else name}: {n_rows:,} row{'s' if n_rows != 1 else ''}", err=True)
+        note(f"{'stdout' if name == '-' else name}: {n_rows:,} row{'s' if n_rows != 1 else ''}")
     # What reads stderr through a pipe expects messages, unless a summary is asked for.
-    is_shown = not (cluster or as_json) and bool(sys.stderr.isatty() or weight_column or by)
+    is_shown = not (cluster or as_json) and bool((sys.stderr.isatty() and not is_quiet()) or weight_column or by)
     _show_summary(summary, report, as_json=as_json, as_tables=is_shown, resumed=resume, force=force)
     if strict and unlike:
         raise typer.Exit(3)
@@ -260,9 +263,10 @@ def _show_summary(
 ) -> None:
     """Show what was scored: on stderr, because stdout may have the rows; as a page; as JSON on stdout."""
     if resumed and (as_json or as_tables or report):
-        typer.echo("summary: of the outputs written now, without those that were complete before", err=True)
+        note("summary: of the outputs written now, without those that were complete before")
     if as_tables:
-        from outsort.reporting.terminal import summary_tables, write_tables
+        from outsort.reporting.layout import write_tables
+        from outsort.reporting.terminal import summary_tables
 
         write_tables(sys.stderr, summary_tables(tally.result()))
     if report:

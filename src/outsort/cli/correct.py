@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from outsort.cli import options as opt
+from outsort.cli.command import note, steps
 from outsort.improving.strategy import Strategy
 
 
@@ -39,25 +40,28 @@ def review(
 
     if strategy is Strategy.WEIGHT and weight_column is None:
         raise typer.BadParameter("needs --weight-column", param_hint="--strategy weight")
-    result = choose_texts(
-        scored,
-        output,
-        n,
-        load(model),
-        strategy=strategy,
-        text_columns=text_column or (),
-        weight_column=weight_column,
-        options=replace(opt.reading_of(encoding, delimiter, sheet, header_row, no_header=no_header), read_as=read_as),
-        safe_for_excel=safe_for_excel,
-        seed=seed,
-        force=force,
-    )
+    with steps():
+        result = choose_texts(
+            scored,
+            output,
+            n,
+            load(model),
+            strategy=strategy,
+            text_columns=text_column or (),
+            weight_column=weight_column,
+            options=replace(
+                opt.reading_of(encoding, delimiter, sheet, header_row, no_header=no_header), read_as=read_as
+            ),
+            safe_for_excel=safe_for_excel,
+            seed=seed,
+            force=force,
+        )
     opt.tell_plain(result.reading)
     if result.n_seen:
-        typer.echo(f"{scored}: {result.n_seen:,} texts skipped: the model was trained on them", err=True)
+        note(f"{scored}: {result.n_seen:,} texts skipped: the model was trained on them")
     if result.n_too_long:
         typer.echo(f"{output}: {result.n_too_long:,} texts skipped: too long for a workbook cell", err=True)
-    typer.echo(f"{output}: {result.n_chosen:,} of {result.n_texts:,} texts to review", err=True)
+    note(f"{output}: {result.n_chosen:,} of {result.n_texts:,} texts to review")
 
 
 def merge(
@@ -98,7 +102,7 @@ def merge(
         f"{result.known:,} already there; {result.undecided:,} without a label"
     )
     if result.lines_filled:
-        typer.echo(f"{into}: {result.lines_filled:,} service lines left blank were filled in by the model", err=True)
+        note(f"{into}: {result.lines_filled:,} service lines left blank were filled in by the model")
     for problem in result.problems:
         typer.echo(problem, err=True)
     if result.problems:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from outsort._version import __version__
-from outsort.cli import ask, correct, measure, serve, streams, teach
+from outsort.cli import ask, correct, measure, promise, serve, streams, teach
+from outsort.cli.command import with_quiet
 from outsort.errors import DataWarning, OutsortError
 
 if TYPE_CHECKING:
@@ -54,17 +55,17 @@ for command in (
     ask.score,
     teach.train,
     measure.evaluate,
-    teach.card,
+    promise.card,
     measure.compare,
     measure.check,
     correct.review,
     correct.merge,
-    teach.certify,
+    promise.certify,
     teach.retrain,
     teach.plan,
     serve.serve,
 ):
-    app.command()(command)
+    app.command()(with_quiet(command))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from outsort.cli import options as opt
+from outsort.cli.command import note, steps
 
 if TYPE_CHECKING:
     from outsort.tables.base import ReadOptions
@@ -68,7 +68,7 @@ def evaluate(
         scored, reports = {}, []
         for part, rows in parts:
             opt.tell_reading(rows)
-            with opt.work_on(cluster):
+            with opt.work_on(cluster), steps():
                 answers = evaluate.answer(judge, rows, by=by or (), weight_column=weight_column, taxonomy=part)
             scored[part.axes[0].label_column] = evaluate.evaluate_answers(judge, answers, n_mistakes=mistakes)
             found = scored[part.axes[0].label_column]
@@ -95,9 +95,9 @@ def evaluate(
     )
     opt.tell_reading(dataset)
     own = load_rules(rules, judge) if rules else None
-    with opt.work_on(cluster):
+    with opt.work_on(cluster), steps():
         answers = evaluate.answer(judge, dataset, by=by or (), weight_column=weight_column, rules=own)
-    result = evaluate.evaluate_answers(judge, answers, n_mistakes=mistakes)
+        result = evaluate.evaluate_answers(judge, answers, n_mistakes=mistakes)
     opt.tell_seen(dataset, "the model", result.share_seen)
     opt.write_result(result, evaluation_tables(result), as_json=as_json)
     if report:
@@ -144,7 +144,8 @@ def compare(
         reading=opt.reading_of(encoding, delimiter, sheet, header_row, no_header=no_header),
     )
     opt.tell_reading(dataset)
-    result = compare.compare(before, after, dataset, weight_column=weight_column, n_flips=flips)
+    with steps():
+        result = compare.compare(before, after, dataset, weight_column=weight_column, n_flips=flips)
     for path, share in zip((old, new), result.share_seen.values(), strict=True):
         opt.tell_seen(dataset, str(path), share)
     opt.write_result(result, comparison_tables(result), as_json=as_json)
@@ -219,20 +220,21 @@ def check(
     from outsort.reporting.terminal import check_tables
 
     limits = Limits(near_duplicate=similarity or Limits.near_duplicate, style=max_style, min_rows=min_rows)
-    result = check_data(
-        data,
-        text_column=text_column,
-        label_column=label_column,
-        label_map=label_map,
-        line_column=line_column,
-        guide=guide,
-        limits=limits,
-        tell=partial(typer.echo, err=True),
-        reading=reading,
-    )
+    with steps():
+        result = check_data(
+            data,
+            text_column=text_column,
+            label_column=label_column,
+            label_map=label_map,
+            line_column=line_column,
+            guide=guide,
+            limits=limits,
+            tell=note,
+            reading=reading,
+        )
     opt.write_result(result, check_tables(result, show), as_json=as_json)
     for what in result.left_out:
-        typer.echo(f"skipped: {what}", err=True)
+        note(f"skipped: {what}")
     if strict and result.failed:
         typer.echo(f"outsort: {result.source}: over the limit: {', '.join(result.failed)}", err=True)
         raise typer.Exit(3)
@@ -267,7 +269,7 @@ def _check_scored(
     opt.tell_plain(result.reading)
     opt.write_result(result, consistency_tables(result, n_shown), as_json=as_json)
     for what in result.left_out:
-        typer.echo(f"skipped: {what}", err=True)
+        note(f"skipped: {what}")
     if strict and result.findings:
         n = len(result.findings)
         typer.echo(f"outsort: {data}: like work has different answers: {n:,} finding{'s' * (n != 1)}", err=True)
@@ -293,9 +295,8 @@ def _check_rules(
     from outsort.rules.reading import load as load_rules
 
     judge = load(model)
-    tell = partial(typer.echo, err=True)
     own = load_rules(rules, judge)
-    result = check_rules(data, own, judge, **columns, weight_column=weight_column, reading=reading, tell=tell)
+    result = check_rules(data, own, judge, **columns, weight_column=weight_column, reading=reading, tell=note)
     opt.write_result(result, rules_tables(result, show), as_json=as_json)
     if strict and result.failed:
         typer.echo(f"outsort: {own.source}: to look into: {', '.join(result.failed)}", err=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from outsort.cli.command import note
 from outsort.errors import DataError, raised_as
 from outsort.labels import UNCLEAR
 from outsort.reporting.styles import AnswerFormat
@@ -267,7 +268,7 @@ def write_json(values: Mapping[str, object]) -> None:
 
 def write_result(result: Result, tables: Iterable[RenderableType], *, as_json: bool) -> None:
     """Write a result to stdout, as JSON or as tables."""
-    from outsort.reporting.terminal import write_tables
+    from outsort.reporting.layout import write_tables
 
     if as_json:
         write_json(result.to_dict())
@@ -308,20 +309,20 @@ def shares_of(given: list[str] | None, dataset: Dataset) -> dict[str, float]:
 def tell_plain(reading: str) -> None:
     """Say on stderr what was read, where nothing was guessed: a guess has come as a warning."""
     if getattr(reading, "is_plain", False):
-        typer.echo(reading, err=True)
+        note(reading)
 
 
 def tell_reading(dataset: Dataset) -> None:
     """Say on stderr what was read, and what was left out; what was guessed has been told of."""
     tell_plain(dataset.reading)
     for label, one in dataset.merged.items():
-        typer.echo(f"{dataset.source}: label {label!r} is taken for {one!r}", err=True)
+        note(f"{dataset.source}: label {label!r} is taken for {one!r}")
     if dataset.unclear:
         n, rows = len(dataset.unclear), "row" if len(dataset.unclear) == 1 else "rows"
-        typer.echo(f"{dataset.source}: {n:,} {rows} labelled {UNCLEAR}, to be unsure of", err=True)
+        note(f"{dataset.source}: {n:,} {rows} labelled {UNCLEAR}, to be unsure of")
     if dataset.n_repeats:
         rows = "row" if dataset.n_repeats == 1 else "rows"
-        typer.echo(f"{dataset.source}: {dataset.n_repeats:,} duplicate {rows} dropped", err=True)
+        note(f"{dataset.source}: {dataset.n_repeats:,} duplicate {rows} dropped")
 
 
 def tell_seen(dataset: Dataset, model: str, share: float) -> None:
@@ -336,4 +337,4 @@ def tell_seen(dataset: Dataset, model: str, share: float) -> None:
 
 def _tell_encoding(source: str, encoding: str) -> None:
     if encoding != "utf-8":
-        typer.echo(f"{source}: read as {encoding}", err=True)
+        note(f"{source}: read as {encoding}")

@@ -1,11 +1,9 @@
-"""Commands around training: train, retrain, plan, certify, card."""
+"""Commands that train: train, retrain, plan."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,13 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from outsort.cli import options as opt
+from outsort.cli.command import steps
 
 if TYPE_CHECKING:
-    from outsort.data.dataset import Dataset
-    from outsort.improving.certify import Certified
-    from outsort.improving.retrain import Retraining
-    from outsort.model import Model
-    from outsort.training.about import Summary
+    pass
 
 
 def train(
@@ -70,7 +65,8 @@ def train(
     from outsort.data.dataset import read
     from outsort.files import check_output
     from outsort.model_file import save
-    from outsort.reporting.terminal import certificate_line
+    from outsort.reporting.layout import write_tables
+    from outsort.reporting.terminal import training_lines, written_lines
     from outsort.training.about import summarize
     from outsort.training.fitting import Settings
     from outsort.training.folds import Checks
@@ -101,7 +97,7 @@ def train(
         shares=opt.shares_of(share, dataset),
     )
     settings = Settings(seed=seed, later=opt.by_label(later, dataset, "--later"))
-    with opt.work_on(cluster):
+    with opt.work_on(cluster), steps():
         model, validation = train_validated(dataset, settings, checks)
     seconds = time.perf_counter() - start
     size = save(model, output, force=force)
@@ -115,139 +111,9 @@ def train(
         written = {"output": str(output), "bytes": size, "seconds": round(seconds, 3)}
         opt.write_json(written | summary.to_dict())
     else:
-        _print_training(summary, dataset)
-        typer.echo(f"{output}: {summary.terms:,} terms, {size / 1e6:.1f} MB, in {seconds:.1f} s")
-        if summary.decision:
-            typer.echo(certificate_line(summary.decision))
+        lines = training_lines(summary, dataset)
+        write_tables(sys.stdout, [*lines, *written_lines(str(output), size, summary, f", in {seconds:.1f} s")])
     if target_precision and summary.decision and not summary.decision.coverage:
-        raise typer.Exit(3)
-
-
-def _print_training(summary: Summary, dataset: Dataset) -> None:
-    from outsort.reporting.terminal import gap_line, scores_table, write_tables
-    from outsort.training.folds import LINES_OUT, STRATIFIED
-
-    labels = (f"{dataset.labels.count(label):,} {label}" for label in sorted(set(dataset.labels)))
-    lines = f", {summary.service_lines} service lines" if summary.service_lines else ""
-    typer.echo(f"{len(dataset.texts):,} rows used ({', '.join(labels)}{lines})")
-    if summary.scores:
-        write_tables(sys.stdout, [scores_table(summary.scores, "cross-validation")])
-    gap = gap_line(summary.scores, STRATIFIED, LINES_OUT)
-    if gap:
-        typer.echo(gap)
-
-
-def card(model: opt.ModelFile = None) -> None:
-    """Print the card of a model in Markdown: what it is, how good it is and what it is for."""
-    from outsort.model_file import load
-    from outsort.reporting.card import card as card_of
-
-    typer.echo(card_of(load(model)), nl=False)
-
-
-def certify(
-    sample: Annotated[Path, typer.Argument(help="Random sample of your texts, with a person's labels.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Model file to write.")],
-    model: opt.ModelFile = None,
-    taxonomy: opt.TaxonomyFile = None,
-    of: Annotated[
-        Path | None, typer.Option(help="Table the sample is from: also show how much of it can go unread.")
-    ] = None,
-    random_sample: Annotated[
-        bool, typer.Option("--random-sample", help="The rows were drawn at random, though not by `outsort review`.")
-    ] = False,
-    target_precision: opt.TargetPrecision = None,
-    level: opt.Level = 0.9,
-    text_column: opt.TextColumn = None,
-    label_column: opt.LabelColumn = None,
-    label_map: opt.LabelMap = None,
-    encoding: opt.Encoding = None,
-    delimiter: opt.Delimiter = None,
-    sheet: opt.Sheet = None,
-    header_row: opt.HeaderRow = None,
-    no_header: opt.NoHeader = False,
-    as_json: opt.Json = False,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the model file if it exists.")] = False,
-) -> None:
-    """Calibrate a model and certify its threshold on a random sample of your own texts.
-
-    `outsort review --strategy random` makes a sample; fill in its labels, UNCLEAR where a text says too little.
-    Exit code 3 if the sample cannot certify a threshold; then nothing is written.
-
-    With --taxonomy it certifies categories: the column category, or one named as the axis, such as level, holds their
-    codes or names. The model's labels stay as they are.
-    """
-    from outsort.data.dataset import read
-    from outsort.evaluation.categories import read_categories
-    from outsort.files import check_output
-    from outsort.improving.certify import certify_model
-    from outsort.improving.certify_categories import certify_categories
-    from outsort.model_file import load, save
-    from outsort.reporting.terminal import certified_lines
-    from outsort.scoring.files import share_accepted
-    from outsort.taxonomy import load as load_taxonomy
-    from outsort.training.folds import Checks
-
-    check_output(output, force=force)
-    judge = load(model)
-    target = target_precision or Checks.target_precision
-    reading = opt.reading_of(encoding, delimiter, sheet, header_row, no_header=no_header)
-    columns = {"text_column": text_column, "label_column": label_column, "label_map": label_map}
-    if taxonomy:
-        opt.refuse_any({"--of": of}, "cannot be combined with --taxonomy")
-        samples = read_categories(sample, load_taxonomy(taxonomy, judge), **columns, reading=reading)
-        for _, rows in samples:
-            opt.tell_reading(rows)
-        with _exit_without_sample():
-            certified, found = certify_categories(
-                judge, samples, is_random=random_sample, target_precision=target, level=level
-            )
-        changed = None if certified is judge else certified
-        _write_categories(changed, found, output, as_json=as_json, force=force)
-        return
-    dataset = read(sample, **columns, known_labels=judge.labels, for_training=False, reading=reading)
-    opt.tell_reading(dataset)
-    with _exit_without_sample():
-        certified, result = certify_model(judge, dataset, is_random=random_sample, target_precision=target, level=level)
-    if result.certificate.coverage:
-        if of:
-            result = replace(result, share_of=share_accepted(of, certified))
-        save(certified, output, force=force)
-    if as_json:
-        opt.write_json(result.to_dict())
-    else:
-        typer.echo("\n".join(certified_lines(result, str(of))))
-    if not result.certificate.coverage:
-        raise typer.Exit(3)
-
-
-@contextmanager
-def _exit_without_sample() -> Iterator[None]:
-    """Exit with 3, after its message, where rows cannot certify anything."""
-    from outsort.improving.certify import NoSampleError
-
-    try:
-        yield
-    except NoSampleError as error:
-        typer.echo(f"outsort: {error}", err=True)
-        raise typer.Exit(3) from None
-
-
-def _write_categories(
-    certified: Model | None, found: Mapping[str, Certified], output: Path, *, as_json: bool, force: bool
-) -> None:
-    """Save a model that certifies categories, and say what it does; exit with 3 if there is none."""
-    from outsort.model_file import save
-    from outsort.reporting.terminal import certified_lines
-
-    if certified:
-        save(certified, output, force=force)
-    if as_json:
-        opt.write_json({column: one.to_dict() for column, one in found.items()})
-    else:
-        for column, one in found.items():
-            typer.echo("\n".join(f"{column}: {line}" for line in certified_lines(one, "")))
-    if not certified:
         raise typer.Exit(3)
 
 
@@ -292,7 +158,8 @@ def retrain(
     from outsort.improving.retrain import promised
     from outsort.improving.retrain import retrain as train_again
     from outsort.model_file import load, save
-    from outsort.reporting.terminal import certificate_line
+    from outsort.reporting.layout import write_tables
+    from outsort.reporting.terminal import retraining_lines, written_lines
     from outsort.training.about import summarize
     from outsort.training.fitting import Settings
 
@@ -319,19 +186,20 @@ def retrain(
             known_labels=old.labels,
             for_training=False,
         )
-    model, result = train_again(
-        dataset,
-        old,
-        settings=Settings(seed=seed, later=opt.by_label(later, dataset, "--later")),
-        checks=replace(
-            promised(old),
-            folds=folds,
-            group_column=group_column,
-            weight_column=weight_column,
-            shares=opt.shares_of(share, dataset),
-        ),
-        test=measure,
-    )
+    with steps():
+        model, result = train_again(
+            dataset,
+            old,
+            settings=Settings(seed=seed, later=opt.by_label(later, dataset, "--later")),
+            checks=replace(
+                promised(old),
+                folds=folds,
+                group_column=group_column,
+                weight_column=weight_column,
+                shares=opt.shares_of(share, dataset),
+            ),
+            test=measure,
+        )
     if result.on_test and measure:
         for path, seen in zip((base, output), result.on_test.share_seen.values(), strict=True):
             opt.tell_seen(measure, str(path), seen)
@@ -342,30 +210,12 @@ def retrain(
         opt.write_json(written | summarize(model).to_dict() | {"comparison": result.to_dict()})
     else:
         summary = summarize(model)
-        _print_retraining(summary, result, base, test, len(dataset.texts))
-        if not refused:
-            typer.echo(f"{output}: {summary.terms:,} terms, {size / 1e6:.1f} MB")
-            if summary.decision:
-                typer.echo(certificate_line(summary.decision))
+        lines = retraining_lines(summary, result, str(base), str(test), len(dataset.texts))
+        write_tables(sys.stdout, [*lines, *([] if refused else written_lines(str(output), size, summary))])
     if refused:
         why = "the new model is worse" if result.worse else "no new rows and no --test to compare on"
         typer.echo(f"outsort: {output}: not written: {why}", err=True)
         raise typer.Exit(3)
-
-
-def _print_retraining(summary: Summary, result: Retraining, base: Path, test: Path | None, n_rows: int) -> None:
-    from outsort.reporting.terminal import comparison_tables, judgement_line, scores_table, write_tables
-
-    write_tables(sys.stdout, [scores_table(summary.scores, "cross-validation")])
-    typer.echo(f"{result.new_rows:,} of {n_rows:,} rows are new to {base}")
-    if result.on_new_rows:
-        typer.echo(f"On new rows: {judgement_line(result.on_new_rows)}")
-    for scheme, judgement in result.on_groups.items():
-        found = judgement_line(judgement, "sign test of groups")
-        typer.echo(f"On {scheme}, all rows against the rows of {base}: {found}")
-    if result.on_test:
-        typer.echo(f"On {test}:")
-        write_tables(sys.stdout, comparison_tables(result.on_test))
 
 
 def plan(
@@ -408,7 +258,13 @@ def plan(
         reading=opt.reading_of(encoding, delimiter, sheet, header_row, no_header=no_header),
     )
     opt.tell_reading(dataset)
-    result = plan.plan(
-        dataset, min_gain=min_gain, n_labels=n, settings=Settings(seed=seed), n_folds=folds, weight_column=weight_column
-    )
+    with steps():
+        result = plan.plan(
+            dataset,
+            min_gain=min_gain,
+            n_labels=n,
+            settings=Settings(seed=seed),
+            n_folds=folds,
+            weight_column=weight_column,
+        )
     opt.write_result(result, plan_tables(result, lines), as_json=as_json)

@@ -15,6 +15,7 @@ from outsort.metrics import N_RESAMPLES, Scores, score
 from outsort.model import Model
 from outsort.numeric import LEVEL, Floats
 from outsort.prediction import Prediction, predictions
+from outsort.progress import each
 from outsort.results import Result, plain
 
 #: Significance level at which a new model counts as worse.
@@ -116,7 +117,10 @@ def compare(
     labels = np.array(dataset.labels)
     decided = np.isin(labels, new.labels)
     weights = weights_of(dataset, weight_column)
-    by_old, by_new = (list(predictions(dataset.texts, model)) for model in (old, new))
+    by_old, by_new = (
+        list(each(f"row by the {name} model", predictions(dataset.texts, model), len(dataset.texts)))
+        for name, model in (("old", old), ("new", new))
+    )
     before, after = (np.array([a.label for a in answers]) for answers in (by_old, by_new))
 
     def scores(answers: Sequence[Prediction]) -> Scores:

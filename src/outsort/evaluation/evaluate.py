@@ -8,6 +8,7 @@ import joblib
 import numpy as np
 from numpy.typing import NDArray
 
+from outsort import progress
 from outsort.data.dataset import Dataset
 from outsort.data.identity import hashes_of
 from outsort.data.values import column_of, groups_of, weights_of
@@ -24,7 +25,7 @@ from outsort.taxonomy import Taxonomy
 from outsort.taxonomy import predictions as with_categories
 
 #: Texts of one task.
-_TEXTS_PER_TASK = 10_000
+_TEXTS_PER_TASK = 1_000
 
 
 @dataclass(frozen=True)
@@ -229,6 +230,7 @@ def _ruled(answers: Answers, dataset: Dataset, rules: Rules) -> Answers:
 def evaluate_answers(model: Model, answers: Answers, *, n_mistakes: int = 10) -> Evaluation:
     """Do what `evaluate` does for existing answers."""
     a = answers
+    progress.tell("scores and their intervals")
     return replace(
         measure(model, a, n_mistakes=n_mistakes),
         intervals=intervals(a.labels, a.proba, a.names, a.out_of_scope, weights=a.weights),
@@ -288,9 +290,9 @@ def _mistake(model: Model, answers: Answers, i: int) -> Mistake:
 
 def _answers(texts: Sequence[str], model: Model, taxonomy: Taxonomy | None) -> list[Prediction]:
     """Answer texts: in this process, or as tasks of the joblib backend in use."""
-    pieces = (texts[start : start + _TEXTS_PER_TASK] for start in range(0, len(texts), _TEXTS_PER_TASK))
-    answered = joblib.Parallel()(joblib.delayed(_answered)(piece, model, taxonomy) for piece in pieces)
-    return list(chain.from_iterable(answered))
+    pieces = [texts[start : start + _TEXTS_PER_TASK] for start in range(0, len(texts), _TEXTS_PER_TASK)]
+    tasks = [joblib.delayed(_answered)(piece, model, taxonomy) for piece in pieces]
+    return list(chain.from_iterable(progress.in_parallel("row", tasks, list(map(len, pieces)))))
 
 
 def _answered(texts: Sequence[str], model: Model, taxonomy: Taxonomy | None) -> list[Prediction]:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from outsort import progress
 from outsort.data.dataset import Dataset
 from outsort.data.identity import as_text, hashes_of, same_text
 from outsort.decision import WEAK
@@ -104,6 +105,7 @@ def certify_model(
         NoSampleError: the sample is not marked as random, is too small, or has one label only.
     """
     texts, rows, codes, fold, unlike = drawn_sample(model, sample, model.labels, is_random=is_random, seed=seed)
+    progress.tell("answering the sample")
     scores = _scores(model, texts)[rows]
     proba = np.empty((len(rows), len(model.labels)))
     for k in range(N_FOLDS):

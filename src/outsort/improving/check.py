@@ -21,6 +21,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import StratifiedKFold
 from threadpoolctl import threadpool_limits
 
+from outsort import progress
 from outsort.data.identity import as_text, same_text
 from outsort.data.label_map import LabelMap, meanings_of, translated
 from outsort.data.table import Table, read_table
@@ -246,7 +247,7 @@ def label_errors(
     # Starting processes takes longer than fitting a few thousand texts, and the solver releases the GIL.
     with joblib.parallel_config("threading"):
         settings = fitting.Settings(seed=seed)
-        scores = folds.held_out_scores(counted, list(splits), settings)[:, :-1]
+        scores = folds.held_out_scores(counted, list(splits), settings, "label errors, fold")[:, :-1]
     n_in_scope = len(classes) - bool(out_of_scope)
     probabilities = np.exp(log_proba(scores, uncalibrated(len(classes)), n_in_scope))
     issues = probably_wrong(codes, probabilities)
@@ -313,6 +314,7 @@ def _sheet(
 
 
 def _check_near_duplicates(sheet: _Sheet, limits: Limits, rng: np.random.Generator, left_out: list[str]) -> Finding:
+    progress.tell("near duplicates")
     places = _sampled(sheet.distinct, limits.max_compared, rng)
     if len(places) < len(sheet.distinct):
         left_out.append(f"near duplicates: searched in a random sample of {len(places):,} rows")
@@ -366,6 +368,7 @@ def _usable(
 def _check_style(
     sheet: _Sheet, labels: Sequence[str], places: NDArray[np.intp], limits: Limits, left_out: list[str]
 ) -> Style | None:
+    progress.tell("style leakage")
     try:
         return style_test([sheet.texts[i] for i in places], [labels[i] for i in places], limits.style)
     except DataError as error:
@@ -405,6 +408,7 @@ def _check_lopsided_words(
     left_out: list[str],
 ) -> Finding | None:
     lines = [sheet.lines[i] for i in places] if sheet.lines else None
+    progress.tell("lopsided words")
     try:
         found = lopsided_words([sheet.texts[i] for i in places], [labels[i] for i in places], lines)
     except DataError as error:

@@ -176,12 +176,12 @@ def _learn(dataset: Dataset, splits: Splits, settings: Settings) -> tuple[list[i
     rng = np.random.default_rng(settings.seed)
     orders = [rng.permutation(rows) for rows, _ in splits]
     sizes, is_right = [], []
-    for share in SHARES:
+    for i, share in enumerate(SHARES, 1):
         kept = [order[: round(share * len(order))] for order in orders]
         if any(len(rows) < FEWEST or set(labels[rows]) != set(labels) for rows in kept):
             continue
         shrunk = [(np.sort(rows), out) for rows, (_, out) in zip(kept, splits, strict=True)]
-        scores = held_out_scores(counted, shrunk, settings)[:, :-1]
+        scores = held_out_scores(counted, shrunk, settings, f"size {i} of {len(SHARES)}, fold")[:, :-1]
         sizes.append(round(float(np.mean([len(rows) for rows in kept]))))
         is_right.append(np.array(counted.labels)[scores.argmax(axis=1)] == labels)
     if len(sizes) < 3:

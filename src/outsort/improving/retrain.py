@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from outsort import progress
 from outsort.data.dataset import Dataset
 from outsort.data.identity import hashes_of
 from outsort.data.values import column_of
@@ -129,6 +130,7 @@ def _judge_new_rows(
     new = np.flatnonzero(~is_known[held_out.rows])
     if not len(new):
         return None
+    progress.tell("comparing on new rows")
     rows = held_out.rows[new]
     of_base = base.predict(prepared.dataset.texts[i] for i in rows.tolist())
     return judge(_gain(prepared, rows, of_base, held_out.proba[new]), prepared.weights[rows])
@@ -149,7 +151,7 @@ def _judge_groups(prepared: Prepared, validation: Validation, is_known: NDArray[
         known = [(rows[is_known[rows]], out) for rows, out in splits]
         if len(set(groups.get(scheme, ()))) < FEWEST_GROUPS or not is_teachable(labels, known):
             continue
-        raw = held_out_scores(prepared.counted, known, prepared.settings)
+        raw = held_out_scores(prepared.counted, known, prepared.settings, f"{scheme} without the new rows, fold")
         n_in_scope = len(of_model) - bool(dataset.out_of_scope)
         fitted = calibrate(codes, raw[:, :-1], raw[:, -1], prepared.weights, n_in_scope)
         held_out = validation.held_out[scheme]

@@ -8,6 +8,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from outsort import progress
 from outsort import text as text_module
 from outsort.data.identity import hashes_of, key_of, same_text
 from outsort.data.values import parse_weights
@@ -112,8 +113,10 @@ def review(
     """
     check_queue(output, force=force)
     model = model or load()
+    progress.tell("reading texts")
     candidates = read_candidates(scored, model, text_columns=text_columns, weight_column=weight_column, options=options)
     weights = None if weight_column is None else candidates.weights
+    progress.tell("choosing texts")
     if strategy is Strategy.RANDOM:
         chosen, drawn = draw(candidates.n_rows, n, seed)
     else:
@@ -245,7 +248,7 @@ def write_queue(
     is_workbook = check_queue(path, force=force)
     shown = [_shown(candidates.texts[i]) for i in chosen.tolist()]
     fits = [k for k, text in enumerate(shown) if not is_workbook or workbook.length(text) <= workbook.MAX_CELL]
-    answers = predictions([shown[k] for k in fits], model)
+    answers = progress.each("row of the queue", predictions([shown[k] for k in fits], model), len(fits))
     times = [""] * len(fits) if drawn is None else drawn[fits].tolist()
     rows = [
         [*_row(p, int(candidates.n_rows[i]), float(candidates.weights[i])), n]

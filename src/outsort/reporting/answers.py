@@ -7,18 +7,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from outsort.decision import MIXED
+from outsort.explanation import SHOWN_FROM, is_reason
 from outsort.files import csv_record
 from outsort.prediction import explanation_record, record
+from outsort.reporting.layout import JOINT, Table, printable, table, visible, write_tables
 from outsort.reporting.styles import AnswerFormat
-from outsort.reporting.terminal import printable, table, visible, write_tables
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.table import Table
 
     from outsort.explanation import Clause, Explanation, Precedent
-    from outsort.prediction import Prediction
+    from outsort.prediction import Prediction, Ruling
 
+#: Width below which each prediction is a block: its texts and terms need room.
+BLOCK_BELOW = 110
 #: Terms of an explanation that a table shows.
 N_TERMS_SHOWN = 12
 #: Clauses of an explanation that a table shows, those that count most.
@@ -74,10 +76,8 @@ def _write_json(records: Iterable[object], file: TextIO, style: AnswerFormat) ->
             file.write(json.dumps(item, ensure_ascii=False) + "\n")
 
 
-#: Styles of a word against and for the label, weak to strong; legible on dark and light terminals.
-TINTS = (("magenta", "bold magenta", "bold white on magenta"), ("blue", "bold blue", "bold white on blue"))
-#: Log-odds from which each style is used.
-TINTED_FROM = (0.1, 0.5, 1.5)
+#: Log-odds from which a word for or against the label has each style.
+TINTED_FROM = {"weak": SHOWN_FROM, "clear": 0.5, "strong": 1.5}
 
 
 def explanation_tables(
@@ -88,9 +88,9 @@ def explanation_tables(
 
     shown = Text(printable(prediction.text))
     for start, end, figure in explanation.words:
-        strength = sum(abs(figure) >= least for least in TINTED_FROM)
-        if strength:
-            shown.stylize(TINTS[figure > 0][strength - 1], start, end)
+        if is_reason(prediction.text[start:end], figure):
+            strength = [name for name, least in TINTED_FROM.items() if abs(figure) >= least][-1]
+            shown.stylize(f"{'for' if figure > 0 else 'against'}.{strength}", start, end)
     p = prediction
     answer = f"{p.label} {p.probability:.2f}, {p.decision}" + (f" ({p.reason})" if p.reason else "")
     answer += f"; {_others(p)}"
@@ -101,19 +101,26 @@ def explanation_tables(
         f"log-odds of {p.label} {explanation.log_odds:+.2f} = words {words:+.2f}, bias {explanation.bias:+.2f}, "
         f"rest {explanation.spread:+.2f}"
     )
-    ranked = sorted(explanation.contributions.items(), key=lambda item: -abs(item[1]))[:N_TERMS_SHOWN]
     yield from (shown, answer, total)
     if len(explanation.clauses) > 1:
         yield _clauses_table(explanation)
-    terms = ([visible(term), "for" if f > 0 else "against", f"{f:+.2f}"] for term, f in ranked)
-    yield table(["term", "speaks", "log-odds"], terms, right=[2])
+    yield _terms_table(explanation)
     if explanation.lines[:n_lines]:
         lines = ([line, f"{p:.2f}"] for line, p in explanation.lines[:n_lines])
         yield table(["service line", "probability"], lines, right=[1])
     if precedents:
         heads = ["most similar texts", "label", "service line", "similarity"]
         cells = ([visible(t), label, line or "", f"{s:.2f}"] for t, label, line, s in precedents)
-        yield table(heads, cells, right=[3], wrap=[0])
+        yield table(heads, cells, right=[3], wrap=[0], spare=[2])
+
+
+def _terms_table(explanation: Explanation) -> Table:
+    """Lay out the reasons that count most, and the sum of all other words, so that the figures add up."""
+    reasons = list(explanation.reasons.items())[:N_TERMS_SHOWN]
+    rest = sum(explanation.contributions.values()) - sum(figure for _, figure in reasons)
+    rows = [*reasons, ("(other words)", rest)] if len(reasons) < len(explanation.contributions) else reasons
+    cells = ([visible(term), "for" if figure > 0 else "against", f"{figure:+.2f}"] for term, figure in rows)
+    return table(["term", "speaks", "log-odds"], cells, right=[2])
 
 
 def _clauses_table(explanation: Explanation) -> Table:
@@ -124,7 +131,11 @@ def _clauses_table(explanation: Explanation) -> Table:
 
     def cells(clause: Clause) -> list[str]:
         label, p = max(clause.probabilities.items(), key=lambda item: item[1])
-        return [visible(explanation.text[clause.start : clause.end].strip()), f"{clause.share:.0%}", f"{label} {p:.2f}"]
+        return [
+            visible(explanation.text[clause.start : clause.end].strip()),
+            f"{clause.share:.0%}",
+            f"{label}{JOINT}{p:.2f}",
+        ]
 
     return table(heads, map(cells, shown), right=[1], wrap=[0])
 
@@ -132,40 +143,50 @@ def _clauses_table(explanation: Explanation) -> Table:
 def _made_of(prediction: Prediction) -> str:
     """Return the shares of the labels, largest first, with how far they may be off."""
     shares = sorted(prediction.shares.items(), key=lambda item: -item[1])
-    listed = ", ".join(f"{label} {share:.0%}" for label, share in shares if share >= LEAST_SHARE)
-    return f"{listed}, give or take {prediction.share_margin:.0%}"
+    listed = ", ".join(f"{label}{JOINT}{share:.0%}" for label, share in shares if share >= LEAST_SHARE)
+    return f"{listed}, give or take{JOINT}{prediction.share_margin:.0%}"
 
 
 def _others(prediction: Prediction) -> str:
     """Return the next most probable labels, up to `N_OTHERS`, with their probabilities."""
     others = [(p, label) for label, p in prediction.probabilities.items() if label != prediction.label]
-    return ", ".join(f"{label} {p:.2f}" for p, label in sorted(others, key=lambda item: -item[0])[:N_OTHERS])
+    return ", ".join(f"{label}{JOINT}{p:.2f}" for p, label in sorted(others, key=lambda item: -item[0])[:N_OTHERS])
 
 
 def predictions_table(predictions: Iterable[Prediction]) -> Table:
     """Lay out predictions for a terminal, without empty columns."""
-    rows = []
-    for p in predictions:
-        row = record(p) | {"text": visible(p.text)}
-        row["probability"] = f"{p.probability:.2f}"
-        row["probabilities"] = _others(p)
-        row["shares"], row["share_margin"] = (_made_of(p) if p.reason == MIXED else ""), ""
-        for found in p.categories:
-            row = {name: cell for name, cell in row.items() if not name.startswith(f"{found.column}_")}
-            row |= {found.column: f"{found.code} {found.probability:.2f}, {found.decision}", "taxonomy": ""}
-        if p.ruling:
-            model = f" (model: {p.ruling.model_label}, {p.ruling.model_decision})" if p.ruling.rule else ""
-            row |= {"rule": (p.ruling.rule or "") + model, "model_label": "", "model_decision": "", "rules": ""}
-        row["for"], row["against"] = (", ".join(term for term, _ in terms) for terms in (p.terms_for, p.terms_against))
-        rows.append(row)
+    rows = [_shown(prediction) for prediction in predictions]
     names = [name for name in (rows[0] if rows else ()) if any(row[name] for row in rows)]
-    figures = {"probability"}
     return table(
-        [name.replace("_", " ") for name in names],
-        ([row[name] or "" for name in names] for row in rows),
-        right=[i for i, name in enumerate(names) if name in figures],
+        names,
+        ([row[name] for name in names] for row in rows),
+        right=[i for i, name in enumerate(names) if name == "probability"],
         wrap=[i for i, name in enumerate(names) if name in {"text", "shares", "rule", "for", "against"}],
+        block_below=BLOCK_BELOW,
     )
+
+
+def _shown(p: Prediction) -> dict[str, str]:
+    """Return the cells of a prediction by column."""
+    return {
+        "text": visible(p.text) or "(empty)",
+        "label": p.label,
+        "probability": f"{p.probability:.2f}",
+        "others": _others(p),
+        "decision": p.decision,
+        "reason": p.reason,
+        "service line": p.service_line or "",
+        "shares": _made_of(p) if p.reason == MIXED else "",
+        **{one.column: f"{one.code}{JOINT}{one.probability:.2f}, {one.decision}" for one in p.categories},
+        **({"rule": _ruled(p.ruling)} if p.ruling else {}),
+        "for": ", ".join(term for term, _ in p.terms_for),
+        "against": ", ".join(term for term, _ in p.terms_against),
+    }
+
+
+def _ruled(ruling: Ruling) -> str:
+    """Return the rule that decided and what the model would have answered; "" for none."""
+    return f"{ruling.rule} (model: {ruling.model_label}, {ruling.model_decision})" if ruling.rule else ""
 
 
 def _flat(value: object) -> object:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from outsort.decision import DEFAULT_THRESHOLD
 from outsort.model import Model
-from outsort.reporting.captions import SCORES, captions, figure, headline, legend
+from outsort.reporting.captions import SCORES, figure, legend
+from outsort.reporting.layout import Table
+from outsort.reporting.terminal import certificate_line, scores_table
 from outsort.training.about import summarize
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from outsort.training.about import DataIdentity, Promise, Summary
     from outsort.training.validation import HeldOutScores
 
@@ -24,24 +29,55 @@ worth.
 
 def card(model: Model) -> str:
     """Return the model card of `model`, all of it from the model itself."""
+    return "\n\n".join(part if isinstance(part, str) else _in_markdown(part) for part in _parts(model)) + "\n"
+
+
+def card_on_terminal(model: Model) -> Iterator[RenderableType]:
+    """Lay out the card for a terminal."""
+    from rich.markdown import Markdown
+
+    for is_text, parts in groupby(_parts(model), lambda part: isinstance(part, str)):
+        if is_text:
+            yield Markdown("\n\n".join(map(str, parts)))
+        else:
+            yield from parts
+
+
+def short_card(model: Model) -> Iterator[RenderableType]:
+    """Say in a few lines what a model is, how good it is and what it promises."""
     summary = summarize(model)
-    parts = [
-        "# Model card",
-        f"Model `{summary.model}` sorts texts into {_either(model)}. `outsort card` prints this card.",
-        "## Data",
-        _data(summary.data),
-        "## Model",
-        _model(model, summary),
-        "## Scores",
-        _scores(model, summary.scores),
-        "## Accepted answers",
-        _decision(summary.decision),
-        "## Intended use",
-        _intended_use(model),
-        "## Limits",
-        _LIMITS.strip(),
-    ]
-    return "\n\n".join(parts) + "\n"
+    data = f"; trained on {summary.data.rows:,} rows of {summary.data.source}" if summary.data else ""
+    yield f"model {summary.model}: {_either(model)}{data}"
+    if summary.scores:
+        yield scores_table(summary.scores, "cross-validation")
+    if summary.decision:
+        yield certificate_line(summary.decision)
+    else:
+        yield f"no threshold is certified; answers are accepted from probability {DEFAULT_THRESHOLD:g}"
+
+
+def _parts(model: Model) -> Iterator[str | Table]:
+    """Yield the card in pieces of Markdown, and tables."""
+    summary = summarize(model)
+    yield "# Model card"
+    yield f"Model `{summary.model}` sorts texts into {_either(model)}. `outsort card` prints this card."
+    yield "## Data"
+    yield _data(summary.data)
+    yield "## Model"
+    yield _model(model, summary)
+    yield "## Scores"
+    yield from _scores(model, summary.scores)
+    yield "## Accepted answers"
+    yield _decision(summary.decision)
+    yield "## Intended use"
+    yield _intended_use(model)
+    yield "## Limits"
+    yield _LIMITS.strip()
+
+
+def _in_markdown(table: Table) -> str:
+    rows = [table.columns, ["---"] * len(table.columns), *(map(_plain, row) for row in table.rows)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
 
 
 def _either(model: Model) -> str:
@@ -77,28 +113,19 @@ def _model(model: Model, summary: Summary) -> str:
     return " ".join(sentences)
 
 
-def _scores(model: Model, scores: Mapping[str, HeldOutScores]) -> str:
+def _scores(model: Model, scores: Mapping[str, HeldOutScores]) -> Iterator[str | Table]:
     if not scores:
-        return "The model was trained without cross-validation, so its quality is unknown."
-    columns = captions(scores.values())
-    rows = [
-        ["held out", "rows", *columns.values()],
-        ["---"] * (len(columns) + 2),
-        *(
-            [_plain(scheme), f"{of.n:,}", *(figure(value) for name, value in headline(of).items() if name in columns)]
-            for scheme, of in scores.items()
-        ),
-    ]
-    table = "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
+        yield "The model was trained without cross-validation, so its quality is unknown."
+        return
+    legend_of = _plain(legend(model.labels, model.out_of_scope))
+    yield f"Cross-validation: every row is answered by a model that was not trained on it. {legend_of}"
+    yield scores_table(scores, "held out")
     before = "; ".join(
         f"{_plain(scheme)}, {SCORES['log_loss']} {figure(of.uncalibrated.log_loss)}, "
         f"{SCORES['calibration_error']} {figure(of.uncalibrated.calibration_error)}"
         for scheme, of in scores.items()
     )
-    return (
-        f"Cross-validation: every row is answered by a model that was not trained on it. "
-        f"{_plain(legend(model.labels, model.out_of_scope))}\n\n{table}\n\nBefore calibration: {before}."
-    )
+    yield f"Before calibration: {before}."
 
 
 def _decision(promise: Promise | None) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from outsort.reporting.captions import notes_on_weights
-from outsort.reporting.terminal import table, visible
+from outsort.reporting.layout import table, visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

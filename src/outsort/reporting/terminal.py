@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from outsort.improving.findings import Style
 from outsort.reporting.captions import SCORES, captions, figure, headline, notes, percent, percents
+from outsort.reporting.layout import JOINT, Table, printable, table, visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.table import Table
 
+    from outsort.data.dataset import Dataset
     from outsort.evaluation.compare import Comparison, Judgement
     from outsort.evaluation.evaluate import Evaluation
     from outsort.improving.certify import Certified
     from outsort.improving.findings import Check, Finding
     from outsort.improving.plan import Plan
+    from outsort.improving.retrain import Retraining
     from outsort.metrics import Counts
     from outsort.scoring.summary import Share, Summary
+    from outsort.training.about import Summary as TrainingSummary
     from outsort.training.threshold import Certificate
 
 #: Reasons, service lines and groups that a summary lists.
 N_LISTED = 5
-#: Characters of a text that a table shows.
-MAX_SHOWN = 200
 #: Labels up to which a table has the whole confusion matrix, and errors of each label that it has of more.
 N_IN_MATRIX, N_TAKEN_FOR = 6, 3
 #: Coverage from which the curve is shown: precision of fewer rows is noise.
@@ -54,9 +52,46 @@ def scores_table(scores: Mapping[str, Counts], first: str) -> Table:
     columns = captions(scores.values())
     return table(
         [first, "rows", *columns.values()],
-        ([name, f"{scores[name].n:,}", *(figure(row[c]) for c in columns)] for name, row in shown.items()),
+        ([visible(name), f"{scores[name].n:,}", *(figure(row[c]) for c in columns)] for name, row in shown.items()),
         right=range(1, len(columns) + 2),
     )
+
+
+def training_lines(summary: TrainingSummary, dataset: Dataset) -> Iterator[RenderableType]:
+    """Say what a model was trained on, and how good it is."""
+    from outsort.training.folds import LINES_OUT, STRATIFIED
+
+    labels = (f"{dataset.labels.count(label):,} {label}" for label in sorted(set(dataset.labels)))
+    lines = f", {summary.service_lines} service lines" if summary.service_lines else ""
+    yield f"{len(dataset.texts):,} rows used ({', '.join(labels)}{lines})"
+    if summary.scores:
+        yield scores_table(summary.scores, "cross-validation")
+    gap = gap_line(summary.scores, STRATIFIED, LINES_OUT)
+    if gap:
+        yield gap
+
+
+def retraining_lines(
+    summary: TrainingSummary, result: Retraining, base: str, test: str, n_rows: int
+) -> Iterator[RenderableType]:
+    """Compare a model of `n_rows` rows with `base`, on new rows, on groups and on `test`."""
+    yield scores_table(summary.scores, "cross-validation")
+    yield f"{result.new_rows:,} of {n_rows:,} rows are new to {base}"
+    if result.on_new_rows:
+        yield f"On new rows: {judgement_line(result.on_new_rows)}"
+    for scheme, judgement in result.on_groups.items():
+        found = judgement_line(judgement, "sign test of groups")
+        yield f"On {scheme}, all rows against the rows of {base}: {found}"
+    if result.on_test:
+        yield f"On {test}:"
+        yield from comparison_tables(result.on_test)
+
+
+def written_lines(output: str, size: int, summary: TrainingSummary, took: str = "") -> Iterator[str]:
+    """Say what was written, and what it promises."""
+    yield f"{output}: {summary.terms:,} terms, {size / 1e6:.1f} MB{took}"
+    if summary.decision:
+        yield certificate_line(summary.decision)
 
 
 def gap_line(scores: Mapping[str, Counts], usual: str, unseen: str) -> str | None:
@@ -131,7 +166,7 @@ def evaluation_tables(result: Evaluation) -> Iterator[RenderableType]:
             [visible(m.text), m.label, m.predicted, figure(m.probability), ", ".join(m.for_)] for m in result.mistakes
         )
         numbered = [(m.row, m.weight) for m in result.mistakes]
-        yield _rows_table(numbered, heads, rows, right=[3], wrap=[0, 4])
+        yield _rows_table(numbered, heads, rows, right=[3], wrap=[0, 4], spare=[4])
 
 
 def _labels_table(result: Evaluation) -> Table:
@@ -151,7 +186,7 @@ def _taken_for(result: Evaluation, i: int) -> str:
     """Return the wrong labels that rows of a label get most, with how many do."""
     wrong = [(n, label) for j, (n, label) in enumerate(zip(result.confusion[i], result.labels, strict=True)) if j != i]
     most = sorted((item for item in wrong if item[0]), key=lambda item: -item[0])[:N_TAKEN_FOR]
-    return ", ".join(f"{label} {n:,.0f}" for n, label in most)
+    return ", ".join(f"{label}{JOINT}{n:,.0f}" for n, label in most)
 
 
 def judgement_line(judgement: Judgement, test: str = "McNemar") -> str:
@@ -187,6 +222,7 @@ def _rows_table(
     *,
     right: Iterable[int] = (),
     wrap: Iterable[int],
+    spare: Iterable[int] = (),
 ) -> Table:
     """Lay out rows of a file after their number and, unless all weights are 1, their weight."""
     weighted = any(weight != 1 for _, weight in numbered)
@@ -197,6 +233,7 @@ def _rows_table(
         ([*start, *row] for start, row in zip(first, rows, strict=True)),
         right=[*range(n), *(n + i for i in right)],
         wrap=[n + i for i in wrap],
+        spare=[n + i for i in spare],
     )
 
 
@@ -209,7 +246,7 @@ def check_tables(result: Check, n_shown: int) -> Iterator[RenderableType]:
             yield table([name, "rows", "share"], shares, right=[1, 2])
     found: dict[str, Finding | Style] = {name: f for name in CHECKS if (f := getattr(result, name))}
     verdicts = (_verdict(result, *item) for item in found.items())
-    yield table(["check", "found", "verdict"], verdicts, right=[1])
+    yield table(["check", "found", "verdict"], verdicts, right=[1], wrap=[0])
     for name, finding in found.items():
         examples = [example.to_dict() for example in getattr(finding, "worst", [])[:n_shown]]
         if examples:
@@ -218,8 +255,13 @@ def check_tables(result: Check, n_shown: int) -> Iterator[RenderableType]:
             yield table(
                 [column.replace("_", " ") for column in columns],
                 ([visible(str(example[column])) for column in columns] for example in examples),
+                right=[i for i, column in enumerate(columns) if _are_numbers(example[column] for example in examples)],
                 wrap=[i for i, column in enumerate(columns) if column.endswith("text") or column == "guide"],
             )
+
+
+def _are_numbers(values: Iterable[object]) -> bool:
+    return all(isinstance(value, int | float) for value in values)
 
 
 def _verdict(result: Check, name: str, finding: Finding | Style) -> list[str]:
@@ -311,69 +353,3 @@ def summary_tables(summary: Summary) -> Iterator[RenderableType]:
 def figure_of_share(part: float, whole: float) -> str:
     """Return a share as per cent, "" of nothing."""
     return f"{part / whole:.1%}" if whole else ""
-
-
-def table(
-    columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[int] = (), wrap: Iterable[int] = ()
-) -> Table:
-    """Lay out rows of text under column names.
-
-    Args:
-        columns: the names.
-        rows: the cells, shown verbatim.
-        right: positions of right-aligned columns.
-        wrap: positions of columns that wrap on a narrow terminal.
-    """
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    right, wrap = set(right), set(wrap)
-    result = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for i, name in enumerate(columns):
-        result.add_column(name, justify="right" if i in right else "left", no_wrap=i not in wrap)
-    for row in rows:
-        # Text, not str: square brackets in a description are not markup.
-        result.add_row(*map(Text, row))
-    return result
-
-
-def write_tables(file: TextIO, tables: Iterable[RenderableType]) -> None:
-    """Write tables and lines of text to `file`, in colour if it is a terminal."""
-    from rich.console import Console
-
-    console = Console(file=file, highlight=False, width=None if file.isatty() else 130)
-    for item in tables:
-        console.print(item)
-
-
-@contextlib.contextmanager
-def progress_line() -> Iterator[Callable[[int, float], None] | None]:
-    """Show rows, rate and time left on stderr; yield None unless it is a terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (BarColumn(), TextColumn("{task.fields[rows]:,} rows, {task.fields[rate]:,.0f} rows/s"))
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task("", total=1.0, rows=0, rate=0.0)
-        start = time.perf_counter()
-
-        def update(rows: int, share: float) -> None:
-            rate = rows / (time.perf_counter() - start)
-            shown.update(task, completed=share, rows=rows, rate=rate)
-
-        yield update
-
-
-def visible(text: str) -> str:
-    """Return the beginning of a text without control characters."""
-    head = text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
-    return printable(head)
-
-
-def printable(text: str) -> str:
-    """Return a text without control characters."""
-    return "".join(c if c.isprintable() else " " for c in text)

@@ -21,6 +21,7 @@ from outsort.errors import DataError, OutputError, Unlike
 from outsort.files import check_output, written_whole
 from outsort.likeness import Tally, differences
 from outsort.model import Model
+from outsort.progress import tell
 from outsort.rules.rule import Rules
 from outsort.scoring.corrections import CORRECTED, Correction, corrected
 from outsort.scoring.scorer import Scorer, added_prefix, renamed, scorer_of
@@ -139,6 +140,7 @@ def share_accepted(source: Path | str, model: Model, *, options: Options | None 
         for batch, _, new in _answered(scorer, limited(batches, options.limit), found.parts, str(source)):
             n_rows += len(batch)
             n_accepted += new["decision"].tolist().count(ACCEPT)
+            tell(f"row of {source}", n_rows, 0)
     return n_accepted / max(n_rows, 1)
 
 

@@ -55,6 +55,7 @@ class WordContribution(BaseModel):
     start: int
     end: int
     log_odds: float
+    is_reason: bool = Field(description="Whether it is worth showing: it means something, and weighs enough.")
 
 
 class ClauseShare(BaseModel):

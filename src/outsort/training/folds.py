@@ -17,6 +17,7 @@ from outsort.data.dataset import Dataset
 from outsort.errors import DataError
 from outsort.model import Model
 from outsort.numeric import Floats
+from outsort.progress import in_parallel
 from outsort.training.fitting import Counted, Settings, fit, is_known, read_counted, roll_up
 
 #: The schemes of cross-validation, by their names in `Model.about`.
@@ -158,19 +159,20 @@ def _later(dataset: Dataset, checks: Checks, labels: NDArray[np.str_]) -> Splits
     return splits
 
 
-def held_out_scores(counted: Counted, splits: Splits, settings: Settings) -> Floats:
+def held_out_scores(counted: Counted, splits: Splits, settings: Settings, what: str = "fold") -> Floats:
     """Train on each fold's rows and answer its held-out rows.
 
     Args:
         counted: the n_texts texts.
         splits: the (training rows, held-out rows) of each fold; no row is held out twice.
         settings: the settings of training.
+        what: what progress calls a fold.
 
     Returns:
         float64 (n_texts, n_labels + 1), as `read_counted` returns them; NaN for rows that no fold holds out.
     """
     tasks = _of_folds(counted, splits, settings)
-    return _in_place(counted, splits, joblib.Parallel(n_jobs=-1, prefer="processes")(tasks))
+    return _in_place(counted, splits, in_parallel(what, tasks, n_jobs=-1, prefer="processes"))
 
 
 def fit_with_folds(
@@ -183,7 +185,8 @@ def fit_with_folds(
     if not schemes:
         return fit(counted, settings), {}
     tasks = _of_folds(counted, list(itertools.chain(*schemes.values())), settings)
-    model, *results = joblib.Parallel(n_jobs=-1, prefer="processes")([joblib.delayed(fit)(counted, settings), *tasks])
+    tasks = [joblib.delayed(fit)(counted, settings), *tasks]
+    model, *results = in_parallel("fold", tasks, n_jobs=-1, prefer="processes")
     left = iter(results)
     return model, {
         scheme: _in_place(counted, of_scheme, list(itertools.islice(left, len(of_scheme))))

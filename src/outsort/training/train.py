@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from outsort import progress
 from outsort import text as text_module
 from outsort._version import __version__
 from outsort.data import dataset, identity, values
@@ -110,6 +111,7 @@ def prepare(dataset: Dataset, settings: Settings, checks: Checks) -> Prepared:
     if checks.folds < 0 or checks.folds == 1:
         raise ValueError(f"folds is {checks.folds}: choose 2 or more, or 0 for no cross-validation")
     schemes = folds(dataset, checks, settings.seed) if checks.folds else {}
+    progress.tell("counting terms")
     weights = _to_shares(values.weights_of(dataset, checks.weight_column), dataset.labels, checks.shares)
     counted = count(
         dataset.texts,
@@ -145,6 +147,7 @@ def train_prepared(prepared: Prepared) -> tuple[Model, Validation | None]:
     if settings.later and not schemes:
         model = replace(model, later=np.array([settings.later.get(label, 0.0) for label in model.labels]))
     if schemes:
+        progress.tell("calibrating")
         validation = validate(dataset, schemes, raw, prepared.checks, prepared.weights, settings)
         model = replace(
             model,

@@ -8,8 +8,8 @@ import { hueOf, isListed, labels, quickButtons } from "./labels.js";
 import { Review } from "./review.js";
 import { MAX_EXPLAINED, explain, explained, info } from "./service.js";
 
-/** Least log-odds of a word for a weak, medium and strong tint. */
-const TINTED_FROM = [0.1, 0.5, 1.5];
+/** Least log-odds of a reason for a weak, medium and strong tint. */
+const TINTED_FROM = [0, 0.5, 1.5];
 /** A clause counts little if its share is less than this part of the greatest. */
 const LITTLE = 0.25;
 /** Limit of characters per text in the list. */
@@ -211,7 +211,7 @@ function tintedWords(characters, start, end, words) {
   let at = start;
   for (const word of words) {
     const strength = TINTED_FROM.filter((least) => Math.abs(word.log_odds) >= least).length;
-    if (word.start < at || word.end > end || !strength) continue;
+    if (word.start < at || word.end > end || !word.is_reason) continue;
     const name = `t ${word.log_odds > 0 ? "for" : "against"} s${strength}`;
     parts.push(characters.slice(at, word.start).join(""));
     parts.push(element("span", name, characters.slice(word.start, word.end).join("")));
