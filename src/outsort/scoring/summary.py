@@ -22,6 +22,7 @@ from outsort.scoring.documents import DocumentsTally
 from outsort.scoring.union import UnionBatch
 from outsort.tables.base import Categorical, Column, Rows
 from outsort.tables.columns import only_place
+from outsort.tables.marks import NOT_WORK
 
 if TYPE_CHECKING:
     from outsort.tables.base import Added, Batch, BatchTexts
@@ -175,8 +176,9 @@ class Summary(Result):
     Attributes:
         sources: the files, in the order they were scored.
         model: fingerprint of the model.
-        rows: the number of rows.
+        rows: the number of rows of work.
         weight: the sum of their weights; as much as `rows` without a weight column.
+        not_work: totals, notes and the like, by what they are; they count nowhere else, and their weights repeat others.
         weights: how the weights were read; None without a weight column.
         level: of the intervals.
         labels: by label, in the order of the model.
@@ -191,6 +193,7 @@ class Summary(Result):
     model: str
     rows: int
     weight: float
+    not_work: list[Share]
     weights: Weights | None
     level: float
     labels: list[LabelShare]
@@ -264,6 +267,7 @@ class SummaryTally:
         # Rows and weight by label and part, by reason, by service line.
         self._answers: dict[tuple[str, str], Floats] = {}
         self._reasons: dict[str, Floats] = {}
+        self._not_work: dict[str, Floats] = {}
         self._of_lines: dict[str, Floats] = {}
         # Rows, weight, expected weight by label, weight by part.
         self._groups: dict[str, Floats] = {}
@@ -303,6 +307,11 @@ class SummaryTally:
             weights: n, the cells of the column of weights; None without one.
             groups: n, the cells of the column of groups; None without one.
         """
+        work = self._work_of(added, weights)
+        if len(work) < len(numbers):
+            numbers = [numbers[i] for i in work]
+            added = {name: _taken(column, work) for name, column in added.items()}
+            weights, groups = (cells and [cells[i] for i in work] for cells in (weights, groups))
         n = len(numbers)
         label, decision, reason, line = (column for name in _TALLIED if isinstance(column := added[name], Categorical))
         weight = np.ones(n) if weights is None else self._weighed(weights)
@@ -325,7 +334,7 @@ class SummaryTally:
             row = DecidingRow(
                 source=source,
                 row=numbers[i],
-                text=_text_of(texts, i)[:MAX_SHOWN],
+                text=_text_of(texts, int(work[i]))[:MAX_SHOWN],
                 label=str(label.values[label.codes[i]]),
                 probability=float(np.asarray(added["probability"])[i]),
                 weight=float(weight[i]),
@@ -343,6 +352,7 @@ class SummaryTally:
             self.documents.merge(other.documents)
         _merge(self._answers, other._answers)
         _merge(self._reasons, other._reasons)
+        _merge(self._not_work, other._not_work)
         _merge(self._of_lines, other._of_lines)
         _merge(self._groups, other._groups)
         self._expected += other._expected
@@ -383,6 +393,7 @@ class SummaryTally:
             model=self.model.fingerprint,
             rows=int(rows),
             weight=weight,
+            not_work=_shares(self._not_work),
             weights=weights or None,
             level=LEVEL,
             labels=self._shares_of(None),
@@ -396,10 +407,22 @@ class SummaryTally:
             deciding=[row.content for row in self._deciding],
         )
 
+    def _work_of(self, added: Added, weights: Sequence[object] | None) -> NDArray[np.intp]:
+        """Return the places of rows of work, ascending: intp (n_work,); count the others."""
+        reason = added["reason"]
+        if not isinstance(reason, Categorical):
+            raise TypeError("reasons come as a Categorical")
+        is_none = np.array([(why or "").startswith(NOT_WORK) for why in reason.values], np.bool_)[reason.codes]
+        if weights is not None and not self._mark:
+            self._mark = decimal_mark(weights)
+        for i in np.flatnonzero(is_none).tolist():
+            weight = 1.0 if weights is None else float(amounts([weights[i]], self._mark)[0])
+            name = str(reason.values[reason.codes[i]])
+            _merge(self._not_work, {name: np.array([1.0, weight if weight > 0 else 0.0])})
+        return np.flatnonzero(~is_none)
+
     def _weighed(self, cells: Sequence[object]) -> Floats:
         """Return the weights of n cells, and count those that are none."""
-        if not self._mark:
-            self._mark = decimal_mark(cells)
         if not self._mark:
             self._n_ambiguous += sum(map(is_ambiguous, cells))
         found = amounts(cells, self._mark)
@@ -529,6 +552,13 @@ def _cells_of(batch: Batch, name: str) -> list[object]:
     columns: Sequence[str] = batch.columns  # type: ignore[attr-defined]
     texts = batch.texts([[Column(name, columns.index(name))]])
     return list(texts if isinstance(texts, list) else texts.to_pylist())
+
+
+def _taken(column: Any, places: NDArray[np.intp]) -> Any:  # noqa: ANN401 - what `Added` holds
+    """Return the values of a column at some places."""
+    if isinstance(column, Categorical):
+        return Categorical(column.codes[places], column.values)
+    return np.asarray(column)[places]
 
 
 def _count(
