@@ -142,7 +142,12 @@ def test_the_sums_are_those_of_the_scored_file(scorers, tmp_path, rows, which, w
 
 
 def test_a_total_is_not_added_to_what_it_is_the_sum_of(scorers, tmp_path):
-    rows = [("key invoices", "1000.5", "A"), ("audit", "20", "B"), ("Total", "1020.5", ""), ("Source: the council", "", "")]
+    rows = [
+        ("key invoices", "1000.5", "A"),
+        ("audit", "20", "B"),
+        ("Total", "1020.5", ""),
+        ("Source: the council", "", ""),
+    ]
     write_rows(tmp_path / "in.csv", rows)
     tally = SummaryTally(scorers[1].model, weight_column="spend", by="supplier")
     score_file(

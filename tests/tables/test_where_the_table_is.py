@@ -12,7 +12,7 @@ from outsort.errors import DataError
 from outsort.files import csv_record
 from outsort.tables.base import ReadOptions
 from outsort.tables.delimited import CsvReader, TsvReader
-from outsort.tables.marks import AGAIN, NOTE, OTHER, TITLE, TOTAL
+from outsort.tables.not_work import AGAIN, NOTE, OTHER, TITLE, TOTAL
 from outsort.tables.workbooks import sheet_rows
 from outsort.tables.workbooks.excel import ExcelReader
 

@@ -39,6 +39,7 @@ from outsort.tables.base import (
 )
 from outsort.tables.columns import text_columns_of
 from outsort.tables.formats import Format, output_format_of
+from outsort.tables.not_work import faults_of
 from outsort.tables.packing import packed_output
 from outsort.tables.reading import Reading, describe
 from outsort.tables.sources import opened
@@ -384,7 +385,7 @@ def _answered(
         for batch in batches:
             with _named(batch.source if isinstance(batch, UnionBatch) else source):
                 texts = batch.texts(columns)
-            waiting.append((batch, texts, pool.submit(scorer.columns, texts, batch.faults, tally)))
+            waiting.append((batch, texts, pool.submit(scorer.columns, texts, faults_of(batch, texts), tally)))
             if len(waiting) > 2:
                 scored, its_texts, future = waiting.popleft()
                 yield scored, its_texts, future.result()

@@ -22,7 +22,7 @@ from outsort.scoring.documents import DocumentsTally
 from outsort.scoring.union import UnionBatch
 from outsort.tables.base import Categorical, Column, Rows
 from outsort.tables.columns import only_place
-from outsort.tables.marks import NOT_WORK
+from outsort.tables.not_work import NOT_WORK
 
 if TYPE_CHECKING:
     from outsort.tables.base import Added, Batch, BatchTexts
@@ -178,7 +178,7 @@ class Summary(Result):
         model: fingerprint of the model.
         rows: the number of rows of work.
         weight: the sum of their weights; as much as `rows` without a weight column.
-        not_work: totals, notes and the like, by what they are; they count nowhere else, and their weights repeat others.
+        not_work: totals, notes and the like, by what they are; they count nowhere else.
         weights: how the weights were read; None without a weight column.
         level: of the intervals.
         labels: by label, in the order of the model.

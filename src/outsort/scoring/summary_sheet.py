@@ -67,7 +67,9 @@ class _Page:
                 self._table(self._heads(caption), ([of.name, *self._amounts(of)] for of in shares))
         if summary.not_work:
             # A share in a whole that they are no part of says nothing.
-            self._table(self._heads("beside these")[:-1], ([of.name, *self._amounts(of)[:-1]] for of in summary.not_work))
+            self._table(
+                self._heads("beside these")[:-1], ([of.name, *self._amounts(of)[:-1]] for of in summary.not_work)
+            )
         if summary.by:
             self._add_groups()
         self._add_deciding()
