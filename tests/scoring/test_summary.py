@@ -35,6 +35,10 @@ def write_rows(path, rows):
         csv.writer(file).writerows([["text", "spend", "supplier"], *rows])
 
 
+def weight_of(cell):
+    return 0.0 if cell == "spend" else max(0.0, float(cell.replace(",", "").replace("£", "") or 0))
+
+
 def sums_of(path, model, *, weighted, by):
     """Add up a scored file row by row, in plain Python: the oracle."""
     with path.open(encoding="utf-8", newline="") as file:
@@ -47,7 +51,10 @@ def sums_of(path, model, *, weighted, by):
 
     expected = defaultdict(float)
     for row in rows:
-        weight = max(0.0, float(row["spend"].replace(",", "").replace("£", "") or 0)) if weighted else 1.0
+        weight = weight_of(row["spend"]) if weighted else 1.0
+        if row["reason"].startswith("not a row of work"):
+            add(weight, "not work", row["reason"])
+            continue
         is_out = bool(model.out_of_scope) and row["label"] == model.out_of_scope
         part = "to review" if row["decision"] == "review" else "out of scope" if is_out else "accepted"
         add(weight, "all")
@@ -87,7 +94,7 @@ def check_sums(found, path, model, *, weighted, by):
         for of in part.labels:
             check(of, "part", part.name, of.name)
             assert of.expected == pytest.approx(expected[part.name, of.name], abs=1e-6)
-    for name, shares in (("reason", found.reasons), ("line", found.service_lines)):
+    for name, shares in (("reason", found.reasons), ("line", found.service_lines), ("not work", found.not_work)):
         assert len(shares) == sum(len(key) == 2 and key[0] == name for key in sums)
         for of in shares:
             check(of, name, of.name)
@@ -108,10 +115,14 @@ def check_sums(found, path, model, *, weighted, by):
 amounts_written = st.one_of(
     st.integers(-50, 10**6).map(str), st.integers(0, 10**6).map(lambda n: f"£{n:,}.50"), st.just("")
 )
-written_rows = st.tuples(
-    st.lists(st.sampled_from(TEXTS), max_size=3).map(" and ".join),
-    amounts_written,
-    st.sampled_from(["A", " A", "B", ""]),
+written_rows = st.one_of(
+    st.tuples(
+        st.lists(st.sampled_from(TEXTS), max_size=3).map(" and ".join),
+        amounts_written,
+        st.sampled_from(["A", " A", "B", ""]),
+    ),
+    st.tuples(st.just("Subtotal"), amounts_written, st.just("")),
+    st.just(("text", "spend", "supplier")),
 )
 
 
@@ -128,6 +139,28 @@ def test_the_sums_are_those_of_the_scored_file(scorers, tmp_path, rows, which, w
         options=options, force=True, tell=told.append, summary=tally,
     )  # fmt: skip
     check_sums(tally.result(), tmp_path / "out.csv", scorer.model, weighted=weighted, by=by)
+
+
+def test_a_total_is_not_added_to_what_it_is_the_sum_of(scorers, tmp_path):
+    rows = [
+        ("key invoices", "1000.5", "A"),
+        ("audit", "20", "B"),
+        ("Total", "1020.5", ""),
+        ("Source: the council", "", ""),
+    ]
+    write_rows(tmp_path / "in.csv", rows)
+    tally = SummaryTally(scorers[1].model, weight_column="spend", by="supplier")
+    score_file(
+        tmp_path / "in.csv", tmp_path / "out.csv", scorers[1], options=Options(text_columns=["text"]), summary=tally
+    )
+    found = tally.result()
+    assert (found.rows, found.weight, found.weights.blank) == (2, 1020.5, 0)
+    assert sum(of.expected for of in found.labels) == pytest.approx(1020.5, abs=0.01)
+    assert [(of.name, of.rows, of.weight) for of in found.not_work] == [
+        ("not a row of work (a total)", 1, 1020.5),
+        ("not a row of work (a note)", 1, 0.0),
+    ]
+    assert [of.name for of in found.by.groups] == ["A", "B"]
 
 
 @pytest.mark.parametrize("style", ["csv", "tsv", "jsonl", "parquet", "xlsx"])

@@ -11,8 +11,9 @@ from openpyxl.chart import BarChart
 from outsort.errors import DataError
 from outsort.files import csv_record
 from outsort.tables.base import ReadOptions
+from outsort.tables.columns import NoColumnError
 from outsort.tables.delimited import CsvReader, TsvReader
-from outsort.tables.marks import AGAIN, NOTE, OTHER, TITLE, TOTAL
+from outsort.tables.not_work import AGAIN, NOTE, OTHER, TITLE, TOTAL
 from outsort.tables.workbooks import sheet_rows
 from outsort.tables.workbooks.excel import ExcelReader
 
@@ -202,6 +203,31 @@ COVERS = {
 }
 
 
+#: Two columns that read like descriptions.
+UNDECIDED = [
+    ["Ref", "Done by hand", "Done by machine", "Value"],
+    *([f"C-{i}", WORK[i % 3], WORK[(i + 1) % 3], i] for i in range(6)),
+]
+PROSE = {
+    "a title and sentences": [
+        ["Work of the council, second edition"],
+        ["This file says what is done by whom."],
+        ["Mind the values."],
+    ],
+    "a usual heading": [
+        ["Description"],
+        ["This workbook lists the work of the council."],
+        ["Values have no tax in them."],
+    ],
+    "a codebook": [["Column", "Meaning"], *([name, f"what the buyer says of the {name}"] for name in UNDECIDED[0])],
+    "changes": [
+        ["Version", "Change"],
+        ["1", "First edition of the list"],
+        ["2", "Added the work of the leisure trust"],
+    ],
+}
+
+
 class TestSheets:
     @pytest.mark.parametrize("cover", COVERS.values(), ids=COVERS)
     def test_covers_are_passed_over_and_named(self, cover):
@@ -210,6 +236,35 @@ class TestSheets:
         assert reader.location.sheet == "Work"
         assert reader.location.remarks == ["not read: 'Cover' (--sheet NAME, or all)"]
         assert reader.location.options == ["--sheet Work"]
+
+    @pytest.mark.parametrize("notes", PROSE.values(), ids=PROSE)
+    def test_notes_do_not_stand_for_a_larger_table_without_a_clear_text_column(self, notes):
+        book = book_of(Notes=notes, Work=UNDECIDED)
+        with pytest.raises(NoColumnError) as caught:
+            ExcelReader("in.xlsx", book, ReadOptions())
+        assert str(caught.value) == (
+            "in.xlsx: sheet 'Work' has no clear text column; it may be 'Done by hand' or 'Done by machine'. Name it "
+            "with --sheet Work --text-column NAME; or read 'Notes' with --sheet Notes."
+        )
+        assert caught.value.columns == UNDECIDED[0]
+        book.seek(0)
+        assert ExcelReader("in.xlsx", book, ReadOptions(text_columns=["Done by hand"])).location.sheet == "Work"
+
+    def test_a_list_of_texts_is_read_beside_a_smaller_table(self):
+        texts = [["Jobs"], *([text] for text in WORK * 4)]
+        reader = ExcelReader("in.xlsx", book_of(Jobs=texts, Other=UNDECIDED), ReadOptions())
+        assert reader.location.sheet == "Jobs"
+
+    @pytest.mark.parametrize("heading", ["Description", "Meaning"])
+    def test_a_codebook_is_not_the_table_that_it_describes(self, heading):
+        codes = [["Column", heading], *([name, f"what the buyer says of the {name}"] for name in HEADERS[1])]
+        reader = ExcelReader("in.xlsx", book_of(Codes=codes, Work=table(HEADERS[1])), ReadOptions())
+        assert reader.location.sheet == "Work"
+
+    def test_of_tables_told_by_their_cells_the_larger_is_read(self):
+        changes = [["Version", "Change"], ["1", "First edition of the list"], ["2", "Added the work of the trust"]]
+        reader = ExcelReader("in.xlsx", book_of(Changes=changes, Work=table(HEADERS[1])), ReadOptions())
+        assert reader.location.sheet == "Work"
 
     def test_hidden_sheets_and_charts_are_passed_over_unless_named(self):
         book = openpyxl.load_workbook(book_of(Old=table(HEADERS[0]), Work=table(HEADERS[1])))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from outsort.data.amounts import amounts, decimal_mark, is_ambiguous, is_blank
 from outsort.numeric import Floats
@@ -72,6 +73,12 @@ class Weighing:
         self._n_negative += int(below.sum())
         self._negative_sum += float(found[below].sum())
         return np.where(odd | below, 0.0, found)
+
+    def apart(self, cells: Sequence[object], places: NDArray[np.intp]) -> Floats:
+        """Return the weights of the cells at some places that count apart, such as totals: float64, 0 where none."""
+        self._mark = self._mark or decimal_mark(cells)
+        found = amounts([cells[i] for i in places], self._mark)
+        return np.where(found > 0, found, 0.0)
 
     def merge(self, other: Weighing) -> None:
         """Add what another has read of other rows."""

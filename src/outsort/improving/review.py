@@ -23,7 +23,7 @@ from outsort.prediction import Prediction, predictions
 from outsort.tables.base import Column, Dialect, ReadOptions, Rows, warn
 from outsort.tables.columns import text_columns_of
 from outsort.tables.formats import FORMATS
-from outsort.tables.marks import NOT_WORK
+from outsort.tables.not_work import NOT_WORK
 from outsort.tables.reading import describe
 from outsort.tables.sources import opened
 from outsort.tables.workbooks import workbook

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from outsort.reporting.terminal import figure_of_share, printable, table
+from outsort.reporting.layout import printable, table
+from outsort.reporting.terminal import figure_of_share
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -335,8 +335,9 @@ def summary_tables(summary: Summary) -> Iterator[RenderableType]:
     yield table(["label", *heads, "expected", f"{summary.level:.0%} interval"], labels, right=range(1, n + 2))
     decisions = [[of.name, *cells(of)] for of in summary.decisions]
     reasons = [[f"  {printable(of.name)}", *cells(of)] for of in summary.reasons[:N_LISTED]]
+    others = [[printable(of.name), *cells(of)[:-1], ""] for of in summary.not_work]
     # The reasons are those of the rows to review.
-    yield table(["decision", *heads], [*decisions[:2], *reasons, *decisions[2:]], right=range(1, n))
+    yield table(["decision", *heads], [*decisions[:2], *reasons, *decisions[2:], *others], right=range(1, n))
     lines = [[of.name, *cells(of)] for of in summary.service_lines[:N_LISTED]]
     yield table([f"largest of {len(summary.service_lines)} service lines", *heads], lines, right=range(1, n))
     by = summary.by

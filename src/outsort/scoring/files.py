@@ -41,6 +41,7 @@ from outsort.tables.base import (
 )
 from outsort.tables.columns import text_columns_of
 from outsort.tables.formats import Format, output_format_of
+from outsort.tables.not_work import faults_of
 from outsort.tables.packing import packed_output
 from outsort.tables.reading import Reading, describe
 from outsort.tables.sources import opened
@@ -390,8 +391,8 @@ def _answered(
         for batch in batches:
             with _named(batch.source if isinstance(batch, UnionBatch) else source):
                 texts = batch.texts(columns)
-            cells = partial(cells_of, batch)
-            waiting.append((batch, texts, pool.submit(scorer.columns, texts, batch.faults, tally, cells)))
+            faults, cells = faults_of(batch, texts), partial(cells_of, batch)
+            waiting.append((batch, texts, pool.submit(scorer.columns, texts, faults, tally, cells)))
             if len(waiting) > 2:
                 scored, its_texts, future = waiting.popleft()
                 yield scored, its_texts, future.result()

@@ -8,7 +8,7 @@ nothing of it is lost: where no clause has a weight, the first one gets all.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
@@ -24,6 +24,7 @@ from outsort.scoring.scorer import added_prefix
 from outsort.tables.base import BATCH_ROWS, Batch, Column, Reader, ReadOptions, Rows, limited
 from outsort.tables.columns import Found, only_place, text_columns_of
 from outsort.tables.documents.passages import HEADING, ROW
+from outsort.tables.not_work import faults_of
 from outsort.tables.sources import Opened, opened
 from outsort.text import sentences, words
 
@@ -186,7 +187,10 @@ class SplitReader:
         batches = limited(self._batches, self._how.limit)
         n_before = n_weighty = 0
         for batch in [_joined(list(batches))] if self._is_document else batches:
-            clauses = list(self._clauses(batch, n_before))
+            found: Any = batch.texts(self.found.parts)
+            reasons = batch.faults if self._is_document else faults_of(batch, found)
+            texts = [text or "" for text in (found.to_pylist() if hasattr(found, "to_pylist") else found)]
+            clauses = list(self._clauses(batch, texts, reasons, n_before))
             n_before += len(clauses)
             weights = self._weights(clauses)
             n_weighty += int(np.count_nonzero(weights))
@@ -194,7 +198,7 @@ class SplitReader:
             numbers = [batch.numbers[clause.row] for clause in clauses]
             for start in range(0, len(rows), BATCH_ROWS):
                 part = slice(start, start + BATCH_ROWS)
-                faults = {i: batch.faults[c.row] for i, c in enumerate(clauses[part]) if c.row in batch.faults}
+                faults = {i: reasons[c.row] for i, c in enumerate(clauses[part]) if c.row in reasons}
                 kind = DocumentClauses if self._is_document else Rows
                 yield kind(self.columns, rows[part], numbers[part], faults)
         if n_before and not n_weighty:
@@ -211,15 +215,15 @@ class SplitReader:
         """Let go of the table."""
         self._inner.close()
 
-    def _clauses(self, batch: Batch, n_before: int) -> Iterator[_Clause]:
+    def _clauses(
+        self, batch: Batch, texts: Sequence[str], faults: Mapping[int, str], n_before: int
+    ) -> Iterator[_Clause]:
         """Yield the clauses of a batch, numbered within each row, or within the document."""
-        found: Any = batch.texts(self.found.parts)
-        texts = [text or "" for text in (found.to_pylist() if hasattr(found, "to_pylist") else found)]
         kinds = [row[-2] for row in batch.values(self._inner.columns)] if self._is_document else [""] * len(texts)
         has_others = any(kind != HEADING for kind in kinds)
         for place, (text, kind) in enumerate(zip(texts, kinds, strict=True)):
-            is_whole = kind in (HEADING, ROW) or place in batch.faults
-            may_weigh = place not in batch.faults and not (kind == HEADING and has_others)
+            is_whole = kind in (HEADING, ROW) or place in faults
+            may_weigh = place not in faults and not (kind == HEADING and has_others)
             for number, clause in enumerate([text] if is_whole else clauses_of(text), 1):
                 n_before += 1
                 n_words = len(words(clause))

@@ -22,6 +22,7 @@ from outsort.scoring.documents import DocumentsTally
 from outsort.scoring.union import UnionBatch, cells_of
 from outsort.tables.base import Categorical
 from outsort.tables.columns import only_place
+from outsort.tables.not_work import NOT_WORK
 
 if TYPE_CHECKING:
     from outsort.tables.base import Added, Batch, BatchTexts
@@ -150,8 +151,9 @@ class Summary(Result):
     Attributes:
         sources: the files, in the order they were scored.
         model: fingerprint of the model.
-        rows: the number of rows.
+        rows: the number of rows of work.
         weight: the sum of their weights; as much as `rows` without a weight column.
+        not_work: totals, notes and the like, by what they are; they count nowhere else.
         weights: how the weights were read; None without a weight column.
         level: of the intervals.
         labels: by label, in the order of the model.
@@ -166,6 +168,7 @@ class Summary(Result):
     model: str
     rows: int
     weight: float
+    not_work: list[Share]
     weights: Weights | None
     level: float
     labels: list[LabelShare]
@@ -239,6 +242,7 @@ class SummaryTally:
         # Rows and weight by label and part, by reason, by service line.
         self._answers: dict[tuple[str, str], Floats] = {}
         self._reasons: dict[str, Floats] = {}
+        self._not_work: dict[str, Floats] = {}
         self._of_lines: dict[str, Floats] = {}
         # Rows, weight, expected weight by label, weight by part.
         self._groups: dict[str, Floats] = {}
@@ -276,6 +280,11 @@ class SummaryTally:
             weights: n, the cells of the column of weights; None without one.
             groups: n, the cells of the column of groups; None without one.
         """
+        work = self._work_of(added, weights)
+        if len(work) < len(numbers):
+            numbers = [numbers[i] for i in work]
+            added = {name: _taken(column, work) for name, column in added.items()}
+            weights, groups = (cells and [cells[i] for i in work] for cells in (weights, groups))
         n = len(numbers)
         label, decision, reason, line = (column for name in _TALLIED if isinstance(column := added[name], Categorical))
         weight = np.ones(n) if weights is None else self._weighing.weights(weights)
@@ -305,7 +314,7 @@ class SummaryTally:
             row = DecidingRow(
                 source=source,
                 row=numbers[i],
-                text=_text_of(texts, i)[:MAX_SHOWN],
+                text=_text_of(texts, int(work[i]))[:MAX_SHOWN],
                 label=str(label.values[label.codes[i]]),
                 probability=float(probability[i]),
                 weight=float(weight[i]),
@@ -323,6 +332,7 @@ class SummaryTally:
             self.documents.merge(other.documents)
         _merge(self._answers, other._answers)
         _merge(self._reasons, other._reasons)
+        _merge(self._not_work, other._not_work)
         _merge(self._of_lines, other._of_lines)
         _merge(self._groups, other._groups)
         self._expected += other._expected
@@ -348,6 +358,7 @@ class SummaryTally:
             model=self.model.fingerprint,
             rows=int(rows),
             weight=weight,
+            not_work=_shares(self._not_work),
             weights=self._weighing.result() if self.weight_column else None,
             level=LEVEL,
             labels=self._shares_of(None),
@@ -360,6 +371,19 @@ class SummaryTally:
             by=self._by(self.by) if self.by is not None else None,
             deciding=[row.content for row in self._deciding],
         )
+
+    def _work_of(self, added: Added, weights: Sequence[object] | None) -> NDArray[np.intp]:
+        """Return the places of rows of work, ascending: intp (n_work,); count the others."""
+        reason = added["reason"]
+        if not isinstance(reason, Categorical):
+            raise TypeError("reasons come as a Categorical")
+        is_none = np.array([(why or "").startswith(NOT_WORK) for why in reason.values], np.bool_)[reason.codes]
+        places = np.flatnonzero(is_none)
+        amounts = np.ones(len(places)) if weights is None else self._weighing.apart(weights, places)
+        for i, amount in zip(places.tolist(), amounts.tolist(), strict=True):
+            name = str(reason.values[reason.codes[i]])
+            _merge(self._not_work, {name: np.array([1.0, amount])})
+        return np.flatnonzero(~is_none)
 
     def _parts(self, label: Categorical, decision: Categorical) -> NDArray[np.int64]:
         """Return the place in `PARTS` of each row: int64 (n,)."""
@@ -457,6 +481,13 @@ def add_batch(tally: SummaryTally, source: str, batch: Batch, texts: BatchTexts,
     tally.add(name, batch.numbers, texts, added, weights or None, groups or None)
     if tally.documents:
         tally.documents.add(batch.inner if isinstance(batch, UnionBatch) else batch, added)
+
+
+def _taken(column: Any, places: NDArray[np.intp]) -> Any:  # noqa: ANN401 - what `Added` holds
+    """Return the values of a column at some places."""
+    if isinstance(column, Categorical):
+        return Categorical(column.codes[places], column.values)
+    return np.asarray(column)[places]
 
 
 def _count(

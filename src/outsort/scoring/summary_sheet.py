@@ -65,6 +65,11 @@ class _Page:
         for caption, shares in (("reason for review", summary.reasons), ("service line", summary.service_lines)):
             if shares:
                 self._table(self._heads(caption), ([of.name, *self._amounts(of)] for of in shares))
+        if summary.not_work:
+            # A share in a whole that they are no part of says nothing.
+            self._table(
+                self._heads("beside these")[:-1], ([of.name, *self._amounts(of)[:-1]] for of in summary.not_work)
+            )
         if summary.by:
             self._add_groups()
         self._add_deciding()
@@ -234,7 +239,9 @@ def _sources(summary: Summary) -> str:
 
 
 def _about(summary: Summary) -> str:
-    rows = f"{summary.rows:,} rows, model {summary.model}"
+    n_others = sum(of.rows for of in summary.not_work)
+    others = f"; {n_others:,} rows are no work and count in no sum" if n_others else ""
+    rows = f"{summary.rows:,} rows{others}; model {summary.model}"
     weights = summary.weights
     if weights is None:
         return rows

@@ -49,12 +49,19 @@ class NoColumnError(DataError):
     Attributes:
         columns: names of the columns found, each of its own.
         samples: some cells of each.
+        candidates: names of the columns that may be meant.
     """
 
-    def __init__(self, message: str, columns: Sequence[str], samples: Sequence[Sequence[str]] = ()) -> None:
+    def __init__(
+        self,
+        message: str,
+        columns: Sequence[str],
+        samples: Sequence[Sequence[str]] = (),
+        candidates: Sequence[str] = (),
+    ) -> None:
         """Hold the message, the columns and their cells."""
         super().__init__(message)
-        self.columns = list(columns)
+        self.columns, self.candidates = list(columns), list(candidates)
         self.samples = [list(cells) for cells in samples]
 
 
@@ -196,7 +203,7 @@ def _requested(
         )
     else:
         message = f"{source}: no column {asked!r}; it has {_listed(names)}. Name one with --text-column."
-    raise NoColumnError(message, names, _samples(len(names), cells))
+    raise NoColumnError(message, names, _samples(len(names), cells), [names[place] for place in alternatives[i]])
 
 
 def _is_no_heading(name: str) -> bool:
@@ -321,7 +328,8 @@ class _Search:
             f"{self._source}: {self._passed_over(passed)}{why}; it has {_listed(names)}. Name one with --text-column"
         )
         message += ", or pass --no-header if that is its first row." if any(map(_is_no_heading, names)) else "."
-        raise NoColumnError(message, names, _samples(len(self._columns), self._cells))
+        samples = _samples(len(self._columns), self._cells)
+        raise NoColumnError(message, names, samples, [names[place] for place in candidates])
 
     def _prose(self, place: int) -> Prose:
         if place not in self._known:

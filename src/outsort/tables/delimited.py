@@ -35,12 +35,15 @@ from outsort.tables.base import (
 )
 from outsort.tables.csv_head import SEP_LINE, checked_delimiter, find_head
 from outsort.tables.letters import letters_of
-from outsort.tables.marks import NOTE, Marks, after_table, marked
+from outsort.tables.marks import LAST, Marks, after_table, marked
+from outsort.tables.not_work import NOTE, TOTAL_PARTS
 from outsort.tables.records import Records, parse_prefix
 
 if TYPE_CHECKING:
     from outsort.tables.base import Added, Batch, BatchTexts, ReadOptions, TextColumns
 
+#: Share of rows that begin with a code, where a last line of words is none of them.
+_SHARE_CODES = 0.9
 #: Bytes of plain CSV that make a batch.
 _BATCH_BYTES = 1 << 21
 
@@ -74,7 +77,7 @@ class PlainBatch:
         first = int(records.starts[0])
         data = records.data[first : int(records.starts[-1])].tobytes()
         blank = b"\n" + records.delimiter.encode() * (len(self.columns) - 1)
-        wanted = [b"otal", b"OTAL", header.strip("\r\n").encode("utf-8", "surrogateescape")]
+        wanted = [*map(str.encode, TOTAL_PARTS), header.strip("\r\n").encode("utf-8", "surrogateescape")]
         wanted += [blank + b"\n", blank + b"\r"] if len(self.columns) > 1 else []
         found: set[int] = set()
         for part in filter(None, wanted):
@@ -202,10 +205,12 @@ class CsvReader:
 
     def _batches(self) -> Iterator[Batch]:
         number = self.location.header_row  # of the last record
+        last: list[list[str]] = []
         if self.encoding in ("utf-8", "utf-8-sig") and not self._has_surplus:
             for plain in self._plain_records():
                 yield PlainBatch(self.columns, plain, range(number + 1, number + 1 + plain.n_records))
                 number += plain.n_records
+                last = plain._replace(starts=plain.starts[-1 - min(LAST, plain.n_records) :]).cells()
         while True:
             records, faults = self._records(number)
             if not records:
@@ -214,8 +219,9 @@ class CsvReader:
             if self._has_surplus:
                 records = [cells[:-1] if self._is_surplus(cells) else cells for cells in records]
                 lines = []
-            yield self._batch(records, self._odd_rows(records, number) | faults, number, lines)
+            yield self._batch(records, self._odd_rows(records, number, last) | faults, number, lines)
             number += len(records)
+            last = records[-LAST:]
 
     def _is_surplus(self, cells: Sequence[str]) -> bool:
         """Return whether a row has one cell more than the header, a blank one."""
@@ -291,10 +297,10 @@ class CsvReader:
                 raise DataError(f"{self.source}, row {number + len(records) + 1} {why}. {_NAME_IT}") from None
         return records, faults
 
-    def _odd_rows(self, records: Sequence[list[str]], number: int) -> dict[int, str]:
+    def _odd_rows(self, records: Sequence[list[str]], number: int, before: Sequence[Sequence[str]]) -> dict[int, str]:
         """Return the places of rows with too many or too few cells, NUL bytes, or bytes that are no text.
 
-        Cells beyond the header go from the row to what is said of it.
+        Cells beyond the header go from the row to what is said of it. Some rows before these tell what a row is like.
         """
         n_cells = len(self.columns)
         odd_length = {len(cells) for cells in records} - {0, n_cells}
@@ -302,7 +308,7 @@ class CsvReader:
         odd_text = "\0" in together or (not together.isascii() and NOT_TEXT.search(together))
         faults = {}
         if odd_length or odd_text:
-            marks = self._marks_of_short_rows(records, number) if odd_length else {}
+            marks = self._marks_of_short_rows(records, number, before) if odd_length else {}
             for place, cells in enumerate(records):
                 why = ""
                 if place in marks:
@@ -321,7 +327,9 @@ class CsvReader:
                     del cells[n_cells:]
         return faults
 
-    def _marks_of_short_rows(self, records: Sequence[list[str]], number: int) -> dict[int, str]:
+    def _marks_of_short_rows(
+        self, records: Sequence[list[str]], number: int, before: Sequence[Sequence[str]]
+    ) -> dict[int, str]:
         """Return the places of rows with too few cells that are notes and the like, and what they are."""
         n_cells = len(self.columns)
         # Who writes a note does not quote its commas.
@@ -329,9 +337,25 @@ class CsvReader:
         is_end = len(records) < BATCH_ROWS
         has_table = number > self.location.header_row
         end = after_table(whole, range(len(whole)), has_table=has_table) if is_end else len(whole)
+        if is_end and end == len(whole):
+            end = self._closing_line(records, before)
         reasons = {place: self._marks.reason(cells) for place, cells in enumerate(whole) if cells}
         reasons |= {place: reasons.get(place) or NOTE for place in range(end, len(whole)) if whole[place]}
         return {place: why for place, why in reasons.items() if why and len(records[place]) < n_cells}
+
+    def _closing_line(self, records: Sequence[Sequence[str]], before: Sequence[Sequence[str]]) -> int:
+        """Return the place of a last line that is a note, with no blank line before it; the number of lines for none.
+
+        It is one cell of several words, where rows begin with a code or a number: half a row is not taken for a note.
+        """
+        place = next((p for p in reversed(range(len(records))) if records[p]), 0)
+        firsts = [cells[0].strip() for cells in (*before, *records[:place]) if len(cells) == len(self.columns)]
+        n_codes = sum(len(cell.split()) == 1 for cell in firsts)
+        is_one = bool(records) and len(records[place]) == 1 and len(self.columns) > 2
+        is_note = (
+            is_one and len(records[place][0].split()) > 1 and bool(firsts) and n_codes >= _SHARE_CODES * len(firsts)
+        )
+        return place if is_note else len(records)
 
     def _raise(self, row: int, why: str, cells: Sequence[str] = ()) -> None:
         if not self._keep:

@@ -5,7 +5,6 @@ They are marked, not dropped: the row keeps its place and its cells, and goes to
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
@@ -14,27 +13,10 @@ import numpy as np
 
 from outsort.tables.base import Batch, Location, Rows, is_filled
 from outsort.tables.header import looks_like_header
+from outsort.tables.not_work import AGAIN, NOTE, OTHER, TITLE, TOTAL, TOTAL_PARTS, is_amount, is_note, is_total
 
-#: How the reason of a marked row begins.
-NOT_WORK = "not a row of work"
-AGAIN, TITLE, TOTAL, NOTE, OTHER = (
-    f"{NOT_WORK} ({what})"
-    for what in ("the header again", "the title again", "a total", "a note", "the header of another table")
-)
-_TOTAL = re.compile(
-    r"(?:(?:grand|sub|overall|report|net|gross)[- ]?)?totals?"
-    r"(?:\s+(?:for|of|amount|value|spend|cost|excl|incl|excluding|including)\b.{0,40}|\s*\(.*\)|\s+\d{4}.{0,10})?\s*:?",
-    re.IGNORECASE,
-)
-_NOTE = re.compile(
-    r"(?:sources?|notes?|n\.?b\.?|disclaimer|footnotes?|(?:prepared|produced|published) by|(?:data )?extracted(?: on)?"
-    r"|generated(?: on| by)?|printed(?: on)?|report (?:run|date|generated)|data (?:as at|source))\s*:.*"
-    r"|page \d+(?: of \d+)?|end of (?:report|table|list|data|register|file)\.?|©.*|\(c\) .*|\*{1,3} .*|[†‡].*",
-    re.IGNORECASE | re.DOTALL,
-)
-_AMOUNT = re.compile(r"[^A-Za-z]*\d[^A-Za-z]*|[A-Z]{3} ?[\d.,]+|[\d.,]+ ?[A-Z]{3}")
 #: Rows at the end of a plain table that are looked at as rows.
-_LAST = 64
+LAST = 64
 #: The most rows of notes after a table.
 _MOST_NOTES = 20
 
@@ -70,13 +52,13 @@ class Marks:
             text = str(filled[0]).strip()
             if text in self._titles:
                 return TITLE
-            return NOTE if _NOTE.fullmatch(text) else TOTAL if _TOTAL.fullmatch(text) else ""
+            return NOTE if is_note(text) else TOTAL if is_total(text) else ""
         texts = [cell for cell in filled if isinstance(cell, str)]
-        if not any("otal" in text or "OTAL" in text for text in texts):
+        if not any(map(_has_total, texts)):
             return ""
-        texts = [text for text in texts if not _AMOUNT.fullmatch(text.strip())]
+        texts = [text for text in texts if not is_amount(text)]
         is_narrow = len(filled) < len(self._columns) or len(filled) == 2
-        return TOTAL if is_narrow and len(texts) == 1 and _TOTAL.fullmatch(texts[0].strip()) else ""
+        return TOTAL if is_narrow and len(texts) == 1 and is_total(texts[0]) else ""
 
     def of_rows(self, rows: Sequence[Sequence[object]], numbers: Sequence[int], *, is_last: bool) -> dict[int, str]:
         """Return the places of rows that are no work, and why.
@@ -122,15 +104,19 @@ def _suspects(rows: Sequence[Sequence[object]], named: tuple[int, str] | None) -
         if kinds <= {str, type(None)}:
             texts = cast("Sequence[str]", [cell or "" for cell in column] if type(None) in kinds else column)
             together = "\n".join(texts)
-            if "otal" in together or "OTAL" in together:
-                others |= {place for place, text in enumerate(texts) if "otal" in text or "OTAL" in text}
+            if _has_total(together):
+                others |= {place for place, text in enumerate(texts) if _has_total(text)}
             n_filled += 1 if "" not in texts and not together.isspace() else np.fromiter(map(bool, texts), np.int64)
         elif str in kinds or type(None) in kinds:
             n_filled += np.fromiter(map(is_filled, column), np.int64)
-            others |= {p for p, cell in enumerate(column) if isinstance(cell, str) and "otal" in cell.lower()}
+            others |= {p for p, cell in enumerate(column) if isinstance(cell, str) and _has_total(cell)}
         else:
             n_filled += 1
     return set(np.flatnonzero(n_filled <= 1).tolist()), others
+
+
+def _has_total(text: str) -> bool:
+    return any(part in text for part in TOTAL_PARTS)
 
 
 def after_table(rows: Sequence[Sequence[object]], numbers: Sequence[int], *, has_table: bool = False) -> int:
@@ -149,7 +135,7 @@ def after_table(rows: Sequence[Sequence[object]], numbers: Sequence[int], *, has
     start = len(rows)
     place = next((p for p in reversed(range(start)) if sum(map(is_filled, rows[p])) > 1), -1)
     has_table |= place >= 0
-    before = rows[max(0, place - _LAST) : place + 1]
+    before = rows[max(0, place - LAST) : place + 1]
     n_wide = sum(sum(map(is_filled, row)) > 1 for row in before)
     n_after = sum(any(map(is_filled, row)) for row in rows[place + 1 :])
     # Where most rows have one cell, the last ones are rows like the others.
@@ -190,7 +176,7 @@ def _of_records(batch: Any, marks: Marks, *, is_last: bool) -> dict[int, str]:  
     """Return the marked rows of a batch of bytes, of which only the suspect ones are read."""
     reasons: dict[int, str] = {}
     for place in batch.suspects(marks.location.header):
-        rows = batch.rows(place, place + 1 + _LAST // 2)
+        rows = batch.rows(place, place + 1 + LAST // 2)
         # A blank record says nothing itself; what follows it may be another table.
         if not any(map(is_filled, rows[0])):
             found = marks.of_rows(rows, batch.numbers[place : place + len(rows)], is_last=False)
@@ -198,7 +184,7 @@ def _of_records(batch: Any, marks: Marks, *, is_last: bool) -> dict[int, str]:  
         elif why := marks.reason(rows[0]):
             reasons[place] = why
     if is_last:
-        start = max(0, len(batch) - _LAST)
+        start = max(0, len(batch) - LAST)
         found = marks.of_rows(batch.rows(start, len(batch)), batch.numbers[start:], is_last=True)
         reasons |= {start + place: why for place, why in found.items()}
     return reasons

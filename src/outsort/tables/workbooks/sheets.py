@@ -22,6 +22,8 @@ from outsort.tables.workbooks.contents import SheetPart
 from outsort.tables.workbooks.sheet_rows import Block
 from outsort.tables.workbooks.workbook import SUMMARY, SUMMARY_TITLE
 
+#: Columns of a codebook, and the names of another sheet's columns that it must have most of.
+_WIDEST_CODEBOOK, _LEAST_NAMED = 4, 3
 #: What names all sheets.
 ALL = "all"
 
@@ -49,6 +51,16 @@ class SheetTable:
         rows = (row for block in self._head for row in block.cells)
         found = (row[place] if place < len(row) else None for row in islice(rows, self.header_row, N_JUDGED))
         return ["" if cell is None else str(cell) for cell in found]
+
+    @property
+    def n_seen(self) -> int:
+        """The rows that are not blank among the first."""
+        rows = list(chain.from_iterable(block.cells for block in self._head))[self.header_row :]
+        return sum(any(map(is_filled, row)) for row in rows)
+
+    def is_larger(self, other: SheetTable) -> bool:
+        """Return whether it has more columns than another table, and as many rows or more as far as they are seen."""
+        return len(self.columns) > len(other.columns) and self.n_seen >= other.n_seen
 
     def blocks(self) -> Iterator[Block]:
         """Yield the rows below the header, once."""
@@ -100,29 +112,46 @@ class _Likely(IntEnum):
     BY_HEADING = 0
     #: A column reads like descriptions, as one of a list of terms may.
     BY_CELLS = 1
+    #: It says what the columns of another sheet mean.
+    CODEBOOK = 2
     #: A sentence on a cover is a column of one cell: it is the table only if nothing else is.
-    NARROW = 2
+    NARROW = 3
 
 
 class _Looked(NamedTuple):
-    """What was found on sheets: their tables with a text column, the likeliest first; and what spoke against others."""
+    """What was found on sheets.
+
+    Attributes:
+        tables: those with a text column, the likeliest first.
+        undecided: those with no clear text column, and what is said of them.
+        errors: what spoke against all others than `tables`.
+    """
 
     tables: list[tuple[_Likely, SheetTable]]
+    undecided: list[tuple[SheetTable, NoColumnError]]
     errors: list[DataError]
 
     def best(self) -> list[SheetTable]:
-        """Return the tables that are as likely as any."""
-        return [table for likely, table in self.tables if likely == self.tables[0][0]]
+        """Return the tables that are as likely as any, one that is larger than the first before it."""
+        best = [table for likely, table in self.tables if likely == self.tables[0][0]]
+        larger = [table for table in best if table.is_larger(best[0])]
+        is_doubtful = self.tables[0][0] is not _Likely.BY_HEADING
+        return [larger[0], *(table for table in best if table is not larger[0])] if is_doubtful and larger else best
 
 
 def _look(source: str, book: Book, seen: Sequence[SheetPart], options: ReadOptions, *, for_all: bool) -> _Looked:
-    """Look for tables on sheets; unless for all, up to the first whose headings tell."""
-    looked = _Looked([], [])
+    """Look for tables on sheets; unless for all, up to the first that is no codebook and whose headings tell."""
+    looked = _Looked([], [], [])
     for sheet in seen:
         try:
             table = _read(source, book, sheet, options)
-            find_text_columns(source, table.columns, options.text_columns, table.first_cells)
         except DataError as error:
+            looked.errors.append(error)
+            continue
+        try:
+            find_text_columns(source, table.columns, options.text_columns, table.first_cells)
+        except NoColumnError as error:
+            looked.undecided.append((table, error))
             looked.errors.append(error)
             continue
         likely = _Likely.NARROW if len(table.columns) == 1 and len(seen) > 1 else _Likely.BY_HEADING
@@ -132,16 +161,34 @@ def _look(source: str, book: Book, seen: Sequence[SheetPart], options: ReadOptio
             except DataError:
                 likely = _Likely.BY_CELLS
         looked.tables.append((likely, table))
-        if likely is _Likely.BY_HEADING and not for_all:
+        if likely is _Likely.BY_HEADING and len(table.columns) > _WIDEST_CODEBOOK and not for_all:
             break
+    found = [table for _, table in looked.tables] + [table for table, _ in looked.undecided]
+    for place, (_, table) in enumerate(looked.tables):
+        if any(_names_columns(table, other) for other in found if other is not table):
+            looked.tables[place] = (_Likely.CODEBOOK, table)
     looked.tables.sort(key=itemgetter(0))
     return looked
+
+
+def _names_columns(table: SheetTable, other: SheetTable) -> bool:
+    """Return whether a column of a narrow table lists the names of another's columns, most of them."""
+    names = {name.strip().casefold() for name in other.columns if name.strip()}
+    if len(names) < _LEAST_NAMED or not 1 < len(table.columns) <= _WIDEST_CODEBOOK:
+        return False
+    for place in range(len(table.columns)):
+        cells = {cell.strip().casefold() for cell in table.first_cells(place)}
+        if 2 * len(cells & names) > len(names):
+            return True
+    return False
 
 
 def _first(source: str, book: Book, seen: Sequence[SheetPart], options: ReadOptions, passed: list[str]) -> Chosen:
     looked = _look(source, book, seen, options, for_all=False)
     if looked.tables:
         chosen = looked.best()[0]
+        if looked.tables[0][0] is not _Likely.BY_HEADING and not options.text_columns:
+            _check_rivals(source, chosen, looked)
     elif len(seen) == 1 and isinstance(looked.errors[0], NoColumnError):
         # What its columns are is told where the text column is looked for.
         chosen = _read(source, book, seen[0], options)
@@ -155,6 +202,25 @@ def _first(source: str, book: Book, seen: Sequence[SheetPart], options: ReadOpti
     if passed:
         location.remarks.append("; ".join(passed))
     return Chosen([chosen], location, is_all=False)
+
+
+def _check_rivals(source: str, chosen: SheetTable, looked: _Looked) -> None:
+    """Refuse to read notes in place of a larger table whose text column is not clear.
+
+    Raises:
+        NoColumnError: there is such a table.
+    """
+    for table, error in looked.undecided:
+        if table.is_larger(chosen) and error.candidates:
+            named, why = shlex.quote(table.name), re.split(r"; it |\. Name ", str(error).removeprefix(f"{source}: "))[0]
+            may_be = " or ".join(map(repr, error.candidates[:3]))
+            raise NoColumnError(
+                f"{source}: sheet {table.name!r} has {why}; it may be {may_be}. Name it with --sheet {named} "
+                f"--text-column NAME; or read {chosen.name!r} with --sheet {shlex.quote(chosen.name)}.",
+                error.columns,
+                error.samples,
+                error.candidates,
+            )
 
 
 def _all(source: str, book: Book, seen: Sequence[SheetPart], options: ReadOptions, passed: list[str]) -> Chosen:
