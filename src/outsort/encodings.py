@@ -193,18 +193,22 @@ def _wide(head: bytes, least: float) -> str:
 
 
 def _is_mostly_utf8(stream: IO[bytes]) -> bool:
-    """Return whether a stream holds at least as many characters beyond ASCII in UTF-8 as bytes that are not UTF-8."""
+    """Return whether a stream holds at least as many characters beyond ASCII in UTF-8 as bytes that are not UTF-8.
+
+    Half of a pair of surrogates is no character, but nothing else than a program that writes UTF-8 leaves one.
+    """
     stream.seek(0)
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     n_others = n_invalid = 0
     for chunk in _chunks(stream):
         text = decoder.decode(chunk)
         n_others += len(text) - len(text.encode("ascii", "ignore"))
-        n_invalid += len(_ESCAPED.findall(text))
+        n_invalid += len(_ESCAPED.findall(_SURROGATE.sub("", text)))
     return n_others >= 2 * n_invalid + len(decoder.getstate()[0])
 
 
 _ESCAPED = re.compile("[\udc80-\udcff]")
+_SURROGATE = re.compile("\udced[\udca0-\udcbf][\udc80-\udcbf]")
 
 
 def _by_letters(stream: IO[bytes], source: str, hint: str) -> Found:
