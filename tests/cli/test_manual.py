@@ -78,7 +78,7 @@ def test_the_usual_options_come_first_and_the_required_ones_before_them(help_of)
     # A name that no command has would be forgotten.
     names = {parameter.name for of in manual.commands.values() for parameter in manual.parameters(of)}
     listed = {name for panel in manual.PANELS.values() for name in panel}
-    assert listed - names == {"install_completion", "show_completion", "version", "quiet", "help"}
+    assert listed <= names
 
 
 def test_ranges_and_defaults_are_told(help_of):

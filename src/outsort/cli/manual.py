@@ -33,9 +33,9 @@ PANELS = {
     "Reading tables": (*("read_as", "encoding", "delimiter", "sheet", "header_row", "no_header", "limit", "on_error"),),
     "Training": ("folds", "clauses", "later", "share", "target_precision", "level", "seed"),
     "Output": ("write_as", "prefix", "safe_for_excel", "plain", "report", "as_json", "force", "resume"),
-    "Other": ("strict", "workers", "cluster", "install_completion", "show_completion", "version", "quiet", "help"),
+    "Other": ("strict", "workers", "cluster"),
 }
-ARGUMENTS, USUAL = "Arguments", "Options"
+ARGUMENTS, USUAL, PANEL_OF_OTHERS = "Arguments", "Options", "Other"
 #: Text in longer lines is hard to read; below the second width, what an option does is under its name, not beside it.
 WIDEST, BESIDE_FROM = 100, 72
 #: The widest names of options that have their text beside them.
@@ -173,7 +173,7 @@ def _text(info: OptionInfo, default: object, *, is_required: bool) -> str:
 def _others(command: Any, ctx: Context, known: set[str]) -> list[Parameter]:  # noqa: ANN401
     """Return the options that Typer adds, and --quiet."""
     return [
-        Parameter(option.name, ", ".join(sorted(option.opts, key=len)), option.help or "", _panel_of(option.name))
+        Parameter(option.name, ", ".join(sorted(option.opts, key=len)), option.help or "", PANEL_OF_OTHERS)
         for option in command.get_params(ctx)
         if option.name not in known
     ]
