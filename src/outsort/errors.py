@@ -1,7 +1,9 @@
 """Errors, with messages for the person who has to fix them."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 
 #: What to do about a file that is damaged.
 COPY_AGAIN = "Copy it again, or save it anew."
@@ -42,6 +44,17 @@ class Unlike(str):
     """A message that a table is unlike what the promise of a model was measured on."""
 
     __slots__ = ()
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """Return a sentence with the name that was probably meant, after a space; "" where none is like it.
+
+    >>> did_you_mean("Descripton", ["id", "description"]), did_you_mean("spend", ["id", "text"])
+    (" Did you mean 'description'?", '')
+    """
+    plain = {re.sub(r"[\W_]", "", one.casefold()): one for one in names}
+    near = get_close_matches(re.sub(r"[\W_]", "", name.casefold()), plain, n=1, cutoff=0.6)
+    return f" Did you mean {plain[near[0]]!r}?" if near else ""
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from rich.color import Color
 from rich.console import Console
 from rich.style import Style
 
-from outsort.reporting.layout import COLOURS, LEAST_TEXT, PLAIN, folded, table, write_tables
+from outsort.reporting.layout import COLOURS, LEAST_TEXT, PLAIN, STYLES, folded, table, write_tables
 
 WORDS = st.text(st.characters(categories=["Lu", "Ll", "Nd", "Lo"]), min_size=1, max_size=30)
 TEXTS = st.lists(WORDS, max_size=12).map(" ".join)
@@ -131,9 +131,9 @@ def contrast(one, other):
     return (high + 0.05) / (low + 0.05)
 
 
-@pytest.mark.parametrize("name", COLOURS)
+@pytest.mark.parametrize("name", [*COLOURS, *(name for name in STYLES if Style.parse(STYLES[name]).color)])
 def test_colours_are_readable_on_black_and_on_white(name):
-    style = Style.parse(COLOURS[name])
+    style = Style.parse((COLOURS | STYLES)[name])
     grounds = [style.bgcolor] if style.bgcolor else [Color.parse("#000000"), Color.parse("#ffffff")]
     assert [contrast(style.color, ground) >= 4.5 for ground in grounds] == [True] * len(grounds)
     # A palette of 256 has this very colour, while the first 16 are whatever their owner chose.

@@ -111,6 +111,18 @@ def test_the_terminal_has_the_same_figures(summary):
     assert "counted as 0" in text
 
 
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_no_terminal_is_too_narrow_for_the_figures(summary, width):
+    shown = io.StringIO()
+    console = Console(file=shown, width=width)
+    for item in summary_tables(summary):
+        console.print(item)
+    figures = re.findall(r"[\d,.]+", shown.getvalue())
+    assert "…" not in shown.getvalue()
+    for of in (*summary.labels, *summary.decisions, *summary.service_lines[:5], *summary.by.groups[:5]):
+        assert {f"{of.rows:,}", f"{of.weight:,.0f}"} <= set(figures)
+
+
 class TestCommand:
     def test_json_is_the_summary_and_stderr_has_no_tables(self, outsort, source, small, tmp_path, summary):
         options = ("--weight-column", "spend", "--by", "supplier", "--json")

@@ -18,9 +18,9 @@ from outsort.evaluation.evaluate import evaluate
 from outsort.improving.findings import Check, Example, Finding, Style
 from outsort.improving.plan import Curve, Forecast, Need, Plan, Size
 from outsort.metrics import score
-from outsort.prediction import predictions
+from outsort.prediction import predict_explained, predictions
 from outsort.reporting import terminal
-from outsort.reporting.answers import predictions_table
+from outsort.reporting.answers import explanation_tables, predictions_table
 from outsort.reporting.layout import write_tables
 from outsort.training.about import Promise, Summary
 from outsort.training.folds import LINES_OUT, STRATIFIED
@@ -76,6 +76,11 @@ def scores(figures):
 
 def predicted(_):
     yield predictions_table(predictions([text for text, *_ in ROWS[:4]] + ["", "ξξ"], model()))
+
+
+def explained(_):
+    text = "Key the 500 invoices of forty suppliers into the ledger. Research the contract.\n- Clean the office"
+    yield from explanation_tables(*predict_explained(model(), text), [], n_lines=3)
 
 
 def evaluated(dataset):
@@ -150,7 +155,7 @@ class Terminal(io.StringIO):
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
-@pytest.mark.parametrize("make", [predicted, evaluated, compared, trained, checked, planned])
+@pytest.mark.parametrize("make", [predicted, explained, evaluated, compared, trained, checked, planned])
 def test_a_terminal_shows_everything_whole(make, width, dataset, monkeypatch, request):
     monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.setenv("TERM", "xterm-256color")

@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from outsort.cli import options as opt
-from outsort.cli.command import is_quiet, note
+from outsort.cli.command import described, is_quiet, note
 
 if TYPE_CHECKING:
     from outsort.scoring.summary import SummaryTally
 
 
+@described(
+    "Answer",
+    "Classify texts, with a probability and the terms behind it.",
+    example='outsort predict "Key 300 supplier invoices a day into SAP"',
+)
 def predict(
     texts: opt.Texts = None,
     model: opt.ModelFile = None,
@@ -24,7 +29,6 @@ def predict(
     rules: opt.RulesFile = None,
     terms: Annotated[int, typer.Option(min=0, help="Number of terms to show for and against.")] = 3,
 ) -> None:
-    """Classify texts, with a probability and the terms behind it."""
     from outsort.model_file import load
     from outsort.prediction import predictions
     from outsort.reporting.answers import write_predictions
@@ -40,6 +44,15 @@ def predict(
     write_predictions(answers, sys.stdout, opt.format_chosen(style))
 
 
+@described(
+    "Answer",
+    """Show how much each word added to an answer, and the most similar labelled texts.
+
+    The words, the bias and the rest (several likely service lines, calibration) add up to the log-odds of the
+    label against all others. Longer texts are read clause by clause, each counting for its share.
+    """,
+    example='outsort explain "Draft the audit report. Key the receipts into Xero"',
+)
 def explain(
     texts: opt.Texts = None,
     model: opt.ModelFile = None,
@@ -50,11 +63,6 @@ def explain(
     examples: Annotated[int, typer.Option(min=1, help="Number of similar texts to show.")] = 3,
     lines: Annotated[int, typer.Option(min=0, help="Number of service lines to show.")] = 3,
 ) -> None:
-    """Show how much each word added to an answer, and the most similar labelled texts.
-
-    The words, the bias and the rest (several likely service lines, calibration) add up to the log-odds of the
-    label against all others. Longer texts are read clause by clause, each counting for its share.
-    """
     from outsort import explanation
     from outsort.model_file import load
     from outsort.prediction import predict_explained
@@ -80,6 +88,24 @@ def explain(
     write_explanations(results, sys.stdout, opt.format_chosen(style), n_lines=lines)
 
 
+@described(
+    "Answer",
+    """Classify every row of one or more tables (CSV, TSV, JSON, JSON Lines, Parquet, workbooks), or documents.
+
+    All columns are kept as they are. The columns label, probability, one p_LABEL for each label, service_line,
+    decision, reason, one share_LABEL, share_margin and model are appended. Several inputs become one table with the
+    column source, or, where the output is a folder (one that exists, or a name that ends in /), one output each.
+
+    A document (PDF, Word, HTML, Markdown, plain text) is one row. With --split there is a row for each clause of it, or
+    of each text of a table, with a weight, 0 for boilerplate; --weight-column is then divided among the clauses.
+
+    A summary by label, decision and service line is shown on a terminal, and wherever --weight-column or --by asks for
+    it; --report writes it as a web page, which with --split shows the text of documents, coloured by answer. A line at
+    the end says where a table is unlike the texts that the promise for accepted answers was measured on.
+    """,
+    example="outsort score spend.xlsx -o scored.xlsx\n"
+    "outsort score spend.csv -o scored.csv --weight-column spend --by supplier",
+)
 def score(
     inputs: Annotated[list[str], typer.Argument(help="Tables or documents to score: files, patterns, or - for stdin.")],
     output: Annotated[str, typer.Option("--output", "-o", help="File to write, - for stdout, or a folder.")],
@@ -89,9 +115,7 @@ def score(
     rules: opt.RulesFile = None,
     prefix: opt.Prefix = None,
     read_as: opt.ReadAs = None,
-    write_as: Annotated[
-        str | None, typer.Option("--to", metavar=opt.WRITTEN, help="Output format; default: by file name.")
-    ] = None,
+    write_as: opt.WriteAs = None,
     encoding: opt.Encoding = None,
     delimiter: opt.Delimiter = None,
     sheet: opt.Sheet = None,
@@ -125,19 +149,6 @@ def score(
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
     cluster: opt.Cluster = None,
 ) -> None:
-    """Classify every row of one or more tables (CSV, TSV, JSON, JSON Lines, Parquet, workbooks), or documents.
-
-    All columns are kept as they are. The columns label, probability, one p_LABEL for each label, service_line,
-    decision, reason, one share_LABEL, share_margin and model are appended. Several inputs become one table with the
-    column source, or, where the output is a folder (one that exists, or a name that ends in /), one output each.
-
-    A document (PDF, Word, HTML, Markdown, plain text) is one row. With --split there is a row for each clause of it, or
-    of each text of a table, with a weight, 0 for boilerplate; --weight-column is then divided among the clauses.
-
-    A summary by label, decision and service line is shown on a terminal, and wherever --weight-column or --by asks for
-    it; --report writes it as a web page, which with --split shows the text of documents, coloured by answer. A line at
-    the end says where a table is unlike the texts that the promise for accepted answers was measured on.
-    """
     from outsort.errors import Unlike
     from outsort.model_file import load
     from outsort.reporting.progress import rows_line

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,28 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 _quiet = ContextVar("quiet", default=False)
+
+
+@dataclass(frozen=True)
+class Described:
+    """A command with its help, which is no docstring: Python -OO strips those.
+
+    Attributes:
+        run: the command.
+        group: where the help of the program lists it, one of `manual.GROUPS`.
+        text: its help, the first paragraph in a sentence.
+        example: a command line, or several.
+    """
+
+    run: Callable[..., None]
+    group: str
+    text: str
+    example: str
+
+
+def described(group: str, text: str, example: str) -> Callable[[Callable[..., None]], Described]:
+    """Return a decorator that gives a command its help."""
+    return lambda run: Described(run, group, text, example)
 
 
 Quiet = Annotated[

@@ -7,10 +7,20 @@ from typing import Annotated
 import typer
 
 from outsort.cli import options as opt
-from outsort.cli.command import note, steps
+from outsort.cli.command import described, note, steps
 from outsort.improving.strategy import Strategy
 
 
+@described(
+    "Review",
+    """Choose the texts whose labels would teach the model most, and write them for a person to label.
+
+    mixed: terms common among uncertain texts and rare in the training data; uncertain: least certain of the
+    label; weight: uncertain and heavy; novel: words the model does not know; random. `outsort merge` reads
+    the labels back.
+    """,
+    example="outsort review scored.csv -o queue.xlsx -n 100",
+)
 def review(
     scored: Annotated[Path, typer.Argument(help="Table of texts, such as `outsort score` writes.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Queue to write: .xlsx or .csv.")],
@@ -29,12 +39,6 @@ def review(
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the queue if it exists.")] = False,
 ) -> None:
-    """Choose the texts whose labels would teach the model most, and write them for a person to label.
-
-    mixed: terms common among uncertain texts and rare in the training data; uncertain: least certain of the
-    label; weight: uncertain and heavy; novel: words the model does not know; random. `outsort merge` reads
-    the labels back.
-    """
     from outsort.improving.review import review as choose_texts
     from outsort.model_file import load
 
@@ -64,6 +68,15 @@ def review(
     note(f"{output}: {result.n_chosen:,} of {result.n_texts:,} texts to review")
 
 
+@described(
+    "Review",
+    """Merge reviewers' labels into labelled data; rows are matched by key.
+
+    Labels that conflict or cannot be trusted are listed and skipped, with exit code 3. Fix them and merge
+    again: nothing is added twice.
+    """,
+    example="outsort merge queue.xlsx --into tasks.csv",
+)
 def merge(
     queues: Annotated[list[Path], typer.Argument(help="Queues with labels filled in.")],
     into: Annotated[Path, typer.Option(help="Table of labelled texts; created if missing.")],
@@ -78,11 +91,6 @@ def merge(
     sheet: opt.Sheet = None,
     header_row: opt.HeaderRow = None,
 ) -> None:
-    """Merge reviewers' labels into labelled data; rows are matched by key.
-
-    Labels that conflict or cannot be trusted are listed and skipped, with exit code 3. Fix them and merge
-    again: nothing is added twice.
-    """
     from outsort.improving.merge import merge as bring_in
     from outsort.model_file import load
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from outsort._version import __version__
-from outsort.cli import ask, correct, measure, promise, serve, streams, teach
+from outsort.cli import ask, correct, manual, measure, promise, serve, streams, teach
 from outsort.cli.command import with_quiet
 from outsort.errors import DataWarning, OutsortError
 
@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="outsort",
     help="Sort descriptions of work into BPO (procedure, volume) or KPO (expertise, judgement).",
+    cls=manual.Group,
     no_args_is_help=True,
-    add_completion=False,
+    # Messages as plain text are readable in a narrow terminal, too.
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -54,18 +56,19 @@ for command in (
     ask.explain,
     ask.score,
     teach.train,
-    measure.evaluate,
+    teach.retrain,
+    promise.certify,
     promise.card,
-    measure.compare,
+    teach.plan,
     measure.check,
+    measure.evaluate,
+    measure.compare,
     correct.review,
     correct.merge,
-    promise.certify,
-    teach.retrain,
-    teach.plan,
     serve.serve,
 ):
-    app.command()(with_quiet(command))
+    manual.commands[command.run.__name__] = command
+    app.command(cls=manual.Command, help=command.text)(with_quiet(command.run))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -8,12 +8,26 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from outsort.cli import options as opt
-from outsort.cli.command import note, steps
+from outsort.cli.command import described, note, steps
 
 if TYPE_CHECKING:
     from outsort.tables.base import ReadOptions
 
 
+@described(
+    "Check",
+    """Score a model on labelled descriptions.
+
+    Scores are over all labels that the model knows; "in scope", among those in scope, such as BPO against KPO.
+    Rows labelled UNCLEAR count as wrong if they are accepted.
+
+    With --taxonomy it scores categories: the column category, or one named as the axis, such as level, holds their
+    codes or names. Categories that no sample has certified are accepted where the model accepts its label.
+
+    With --rules the rules decide first; how many rows they decided is shown, and how many of these rightly.
+    """,
+    example="outsort evaluate held-out.csv -m mine.joblib --by supplier",
+)
 def evaluate(
     data: opt.Data,
     model: opt.ModelFile = None,
@@ -38,16 +52,6 @@ def evaluate(
     force: Annotated[bool, typer.Option("--force", help="Overwrite the report if it exists.")] = False,
     cluster: opt.Cluster = None,
 ) -> None:
-    """Score a model on labelled descriptions.
-
-    Scores are over all labels that the model knows; "in scope", among those in scope, such as BPO against KPO.
-    Rows labelled UNCLEAR count as wrong if they are accepted.
-
-    With --taxonomy it scores categories: the column category, or one named as the axis, such as level, holds their
-    codes or names. Categories that no sample has certified are accepted where the model accepts its label.
-
-    With --rules the rules decide first; how many rows they decided is shown, and how many of these rightly.
-    """
     from outsort.data.dataset import read
     from outsort.evaluation import evaluate
     from outsort.evaluation.categories import read_categories
@@ -104,6 +108,15 @@ def evaluate(
         write(of_evaluation(judge, dataset, answers, result), report, force=force)
 
 
+@described(
+    "Check",
+    """Compare a new model with an old one on the same labelled descriptions.
+
+    With --gate no-worse it exits with 3 when the new model is significantly worse: by the exact McNemar test
+    at 5%, or because the whole interval of the difference lies below 0.
+    """,
+    example="outsort compare old.joblib new.joblib held-out.csv",
+)
 def compare(
     old: Annotated[Path, typer.Argument(help="Model file: the current model.")],
     new: Annotated[Path, typer.Argument(help="Model file: the candidate.")],
@@ -121,11 +134,6 @@ def compare(
     label_column: opt.LabelColumn = None,
     label_map: opt.LabelMap = None,
 ) -> None:
-    """Compare a new model with an old one on the same labelled descriptions.
-
-    With --gate no-worse it exits with 3 when the new model is significantly worse: by the exact McNemar test
-    at 5%, or because the whole interval of the difference lies below 0.
-    """
     from outsort.data.dataset import read
     from outsort.evaluation import compare
     from outsort.model_file import load
@@ -154,6 +162,23 @@ def compare(
         raise typer.Exit(3)
 
 
+@described(
+    "Check",
+    """Check labelled descriptions for problems that make them poor training data.
+
+    Duplicates, near duplicates, conflicting and probably wrong labels, style leakage, small service lines,
+    lopsided words: frequent ones that lean to one label in many service lines.
+
+    A table that `score` wrote is checked for consistency: the same work, in the same or other words, that is
+    answered differently, across suppliers with --by supplier; the most money first with --weight-column. To check
+    its labels, name them with --label-column.
+
+    With --rules it checks those instead, on a table that needs no labels: what each decides, whether the model and
+    labels agree, which rules clash, never fire or are past their date, which --strict takes for failures, and which
+    change nothing.
+    """,
+    example="outsort check tasks.csv",
+)
 def check(
     data: Annotated[Path, typer.Argument(help="Table of texts, with or without labels, or one that `score` wrote.")],
     by: Annotated[
@@ -189,19 +214,6 @@ def check(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if a check fails.")] = False,
     as_json: opt.Json = False,
 ) -> None:
-    """Check labelled descriptions for problems that make them poor training data.
-
-    Duplicates, near duplicates, conflicting and probably wrong labels, style leakage, small service lines,
-    lopsided words: frequent ones that lean to one label in many service lines.
-
-    A table that `score` wrote is checked for consistency: the same work, in the same or other words, that is
-    answered differently, across suppliers with --by supplier; the most money first with --weight-column. To check
-    its labels, name them with --label-column.
-
-    With --rules it checks those instead, on a table that needs no labels: what each decides, whether the model and
-    labels agree, which rules clash, never fire or are past their date, which --strict takes for failures, and which
-    change nothing.
-    """
     reading = opt.reading_of(encoding, delimiter, sheet, header_row, no_header=no_header)
     if rules:
         opt.refuse_any({"--by": by}, "cannot be combined with --rules")

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from outsort.cli.command import note
-from outsort.errors import DataError, raised_as
-from outsort.labels import UNCLEAR
+from outsort.errors import DataError, did_you_mean, raised_as
+from outsort.labels import LABELS, UNCLEAR
 from outsort.reporting.styles import AnswerFormat
 from outsort.tables import formats
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from contextlib import AbstractContextManager
 
     from rich.console import RenderableType
@@ -27,6 +27,19 @@ if TYPE_CHECKING:
     from outsort.results import Result
     from outsort.rules.rule import Rules
     from outsort.tables.base import ReadOptions
+
+
+def _starting(*values: str) -> Callable[[str], list[str]]:
+    """Return what completes one of some values in a shell."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [value for value in values if value.startswith(incomplete)]
+
+    return complete
+
+
+#: Labels of the model that ships: those of another are in its file, which a shell would wait for.
+_of_label = _starting(*(f"{label}=" for label in LABELS))
 
 Data = Annotated[Path, typer.Argument(help="Table of labelled texts: csv, tsv, jsonl, json, parquet, xlsx.")]
 TextColumn = Annotated[
@@ -50,13 +63,16 @@ Clauses = Annotated[
 Later = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="LABEL=LOG-ODDS", help="How far clauses after the first are known to lean to a label; repeatable."
+        metavar="LABEL=LOG-ODDS",
+        autocompletion=_of_label,
+        help="How far clauses after the first are known to lean to a label; repeatable.",
     ),
 ]
 Share = Annotated[
     list[str] | None,
     typer.Option(
         metavar="LABEL=SHARE",
+        autocompletion=_of_label,
         help="How often a label comes in the texts to be answered, 0 to 1, if not as in the rows; repeatable.",
     ),
 ]
@@ -76,6 +92,7 @@ TaxonomyFile = Annotated[
     typer.Option(
         "--taxonomy",
         metavar="CSV|market",
+        autocompletion=_starting("market"),
         help="Also sort into categories: a table with the columns line, code, name, note; or market.",
     ),
 ]
@@ -112,7 +129,24 @@ TextColumns = Annotated[
         "heading and cells."
     ),
 ]
-ReadAs = Annotated[str | None, typer.Option("--from", metavar=FORMATS, help="Input format; default: by file name.")]
+ReadAs = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar=FORMATS,
+        autocompletion=_starting(*formats.FORMATS),
+        help="Input format; default: by file name.",
+    ),
+]
+WriteAs = Annotated[
+    str | None,
+    typer.Option(
+        "--to",
+        metavar=WRITTEN,
+        autocompletion=_starting(*formats.WRITTEN),
+        help="Output format; default: by file name.",
+    ),
+]
 SafeForExcel = Annotated[
     bool,
     typer.Option(
@@ -148,7 +182,12 @@ def _text(given: str | None) -> str | None:
 Prefix = Annotated[str | None, typer.Option(callback=_text, help="Prefix for added columns.")]
 Reviewer = Annotated[str, typer.Option(callback=_text, help="Reviewer, where a queue does not name one.")]
 Encoding = Annotated[
-    str | None, typer.Option(callback=_known_encoding, help="Encoding of CSV input; detected by default.")
+    str | None,
+    typer.Option(
+        callback=_known_encoding,
+        autocompletion=_starting("utf-8", "utf-16", "cp1252", "latin-1"),
+        help="Encoding of CSV input; detected by default.",
+    ),
 ]
 Delimiter = Annotated[
     str | None,
@@ -158,6 +197,7 @@ Sheet = Annotated[
     str | None,
     typer.Option(
         metavar="NAME|N|all",
+        autocompletion=_starting("all"),
         help="Sheet of a workbook, or all with an added column; default: the first with a table with texts.",
     ),
 ]
@@ -289,7 +329,8 @@ def by_label(given: list[str] | None, dataset: Dataset, option: str) -> dict[str
     for item in given or ():
         label, _, figure = item.rpartition("=")
         if label not in dataset.labels:
-            raise typer.BadParameter(f"no row is labelled {label!r}.", param_hint=option)
+            meant = did_you_mean(label, dataset.labels)
+            raise typer.BadParameter(f"no row is labelled {label!r}.{meant}", param_hint=option)
         try:
             result[label] = float(figure)
         except ValueError:

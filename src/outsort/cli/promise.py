@@ -12,13 +12,26 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from outsort.cli import options as opt
-from outsort.cli.command import steps
+from outsort.cli.command import described, steps
 
 if TYPE_CHECKING:
     from outsort.improving.certify import Certified
     from outsort.model import Model
 
 
+@described(
+    "Train",
+    """Calibrate a model and certify its threshold on a random sample of your own texts.
+
+    `outsort review --strategy random` makes a sample; fill in its labels, UNCLEAR where a text says too little.
+    Exit code 3 if the sample cannot certify a threshold; then nothing is written.
+
+    With --taxonomy it certifies categories: the column category, or one named as the axis, such as level, holds their
+    codes or names. The model's labels stay as they are.
+    """,
+    example="outsort review tasks.csv -o sample.xlsx --strategy random\n"
+    "outsort certify sample.xlsx -o certified.joblib",
+)
 def certify(
     sample: Annotated[Path, typer.Argument(help="Random sample of your texts, with a person's labels.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Model file to write.")],
@@ -43,14 +56,6 @@ def certify(
     as_json: opt.Json = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the model file if it exists.")] = False,
 ) -> None:
-    """Calibrate a model and certify its threshold on a random sample of your own texts.
-
-    `outsort review --strategy random` makes a sample; fill in its labels, UNCLEAR where a text says too little.
-    Exit code 3 if the sample cannot certify a threshold; then nothing is written.
-
-    With --taxonomy it certifies categories: the column category, or one named as the axis, such as level, holds their
-    codes or names. The model's labels stay as they are.
-    """
     from outsort.data.dataset import read
     from outsort.evaluation.categories import read_categories
     from outsort.files import check_output
@@ -128,12 +133,16 @@ def _write_categories(
         raise typer.Exit(3)
 
 
+@described(
+    "Train",
+    "Print the card of a model: what it is, how good it is and what it is for; in Markdown, for a file.",
+    example="outsort card --short",
+)
 def card(
     model: opt.ModelFile = None,
     short: Annotated[bool, typer.Option("--short", help="Show the scores and the promise alone.")] = False,
     as_json: opt.Json = False,
 ) -> None:
-    """Print the card of a model: what it is, how good it is and what it is for; in Markdown, for a file."""
     from outsort.model_file import load
     from outsort.reporting.card import card as card_of
     from outsort.reporting.card import card_on_terminal, short_card

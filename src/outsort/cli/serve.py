@@ -5,9 +5,19 @@ from typing import Annotated
 import typer
 
 from outsort.cli import options as opt
+from outsort.cli.command import described
 from outsort.errors import OutsortError
 
 
+@described(
+    "Serve",
+    """Serve an HTTP API and a page to classify, review and correct texts in a browser.
+
+    If the environment variable OUTSORT_TOKEN is set, every client must send that token; otherwise the
+    service binds to this machine only. Other variables set limits: see docs/serving.md.
+    """,
+    example="outsort serve\noutsort serve -m mine.joblib --port 9000",
+)
 def serve(
     model: opt.ModelFile = None,
     taxonomy: opt.TaxonomyFile = None,
@@ -15,11 +25,6 @@ def serve(
     host: Annotated[str, typer.Option(help="Host name or address to bind.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 for any free port.")] = 8000,
 ) -> None:
-    """Serve an HTTP API and a page to classify, review and correct texts in a browser.
-
-    If the environment variable OUTSORT_TOKEN is set, every client must send that token; otherwise the
-    service binds to this machine only. Other variables set limits: see docs/serving.md.
-    """
     from outsort.model_file import load
     from outsort.taxonomy import load as load_taxonomy
 

@@ -6,17 +6,19 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from outsort.cli import options as opt
-from outsort.cli.command import steps
-
-if TYPE_CHECKING:
-    pass
+from outsort.cli.command import described, steps
 
 
+@described(
+    "Train",
+    "Train a model on labelled descriptions and score it by cross-validation.",
+    example="outsort train tasks.csv -o mine.joblib",
+)
 def train(
     data: opt.Data,
     output: Annotated[Path, typer.Option("--output", "-o", help="Model file to write.")],
@@ -47,7 +49,6 @@ def train(
     force: Annotated[bool, typer.Option("--force", help="Overwrite the outputs if they exist.")] = False,
     cluster: opt.Cluster = None,
 ) -> None:
-    """Train a model on labelled descriptions and score it by cross-validation."""
     if folds == 1:
         raise typer.BadParameter("choose 2 folds or more, or 0 for none", param_hint="--folds")
     needing = {
@@ -117,6 +118,16 @@ def train(
         raise typer.Exit(3)
 
 
+@described(
+    "Train",
+    """Train a model to replace another, and compare the two on rows that the other never saw.
+
+    On new rows, the old model is compared with models trained without those rows; on unseen service lines and
+    groups, models of all rows with models of the old model's rows. The new model promises the precision that
+    the old one does.
+    """,
+    example="outsort retrain tasks.csv --base mine.joblib -o better.joblib --gate no-worse",
+)
 def retrain(
     data: opt.Data,
     base: Annotated[Path, typer.Option(help="Model file: the current model.")],
@@ -147,12 +158,6 @@ def retrain(
     as_json: opt.Json = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the output if it exists.")] = False,
 ) -> None:
-    """Train a model to replace another, and compare the two on rows that the other never saw.
-
-    On new rows, the old model is compared with models trained without those rows; on unseen service lines and
-    groups, models of all rows with models of the old model's rows. The new model promises the precision that
-    the old one does.
-    """
     from outsort.data.dataset import read
     from outsort.files import check_output
     from outsort.improving.retrain import promised
@@ -218,6 +223,15 @@ def retrain(
         raise typer.Exit(3)
 
 
+@described(
+    "Train",
+    """Plan how many more labels to make, and for which service lines.
+
+    A learning curve over growing shares of the rows forecasts accuracy; labels go where they prevent most
+    mistakes. An answer is right when the most probable label is that of the row.
+    """,
+    example="outsort plan tasks.csv -n 500",
+)
 def plan(
     data: opt.Data,
     n: Annotated[int | None, typer.Option("-n", min=1, help="Labels to make; by default, those worth making.")] = None,
@@ -239,11 +253,6 @@ def plan(
     no_header: opt.NoHeader = False,
     as_json: opt.Json = False,
 ) -> None:
-    """Plan how many more labels to make, and for which service lines.
-
-    A learning curve over growing shares of the rows forecasts accuracy; labels go where they prevent most
-    mistakes. An answer is right when the most probable label is that of the row.
-    """
     from outsort.data.dataset import read
     from outsort.improving import plan
     from outsort.reporting.terminal import plan_tables

@@ -15,7 +15,7 @@ from outsort.data.label_map import LabelMap, meanings_of, proposal, translated
 from outsort.data.marks import Marks, read_marks
 from outsort.data.problems import listed, shortened
 from outsort.data.table import read_table
-from outsort.errors import DataError
+from outsort.errors import DataError, did_you_mean
 from outsort.labels import UNCLEAR, find_out_of_scope, spellings
 from outsort.tables.base import ReadOptions, warn
 from outsort.tables.columns import find_column
@@ -225,7 +225,8 @@ def _role(labels: Sequence[str], wanted: str | None, source: str) -> str:
         return find_out_of_scope(labels)
     found = next((label for label in labels if label.casefold() == wanted.casefold()), "")
     if wanted and not found:
-        raise DataError(f"{source}: no row is labelled {wanted!r}, the label for what is out of scope.")
+        meant = did_you_mean(wanted, set(labels))
+        raise DataError(f"{source}: no row is labelled {wanted!r}, the label for what is out of scope.{meant}")
     return found
 
 

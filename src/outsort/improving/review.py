@@ -12,7 +12,7 @@ from outsort import progress
 from outsort import text as text_module
 from outsort.data.identity import hashes_of, key_of, same_text
 from outsort.data.values import parse_weights
-from outsort.errors import DataError, OutputError
+from outsort.errors import DataError, OutputError, did_you_mean
 from outsort.files import check_output, for_workbook, written_whole
 from outsort.improving.choose import choose
 from outsort.improving.strategy import Strategy
@@ -153,7 +153,8 @@ def read_candidates(
     with opened(str(path), options) as table:
         columns = table.reader.columns
         if weight_column is not None and columns.count(weight_column) != 1:
-            raise DataError(f"{path}: no column {weight_column!r}; it has {', '.join(map(repr, columns))}.")
+            has = ", ".join(map(repr, columns))
+            raise DataError(f"{path}: no column {weight_column!r}; it has {has}.{did_you_mean(weight_column, columns)}")
         places, batches = text_columns_of(str(path), table.reader, text_columns)
         for batch in batches:
             of_batch = _plain(batch.texts(places.parts))

@@ -45,8 +45,12 @@ PLAIN = {
     "for.clear": "bold",
     "for.strong": "bold reverse",
 }
-#: Of Markdown: Rich's own have colours that are hard to read on white.
-STYLES = {"markdown.code": "bold", "markdown.h1": "bold", "markdown.h2": "bold", "markdown.h3": "bold"}
+#: Of Markdown and of progress: Rich's own have colours that are hard to read on white.
+STYLES = {
+    **dict.fromkeys(("markdown.code", "markdown.h1", "markdown.h2", "markdown.h3"), "bold"),
+    **dict.fromkeys(("bar.complete", "bar.finished", "bar.pulse"), "color(63)"),
+    "progress.elapsed": "none",
+}
 
 
 @dataclass(frozen=True)

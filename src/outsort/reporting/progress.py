@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from outsort.progress import watched
+from outsort.reporting.layout import STYLES
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -63,9 +64,10 @@ def steps_line(*, quiet: bool = False) -> Iterator[None]:
 def _line() -> Iterator[Progress]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.theme import Theme
 
     columns = (BarColumn(bar_width=20), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+    with Progress(*columns, console=Console(stderr=True, theme=Theme(STYLES)), transient=True) as shown:
         yield shown
 
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from outsort.errors import DataError
+from outsort.errors import DataError, did_you_mean
 from outsort.tables.base import Column, distinct_names
 from outsort.tables.headings import Kind, reading_of
 from outsort.tables.letters import place_of
@@ -85,7 +85,8 @@ def only_place(source: str, columns: Sequence[str], name: str) -> int:
     """
     if list(columns).count(name) != 1:
         found = "two columns" if name in columns else "no column"
-        raise DataError(f"{source}: {found} {name!r}; it has {', '.join(map(repr, columns))}.")
+        meant = "" if name in columns else did_you_mean(name, columns)
+        raise DataError(f"{source}: {found} {name!r}; it has {', '.join(map(repr, columns))}.{meant}")
     return list(columns).index(name)
 
 
@@ -116,7 +117,8 @@ def find_column(
     if not found and name is None and optional:
         return None
     complaint = f"{len(found)} columns" if found else "no column"
-    message = f"{source}: {complaint} {wanted[0]!r}; it has {_listed(columns)}. Name one with --{role}-column."
+    meant = did_you_mean(name, columns) if name is not None and not found else ""
+    message = f"{source}: {complaint} {wanted[0]!r}; it has {_listed(columns)}.{meant} Name one with --{role}-column."
     raise NoColumnError(message, columns)
 
 
@@ -202,7 +204,8 @@ def _requested(
             f"{source}: {len(alternatives[i])} columns {asked!r}. Name one with --text-column by number: {numbers}."
         )
     else:
-        message = f"{source}: no column {asked!r}; it has {_listed(names)}. Name one with --text-column."
+        meant = did_you_mean(asked, names)
+        message = f"{source}: no column {asked!r}; it has {_listed(names)}.{meant} Name one with --text-column."
     raise NoColumnError(message, names, _samples(len(names), cells), [names[place] for place in alternatives[i]])
 
 

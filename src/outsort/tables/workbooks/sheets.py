@@ -12,7 +12,7 @@ from itertools import chain, islice
 from operator import itemgetter
 from typing import NamedTuple
 
-from outsort.errors import DataError
+from outsort.errors import DataError, did_you_mean
 from outsort.tables.base import BATCH_BYTES, BATCH_ROWS, Location, ReadOptions, is_filled
 from outsort.tables.columns import N_JUDGED, NoColumnError, find_text_columns
 from outsort.tables.header import LOOKED_AT, columns_of, find_header
@@ -297,8 +297,9 @@ def _named(source: str, sheets: Sequence[SheetPart], wanted: str | None) -> Shee
     if found is None and wanted.isdecimal() and 0 < int(wanted) <= len(sheets):
         found = sheets[int(wanted) - 1]
     if found is None and wanted != ALL:
-        has = ", ".join(repr(sheet.name) for sheet in sheets)
-        raise DataError(f"{source}: no sheet {wanted!r}; it has {has}.")
+        names = [sheet.name for sheet in sheets]
+        meant = did_you_mean(wanted, names)
+        raise DataError(f"{source}: no sheet {wanted!r}; it has {', '.join(map(repr, names))}.{meant}")
     return found
 
 
