@@ -98,11 +98,12 @@ class Column:
             holding = np.arange(len(self._texts))
         for bound, is_least in ((condition.least, True), (condition.most, False)):
             if bound is not None:
-                end: Any = bound
-                values: NDArray[Any] = self._numbers
+                values: NDArray[Any]
+                end: Any
                 if isinstance(bound, datetime.date):
-                    end, values = np.datetime64(bound, "D"), self._dates
-                values = values[holding]
+                    values, end = self._dates[holding], np.datetime64(bound, "D")
+                else:
+                    values, end = self._numbers[holding], bound
                 holding = holding[values >= end if is_least else values <= end]
         return holding
 
