@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import chain, pairwise
 
 import numpy as np
@@ -41,7 +42,9 @@ def regex_problem(pattern: str) -> str:
     RE2 takes time in proportion to a text whatever the pattern: what it cannot do so is refused.
 
     >>> regex_problem(r"(a)\1")
-    'cannot be used: invalid escape sequence: \\1 (patterns of RE2 have no look-around and no references back)'
+    'cannot be used: invalid escape sequence: \\1; there is no look-around and no reference back'
+    >>> regex_problem("(")
+    'cannot be used: missing ): ('
     """
     import re2
 
@@ -49,8 +52,12 @@ def regex_problem(pattern: str) -> str:
         re2.compile(pattern, regex_options())
     except re2.error as error:
         said = error.args[0]
-        why = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
-        return f"cannot be used: {why} (patterns of RE2 have no look-around and no references back)"
+        why = f"cannot be used: {said.decode('utf-8', 'replace') if isinstance(said, bytes) else said}"
+        with suppress(re.error):
+            re.compile(pattern)
+            # Python could use it.
+            why += "; there is no look-around and no reference back"
+        return why
     return ""
 
 
