@@ -48,12 +48,14 @@ class ColumnConditions:
 
     def holding(self, text: str) -> tuple[int, ...]:
         """Return the conditions whose equals, contains and regex hold of a cell."""
-        if text not in self._known:
+        found = self._known.get(text)
+        if found is None:
+            kinds = list(self._kinds(text))
+            found = tuple(i for i in sorted(set(kinds)) if kinds.count(i) == self.n_kinds[i])
             if len(self._known) >= _MAX_KNOWN:
                 self._known.clear()
-            kinds = list(self._kinds(text))
-            self._known[text] = tuple(i for i in sorted(set(kinds)) if kinds.count(i) == self.n_kinds[i])
-        return self._known[text]
+            self._known[text] = found
+        return found
 
     def _kinds(self, text: str) -> Iterator[int]:
         """Yield the number of each condition once for each of its kinds that holds."""
