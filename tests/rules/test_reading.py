@@ -134,7 +134,7 @@ def rule(text, name='name = "a"', label='label = "BPO"'):
         (rule("where = {column = 'x', regex = '('}"), "rule 1 ('a'): regex '(' cannot be used: missing ): ("),
         (rule("where = {column = 'x', regex = ''}"), "rule 1 ('a'): regex '' is empty"),
         (rule(r"where = {column = 'x', regex = '(a)\1'}"), r"regex '(a)\\1' cannot be used: invalid escape sequence"),
-        (rule("where = {column = 'x', regex = 'a(?=b)'}"), "patterns of RE2 have no look-around"),
+        (rule("where = {column = 'x', regex = 'a(?=b)'}"), "there is no look-around"),
         (rule("where = {column = 'x', from = 'soon'}"), "rule 1 ('a'): from 'soon' is neither a number nor a date"),
         (rule("where = {column = 'x', from = 5, to = 3}"), "rule 1 ('a'): from 5.0 to 3.0: nothing is in it"),
         (rule("where = {column = 'x', from = 5, to = 2026-01-01}"), "one is a date and one a number"),

@@ -176,6 +176,23 @@ def test_a_table_without_a_column_that_a_rule_needs_is_refused(model, with_colum
     assert not (tmp_path / "o.csv").exists()
 
 
+def test_dates_that_may_be_read_in_two_ways_are_refused_with_the_file(model, tmp_path):
+    rule = '[[rule]]\nname = "late"\nwhere = {column = "due", from = 2026-01-01}\nlabel = "BPO"\n'
+    (tmp_path / "r.toml").write_text(rule, encoding="utf-8")
+    (tmp_path / "t.csv").write_text("text,due\nx,03/04/2026\n", encoding="utf-8")
+    options = files.Options(rules=load(tmp_path / "r.toml", model))
+    with pytest.raises(DataError, match=r"t.csv: the dates in column 'due', such as '03/04/2026', can be read with"):
+        files.score_file(tmp_path / "t.csv", tmp_path / "o.csv", model, options=options)
+
+
+def test_a_model_without_lines_is_overruled_as_well(two_class_model, tmp_path):
+    (tmp_path / "r.csv").write_text("name,words,label\nbills,invoices,KPO\n", encoding="utf-8")
+    rules = load(tmp_path / "r.csv", two_class_model)
+    scored = plain(frames.score(pd.DataFrame({"text": TEXTS}), two_class_model, rules=rules))
+    row = scored.loc[4]
+    assert [row[name] for name in ("label", "service_line", "rule", "model_label")] == ["KPO", None, "bills", "BPO"]
+
+
 def test_several_tables_need_the_column_in_one_of_them(model, with_columns, table, tmp_path):
     table.to_csv(tmp_path / "a.csv", index=False)
     table[["text"]].to_csv(tmp_path / "b.csv", index=False)

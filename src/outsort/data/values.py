@@ -121,12 +121,14 @@ def dates(column: str, cells: Sequence[object]) -> NDArray[np.datetime64]:
     Raises:
         DataError: the rest can be read with the day first and with the month first.
 
-    >>> dates("due", ["2026-04-30", "31/12/2026", datetime.date(2026, 5, 1), "soon"]).astype(str).tolist()
-    ['2026-04-30', '2026-12-31', '2026-05-01', 'NaT']
+    >>> dates("due", ["2026-04-30", "31/12/2026", datetime.date(2026, 5, 1), "5", None]).astype(str).tolist()
+    ['2026-04-30', '2026-12-31', '2026-05-01', 'NaT', 'NaT']
     """
     own = [cell.isoformat() if isinstance(cell, datetime.date) else cell for cell in cells]
     texts = pd.Series([cell.strip() if isinstance(cell, str) else None for cell in own], dtype=object)
-    found = pd.to_datetime(texts, format=_DATE_FORMATS[0], errors="coerce", utc=True)
+    # Pandas takes plain numbers for years, too.
+    is_iso = texts.str.match(r"\d{4}-\d{2}-\d{2}(?!\d)", na=False).astype(bool)
+    found = pd.to_datetime(texts.where(is_iso), format=_DATE_FORMATS[0], errors="coerce", utc=True)
     rest = texts[found.isna() & texts.notna() & (texts != "")]
     parsed = [pd.to_datetime(rest, format=name, errors="coerce", utc=True) for name in _DATE_FORMATS[1:]]
     most = max(int(times.notna().sum()) for times in parsed)

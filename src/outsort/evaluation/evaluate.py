@@ -212,7 +212,7 @@ def answer(
 
 def _ruled(answers: Answers, dataset: Dataset, rules: Rules) -> Answers:
     """Return answers as rules have them."""
-    hits = rules.hits(dataset.texts, lambda column: column_of(dataset, column))
+    hits = rules.hits(dataset.texts, lambda column: column_of(dataset, column), dataset.source)
     decided = rules.deciding(hits, ~answers.accepted)
     rows = np.flatnonzero(decided >= 0)
     names = list(answers.names)

@@ -195,7 +195,7 @@ def check_rules(
         meanings_of(label_map),
     )
     answers = _answers(model, texts, table, labels, _weights(table, weight_column, tell))
-    hits = rules.hits(texts, cells)
+    hits = rules.hits(texts, cells, table.source)
     decided = rules.deciding(hits, answers.is_reviewed)
     by_rule = [_finding(i, rule, hits, decided, answers) for i, rule in enumerate(rules.rules)]
     past = [rule.name for rule in rules.rules if rules.is_past(rule)]

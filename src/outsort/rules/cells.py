@@ -22,6 +22,8 @@ from outsort.tables.base import plain_cell
 _MAX_KNOWN = 100_000
 #: Patterns that RE2 runs at once, and the bytes that it may take for them.
 _SET_SIZE, _SET_BYTES = 100, 1 << 28
+#: Up to this share of the distinct cells, the rows of each are put together.
+_FEW = 0.05
 _MIDNIGHT = "T00:00:00"
 
 
@@ -46,12 +48,14 @@ class ColumnConditions:
 
     def holding(self, text: str) -> tuple[int, ...]:
         """Return the conditions whose equals, contains and regex hold of a cell."""
-        if text not in self._known:
+        found = self._known.get(text)
+        if found is None:
+            kinds = list(self._kinds(text))
+            found = tuple(i for i in sorted(set(kinds)) if kinds.count(i) == self.n_kinds[i])
             if len(self._known) >= _MAX_KNOWN:
                 self._known.clear()
-            kinds = list(self._kinds(text))
-            self._known[text] = tuple(i for i in sorted(set(kinds)) if kinds.count(i) == self.n_kinds[i])
-        return self._known[text]
+            self._known[text] = found
+        return found
 
     def _kinds(self, text: str) -> Iterator[int]:
         """Yield the number of each condition once for each of its kinds that holds."""
@@ -60,7 +64,7 @@ class ColumnConditions:
         if self._parts:
             yield from {number for _, numbers in self._parts.iter(plain) for number in numbers}
         for numbers, patterns in zip(_pieces(self._with_regex), self._sets, strict=True):
-            yield from (numbers[i] for i in patterns.Match(text) or ())
+            yield from (numbers[i] for i in patterns.Match(text.strip()) or ())
 
 
 class Column:
@@ -74,22 +78,46 @@ class Column:
         self._codes, distinct = pd.factorize(texts)
         firsts = np.unique(self._codes, return_index=True)[1]
         self._cells = [cells[i] for i in firsts.tolist()]
-        self._texts = [text.strip() for text in distinct]
+        self._texts = distinct.tolist()
 
-    def holds(self, number: int, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return whether a condition holds of some rows: bool, as long as `rows`."""
+    def kept(self, number: int, rows: NDArray[np.int64] | None) -> NDArray[np.int64]:
+        """Return those of some rows, or of all for None, of which a condition holds: int64, in order."""
+        codes = self._distinct(number)
+        if rows is None and len(codes) < _FEW * len(self._texts):
+            starts = self._starts[codes]
+            parts = [self._by_code[start:end] for start, end in zip(starts, self._starts[codes + 1], strict=True)]
+            return np.sort(np.concatenate([self._by_code[:0], *parts]))
+        holds = np.zeros(len(self._texts), np.bool_)
+        holds[codes] = True
+        return np.flatnonzero(holds[self._codes]) if rows is None else rows[holds[self._codes[rows]]]
+
+    def _distinct(self, number: int) -> NDArray[np.int64]:
+        """Return the places of the distinct cells of which a condition holds."""
         condition = self._of.conditions[number]
-        holds = np.ones(len(self._texts), np.bool_)
         if self._of.n_kinds[number]:
-            holds = np.zeros(len(self._texts), np.bool_)
-            holds[self._holding.get(number, [])] = True
+            holding = np.array(self._holding.get(number, []), np.int64)
+        else:
+            holding = np.arange(len(self._texts))
         for bound, is_least in ((condition.least, True), (condition.most, False)):
-            if isinstance(bound, datetime.date):
-                end = np.datetime64(bound, "D")
-                holds &= self._dates >= end if is_least else self._dates <= end
-            elif bound is not None:
-                holds &= self._numbers >= bound if is_least else self._numbers <= bound
-        return holds[self._codes[rows]]
+            if bound is not None:
+                values: NDArray[Any]
+                end: Any
+                if isinstance(bound, datetime.date):
+                    values, end = self._dates[holding], np.datetime64(bound, "D")
+                else:
+                    values, end = self._numbers[holding], bound
+                holding = holding[values >= end if is_least else values <= end]
+        return holding
+
+    @cached_property
+    def _by_code(self) -> NDArray[np.int64]:
+        """The rows, ordered by their cells."""
+        return np.argsort(self._codes, kind="stable")
+
+    @cached_property
+    def _starts(self) -> NDArray[np.int64]:
+        """Where the rows of each distinct cell begin among them, and the end."""
+        return np.concatenate([[0], np.cumsum(np.bincount(self._codes, minlength=len(self._texts)))])
 
     @cached_property
     def _holding(self) -> dict[int, list[int]]:

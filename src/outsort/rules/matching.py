@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from itertools import chain
+from contextlib import suppress
+from itertools import chain, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from outsort.rules.rule import Cells, Condition, Hits, Rules
 
 _SPACE, _END = ord(" "), ord("\n")
 #: Of each byte of ASCII the lower case of a letter, a digit or _, and a space for all else.
-_LETTERS = np.array([ord(c.lower()) if c.isalnum() or c == "_" else _SPACE for c in map(chr, range(128))], np.uint8)
+_LETTERS = bytes(ord(c.lower()) if c.isascii() and (c.isalnum() or c == "_") else _SPACE for c in map(chr, range(256)))
 _WORD = re.compile(r"\w+")
 
 
@@ -41,7 +42,9 @@ def regex_problem(pattern: str) -> str:
     RE2 takes time in proportion to a text whatever the pattern: what it cannot do so is refused.
 
     >>> regex_problem(r"(a)\1")
-    'cannot be used: invalid escape sequence: \\1 (patterns of RE2 have no look-around and no references back)'
+    'cannot be used: invalid escape sequence: \\1; there is no look-around and no reference back'
+    >>> regex_problem("(")
+    'cannot be used: missing ): ('
     """
     import re2
 
@@ -49,8 +52,12 @@ def regex_problem(pattern: str) -> str:
         re2.compile(pattern, regex_options())
     except re2.error as error:
         said = error.args[0]
-        why = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
-        return f"cannot be used: {why} (patterns of RE2 have no look-around and no references back)"
+        why = f"cannot be used: {said.decode('utf-8', 'replace') if isinstance(said, bytes) else said}"
+        with suppress(re.error):
+            re.compile(pattern)
+            # Python could use it.
+            why += "; there is no look-around and no reference back"
+        return why
     return ""
 
 
@@ -97,27 +104,25 @@ class Matcher:
         columns: dict[str, Column] = {}
         keys = []
         # The rows of each rule, from those on which its conditions on the text hold to those on which all do.
-        for place, rows in self._rows_to_look_at(found, texts.n_texts, has_columns=cells is not None):
+        for place, rows in self._rows_to_look_at(found, has_columns=cells is not None):
+            left = rows
             for name, number in self._where.get(place, ()):
                 if cells and name not in columns:
                     columns[name] = Column(self._columns[name], cells(name))
-                rows = rows[columns[name].holds(number, rows)] if cells and len(rows) else rows[:0]
-            keys.append(rows * self._n_rules + place)
+                left = columns[name].kept(number, left) if cells else np.zeros(0, np.int64)
+            if left is not None:
+                keys.append(left * self._n_rules + place)
         together = np.sort(np.concatenate([np.zeros(0, np.int64), *keys]))
         together = together[~np.isin(together, kept_from)] if len(kept_from) else together
         return Hits(*np.divmod(together, self._n_rules))
 
-    def _rows_to_look_at(
-        self, found: Hits, n_rows: int, *, has_columns: bool
-    ) -> Iterator[tuple[int, NDArray[np.int64]]]:
-        """Yield rules with the rows that the conditions on the text leave."""
+    def _rows_to_look_at(self, found: Hits, *, has_columns: bool) -> Iterator[tuple[int, NDArray[np.int64] | None]]:
+        """Yield rules with the rows that the conditions on the text leave; None for all, where there are none."""
         order = np.argsort(found.rules, kind="stable")
         ends = np.flatnonzero(np.diff(found.rules[order])) + 1
         for part in np.split(order, ends) if len(order) else []:
             yield int(found.rules[part[0]]), found.rows[part]
-        everywhere = np.arange(n_rows)
-        # A rule that has no condition on the text may fire on every row.
-        yield from ((place, everywhere) for place in self._of_columns if has_columns)
+        yield from ((place, None) for place in self._of_columns if has_columns)
 
     def _in_texts(self, texts: Utf8Column) -> tuple[Hits, NDArray[np.int64]]:
         """Return the hits by conditions on the text alone, and the keys of rows and rules that it keeps from firing.
@@ -163,27 +168,19 @@ def _searched(texts: Utf8Column) -> tuple[str, NDArray[np.int64], NDArray[np.int
         The string; the places of its line breaks, int64 (n_breaks,), one behind each text; and the place of the text
         before each.
     """
-    n = texts.n_texts
-    data = texts.data[texts.offsets[0] : texts.offsets[-1]]
-    offsets = texts.offsets - texts.offsets[0]
-    beyond = np.concatenate([[0], np.cumsum(data > 127)])[offsets]
-    others = np.flatnonzero(np.diff(beyond))
-    lengths = np.diff(offsets)
-    if len(others):
-        is_ascii = np.ones(n, np.bool_)
-        is_ascii[others] = False
-        data = data[np.repeat(is_ascii, lengths)]
-        lengths = np.where(is_ascii, lengths, 0)
-    # A space before each text, a space and a line break behind it.
-    starts = np.cumsum(lengths + 3) - lengths - 2
-    spaced = np.full(len(data) + 3 * n, _SPACE, np.uint8)
-    spaced[np.arange(len(data)) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)] = _LETTERS[data]
-    spaced[starts + lengths + 1] = _END
-    single = _single(spaced)
+    data, offsets = texts.data[texts.offsets[0] : texts.offsets[-1]], texts.offsets - texts.offsets[0]
+    plain = data.tobytes().translate(_LETTERS)
+    parts = [plain[start:end] for start, end in pairwise(offsets.tolist())]
+    others = np.flatnonzero(np.diff(np.concatenate([[0], np.cumsum(data > 127)])[offsets])).tolist()
+    for i in others:
+        parts[i] = b""
+    single = _single(np.frombuffer(b"".join([b" ", b" \n ".join(parts), b" \n"]), np.uint8))
     text = single.tobytes().decode("ascii")
-    more = [f" {' '.join(words_of(texts.text(i)))} \n" for i in others.tolist()]
+    more = [f" {' '.join(words_of(texts.text(i)))} \n" for i in others]
     ends = np.concatenate([np.flatnonzero(single == _END), len(text) + np.cumsum([0, *map(len, more)])[1:] - 1])
-    return text + "".join(more), ends.astype(np.int64), np.concatenate([np.arange(n), others])
+    # Without texts, there is a line break all the same.
+    row_of_end = np.concatenate([np.arange(max(len(parts), 1)), np.array(others, np.int64)])
+    return text + "".join(more), ends.astype(np.int64), row_of_end
 
 
 def _single(spaced: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -158,18 +158,22 @@ class Rules:
                 needed = f"which rule {rules[0]!r} of {self.source} needs"
                 raise DataError(f"{source}: {found} {name!r}, {needed}; it has {', '.join(map(repr, columns))}.")
 
-    def hits(self, texts: Utf8Column | Sequence[str], cells: Cells | None = None) -> Hits:
+    def hits(self, texts: Utf8Column | Sequence[str], cells: Cells | None = None, source: str = "") -> Hits:
         """Return which rules fire on which of n rows, whatever the model answers and whichever decides.
 
         Args:
             texts: n texts.
             cells: returns the n cells of a column; None where there are no columns, so that no rule with a condition
                 on one fires.
+            source: what to call the table in messages; "" where the caller says it.
 
         Raises:
             DataError: the dates of a column can be read in two ways.
         """
-        return self.matcher.hits(utf8_column(texts), cells)
+        try:
+            return self.matcher.hits(utf8_column(texts), cells)
+        except DataError as error:
+            raise DataError(f"{source}: {error}" if source else str(error)) from None
 
     def deciding(self, hits: Hits, is_reviewed: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Return the place of the rule that decides each of n rows: int64 (n,), -1 for none.

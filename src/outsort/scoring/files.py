@@ -7,7 +7,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
@@ -386,18 +386,27 @@ def _answered(
     scorer: Scorer, batches: Iterable[Batch], columns: TextColumns, source: str, tally: Tally | None = None
 ) -> Iterator[tuple[Batch, BatchTexts, Added]]:
     """Score batches in order, reading ahead while the kernel runs without the GIL."""
+
+    def named(batch: Batch) -> AbstractContextManager[None]:
+        return _named(batch.source if isinstance(batch, UnionBatch) else source)
+
     with ThreadPoolExecutor(1) as pool:
         waiting: deque[tuple[Batch, BatchTexts, Any]] = deque()
+
+        def next_scored() -> tuple[Batch, BatchTexts, Added]:
+            batch, texts, future = waiting.popleft()
+            with named(batch):
+                return batch, texts, future.result()
+
         for batch in batches:
-            with _named(batch.source if isinstance(batch, UnionBatch) else source):
+            with named(batch):
                 texts = batch.texts(columns)
             faults, cells = faults_of(batch, texts), partial(cells_of, batch)
             waiting.append((batch, texts, pool.submit(scorer.columns, texts, faults, tally, cells)))
             if len(waiting) > 2:
-                scored, its_texts, future = waiting.popleft()
-                yield scored, its_texts, future.result()
-        for scored, its_texts, future in waiting:
-            yield scored, its_texts, future.result()
+                yield next_scored()
+        while waiting:
+            yield next_scored()
 
 
 @contextmanager
