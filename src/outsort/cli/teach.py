@@ -204,7 +204,7 @@ def certify(
         changed = None if certified is judge else certified
         _write_categories(changed, found, output, as_json=as_json, force=force)
         return
-    dataset = read(sample, **columns, known_labels=judge.labels, for_training=False, reading=reading)
+    dataset = read(sample, **columns, known_labels=judge.labels, for_training=False, needs_labels=True, reading=reading)
     opt.tell_reading(dataset)
     with _exit_without_sample():
         certified, result = certify_model(judge, dataset, is_random=random_sample, target_precision=target, level=level)
@@ -353,7 +353,8 @@ def retrain(
 
 
 def _print_retraining(summary: Summary, result: Retraining, base: Path, test: Path | None, n_rows: int) -> None:
-    from outsort.reporting.terminal import comparison_tables, judgement_line, scores_table, write_tables
+    from outsort.reporting.comparison import comparison_tables
+    from outsort.reporting.terminal import judgement_line, scores_table, write_tables
 
     write_tables(sys.stdout, [scores_table(summary.scores, "cross-validation")])
     typer.echo(f"{result.new_rows:,} of {n_rows:,} rows are new to {base}")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from outsort.evaluation.compare import Comparison, Judgement
+    from outsort.evaluation.compare import Judgement
     from outsort.evaluation.evaluate import Evaluation
     from outsort.improving.certify import Certified
     from outsort.improving.findings import Check, Finding
@@ -125,7 +125,7 @@ def evaluation_tables(result: Evaluation) -> Iterator[RenderableType]:
             [visible(m.text), m.label, m.predicted, figure(m.probability), ", ".join(m.for_)] for m in result.mistakes
         )
         numbered = [(m.row, m.weight) for m in result.mistakes]
-        yield _rows_table(numbered, heads, rows, right=[3], wrap=[0, 4])
+        yield rows_table(numbered, heads, rows, right=[3], wrap=[0, 4])
 
 
 def _labels_table(result: Evaluation) -> Table:
@@ -159,22 +159,7 @@ def judgement_line(judgement: Judgement, test: str = "McNemar") -> str:
     )
 
 
-def comparison_tables(result: Comparison) -> Iterator[RenderableType]:
-    """Lay out a comparison."""
-    yield judgement_line(result)
-    yield scores_table({"old": result.old, "new": result.new}, "model")
-    moves = result.decisions
-    yield (
-        f"{result.flipped:,} predictions changed ({result.weight_moved:.1%} of the weight); accept→review "
-        f"{moves.accept_to_review:,}, review→accept {moves.review_to_accept:,}"
-    )
-    if result.flips:
-        rows = ([visible(flip.text), flip.label, flip.old, flip.new] for flip in result.flips)
-        numbered = [(flip.row, flip.weight) for flip in result.flips]
-        yield _rows_table(numbered, ["changed predictions", "actual", "old", "new"], rows, wrap=[0])
-
-
-def _rows_table(
+def rows_table(
     numbered: Sequence[tuple[object, float]],
     heads: Sequence[str],
     rows: Iterable[Sequence[str]],
