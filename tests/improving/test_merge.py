@@ -21,7 +21,7 @@ from outsort.data.dataset import read
 from outsort.data.identity import key_of
 from outsort.errors import DataError, OutputError
 from outsort.improving.merge import merge
-from outsort.improving.review import Candidates, write_queue
+from outsort.improving.queue import Candidates, write_queue
 from outsort.tables.base import ReadOptions
 
 LINES = {"BPO": "data_entry", "KPO": "legal_services", "NEITHER": "cleaning"}

@@ -15,6 +15,9 @@ def review(
     output: Annotated[Path, typer.Option("--output", "-o", help="Queue to write: .xlsx or .csv.")],
     n: Annotated[int, typer.Option("-n", min=1, help="Number of texts to choose.")] = 200,
     strategy: Annotated[Strategy, typer.Option(help="How to choose texts.")] = Strategy.MIXED,
+    double: Annotated[
+        int | None, typer.Option(min=1, help="Write two queues, for two reviewers who both get so many of the texts.")
+    ] = None,
     model: opt.ModelFile = None,
     text_column: opt.TextColumns = None,
     weight_column: opt.WeightColumn = None,
@@ -33,6 +36,9 @@ def review(
     mixed: terms common among uncertain texts and rare in the training data; uncertain: least certain of the
     label; weight: uncertain and heavy; novel: words the model does not know; random. `outsort merge` reads
     the labels back.
+
+    With --double 50 two reviewers share the texts and both label 50 of them, so that `outsort merge` can say how far
+    they agree: -o queue.xlsx writes queue-1.xlsx and queue-2.xlsx.
     """
     from outsort.improving.review import review as choose_texts
     from outsort.model_file import load
@@ -45,6 +51,7 @@ def review(
         n,
         load(model),
         strategy=strategy,
+        double=double or 0,
         text_columns=text_column or (),
         weight_column=weight_column,
         options=replace(opt.reading_of(encoding, delimiter, sheet, header_row, no_header=no_header), read_as=read_as),
@@ -57,7 +64,10 @@ def review(
         typer.echo(f"{scored}: {result.n_seen:,} texts skipped: the model was trained on them", err=True)
     if result.n_too_long:
         typer.echo(f"{output}: {result.n_too_long:,} texts skipped: too long for a workbook cell", err=True)
-    typer.echo(f"{output}: {result.n_chosen:,} of {result.n_texts:,} texts to review", err=True)
+    both = f", {result.n_double:,} of them by both reviewers" if double else ""
+    for queue, n_texts in result.queues.items() if double else ():
+        typer.echo(f"{queue}: {n_texts:,} texts to review", err=True)
+    typer.echo(f"{output}: {result.n_chosen:,} of {result.n_texts:,} texts to review{both}", err=True)
 
 
 def merge(
