@@ -1,5 +1,6 @@
 """Commands that bring a person's corrections in: review, merge."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -88,9 +89,13 @@ def merge(
 
     Labels that conflict or cannot be trusted are listed and skipped, with exit code 3. Fix them and merge
     again: nothing is added twice.
+
+    Where two reviewers labelled the same texts, as with `outsort review --double`, it first says how far they agree.
     """
     from outsort.improving.merge import merge as bring_in
     from outsort.model_file import load
+    from outsort.reporting.agreement import agreement_tables
+    from outsort.reporting.terminal import write_tables
 
     result = bring_in(
         queues,
@@ -107,6 +112,8 @@ def merge(
         f"{into}: {result.added:,} rows added, {result.filled:,} labels filled in, "
         f"{result.known:,} already there; {result.undecided:,} without a label"
     )
+    if result.labels:
+        write_tables(sys.stdout, agreement_tables(result.labels, result.lines))
     if result.lines_filled:
         typer.echo(f"{into}: {result.lines_filled:,} service lines left blank were filled in by the model", err=True)
     for problem in result.problems:
