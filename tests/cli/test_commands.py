@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import json
 import os
 import pickle
@@ -459,6 +460,33 @@ class TestCompare:
         assert result["worse"] is True
         assert result["difference"] == result["new"]["accuracy"] - result["old"]["accuracy"]
         assert set(result["flips"][0]) == {"row", "text", "label", "old", "new", "weight"}
+
+    def test_what_moves_is_a_matrix_of_rows_and_of_money_and_needs_no_labels(self, outsort, files):
+        old, new, data = files
+        frame = pd.read_csv(data).assign(spend=[f"{1000 * i:,}" for i in range(15)])
+        frame[["text", "spend"]].to_csv(data, index=False)
+        shown = outsort("compare", old, new, data, "--weight-column", "spend", "--flips", 1)
+        assert (shown.code, shown.err) == (0, f"{data}: text column 'text', 15 rows\n")
+        result = json.loads(outsort("compare", old, new, data, "--weight-column", "spend", "--json").out)
+        labels = [p.label for p in package.predict(frame["text"], load_model(old))]
+        assert sum(result["rows"][0]) == labels.count("BPO")
+        assert np.sum(result["weight"]) == 105_000
+        first, *tables = shown.out.splitlines()
+        blocks = [
+            list(block) for is_blank, block in itertools.groupby(tables, lambda line: not line.strip()) if not is_blank
+        ]
+        rows, weight, flips = blocks
+        assert first.startswith(f"{result['flipped']} of 15 predictions changed (")
+        assert rows[0].split() == ["rows", "new", "BPO", "new", "KPO", "new", "NEITHER", "all"]
+        assert rows[2].split() == ["old", "BPO", *map(str, result["rows"][0]), str(labels.count("BPO"))]
+        assert weight[-1].split()[-1] == "105,000"
+        assert flips[0].split() == ["row", "weight", "changed", "predictions", "old", "new"]
+
+    def test_the_gate_needs_labels(self, outsort, files):
+        old, new, data = files
+        pd.read_csv(data)[["text"]].to_csv(data, index=False)
+        done = outsort("compare", old, new, data, "--gate", "no-worse")
+        assert (done.code, "no column 'label'" in done.err) == (1, True)
 
     def test_models_of_different_labels_are_one_message(self, outsort, files, two_class_model):
         old, new, data = files

@@ -1,11 +1,16 @@
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from outsort.data.dataset import read
 from outsort.errors import DataError
-from outsort.evaluation.compare import compare, is_worse, judge, mcnemar
+from outsort.evaluation.compare import changes, compare, is_worse, judge, mcnemar
+from outsort.prediction import predictions
 from outsort.training import fitting, folds, train
+
+TICKETS = Path(__file__).parents[2] / "data" / "tickets.csv"
 
 
 def test_mcnemar_of_agrestis_prime_minister():
@@ -46,6 +51,13 @@ def contrary(frame):
     return train.train(rows, checks=folds.Checks(folds=0), settings=BY_HEART)
 
 
+@pytest.fixture(scope="module")
+def contrary_tickets():
+    """Two models of a few tickets each, which differ on some."""
+    tickets = pd.read_csv(TICKETS)
+    return [train.train(tickets[start::12], checks=folds.Checks(folds=0)) for start in (0, 1)]
+
+
 def test_a_model_is_no_worse_than_itself(model, frame):
     result = compare(model, model, read(frame, for_training=False))
     assert (result.difference, result.interval, result.p_value) == (0, (0, 0), 1)
@@ -68,6 +80,48 @@ def test_weights_say_how_much_moves_and_which_flip_comes_first(faithful, contrar
     result = compare(faithful, contrary, read(frame, for_training=False), weight_column="spend", n_flips=2)
     assert [flip.weight for flip in result.flips] == [11, 10]
     assert result.weight_moved == 1
+
+
+@pytest.mark.parametrize("is_labelled", [True, False])
+def test_the_matrices_are_those_of_a_cross_table(contrary_tickets, is_labelled, tickets):
+    old, new = contrary_tickets
+    rows = tickets.assign(spend=np.random.default_rng(2).lognormal(5, 1, len(tickets)))
+    data = read(rows if is_labelled else rows[["text", "spend"]], for_training=False, needs_labels=is_labelled)
+    result = (compare if is_labelled else changes)(old, new, data, weight_column="spend", n_flips=3)
+    answers = pd.DataFrame({"old": old.predict(data.texts), "new": new.predict(data.texts)}, dtype=str)
+    kinds = [pd.Categorical(answers[name], result.labels) for name in ("old", "new")]
+    for found, of in ((result.rows, np.ones(len(rows))), (result.weight, rows["spend"].to_numpy())):
+        expected = pd.crosstab(*kinds, values=of, aggfunc="sum", dropna=False).fillna(0)
+        np.testing.assert_allclose(found, expected)
+    assert result.n_rows == len(rows)
+    assert result.flipped == (answers["old"] != answers["new"]).sum() > 0
+    flips = [(flip.old, flip.new) for flip in result.flips]
+    assert flips == [tuple(answers.loc[flip.row]) for flip in result.flips]
+    decisions = [np.array([p.decision for p in predictions(data.texts, of)]) for of in (old, new)]
+    to_review = (decisions[0] == "accept") & (decisions[1] == "review")
+    assert result.decisions.accept_to_review == to_review.sum()
+    assert result.decisions.weight_to_review == pytest.approx(rows["spend"][to_review].sum())
+    back = changes(new, old, data, weight_column="spend").decisions
+    assert (back.review_to_accept, back.weight_to_accept) == (
+        result.decisions.accept_to_review,
+        pytest.approx(result.decisions.weight_to_review),
+    )
+
+
+def test_rows_without_labels_need_no_clean_column_of_weights(faithful, contrary):
+    rows = pd.DataFrame({"text": ["key invoices into sap", "", "draft a contract"], "spend": ["£1,200", "9", "n/a"]})
+    result = changes(faithful, contrary, read(rows, needs_labels=False), weight_column="spend")
+    assert (result.n_rows, np.sum(result.weight), result.weights.not_numbers) == (3, 1209, 1)
+    assert (result.flips[0].label, result.flips[0].text) == ("", "key invoices into sap")
+    nothing = changes(faithful, contrary, read(rows.assign(spend=0), needs_labels=False), weight_column="spend")
+    assert nothing.weight_moved == 0
+
+
+def test_the_answers_of_a_scored_table_are_no_labels(frame):
+    scored = frame.assign(decision="accept", model="m1")
+    assert not read(scored, needs_labels=False).is_labelled
+    assert read(scored, needs_labels=False, label_column="label").is_labelled
+    assert read(frame, needs_labels=False).is_labelled
 
 
 def test_rows_without_a_label_that_the_models_know_flip_but_are_not_scored(faithful, contrary, frame):

@@ -6,7 +6,8 @@ from outsort import model_file
 from outsort.data.dataset import read
 from outsort.errors import DataError
 from outsort.improving.certify import NoSampleError, certify_model
-from outsort.improving.review import DRAWN, draw
+from outsort.improving.queue import DRAWN
+from outsort.improving.review import draw
 from outsort.model import log_proba
 from outsort.training import folds, train
 

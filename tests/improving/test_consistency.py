@@ -11,9 +11,10 @@ import pytest
 from outsort.data.weighing import Weighing
 from outsort.errors import DataError
 from outsort.improving import rewordings
-from outsort.improving.consistency import answers_in, check_consistency
+from outsort.improving.consistency import check_consistency
 from outsort.improving.rewordings import LIKE, bag_of, like_pairs, likeness, weights_of_words
 from outsort.reporting.consistency import consistency_tables
+from outsort.tables.columns import answers_in
 
 pytestmark = pytest.mark.filterwarnings("ignore::outsort.errors.DataWarning")
 WORDS = [

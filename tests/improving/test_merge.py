@@ -15,13 +15,14 @@ import openpyxl
 import pandas as pd
 import pyarrow as pa
 import pytest
+from sklearn.metrics import cohen_kappa_score
 
 from outsort import model_file
 from outsort.data.dataset import read
 from outsort.data.identity import key_of
 from outsort.errors import DataError, OutputError
 from outsort.improving.merge import merge
-from outsort.improving.review import Candidates, write_queue
+from outsort.improving.queue import Candidates, write_queue
 from outsort.tables.base import ReadOptions
 
 LINES = {"BPO": "data_entry", "KPO": "legal_services", "NEITHER": "cleaning"}
@@ -402,9 +403,10 @@ def work_through(path, verdicts):
     book = openpyxl.load_workbook(path)
     sheet = book["review"]
     names, *rows = sheet.iter_rows(values_only=True)
-    rows = [row for row in rows if row[1] in verdicts]
+    text = names.index("text")
+    rows = [row for row in rows if row[text] in verdicts]
     sheet.delete_rows(2, sheet.max_row)
-    for number, row in enumerate(sorted(rows, key=lambda row: row[1][::-1]), 2):
+    for number, row in enumerate(sorted(rows, key=lambda row: row[text][::-1]), 2):
         cells = dict(zip(names, row, strict=True))
         cells["label"] = verdicts[cells["text"]]
         cells["service_line"] = LINES[cells["label"]]
@@ -464,6 +466,71 @@ def test_the_command_tells_and_exits(outsort, data, model, tmp_path):
     assert "1 rows added, 0 labels filled in, 0 already there; 0 without a label" in done.out
     assert "is BPO here, but KPO in row" in done.err
     assert rows_of(data)[-1]["reviewer"] == "Ann"
+
+
+DOUBLE = {
+    "fold leaflets": ("BPO", "data_entry", "BPO", "data_entry"),
+    "bind reports": ("BPO", "data_entry", "KPO", "legal_services"),
+    "advise on leases": ("KPO", "legal_services", "KPO", "data_science"),
+    "sweep the yard": ("NEITHER", "cleaning", "NEITHER", ""),
+}
+
+
+@pytest.mark.parametrize("is_one_file", [False, True])
+def test_two_reviewers_of_the_same_texts_agree_so_far(data, model, tmp_path, is_one_file):
+    mine = [(text, *cells[:2], "Ann") for text, cells in DOUBLE.items()] + [("wash cars", "NEITHER", "cleaning", "Ann")]
+    its = [(text, *cells[2:], "Ben") for text, cells in DOUBLE.items()] + [("post ads", "BPO", "", "Ben")]
+    if is_one_file:
+        queues = [queue(tmp_path / "q.csv", [*mine, *its])]
+    else:
+        # Without names, each file is a reviewer's.
+        parts = ([row[:3] for row in mine], [row[:3] for row in its])
+        queues = [queue(tmp_path / f"q-{i}.csv", rows) for i, rows in enumerate(parts, 1)]
+    result = merge(queues, data, model)
+    labels, lines = result.labels, result.lines
+    assert (labels.n, labels.agreed, labels.most) == (4, 3, 0.875)
+    assert labels.kappa == pytest.approx(
+        cohen_kappa_score([of[0] for of in DOUBLE.values()], [of[2] for of in DOUBLE.values()])
+    )
+    assert (lines.n, lines.agreed) == (3, 1)
+    # Where they differ nothing is merged.
+    assert (result.added, len(result.problems)) == (4, 2)
+
+
+def test_one_reviewer_twice_and_different_texts_are_no_agreement(data, model, tmp_path):
+    rows = [("fold leaflets", "BPO", "data_entry", "Ann")]
+    queues = [
+        queue(tmp_path / "q.csv", rows),
+        queue(tmp_path / "r.csv", rows),
+        queue(tmp_path / "s.csv", [("mow", "")]),
+    ]
+    result = merge(queues, data, model)
+    assert (result.added, result.labels, result.lines) == (1, None, None)
+
+
+def test_the_command_says_how_far_two_agree(outsort, data, model, tmp_path):
+    model_file.save(model, tmp_path / "m.joblib")
+    queues = [
+        queue(tmp_path / f"{i}.csv", [(text, cells[2 * i], cells[2 * i + 1]) for text, cells in DOUBLE.items()])
+        for i in (0, 1)
+    ]
+    done = outsort("merge", *queues, "--into", data, "-m", tmp_path / "m.joblib")
+    assert done.code == 3
+    _, *told = [" ".join(line.split()) for line in done.out.splitlines() if line.strip()]
+    assert told[0] == (
+        "Two reviewers agree on the label of 3 of 4 texts (75.0%); kappa 0.636 (95% interval 0.054 to 1.000)."
+    )
+    assert told[1].startswith(
+        "So labels of one reviewer are on average right in at most 87.5% of texts (95% interval 65.0% to 97.7%), and no"
+    )
+    assert [line.rpartition(".")[0] for line in told if line.startswith(("BPO", "KPO", "NEITHER"))] == [
+        "BPO 2 1 1 0.500 -0.235 to 1",
+        "KPO 1 2 1 0.500 -0.235 to 1",
+        "NEITHER 1 1 1 1.000 1.000 to 1",
+    ]
+    (lines,) = [line for line in told if line.startswith("They agree")]
+    assert lines.startswith("They agree on the service line of 1 of 3 texts (33.3%) where both chose one; kappa ")
+    assert "cleaning" not in done.out
 
 
 @pytest.fixture

@@ -10,10 +10,13 @@ import pytest
 from outsort import model_file
 from outsort.data.identity import key_of
 from outsort.errors import DataError, OutputError
+from outsort.explanation import explain
 from outsort.improving.choose import _vectors, choose
-from outsort.improving.review import COLUMNS, Candidates, check_queue, read_candidates, review, write_queue
+from outsort.improving.queue import COLUMNS, Candidates, because, check_queue, write_queue
+from outsort.improving.review import read_candidates, review, shared_out
 from outsort.improving.strategy import Strategy
 from outsort.labels import LABELS
+from outsort.prediction import predict
 from outsort.training.fitting import count_terms
 
 TEXTS = [
@@ -117,22 +120,66 @@ def candidates(texts):
     return Candidates(texts, np.ones(len(texts), np.int64), np.ones(len(texts)), 0)
 
 
-def test_a_workbook_has_drop_downs_frozen_keys_and_no_formula(model, tmp_path):
+def cells_of(path):
+    return pd.read_csv(path) if path.suffix == ".csv" else pd.read_excel(path, engine="openpyxl")
+
+
+def test_a_workbook_has_its_columns_in_the_order_of_use_and_no_formula_in_a_text(model, tmp_path):
     path = tmp_path / "queue.xlsx"
     texts = ["=1+1 data entry", "draft a licence"]
-    assert write_queue(path, model, candidates(texts), np.array([1, 0]), force=False) == 0
+    assert write_queue(path, model, candidates(texts), np.array([1, 0]), force=False) == []
+    sheet = openpyxl.load_workbook(path)["review"]
+    heads = [cell.value for cell in sheet[1]]
+    assert [*heads[:3], *heads[4:]] == list(COLUMNS)
+    assert heads[3] == '=COUNTA(B2:B3)&" of 2 done"'
+    assert openpyxl.load_workbook(path, data_only=True)["review"]["D1"].value == "0 of 2 done"
+    assert [sheet.cell(row, 1).value for row in (2, 3)] == texts[::-1]
+    assert sheet.cell(3, 1).data_type == "s"
+    assert (heads[-1], sheet.cell(2, len(heads)).value) == ("key", key_of(texts[1]))
+    hidden = [letter for letter, of in sheet.column_dimensions.items() if of.hidden]
+    assert (hidden, sheet.freeze_panes) == (["O"], "B2")
+
+
+def test_a_workbook_offers_labels_with_what_they_mean_and_the_lines_of_a_label(model, tmp_path):
+    path = tmp_path / "queue.xlsx"
+    write_queue(path, model, candidates(TEXTS[:2]), np.array([1, 0]), force=False)
     book = openpyxl.load_workbook(path)
-    sheet = book["review"]
-    assert [cell.value for cell in sheet[1]] == list(COLUMNS)
-    assert [sheet.cell(row, 2).value for row in (2, 3)] == texts[::-1]
-    assert sheet.cell(3, 2).data_type == "s"
-    assert sheet.cell(2, 1).value == key_of(texts[1])
-    assert sheet.freeze_panes == "C2"
-    rules = {str(rule.sqref): rule.formula1 for rule in sheet.data_validations.dataValidation}
-    assert rules["H2:H3"] == "'labels'!$A$2:$A$4"
-    assert [row[0].value for row in book["labels"].iter_rows(min_row=2)] == list(LABELS)
-    assert rules["I2:I3"] == f"'service lines'!$A$2:$A${len(model.lines) + 1}"
-    assert {row[0].value for row in book["service lines"].iter_rows(min_row=2)} == set(model.lines)
+    assert book.sheetnames == ["review", "labels", "service lines", "how to"]
+    rules = {str(rule.sqref): rule for rule in book["review"].data_validations.dataValidation}
+    assert rules["B2:B3"].formula1 == "'labels'!$A$2:$A$5"
+    assert "BPO: The work follows a procedure" in rules["B2:B3"].prompt
+    assert [row[0].value for row in book["labels"].iter_rows(min_row=2)] == [*LABELS, "UNCLEAR"]
+    assert all(row[1].value for row in book["labels"].iter_rows(min_row=2))
+    assert rules["C2:C3"].formula1.startswith("OFFSET('service lines'!$A$1,IF($B2=\"\",1,MATCH($B2,")
+    lines = [(row[0].value, row[1].value) for row in book["service lines"].iter_rows(min_row=2)]
+    assert {line for line, _ in lines} == set(model.lines)
+    # What the formula offers are the rows next to each other that have the label.
+    assert [label for _, label in lines] == sorted(label for _, label in lines)
+    told = [row[1].value for row in book["how to"].iter_rows(min_row=2)]
+    assert "hidden key" in " ".join(filter(None, told))
+
+
+def test_rows_are_as_high_as_their_texts(model, tmp_path):
+    path = tmp_path / "queue.xlsx"
+    texts = ["draft a deed", "type forms " * 40, "mop\nand\nsweep", "key invoices " * 2000]
+    write_queue(path, model, candidates(texts), np.arange(4), force=False)
+    sheet = openpyxl.load_workbook(path)["review"]
+    assert [sheet.row_dimensions[row].height for row in range(2, 6)] == [None, 15 * 7, 45, 408]
+
+
+def test_reasons_are_words_that_mean_something(model):
+    text = "the 12 invoices, 7 of a contract: draft, draft and translate"
+    said = because(model, predict(text, model))
+    found = dict(part.split(": ") for part in said.split(" · "))
+    assert set(found) <= set(LABELS)
+    for label, words in found.items():
+        contributions = explain(model, text, label).contributions
+        terms = words.split(", ")
+        assert len(terms) <= 3
+        assert all(contributions[term] >= 0.3 for term in terms)
+        assert not {"the", "12", "7", "of", "a", "and"} & set(terms)
+    assert "contract" in found["KPO"]
+    assert because(model, predict("zymurgy", model)) == ""
 
 
 def test_a_workbook_offers_labels_of_ones_own_without_service_lines(ticket_model, tmp_path):
@@ -140,23 +187,49 @@ def test_a_workbook_offers_labels_of_ones_own_without_service_lines(ticket_model
     write_queue(path, ticket_model, candidates(["no wifi"]), np.array([0]), force=False)
     book = openpyxl.load_workbook(path)
     (rule,) = book["review"].data_validations.dataValidation
-    assert (str(rule.sqref), rule.formula1) == ("H2", "'labels'!$A$2:$A$9")
+    assert (str(rule.sqref), rule.formula1) == ("B2", "'labels'!$A$2:$A$10")
     offered = [row[0].value for row in book["labels"].iter_rows(min_row=2)]
     assert offered == [
-        *("access", "billing", "cancellation", "delivery", "feature request", "hardware", "refund", "software")
+        *("access", "billing", "cancellation", "delivery", "feature request", "hardware", "refund", "software"),
+        "UNCLEAR",
     ]
-    assert book.sheetnames == ["review", "labels"]
+    assert book.sheetnames == ["review", "labels", "how to"]
+
+
+@pytest.mark.parametrize(("n", "n_double"), [(10, 3), (7, 7), (5, 9), (0, 2)])
+def test_two_reviewers_share_the_texts_and_get_some_both(n, n_double):
+    first, second = (set(part.tolist()) for part in shared_out(n, n_double, seed=1))
+    assert first | second == set(range(n))
+    assert len(first & second) == min(n, n_double)
+    assert abs(len(first) - len(second)) <= 1
+
+
+@pytest.mark.parametrize("name", ["q.xlsx", "q.csv"])
+def test_a_queue_for_each_of_two_reviewers(outsort, model, tmp_path, name):
+    model_file.save(model, tmp_path / "m.joblib")
+    texts = [f"{verb} {thing}" for verb in ("type", "draft", "mop") for thing in ("letters", "forms", "deeds", "books")]
+    pd.DataFrame({"text": texts}).to_csv(tmp_path / "t.csv", index=False)
+    done = outsort(
+        "review", tmp_path / "t.csv", "-o", tmp_path / name, "-n", 10, "--double", 4, "-m", tmp_path / "m.joblib",
+        "--strategy", "random",
+    )  # fmt: skip
+    paths = [tmp_path / name.replace(".", f"-{i}.") for i in (1, 2)]
+    first, second = (cells_of(path)["text"].tolist() for path in paths)
+    assert (len(first), len(second), len({*first, *second}), len({*first} & {*second})) == (7, 7, 10, 4)
+    assert done.err.splitlines()[-3:] == [
+        f"{paths[0]}: 7 texts to review",
+        f"{paths[1]}: 7 texts to review",
+        f"{tmp_path / name}: 10 of 12 texts to review, 4 of them by both reviewers",
+    ]
+    again = outsort("review", tmp_path / "t.csv", "-o", tmp_path / name, "--double", 4, "-m", tmp_path / "m.joblib")
+    assert (again.code, f"{paths[0]}: already exists" in again.err) == (1, True)
 
 
 @pytest.mark.parametrize("name", ["q.xlsx", "q.csv"])
 def test_texts_that_a_workbook_cannot_hold_keep_their_key(model, tmp_path, name):
     texts = ["two\r\nlines", "bell\x07 rings", "form\x0cfeed", "half \ud800 a pair"]
     write_queue(tmp_path / name, model, candidates(texts), np.arange(4), force=False)
-    if name.endswith("csv"):
-        rows = pd.read_csv(tmp_path / name)[["key", "text"]].to_numpy().tolist()
-    else:
-        sheet = openpyxl.load_workbook(tmp_path / name)["review"]
-        rows = [[cell.value for cell in row[:2]] for row in sheet.iter_rows(min_row=2)]
+    rows = cells_of(tmp_path / name)[["key", "text"]].to_numpy().tolist()
     assert [key for key, _ in rows] == [key_of(text) for text in texts]
     assert [key_of(text) for _, text in rows] == [key_of(text) for text in texts]
 
@@ -178,12 +251,12 @@ def test_candidates_are_found_in_lists_of_json_and_joined_columns(model, tmp_pat
 def test_a_csv_queue_holds_the_same_and_texts_of_any_length(model, tmp_path):
     path = tmp_path / "queue.csv"
     texts = ['draft, a "licence"\nnow', "x " * 30_000]
-    assert write_queue(path, model, candidates(texts), np.array([0, 1]), force=False) == 0
+    assert write_queue(path, model, candidates(texts), np.array([0, 1]), force=False) == []
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["text"] for row in rows] == texts
     assert {row["label"] for row in rows} == {""}
-    assert write_queue(tmp_path / "q.xlsx", model, candidates(texts), np.array([0, 1]), force=False) == 1
+    assert write_queue(tmp_path / "q.xlsx", model, candidates(texts), np.array([0, 1]), force=False) == [1]
 
 
 def test_the_command_writes_a_queue(outsort, model, tmp_path):

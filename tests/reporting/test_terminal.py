@@ -21,6 +21,7 @@ from outsort.metrics import score
 from outsort.prediction import predict_explained, predictions
 from outsort.reporting import terminal
 from outsort.reporting.answers import explanation_tables, predictions_table
+from outsort.reporting.comparison import comparison_tables
 from outsort.reporting.layout import write_tables
 from outsort.training.about import Promise, Summary
 from outsort.training.folds import LINES_OUT, STRATIFIED
@@ -88,7 +89,7 @@ def evaluated(dataset):
 
 
 def compared(dataset):
-    return terminal.comparison_tables(compare(model(), model(office=0.1, clean=0.25, key=2), dataset))
+    return comparison_tables(compare(model(), model(office=0.1, clean=0.25, key=2), dataset))
 
 
 def trained(dataset):

@@ -1,5 +1,6 @@
 """Commands that bring a person's corrections in: review, merge."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +19,9 @@ from outsort.improving.strategy import Strategy
     mixed: terms common among uncertain texts and rare in the training data; uncertain: least certain of the
     label; weight: uncertain and heavy; novel: words the model does not know; random. `outsort merge` reads
     the labels back.
+
+    With --double 50 two reviewers share the texts and both label 50 of them, so that `outsort merge` can say how far
+    they agree: -o queue.xlsx writes queue-1.xlsx and queue-2.xlsx.
     """,
     example="outsort review scored.csv -o queue.xlsx -n 100",
 )
@@ -26,6 +30,9 @@ def review(
     output: Annotated[Path, typer.Option("--output", "-o", help="Queue to write: .xlsx or .csv.")],
     n: Annotated[int, typer.Option("-n", min=1, help="Number of texts to choose.")] = 200,
     strategy: Annotated[Strategy, typer.Option(help="How to choose texts.")] = Strategy.MIXED,
+    double: Annotated[
+        int | None, typer.Option(min=1, help="Write two queues, for two reviewers who both get so many of the texts.")
+    ] = None,
     model: opt.ModelFile = None,
     text_column: opt.TextColumns = None,
     weight_column: opt.WeightColumn = None,
@@ -51,6 +58,7 @@ def review(
             n,
             load(model),
             strategy=strategy,
+            double=double or 0,
             text_columns=text_column or (),
             weight_column=weight_column,
             options=replace(
@@ -65,7 +73,10 @@ def review(
         note(f"{scored}: {result.n_seen:,} texts skipped: the model was trained on them")
     if result.n_too_long:
         typer.echo(f"{output}: {result.n_too_long:,} texts skipped: too long for a workbook cell", err=True)
-    note(f"{output}: {result.n_chosen:,} of {result.n_texts:,} texts to review")
+    both = f", {result.n_double:,} of them by both reviewers" if double else ""
+    for queue, n_texts in result.queues.items() if double else ():
+        note(f"{queue}: {n_texts:,} texts to review")
+    note(f"{output}: {result.n_chosen:,} of {result.n_texts:,} texts to review{both}")
 
 
 @described(
@@ -74,6 +85,8 @@ def review(
 
     Labels that conflict or cannot be trusted are listed and skipped, with exit code 3. Fix them and merge
     again: nothing is added twice.
+
+    Where two reviewers labelled the same texts, as with `outsort review --double`, it first says how far they agree.
     """,
     example="outsort merge queue.xlsx --into tasks.csv",
 )
@@ -93,6 +106,8 @@ def merge(
 ) -> None:
     from outsort.improving.merge import merge as bring_in
     from outsort.model_file import load
+    from outsort.reporting.agreement import agreement_tables
+    from outsort.reporting.layout import write_tables
 
     result = bring_in(
         queues,
@@ -109,6 +124,8 @@ def merge(
         f"{into}: {result.added:,} rows added, {result.filled:,} labels filled in, "
         f"{result.known:,} already there; {result.undecided:,} without a label"
     )
+    if result.labels:
+        write_tables(sys.stdout, agreement_tables(result.labels, result.lines))
     if result.lines_filled:
         note(f"{into}: {result.lines_filled:,} service lines left blank were filled in by the model")
     for problem in result.problems:

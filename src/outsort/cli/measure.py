@@ -110,7 +110,10 @@ def evaluate(
 
 @described(
     "Check",
-    """Compare a new model with an old one on the same labelled descriptions.
+    """Compare a new model with an old one on the same descriptions.
+
+    Which answers move from label to label, in rows and, with --weight-column, in money; on labelled descriptions, also
+    which model is better.
 
     With --gate no-worse it exits with 3 when the new model is significantly worse: by the exact McNemar test
     at 5%, or because the whole interval of the difference lies below 0.
@@ -120,7 +123,7 @@ def evaluate(
 def compare(
     old: Annotated[Path, typer.Argument(help="Model file: the current model.")],
     new: Annotated[Path, typer.Argument(help="Model file: the candidate.")],
-    data: opt.Data,
+    data: Annotated[Path, typer.Argument(help="Table of texts, with or without labels.")],
     gate: Annotated[opt.Gate | None, typer.Option(help="Exit with 3 if the new model is worse.")] = None,
     weight_column: opt.WeightColumn = None,
     encoding: opt.Encoding = None,
@@ -137,7 +140,7 @@ def compare(
     from outsort.data.dataset import read
     from outsort.evaluation import compare
     from outsort.model_file import load
-    from outsort.reporting.terminal import comparison_tables
+    from outsort.reporting.comparison import changes_tables, comparison_tables
 
     before, after = load(old), load(new)
     # Before the data, whose labels one of the two may not know.
@@ -149,9 +152,15 @@ def compare(
         label_map=label_map,
         known_labels=after.labels,
         for_training=False,
+        needs_labels=gate is not None,
         reading=opt.reading_of(encoding, delimiter, sheet, header_row, no_header=no_header),
     )
     opt.tell_reading(dataset)
+    if not dataset.is_labelled:
+        with steps():
+            moved = compare.changes(before, after, dataset, weight_column=weight_column, n_flips=flips)
+        opt.write_result(moved, changes_tables(moved), as_json=as_json)
+        return
     with steps():
         result = compare.compare(before, after, dataset, weight_column=weight_column, n_flips=flips)
     for path, share in zip((old, new), result.share_seen.values(), strict=True):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -72,7 +72,7 @@ def certify(
     judge = load(model)
     target = target_precision or Checks.target_precision
     reading = opt.reading_of(encoding, delimiter, sheet, header_row, no_header=no_header)
-    columns = {"text_column": text_column, "label_column": label_column, "label_map": label_map}
+    columns: dict[str, Any] = {"text_column": text_column, "label_column": label_column, "label_map": label_map}
     if taxonomy:
         opt.refuse_any({"--of": of}, "cannot be combined with --taxonomy")
         samples = read_categories(sample, load_taxonomy(taxonomy, judge), **columns, reading=reading)
@@ -85,7 +85,7 @@ def certify(
         changed = None if certified is judge else certified
         _write_categories(changed, found, output, as_json=as_json, force=force)
         return
-    dataset = read(sample, **columns, known_labels=judge.labels, for_training=False, reading=reading)
+    dataset = read(sample, **columns, known_labels=judge.labels, for_training=False, needs_labels=True, reading=reading)
     opt.tell_reading(dataset)
     with _exit_without_sample(), steps():
         certified, result = certify_model(judge, dataset, is_random=random_sample, target_precision=target, level=level)

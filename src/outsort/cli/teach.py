@@ -163,8 +163,9 @@ def retrain(
     from outsort.improving.retrain import promised
     from outsort.improving.retrain import retrain as train_again
     from outsort.model_file import load, save
+    from outsort.reporting.comparison import retraining_lines
     from outsort.reporting.layout import write_tables
-    from outsort.reporting.terminal import retraining_lines, written_lines
+    from outsort.reporting.terminal import written_lines
     from outsort.training.about import summarize
     from outsort.training.fitting import Settings
 

@@ -18,7 +18,7 @@ from outsort.data.table import read_table
 from outsort.errors import DataError, did_you_mean
 from outsort.labels import UNCLEAR, find_out_of_scope, spellings
 from outsort.tables.base import ReadOptions, warn
-from outsort.tables.columns import find_column
+from outsort.tables.columns import answers_in, find_column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,6 +57,11 @@ class Dataset:
     reading: str = ""
 
     @property
+    def is_labelled(self) -> bool:
+        """Whether any row has a label."""
+        return any(self.labels)
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 of the texts, labels and lines in order: the same data, however it was stored."""
         digest = hashlib.sha256()
@@ -80,6 +85,7 @@ def read(
     clauses: Path | str | None = None,
     known_labels: Sequence[str] | None = None,
     for_training: bool = True,
+    needs_labels: bool = True,
     reading: ReadOptions | None = None,
 ) -> Dataset:
     """Read labelled descriptions and check them.
@@ -98,6 +104,8 @@ def read(
         for_training: drop duplicate rows, set rows labelled UNCLEAR apart, and refuse what nothing can be learnt
             from: one text or service line under two labels, fewer than two labels, or fewer than two rows of
             one. Pass False to measure with such rows.
+        needs_labels: pass False to read a table without labels as it is, or one that `score` wrote and whose column
+            of labels is not named; its rows have the label "".
         reading: how to read a file, `ReadOptions()` when None.
 
     Raises:
@@ -111,6 +119,10 @@ def read(
     # A blank text is to be fixed, not learnt from a title in its place.
     found = table.find_texts(text_column, label_name, line_name, fall_back=False)
     texts = table.texts(found.parts)
+    if not needs_labels and label_column is None and (label_name is None or answers_in(table.columns[1])):
+        told = table.describe(found, reading)
+        warn(told)
+        return Dataset(frame, texts, [""] * len(texts), None, 0, table.source, table.encoding, reading=told)
     label_name = find_column(*table.columns, "label", label_column)
     told = table.describe(found, reading, label=label_name, line=line_name)
     warn(told)

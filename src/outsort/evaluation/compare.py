@@ -1,7 +1,7 @@
 """Compare two models on the same labelled texts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,9 @@ from scipy.stats import binomtest
 
 from outsort.data.dataset import Dataset
 from outsort.data.identity import hashes_of
-from outsort.data.values import weights_of
+from outsort.data.values import column_of, weights_of
+from outsort.data.weighing import Weighing, Weights
+from outsort.decision import ACCEPT
 from outsort.errors import DataError
 from outsort.metrics import N_RESAMPLES, Scores, score
 from outsort.model import Model
@@ -47,10 +49,12 @@ class Judgement(Result):
 
 @dataclass(frozen=True)
 class Moves(Result):
-    """How many rows change from accept to review, and from review to accept."""
+    """How many rows change from accept to review, and from review to accept, and their weight."""
 
     accept_to_review: int
     review_to_accept: int
+    weight_to_review: float
+    weight_to_accept: float
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class Flip(Result):
     Attributes:
         row: its number in the file.
         text: the text.
-        label: the actual label.
+        label: the actual label; "" if the rows have none.
         old: the label that the old model predicts.
         new: the label that the new model predicts.
         weight: the weight of the row.
@@ -75,26 +79,45 @@ class Flip(Result):
 
 
 @dataclass(frozen=True)
-class Comparison(Judgement):
-    """Two models on the same labelled texts.
+class Changes(Result):
+    """What moves from label to label between two models' answers to some rows.
 
     Attributes:
-        old: scores of the old model.
-        new: scores of the new model.
-        flipped: rows, of any label, whose predicted label changes.
+        n_rows: how many rows there are.
+        labels: the labels of both models.
+        rows: n_labels lists of n_labels: rows that the old model answers with one label and the new with another.
+        weight: their weight likewise.
+        flipped: rows whose predicted label changes.
         weight_moved: their share of the weight.
         decisions: rows whose decision changes.
         flips: the changed rows, highest weight first.
         share_seen: the share of the texts that each model was trained on.
+        weights: how a column of weights was read; None without one, and where each had to be a number.
     """
 
-    old: Scores
-    new: Scores
+    n_rows: int
+    labels: list[str]
+    rows: list[list[int]]
+    weight: list[list[float]]
     flipped: int
     weight_moved: float
     decisions: Moves
     flips: list[Flip]
     share_seen: dict[str, float]
+    weights: Weights | None
+
+
+@dataclass(frozen=True)
+class Comparison(Changes, Judgement):
+    """Two models on the same labelled texts.
+
+    Attributes:
+        old: scores of the old model.
+        new: scores of the new model.
+    """
+
+    old: Scores
+    new: Scores
 
 
 def compare(
@@ -117,36 +140,93 @@ def compare(
     labels = np.array(dataset.labels)
     decided = np.isin(labels, new.labels)
     weights = weights_of(dataset, weight_column)
-    by_old, by_new = (
-        list(each(f"row by the {name} model", predictions(dataset.texts, model), len(dataset.texts)))
-        for name, model in (("old", old), ("new", new))
-    )
-    before, after = (np.array([a.label for a in answers]) for answers in (by_old, by_new))
+    by_old, by_new = answers = _answers(old, new, dataset)
 
     def scores(answers: Sequence[Prediction]) -> Scores:
         proba = np.array([list(a.probabilities.values()) for a in answers])
         return score(labels, proba, new.labels, new.out_of_scope, weights=weights, source=dataset.source)
 
     scores_old, scores_new = scores(by_old), scores(by_new)
+    before, after = (np.array([a.label for a in of_model]) for of_model in answers)
     gain = np.where(decided, (after == labels).astype(int) - (before == labels), 0)
+    changed = _changes((old, new), answers, dataset, weights, gain, n_flips)
+    return Comparison(**vars(judge(gain[decided], weights[decided])), **vars(changed), old=scores_old, new=scores_new)
+
+
+def changes(
+    old: Model, new: Model, dataset: Dataset, *, weight_column: str | None = None, n_flips: int = 10
+) -> Changes:
+    """Return what moves between two models' answers to texts, which need no labels.
+
+    Args:
+        old: the current model.
+        new: the candidate.
+        dataset: the texts.
+        weight_column: a column of weights, such as spend; what is no amount weighs nothing.
+        n_flips: changed rows to list.
+
+    Raises:
+        DataError: the models have different labels, or there is no such column.
+    """
+    require_same_labels(old.labels, new.labels)
+    n = len(dataset.texts)
+    weighing = Weighing(weight_column) if weight_column else None
+    weights = weighing.weights(column_of(dataset, weighing.column)) if weighing else np.ones(n)
+    answers = _answers(old, new, dataset)
+    found = _changes((old, new), answers, dataset, weights, np.zeros(n, np.int64), n_flips)
+    return replace(found, weights=weighing.result() if weighing else None)
+
+
+def _answers(old: Model, new: Model, dataset: Dataset) -> tuple[list[Prediction], list[Prediction]]:
+    by_old, by_new = (
+        list(each(f"row by the {name} model", predictions(dataset.texts, model), len(dataset.texts)))
+        for name, model in (("old", old), ("new", new))
+    )
+    return by_old, by_new
+
+
+def _changes(
+    models: tuple[Model, Model],
+    answers: tuple[list[Prediction], list[Prediction]],
+    dataset: Dataset,
+    weights: Floats,
+    gain: NDArray[np.int64],
+    n_flips: int,
+) -> Changes:
+    """Return what moves from the answers of the first model to those of the second; rows of equal weight by gain."""
+    labels = list(models[1].labels)
+    n_labels, n = len(labels), len(weights)
+    before, after = (np.array([labels.index(a.label) for a in of_model], np.int64) for of_model in answers)
+    cells = before * n_labels + after
+    shape = n_labels, n_labels
+    rows = np.bincount(cells, minlength=n_labels**2).reshape(shape)
+    weight = np.bincount(cells, weights, n_labels**2).astype(np.float64).reshape(shape)
     flipped = np.flatnonzero(before != after)
-    moves = [(a.decision, b.decision) for a, b in zip(by_old, by_new, strict=True)]
+    was, now = (np.array([a.decision == ACCEPT for a in of_model], np.bool_) for of_model in answers)
+    to_review, to_accept = was & ~now, now & ~was
     hashes = hashes_of(dataset.texts)
-    return Comparison(
-        **vars(judge(gain[decided], weights[decided])),
-        old=scores_old,
-        new=scores_new,
+    return Changes(
+        n_rows=n,
+        labels=labels,
+        rows=rows.tolist(),
+        weight=weight.tolist(),
         flipped=len(flipped),
-        weight_moved=float(weights[flipped].sum() / weights.sum()),
-        decisions=Moves(moves.count(("accept", "review")), moves.count(("review", "accept"))),
+        weight_moved=float(weights[flipped].sum() / (weights.sum() or 1)),
+        decisions=Moves(
+            *(int(to_review.sum()), int(to_accept.sum())),
+            *(float(weights[to_review].sum()), float(weights[to_accept].sum())),
+        ),
         flips=[
             Flip(
                 *(plain(dataset.frame.index[i]), dataset.texts[i], dataset.labels[i]),
-                *(by_old[i].label, by_new[i].label, float(weights[i])),
+                *(labels[before[i]], labels[after[i]], float(weights[i])),
             )
             for i in sorted(flipped.tolist(), key=lambda i: (-weights[i], gain[i]))[:n_flips]
         ],
-        share_seen={name: float(np.isin(hashes, model.seen).mean()) for name, model in (("old", old), ("new", new))},
+        share_seen={
+            name: float(np.isin(hashes, model.seen).mean()) for name, model in zip(("old", "new"), models, strict=True)
+        },
+        weights=None,
     )
 
 

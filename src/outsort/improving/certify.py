@@ -15,7 +15,7 @@ from outsort.data.dataset import Dataset
 from outsort.data.identity import as_text, hashes_of, same_text
 from outsort.decision import WEAK
 from outsort.errors import DataError
-from outsort.improving.review import DRAWN
+from outsort.improving.queue import DRAWN
 from outsort.labels import UNCLEAR
 from outsort.likeness import Tally
 from outsort.model import CERTIFIED, Model, log_proba

@@ -20,12 +20,9 @@ from outsort.numeric import Floats
 from outsort.results import Result
 from outsort.scoring.union import cells_of
 from outsort.tables.base import ReadOptions, warn
-from outsort.tables.columns import only_place, text_columns_of
+from outsort.tables.columns import ANSWERED, answers_in, only_place, text_columns_of
 from outsort.tables.reading import describe
 from outsort.tables.sources import opened
-
-#: The column of answers, and those of the others that tell a table that `score` wrote; all have one prefix.
-_ANSWER, _TELLING = "label", ("label", "decision", "model")
 
 
 @dataclass(frozen=True)
@@ -103,13 +100,6 @@ class Consistency(Result):
     reading: str = ""
 
 
-class Answers(NamedTuple):
-    """The columns of a table that `score` added."""
-
-    label: str
-    decision: str
-
-
 @dataclass
 class _Rows:
     """The rows of a table: one item in each list for each."""
@@ -134,19 +124,6 @@ class _Kinds(NamedTuple):
     bags: list[Bag]
     labels: NDArray[np.int64]
     of_rows: NDArray[np.int64]
-
-
-def answers_in(columns: Sequence[str]) -> Answers | None:
-    """Return the columns of answers that `score` added last to a table; None if it is not scored.
-
-    >>> answers_in(["text", "label", "outsort_label", "outsort_decision", "outsort_model"])
-    Answers(label='outsort_label', decision='outsort_decision')
-    """
-    prefixes = (name.removesuffix(_ANSWER) for name in reversed(columns) if name.endswith(_ANSWER))
-    for prefix in prefixes:
-        if all(columns.count(prefix + name) == 1 for name in _TELLING):
-            return Answers(*(prefix + name for name in _TELLING[:2]))
-    return None
 
 
 def is_scored(path: Path, options: ReadOptions | None = None) -> bool:
@@ -229,7 +206,7 @@ def _read(
         if answers is None:
             raise DataError(
                 f"{path}: has no answers to compare. Name a table that `outsort score` wrote, with the columns "
-                f"{', '.join(_TELLING)}."
+                f"{', '.join(ANSWERED)}."
             )
         for name in (by, weighing.column if weighing else None):
             if name is not None:

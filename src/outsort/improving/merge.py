@@ -12,6 +12,7 @@ from outsort.data.label_map import LabelMap, meanings_of, proposal, translated
 from outsort.data.table import Table, read_table, write_edits
 from outsort.errors import DataError
 from outsort.files import locked, read_bytes
+from outsort.improving.agreement import Agreement, agreement
 from outsort.labels import UNCLEAR, spellings
 from outsort.model import Model
 from outsort.tables.base import ReadOptions, warn
@@ -29,6 +30,7 @@ class Verdict:
     """A person's decision about a text.
 
     Attributes:
+        queue: the file.
         where: file and row, for messages.
         key: the key of the text, see `outsort.dataset.key_of`.
         text: the text as in the queue.
@@ -39,6 +41,7 @@ class Verdict:
         is_line_open: whether the person left the service line blank, so that `line` is the model's.
     """
 
+    queue: Path
     where: str
     key: str
     text: str
@@ -60,6 +63,8 @@ class Merge:
         undecided: rows of the queues without a label.
         lines_filled: texts added whose service line was left blank and filled in by the model.
         problems: what was not merged and why, one sentence each.
+        labels: how far two reviewers agree on labels, before anything was merged; None where no text has two.
+        lines: likewise on the service lines that both filled in.
     """
 
     added: int = 0
@@ -68,6 +73,8 @@ class Merge:
     undecided: int = 0
     lines_filled: int = 0
     problems: list[str] = field(default_factory=list)
+    labels: Agreement | None = None
+    lines: Agreement | None = None
 
 
 def merge(
@@ -116,7 +123,14 @@ def merge(
         line = find_column(*table.columns, "line", line_column, optional=True)
         text = _one_column(table, text_column, label, line, reading or ReadOptions())
         target = _Target(table, text, label, line, model, meanings_of(label_map))
-        for verdict in _agreed(_verdicts(queues, target, result, reviewer), result):
+        by_key: dict[str, list[Verdict]] = {}
+        for verdict in _verdicts(queues, target, result, reviewer):
+            by_key.setdefault(verdict.key, []).append(verdict)
+        twice = [pair for verdicts in by_key.values() if (pair := _by_two(verdicts))]
+        result.labels = agreement([one.label for one, _ in twice], [other.label for _, other in twice])
+        lined = [(one.line, other.line) for one, other in twice if one.line and other.line]
+        result.lines = agreement(*([pair[i] for pair in lined] for i in (0, 1)))
+        for verdict in _agreed(by_key.values(), result):
             line = _line_of(verdict, target, model, result)
             if line is not None:
                 target.take(replace(verdict, line=line, is_line_open=not verdict.line), result)
@@ -236,6 +250,7 @@ def _verdicts(queues: Sequence[Path], target: _Target, result: Merge, reviewer: 
                 result.problems.append(f"{where}: the key does not match the text; one of them was edited or moved")
                 continue
             yield Verdict(
+                queue,
                 where,
                 key,
                 text,
@@ -246,12 +261,21 @@ def _verdicts(queues: Sequence[Path], target: _Target, result: Merge, reviewer: 
             )
 
 
-def _agreed(verdicts: Iterable[Verdict], result: Merge) -> Iterable[Verdict]:
+def _by_two(verdicts: Sequence[Verdict]) -> tuple[Verdict, Verdict] | None:
+    """Return the first two verdicts about a text that are of two reviewers; None without such."""
+    first = verdicts[0]
+    for other in verdicts[1:]:
+        is_another = (
+            other.reviewer != first.reviewer if other.reviewer and first.reviewer else other.queue != first.queue
+        )
+        if is_another:
+            return first, other
+    return None
+
+
+def _agreed(by_text: Iterable[Sequence[Verdict]], result: Merge) -> Iterable[Verdict]:
     """Yield one verdict per text; where reviewers disagree, record a problem instead."""
-    by_key: dict[str, list[Verdict]] = {}
-    for verdict in verdicts:
-        by_key.setdefault(verdict.key, []).append(verdict)
-    for group in by_key.values():
+    for group in by_text:
         first = group[0]
         lines = sorted({v.line for v in group} - {""})
         other = next((v for v in group if v.label != first.label), None)

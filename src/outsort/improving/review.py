@@ -1,80 +1,51 @@
-"""Choose texts for a person to label, and write them as a workbook or CSV file."""
+"""Choose texts for a person to label, or for two, and write them as queues."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from outsort import progress
 from outsort import text as text_module
-from outsort.data.identity import hashes_of, key_of, same_text
+from outsort.data.identity import hashes_of, same_text
 from outsort.data.values import parse_weights
-from outsort.errors import DataError, OutputError, did_you_mean
-from outsort.files import check_output, for_workbook, written_whole
+from outsort.errors import DataError, did_you_mean
 from outsort.improving.choose import choose
+from outsort.improving.queue import Candidates, check_queue, write_queue
 from outsort.improving.strategy import Strategy
 from outsort.model import Model
 from outsort.model_file import load
-from outsort.numeric import Floats
-from outsort.prediction import Prediction, predictions
-from outsort.tables.base import Column, Dialect, ReadOptions, Rows, warn
+from outsort.tables.base import Column, ReadOptions, warn
 from outsort.tables.columns import text_columns_of
-from outsort.tables.formats import FORMATS
 from outsort.tables.not_work import NOT_WORK
 from outsort.tables.reading import describe
 from outsort.tables.sources import opened
-from outsort.tables.workbooks import workbook
-
-#: How often the random draw of a queue's rows drew this text; blank where texts were chosen otherwise.
-DRAWN = "drawn"
-COLUMNS = (
-    "key", "text", "model_label", "probability", "model_line", "reason", "because",
-    "label", "service_line", "reviewer", "decided_at", "rows", "weight", DRAWN,
-)  # fmt: skip
-#: Those that a person fills in.
-_ASKED = ("label", "service_line", "reviewer", "decided_at")
-_WIDTHS = (20, 70, 12, 11, 24, 24, 44, 11, 28, 14, 14, 7, 10, 7)
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """Distinct texts of a table that the model was not trained on.
-
-    Attributes:
-        texts: n texts.
-        n_rows: int64 (n,), number of rows with each text.
-        weights: float64 (n,), total weight of those rows; without a column, each counts 1.
-        n_seen: texts skipped because the model was trained on them.
-        reading: what was read, in a line.
-    """
-
-    texts: list[str]
-    n_rows: NDArray[np.int64]
-    weights: Floats
-    n_seen: int
-    reading: str = ""
 
 
 @dataclass(frozen=True)
 class Review:
-    """What was put into a queue.
+    """What was put into a queue, or into one for each of two reviewers.
 
     Attributes:
-        n_chosen: texts in the queue.
+        n_chosen: texts in the queue, or in either.
         n_texts: distinct texts it was chosen from.
         n_seen: texts skipped because the model was trained on them.
         n_too_long: texts skipped because a workbook cell cannot hold them.
         reading: what was read, in a line.
+        queues: the files, with how many texts each holds.
+        n_double: texts that both reviewers get.
     """
 
     n_chosen: int
     n_texts: int
     n_seen: int
     n_too_long: int
-    reading: str = ""
+    reading: str
+    queues: dict[Path, int]
+    n_double: int
 
 
 def review(
@@ -84,6 +55,7 @@ def review(
     model: Model | None = None,
     *,
     strategy: Strategy = Strategy.MIXED,
+    double: int = 0,
     text_columns: Sequence[str] = (),
     weight_column: str | None = None,
     options: ReadOptions | None = None,
@@ -99,6 +71,8 @@ def review(
         n: number of texts to choose.
         model: the model that is to learn; the default model when None.
         strategy: how to choose.
+        double: how many of the texts two reviewers are to label, drawn at random. There are then two queues, named
+            as `output` with -1 and -2, which share the other texts.
         text_columns: the text columns, see `scoring.files.Options`; found by headings and cells when empty.
         weight_column: column to weight rows by.
         options: how to read the table, `ReadOptions()` when None.
@@ -111,18 +85,47 @@ def review(
         DataError: the table cannot be read or lacks a column; a weight is not a number of 0 or above.
         OutputError: the queue ends neither in .xlsx nor in .csv, or cannot be written.
     """
-    check_queue(output, force=force)
+    outputs = [output.with_stem(f"{output.stem}-{i}") for i in (1, 2)] if double else [output]
+    for path in outputs:
+        check_queue(path, force=force)
     model = model or load()
     progress.tell("reading texts")
     candidates = read_candidates(scored, model, text_columns=text_columns, weight_column=weight_column, options=options)
     weights = None if weight_column is None else candidates.weights
     progress.tell("choosing texts")
+    drawn: NDArray[np.int64] | None = None
     if strategy is Strategy.RANDOM:
         chosen, drawn = draw(candidates.n_rows, n, seed)
     else:
-        chosen, drawn = choose(model, candidates.texts, n, strategy, weights=weights, seed=seed), None
-    n_too_long = write_queue(output, model, candidates, chosen, drawn, safe_for_excel=safe_for_excel, force=force)
-    return Review(len(chosen) - n_too_long, len(candidates.texts), candidates.n_seen, n_too_long, candidates.reading)
+        chosen = choose(model, candidates.texts, n, strategy, weights=weights, seed=seed)
+    parts = shared_out(len(chosen), double, seed) if double else [np.arange(len(chosen))]
+    kept: list[set[int]] = []
+    for path, part in zip(outputs, parts, strict=True):
+        times = None if drawn is None else drawn[part]
+        left_out = write_queue(path, model, candidates, chosen[part], times, safe_for_excel=safe_for_excel, force=force)
+        kept.append(set(np.delete(part, left_out).tolist()))
+    every = set().union(*kept)
+    return Review(
+        len(every),
+        len(candidates.texts),
+        candidates.n_seen,
+        len(chosen) - len(every),
+        candidates.reading,
+        dict(zip(outputs, map(len, kept), strict=True)),
+        len(set.intersection(*kept)) if double else 0,
+    )
+
+
+def shared_out(n: int, n_double: int, seed: int) -> list[NDArray[np.intp]]:
+    """Share n texts out to two reviewers: each gets `n_double` of them, at random, and half of the others.
+
+    >>> [part.tolist() for part in shared_out(6, 2, seed=0)]
+    [[0, 2, 3, 4], [1, 3, 4, 5]]
+    """
+    is_double = np.zeros(n, np.bool_)
+    is_double[np.random.default_rng(seed).choice(n, min(n, n_double), replace=False)] = True
+    is_first = np.cumsum(~is_double) % 2 == 1
+    return [np.flatnonzero(is_double | of) for of in (is_first, ~is_first)]
 
 
 def read_candidates(
@@ -209,94 +212,3 @@ def draw(n_rows: NDArray[np.int64], n: int, seed: int) -> tuple[NDArray[np.intp]
 def _plain(column: Any) -> Sequence[str | None]:  # noqa: ANN401 - strings, `Utf8Column` or an Arrow array
     result: Sequence[str | None] = column.to_pylist() if hasattr(column, "to_pylist") else column
     return result
-
-
-def check_queue(path: Path, *, force: bool) -> bool:
-    """Return whether a queue is to be a workbook, and check that it can be written.
-
-    Raises:
-        OutputError: the name ends neither in .xlsx nor in .csv, or the file cannot be written.
-    """
-    style = path.suffix.lower()
-    if style not in (".xlsx", ".csv"):
-        raise OutputError(f"{path}: a queue is a workbook or a CSV file. Name one that ends in .xlsx or .csv.")
-    check_output(path, force=force)
-    return style == ".xlsx"
-
-
-def _shown(text: str) -> str:
-    """Return a text in a form that every program keeps; it has the same key."""
-    return for_workbook(text.replace("\r\n", "\n").replace("\r", "\n"))
-
-
-def write_queue(
-    path: Path,
-    model: Model,
-    candidates: Candidates,
-    chosen: NDArray[np.intp],
-    drawn: NDArray[np.int64] | None = None,
-    *,
-    safe_for_excel: bool = False,
-    force: bool,
-) -> int:
-    """Write the chosen texts for a person to label; return how many were too long for a workbook.
-
-    `drawn` is int64 (n_chosen,), how often each was drawn at random; None if they were chosen otherwise.
-
-    Raises:
-        OutputError: see `check_queue`.
-    """
-    is_workbook = check_queue(path, force=force)
-    shown = [_shown(candidates.texts[i]) for i in chosen.tolist()]
-    fits = [k for k, text in enumerate(shown) if not is_workbook or workbook.length(text) <= workbook.MAX_CELL]
-    answers = progress.each("row of the queue", predictions([shown[k] for k in fits], model), len(fits))
-    times = [""] * len(fits) if drawn is None else drawn[fits].tolist()
-    rows = [
-        [*_row(p, int(candidates.n_rows[i]), float(candidates.weights[i])), n]
-        for i, p, n in zip(chosen[fits].tolist(), answers, times, strict=True)
-    ]
-    with written_whole(path, force=force) as file:
-        if is_workbook:
-            _write_workbook(file, model, rows)
-        else:
-            # With the mark Excel takes it for UTF-8.
-            dialect = Dialect(newline="\r\n", encoding="utf-8-sig", safe_for_excel=safe_for_excel)
-            writer = FORMATS["csv"].open_writer(file, COLUMNS, {}, dialect)
-            writer.write(Rows(COLUMNS, rows, range(2, len(rows) + 2), {}), {})
-            writer.close()
-    return len(chosen) - len(fits)
-
-
-def _row(p: Prediction, n_rows: int, weight: float) -> list[Any]:
-    because = "; ".join(f"{term} {value:+.2f}" for term, value in (*p.terms_for, *p.terms_against))
-    return [
-        key_of(p.text), p.text, p.label, round(p.probability, 3), p.service_line or "", p.reason, because,
-        "", "", "", "", n_rows, weight,
-    ]  # fmt: skip
-
-
-def _write_workbook(file: IO[bytes], model: Model, rows: Sequence[Sequence[Any]]) -> None:
-    queue = workbook.Workbook(file)
-    wrapped = queue.book.add_format({"text_wrap": True, "valign": "top"})
-    ask = queue.book.add_format({"bg_color": "#FFF7D6", "valign": "top", "border": 1, "border_color": "#D9C66B"})
-    quiet = queue.book.add_format({"font_color": "#777777", "valign": "top"})
-    formats = [ask if name in _ASKED else quiet if name == "key" else wrapped for name in COLUMNS]
-    sheet = queue.add_sheet("review", COLUMNS, _WIDTHS, n_frozen=2)
-    for row in rows:
-        sheet.add_row()
-        for place, (cell, cell_format) in enumerate(zip(row, formats, strict=True)):
-            sheet.write(place, cell, cell_format)
-    labels = queue.add_sheet("labels", ["label"], ())
-    for label in model.labels:
-        labels.add_row()
-        labels.write(0, label)
-    sheet.offer(COLUMNS.index("label"), f"='labels'!$A$2:$A${labels.n_rows + 1}")
-    if model.has_lines:
-        lines = queue.add_sheet("service lines", ["service_line", "label"], ())
-        for label, line in sorted(zip(model.line_labels, model.lines, strict=True)):
-            lines.add_row()
-            lines.write(0, line)
-            lines.write(1, label)
-        sheet.offer(COLUMNS.index("service_line"), f"='service lines'!$A$2:$A${lines.n_rows + 1}")
-    sheet.add_filters()
-    queue.close()

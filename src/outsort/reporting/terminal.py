@@ -13,12 +13,11 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from outsort.data.dataset import Dataset
-    from outsort.evaluation.compare import Comparison, Judgement
+    from outsort.evaluation.compare import Judgement
     from outsort.evaluation.evaluate import Evaluation
     from outsort.improving.certify import Certified
     from outsort.improving.findings import Check, Finding
     from outsort.improving.plan import Plan
-    from outsort.improving.retrain import Retraining
     from outsort.metrics import Counts
     from outsort.scoring.summary import Share, Summary
     from outsort.training.about import Summary as TrainingSummary
@@ -69,22 +68,6 @@ def training_lines(summary: TrainingSummary, dataset: Dataset) -> Iterator[Rende
     gap = gap_line(summary.scores, STRATIFIED, LINES_OUT)
     if gap:
         yield gap
-
-
-def retraining_lines(
-    summary: TrainingSummary, result: Retraining, base: str, test: str, n_rows: int
-) -> Iterator[RenderableType]:
-    """Compare a model of `n_rows` rows with `base`, on new rows, on groups and on `test`."""
-    yield scores_table(summary.scores, "cross-validation")
-    yield f"{result.new_rows:,} of {n_rows:,} rows are new to {base}"
-    if result.on_new_rows:
-        yield f"On new rows: {judgement_line(result.on_new_rows)}"
-    for scheme, judgement in result.on_groups.items():
-        found = judgement_line(judgement, "sign test of groups")
-        yield f"On {scheme}, all rows against the rows of {base}: {found}"
-    if result.on_test:
-        yield f"On {test}:"
-        yield from comparison_tables(result.on_test)
 
 
 def written_lines(output: str, size: int, summary: TrainingSummary, took: str = "") -> Iterator[str]:
@@ -166,7 +149,7 @@ def evaluation_tables(result: Evaluation) -> Iterator[RenderableType]:
             [visible(m.text), m.label, m.predicted, figure(m.probability), ", ".join(m.for_)] for m in result.mistakes
         )
         numbered = [(m.row, m.weight) for m in result.mistakes]
-        yield _rows_table(numbered, heads, rows, right=[3], wrap=[0, 4], spare=[4])
+        yield rows_table(numbered, heads, rows, right=[3], wrap=[0, 4], spare=[4])
 
 
 def _labels_table(result: Evaluation) -> Table:
@@ -200,22 +183,7 @@ def judgement_line(judgement: Judgement, test: str = "McNemar") -> str:
     )
 
 
-def comparison_tables(result: Comparison) -> Iterator[RenderableType]:
-    """Lay out a comparison."""
-    yield judgement_line(result)
-    yield scores_table({"old": result.old, "new": result.new}, "model")
-    moves = result.decisions
-    yield (
-        f"{result.flipped:,} predictions changed ({result.weight_moved:.1%} of the weight); accept→review "
-        f"{moves.accept_to_review:,}, review→accept {moves.review_to_accept:,}"
-    )
-    if result.flips:
-        rows = ([visible(flip.text), flip.label, flip.old, flip.new] for flip in result.flips)
-        numbered = [(flip.row, flip.weight) for flip in result.flips]
-        yield _rows_table(numbered, ["changed predictions", "actual", "old", "new"], rows, wrap=[0])
-
-
-def _rows_table(
+def rows_table(
     numbered: Sequence[tuple[object, float]],
     heads: Sequence[str],
     rows: Iterable[Sequence[str]],

@@ -25,6 +25,8 @@ USUAL_NAMES = {
     "label": ("label", "class", "answer", "target", "bpokpo", "outsourcingtype"),
     "line": ("serviceline", "line"),
 }
+#: The columns, all with one prefix, that tell a table that `score` wrote: the answer, what becomes of it, the model.
+ANSWERED = ("label", "decision", "model")
 #: Rows by which a column is judged, and cells shown of each.
 N_JUDGED, N_SHOWN = 500, 3
 #: How much a column must read like descriptions to be taken for its content, and how much any other may at most, as a
@@ -75,6 +77,27 @@ class Found(NamedTuple):
 
     parts: list[list[Column]]
     why: str = ""
+
+
+class Answers(NamedTuple):
+    """The columns of a table with the answers of a model, and with what becomes of them."""
+
+    label: str
+    decision: str
+
+
+def answers_in(columns: Sequence[str]) -> Answers | None:
+    """Return the columns of answers that `score` added last to a table; None if it is not scored.
+
+    >>> answers_in(["text", "label", "outsort_label", "outsort_decision", "outsort_model"])
+    Answers(label='outsort_label', decision='outsort_decision')
+    """
+    answer, *_ = ANSWERED
+    prefixes = (name.removesuffix(answer) for name in reversed(columns) if name.endswith(answer))
+    for prefix in prefixes:
+        if all(columns.count(prefix + name) == 1 for name in ANSWERED):
+            return Answers(*(prefix + name for name in ANSWERED[:2]))
+    return None
 
 
 def only_place(source: str, columns: Sequence[str], name: str) -> int:

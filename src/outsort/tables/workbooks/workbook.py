@@ -168,8 +168,8 @@ class Sheet:
         """The cells kept as text, in words."""
         return [f"{what} ({n:,}, first in {where})" for what, (n, where) in self._as_text.items()]
 
-    def add_row(self) -> None:
-        """Go to the next row.
+    def add_row(self, height: float | None = None) -> None:
+        """Go to the next row, of a height in points; by default as the program that opens it finds best.
 
         Raises:
             OutputError: the sheet is full.
@@ -177,6 +177,16 @@ class Sheet:
         self.n_rows += 1
         if self.n_rows >= MAX_ROWS:
             raise OutputError(f"a sheet holds {MAX_ROWS:,} rows. {INSTEAD}")
+        if height is not None:
+            self._sheet.set_row(self.n_rows, height)
+
+    def write_header_formula(self, column: int, formula: str, result: str, cell_format: object) -> None:
+        """Write a formula into the header, before any row, with its result as long as no cell is changed."""
+        self._sheet.write_formula(0, column, formula, cell_format, result)
+
+    def hide(self, column: int) -> None:
+        """Hide a column."""
+        self._sheet.set_column(column, column, None, None, {"hidden": True})
 
     def write(self, column: int, value: object, cell_format: object = None) -> None:
         """Write a cell of the row at hand; a blank one only where it has a format.
@@ -211,10 +221,19 @@ class Sheet:
         n, where = self._as_text.get(what, (0, f"row {self.n_rows + 1}, column {self._columns[column]!r}"))
         self._as_text[what] = n + 1, where
 
-    def offer(self, column: int, source: Sequence[str] | str) -> None:
-        """Let the cells of a column be chosen from a list, or from the cells that a reference names."""
+    def offer(self, column: int, source: str, *, title: str, message: str, error: str) -> None:
+        """Let the cells of a column be chosen from the cells that a formula for its first row names.
+
+        Args:
+            column: its place.
+            source: the formula.
+            title: above the message, up to 32 characters.
+            message: shown beside a chosen cell, up to 255 characters.
+            error: shown where something else was entered, up to 255 characters.
+        """
+        rule = {"validate": "list", "source": source, "input_title": title, "input_message": message}
         last = max(1, self.n_rows)
-        self._sheet.data_validation(1, column, last, column, {"validate": "list", "source": source})
+        self._sheet.data_validation(1, column, last, column, {**rule, "error_title": title, "error_message": error})
 
     def add_filters(self) -> None:
         """Put filters on the header, once all rows are written."""
