@@ -197,11 +197,10 @@ def _draw_scores(axes: Axes, answers: Answers, label: str, threshold: float | No
     own = answers.labels == label
     edges = np.linspace(0, 1, N_BARS + 1)
     shares = [_histogram(proba[rows], answers.weights[rows], edges) for rows in (own, ~own)]
-    axes.stairs(shares[0], edges, fill=True, color=page.BLUE, alpha=0.55, label="its rows")
-    axes.stairs(shares[1], edges, color=page.PINK, linewidth=1.6, label="other rows")
+    axes.stairs(shares[0], edges, fill=True, color=page.BLUE, alpha=0.55)
+    axes.stairs(shares[1], edges, color=page.PINK, linewidth=1.6)
     axes.set_title(shortened(label), color=page.INK, fontsize=11, parse_math=False)
     axes.set(xlabel="its probability", xlim=(0, 1))
-    axes.legend(loc="upper center", fontsize=9)
     _in_per_cent(axes, "y")
     description = f"Histogram of the probability of {label}, for its rows and for the others."
     if threshold is None:
