@@ -16,6 +16,7 @@ from outsort.model_file import save
 from outsort.prediction import default_model, predict
 from outsort.reporting import document as page
 from outsort.reporting import summary
+from outsort.reporting.captions import percent
 from outsort.scoring.documents import DocumentsTally
 from outsort.scoring.files import Options, score_file
 from outsort.scoring.summary import SummaryTally
@@ -272,7 +273,7 @@ class TestInABrowser:
         for label, share in document.whole.shares.items():
             figure = shown.locator(f"data[data-label={label}]")
             assert float(figure.get_attribute("value")) == pytest.approx(share)
-            assert figure.text_content() == f"{share:.0%}"
+            assert figure.text_content() == percent(share, 0)
         assert shown.title().startswith("outsort summary: ")
         assert shown.locator(".text img").count() == 0
         assert "<img src=x onerror=" in shown.locator(".text").text_content()

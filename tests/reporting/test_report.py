@@ -281,7 +281,7 @@ def test_thresholds_have_the_share_that_each_accepts_and_the_models_own(model):
     right = [True, True, False, True, False]
     labels = ["KPO" if ok else "BPO" for ok in right]
     answers = answers_of(labels, confidence)
-    found = report.thresholds(answers, evaluate.measure(model, answers))
+    found = report.thresholds(answers, evaluate.measure(model, answers), 0.7)
     assert [one.threshold for one in found] == [0.95, 0.9, 0.8, 0.7, 0.6, 0.55]
     assert [one.at for one in found] == [0, 1, 2, None, 3, 4]
     for one in found:

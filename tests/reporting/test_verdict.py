@@ -95,9 +95,9 @@ def test_where_none_is_accepted_it_says_so(model, answers):
     ("scheme", "kind"),
     [
         (None, "40 rows of d.csv that the model was not trained on; on 2026-04-30."),
-        (folds.STRATIFIED, "that was not trained on it, like the training rows; on 2026-04-30."),
-        (folds.LINES_OUT, "of service lines that no training row had; on 2026-04-30."),
-        (folds.UNSEEN.format("supplier"), "unseen supplier; on 2026-04-30."),
+        (folds.STRATIFIED, "that was not trained on it (rows like the training rows); on 2026-04-30."),
+        (folds.LINES_OUT, "(a service line that no training row had); on 2026-04-30."),
+        (folds.UNSEEN.format("supplier"), "(unseen supplier); on 2026-04-30."),
     ],
 )
 def test_it_says_what_was_measured_and_when(model, answers, scheme, kind):

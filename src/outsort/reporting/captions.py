@@ -73,17 +73,17 @@ def figure(value: float | None) -> str:
 
 
 def percent(share: float | None, digits: int = 1) -> str:
-    """Return a share as per cent, a dash for None; near an end with one decimal or more, and never rounded to it.
+    """Return a share as per cent, never rounded to none or all; a dash for None.
 
-    >>> [percent(share, 0) for share in (0.7749, 0.9975, 0.99962, 1.0, 0.004, 0.0001)]
-    ['77%', '99.8%', 'over 99.9%', '100%', '0.4%', 'under 0.1%']
+    >>> [percent(share) for share in (0.7749, 0.9975, 0.99962, 1.0, 0.0001)]
+    ['77.5%', '99.8%', 'over 99.9%', '100%', 'under 0.1%']
+    >>> percent(0.996, 0)
+    'over 99%'
     """
     if share is None:
         return "–"
     if share in (0, 1):
         return f"{share:.0%}"
-    if not 0.01 <= share <= 0.99:
-        digits = max(digits, 1)
     least = 10.0 ** -(digits + 2)
     if share < least / 2:
         return f"under {least:.{digits}%}"

@@ -52,7 +52,7 @@ def reliability(answers: Answers) -> Plot:
     return Plot("reliability", partial(_draw_reliability, answers=answers))
 
 
-def precision(answers: Answers, threshold: float, target: float | None) -> Plot:
+def precision(answers: Answers, threshold: float | None, target: float | None) -> Plot:
     """Draw precision against coverage, with the threshold and the target precision."""
     drawn = partial(_draw_precision, answers=answers, threshold=threshold, target=target)
     return Plot("curve", drawn)
@@ -63,7 +63,7 @@ def roc(answers: Answers, labels: Sequence[str]) -> Plot:
     return Plot("roc", partial(_draw_roc, answers=answers, labels=labels), SMALL)
 
 
-def scores(answers: Answers, label: str, threshold: float) -> Plot:
+def scores(answers: Answers, label: str, threshold: float | None) -> Plot:
     """Draw histograms of the probability of a label: of its rows, and of the others."""
     place = list(answers.names).index(label)
     drawn = partial(_draw_scores, answers=answers, label=label, threshold=threshold)
@@ -140,14 +140,14 @@ def _draw_reliability(axes: Axes, answers: Answers) -> str:
     return f"Reliability curve; mean probability of the answers: share that is right: {'; '.join(points)}."
 
 
-def _draw_precision(axes: Axes, answers: Answers, threshold: float, target: float | None) -> str:
+def _draw_precision(axes: Axes, answers: Answers, threshold: float | None, target: float | None) -> str:
     correct = answers.labels == answers.predicted
     points = curve(correct, answers.probability, answers.weights, n_points=N_DRAWN)
     few = min(MIN_DRAWN / len(correct), 0.5)
     points = [p for p in points if p.coverage >= few] or points
     axes.plot([p.coverage for p in points], [p.precision for p in points], color=page.BLUE, linewidth=2)
     description = "Precision against coverage; the table below has the points."
-    taken = answers.probability >= threshold
+    taken = answers.probability >= (np.inf if threshold is None else threshold)
     weight = answers.weights[taken].sum()
     if weight:
         coverage, precision = weight / answers.weights.sum(), answers.weights[taken & correct].sum() / weight
@@ -192,23 +192,22 @@ def _draw_roc(axes: Axes, answers: Answers, labels: Sequence[str]) -> str:
     return f"ROC curve of each label against the rest; area under it: {', '.join(areas)}."
 
 
-def _draw_scores(axes: Axes, answers: Answers, label: str, threshold: float) -> str:
+def _draw_scores(axes: Axes, answers: Answers, label: str, threshold: float | None) -> str:
     proba = answers.proba[:, list(answers.names).index(label)]
     own = answers.labels == label
     edges = np.linspace(0, 1, N_BARS + 1)
     shares = [_histogram(proba[rows], answers.weights[rows], edges) for rows in (own, ~own)]
-    axes.stairs(shares[0], edges, fill=True, color=page.BLUE, alpha=0.55, label="its rows")
-    axes.stairs(shares[1], edges, color=page.PINK, linewidth=1.6, label="other rows")
-    axes.axvline(threshold, color=page.SOFT, linestyle="--", linewidth=1)
+    axes.stairs(shares[0], edges, fill=True, color=page.BLUE, alpha=0.55)
+    axes.stairs(shares[1], edges, color=page.PINK, linewidth=1.6)
     axes.set_title(shortened(label), color=page.INK, fontsize=11, parse_math=False)
     axes.set(xlabel="its probability", xlim=(0, 1))
-    axes.legend(loc="upper center", fontsize=9)
     _in_per_cent(axes, "y")
-    above = [weighted_share(answers.weights, proba >= threshold, rows) for rows in (own, ~own)]
-    return (
-        f"Histogram of the probability of {label}; at the threshold {threshold:.3f} or above are {percent(above[0])} "
-        f"of its rows and {percent(above[1])} of the others."
-    )
+    description = f"Histogram of the probability of {label}, for its rows and for the others."
+    if threshold is None:
+        return description
+    axes.axvline(threshold, color=page.SOFT, linestyle="--", linewidth=1)
+    above = [percent(weighted_share(answers.weights, proba >= threshold, rows)) for rows in (own, ~own)]
+    return f"{description} At the threshold {threshold:.3f} or above: {above[0]} and {above[1]}."
 
 
 def _histogram(values: Floats, weights: Floats, edges: Floats) -> Floats:

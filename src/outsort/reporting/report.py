@@ -212,7 +212,8 @@ def _content(report: Report, place: int) -> dict[str, object]:
     summary = summarize(report.model)
     scores = summary.scores if report.scheme else {}
     target = summary.decision.target if summary.decision and not report.axis else None
-    threshold = figures.decision.threshold
+    # Categories without a threshold of their own are accepted with the model's label.
+    threshold = figures.decision.threshold if not report.axis or np.isfinite(report.axis.threshold) else None
     lines = [] if answers.lines is None else by_line(answers, answers.lines)
     plotted = plots.hardest(figures)
     svg = partial(Plot.svg, prefix=f"p{place}-" if place else "")
@@ -234,7 +235,8 @@ def _content(report: Report, place: int) -> dict[str, object]:
         "target": target,
         "roc": svg(plots.roc(answers, plotted)) if plotted else None,
         "histograms": [svg(plots.scores(answers, label, threshold)) for label in plotted],
-        "thresholds": thresholds(answers, figures),
+        "thresholds": thresholds(answers, figures, threshold),
+        "has_threshold": threshold is not None,
         "groups": {
             column: svg(drawn) if (drawn := plots.groups(answers, column, i)) else None
             for i, column in enumerate(figures.by)
@@ -340,7 +342,7 @@ class Threshold:
     interval: tuple[float, float]
 
 
-def thresholds(answers: Answers, figures: Evaluation) -> list[Threshold]:
+def thresholds(answers: Answers, figures: Evaluation, own: float | None) -> list[Threshold]:
     """Return the points of the curve and the model's own threshold, highest first; a mistake is any wrong answer."""
     correct, confidence, weights = answers.labels == answers.predicted, answers.probability, answers.weights
     found = [
@@ -348,11 +350,11 @@ def thresholds(answers: Answers, figures: Evaluation) -> list[Threshold]:
         for i, point in enumerate(figures.curve)
         if (ends := share_interval(weights, correct, confidence >= point.threshold))
     ]
-    taken = confidence >= figures.decision.threshold
-    precision, ends = weighted_share(weights, correct, taken), share_interval(weights, correct, taken)
-    if precision is not None and ends:
-        coverage = float(weights[taken].sum() / weights.sum())
-        found.append(Threshold(None, figures.decision.threshold, coverage, precision, ends))
+    if own is not None:
+        taken = confidence >= own
+        precision, ends = weighted_share(weights, correct, taken), share_interval(weights, correct, taken)
+        if precision is not None and ends:
+            found.append(Threshold(None, own, float(weights[taken].sum() / weights.sum()), precision, ends))
     return sorted(found, key=lambda one: -one.threshold)
 
 

@@ -105,9 +105,9 @@ def verdict(summary: Summary) -> list[str]:
         return [f"{what}.", *notes(summary)]
     ranges = []
     for of in summary.labels:
-        low, high = (percent(end / summary.weight, 0) for end in of.interval)
+        low, high = (percent(end / summary.weight) for end in of.interval)
         ranges.append(f"{of.name} {low} to {high}")
-    accepted, review, out = (percent(of_whole(of, summary.weight), 0) for of in summary.decisions)
+    accepted, review, out = (percent(of_whole(of, summary.weight)) for of in summary.decisions)
     return [
         f"{what}. By label, with {summary.level:.0%} confidence: {', '.join(ranges)}.",
         f"{accepted} are accepted, {review} go to review, {out} are accepted as out of scope.",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: well it remembers. Below it they are off by less than this.
 MOST_SEEN = 0.05
 #: The rows that a scheme of cross-validation measures.
-_KINDS = {folds.STRATIFIED: "like the training rows", folds.LINES_OUT: "of service lines that no training row had"}
+_KINDS = {folds.STRATIFIED: "rows like the training rows", folds.LINES_OUT: "a service line that no training row had"}
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def _measured(report: Report) -> str:
         rows += ", by weight,"
     if report.scheme:
         kind = _KINDS.get(report.scheme, report.scheme)
-        how = f"{rows} by cross-validation: each answered by a model that was not trained on it, {kind}"
+        how = f"{rows} by cross-validation, each answered by a model that was not trained on it ({kind})"
     elif figures.share_seen:
         how = (
             f"{rows}; the model was trained on {percent(figures.share_seen)} of these texts, which flatters it a little"
