@@ -126,8 +126,7 @@ def text_columns_of(source: str, reader: Reader, wanted: Sequence[str]) -> tuple
     if own:
         # Of a document, and of clauses, there is no choice.
         return own, iter(reader)
-    columns = reader.head_columns
-    nested = reader.nested_columns if wanted else ()
+    columns, nested = reader.head_columns, reader.nested_columns
     batches = iter(reader)
     first = next(batches, None)
     found = find_text_columns(source, columns, wanted, first_cells(first, [*columns, *nested]), nested=nested)
@@ -171,7 +170,7 @@ def find_text_columns(
         columns: the names of its columns.
         wanted: the requested ones: a name, a number from 1, or a letter such as A or AB; `a|b` for b where a is blank.
         cells: the first cells of a column by its place, None to go by the headings alone.
-        nested: paths into objects, see `base.Reader`, which may be requested; their places follow the columns.
+        nested: paths into objects, see `base.Reader`; their places follow the columns.
         others: names of columns that have another role.
         fall_back: read a title where a description that was found is blank.
 
@@ -180,9 +179,11 @@ def find_text_columns(
     """
     if wanted:
         return Found([_requested(source, columns, one, cells, nested) for one in wanted])
-    if len(columns) == 1:
+    if len(columns) == 1 and not nested:
         return Found([[Column(columns[0], 0)]])
-    return _Search(source, columns, cells, others).found(fall_back=fall_back)
+    # What holds objects is no text itself.
+    objects = {path[:place] for path in nested for place, sign in enumerate(path) if sign == "."}
+    return _Search(source, [*columns, *nested], cells, {*others, *objects}).found(fall_back=fall_back)
 
 
 def _requested(
