@@ -36,7 +36,8 @@ class TestRegisters:
 
     The first list was written before the code, the others after it and run once: of the 40 held out, 38 were right and
     2 wrong; of the first 20 of the later ones, written after those were put right, 17 were right and 3 wrong; of the
-    last 20, all were right. The kinds of the five are right since.
+    last 20, all were right. Of the fullest, 40 written after columns beside a title were looked at, 39 were right at
+    first and 1 wrong. The kinds of the six are right since.
     """
 
     @staticmethod
@@ -50,7 +51,12 @@ class TestRegisters:
 
     @pytest.mark.parametrize(
         ("name", "n", "least"),
-        [("written_first.txt", 100, 95), ("held_out.txt", 40, 38), ("held_out_later.txt", 40, 38)],
+        [
+            ("written_first.txt", 100, 95),
+            ("held_out.txt", 40, 38),
+            ("held_out_later.txt", 40, 38),
+            ("held_out_fullest.txt", 40, 39),
+        ],
     )
     def test_the_text_column_is_right_or_asked_for_and_never_silently_wrong(self, name, n, least):
         results = list(self.results(name))
@@ -123,10 +129,11 @@ class TestCells:
         rows = list(map(list, zip(cells, PROSE, ["1", "2"], strict=True)))
         assert found(["Description", "What", "Qty"], rows=rows) == "What"
         assert why(["Description", "What", "Qty"], rows) == (
-            "no texts in 'Description': text column 'What', which reads like descriptions (--text-column 'What')"
+            "usual heading 'Description' over no texts: text column 'What', which reads like descriptions "
+            "(--text-column 'What')"
         )
         # Without another it is an error: never silently scored.
-        assert "no texts in 'Description': no text column; " in str(
+        assert "usual heading 'Description' over no texts: no text column; " in str(
             refusal(["Description", "Qty"], rows=[[cell, "1"] for cell in cells])
         )
 
@@ -169,6 +176,28 @@ class TestAmbiguous:
 
 
 class TestFallback:
+    def test_a_description_of_something_comes_before_a_short_subject_if_it_says_far_more(self):
+        rows = [["Reset", f"{PROSE[0]} of the north"], ["New desk", f"{PROSE[1]} for the court"]]
+        assert found(["Subject", "Risk description"], rows=rows) == "Risk description|Subject"
+        long = [[f"{PROSE[0]}, all of it", PROSE[0]], [f"{PROSE[1]}, all of it", PROSE[1]]]
+        assert found(["Subject", "Risk description"], rows=long) == "Subject"
+
+    @pytest.mark.parametrize("heading", ["Group description", "Background"])
+    def test_a_column_that_says_more_than_a_title_is_named_where_its_heading_does_not_tell(self, heading):
+        rows = [["Clerk", PROSE[0], "Acme Ltd"], ["Patent lawyer", PROSE[1], "Bolt Ltd"]]
+        assert why(["Job title", heading, "Supplier"], rows) == (
+            f"text column 'Job title' (--text-column 'Job title'), not {heading!r}, which is fuller "
+            f"(--text-column {heading!r})"
+        )
+        # What is as long is no fuller, and remarks say other things.
+        assert why(["Job title", heading, "Supplier"], [[PROSE[0], PROSE[1], "Acme Ltd"]]) == ""
+        assert why(["Job title", "Remarks", "Supplier"], rows) == ""
+
+    def test_requirements_of_a_job_are_of_people(self):
+        rows = [["Clerk", "Good at sums and at ease with people", "1"], ["Lawyer", "Law degree and good English", "2"]]
+        assert found(["Headline", "Requirements", "Salary"], rows=rows) == "Headline"
+        assert found(["Ref", "Requirements", "Value"], rows=[[a, b, c] for a, b, c in rows]) == "Requirements"
+
     def test_a_title_is_read_where_a_description_is_blank_and_that_is_said(self):
         columns, rows = ["title", "description"], [["Payroll", ""], ["Audit", PROSE[1]]]
         assert found(columns, rows=rows) == "description|title"

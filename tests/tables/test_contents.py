@@ -204,6 +204,33 @@ def test_a_damaged_archive_is_no_text(suffix, tmp_path):
         read(tmp_path / f"in.{suffix}")
 
 
+JOBS = [["id", "", "title", "duties"], ["1", "", "Clerk", "Key invoices, file them"], ["2", "", "Cook", "Mop, cook"]]
+
+
+@pytest.mark.parametrize("delimiter", ["|", "\t", ";", ","])
+@pytest.mark.parametrize("before", [[], [["Jobs of May"], []]], ids=["", "below a title"])
+def test_a_text_file_that_is_a_table_is_read_as_one(delimiter, before, tmp_path):
+    """A column without a name, a cell with a line break or the delimiter in it, and a blank row, leave it one."""
+    odd = ["3", "", "Typist", f"Type letters{delimiter}\nand file them"]
+    with (tmp_path / "in.txt").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, delimiter=delimiter).writerows([*before, *JOBS, *JOBS[1:] * 8, odd, [""] * 4])
+    with opened(str(tmp_path / "in.txt"), ReadOptions(keep=True)) as table:
+        assert (table.format.name, table.reader.columns) == ("csv", JOBS[0])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "We type letters, file them, and answer calls.\n\nWe also cook, mop, and drive.\n",
+        "Scope of work\n\n1. Type letters; file them.\n2. Answer calls; note them; pass them on.\n",
+    ],
+)
+def test_prose_is_a_document_and_told_how_to_be_a_table(text, tmp_path):
+    (tmp_path / "in.txt").write_text(text)
+    with opened(str(tmp_path / "in.txt"), ReadOptions()) as table:
+        assert (table.format.name, table.notes) == ("txt", ("if its lines are rows of a table, pass --from csv",))
+
+
 def test_a_workbook_named_csv_is_told_and_scored(outsort, tmp_path):
     (tmp_path / "in.csv").write_bytes(table_as("xlsx"))
     done = outsort("score", tmp_path / "in.csv", "-o", tmp_path / "out.csv")
@@ -331,6 +358,22 @@ class TestPaths:
         for beyond in (str(n + 1), "ABC"[n]):
             with pytest.raises(NoColumnError, match=f"no column '{beyond}'"):
                 _texts_of(source, beyond)
+
+    def test_it_is_found_as_a_column_is(self, source, tmp_path):
+        """What holds objects is no text: its cells read like descriptions, with all there is in them."""
+        told = []
+        score_file(source, tmp_path / "out.csv", tell=told.append)
+        assert "text column 'tender.description', 'tender.title' where it is blank" in told[0]
+        with (tmp_path / "out.csv").open(newline="", encoding="utf-8") as file:
+            assert [row["label"] for row in csv.DictReader(file)][:2] == ["BPO", "KPO"]
+
+    def test_where_no_path_is_clear_those_that_may_be_meant_are_named(self, tmp_path):
+        rows = [
+            {"n": 1, "work": {"by hand": text, "by machine": text[::-1]}} for text in ("Key invoices", "Mop floors")
+        ]
+        (tmp_path / "in.json").write_text(json.dumps(rows))
+        with pytest.raises(NoColumnError, match=r"it has 'n', 'work', 'work\.by hand', 'work\.by machine'"):
+            score_file(tmp_path / "in.json", tmp_path / "out.csv")
 
     def test_rows_are_scored_by_it_and_come_back_whole(self, source, tmp_path):
         score_file(source, tmp_path / "out.jsonl", options=Options(text_columns=["tender.description"]))

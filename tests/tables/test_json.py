@@ -1,5 +1,6 @@
 """JSON comes back as it was: its values, their digits and their order; the oracle is the json module."""
 
+import csv
 import gzip
 import io
 import json
@@ -146,14 +147,27 @@ def test_values_come_back_digit_by_digit_and_key_by_key(suffix, model, tmp_path)
         assert [name for name, _ in after[len(before) :]][:2] == ["label", "probability"]
 
 
+def test_digits_are_as_written_in_a_cell_of_another_format(model, tmp_path):
+    numbers = {"amount": "125000.10", "large": "123456789012345678901", "e": "1.0e3", "exact": "0.1234567890123456789"}
+    written = ", ".join(f'"{name}": {digits}' for name, digits in numbers.items())
+    (tmp_path / "in.json").write_text(f'[{{"text": "key invoices", {written}, "nested": {{"of": [{{{written}}}]}}}}]')
+    score_file(tmp_path / "in.json", tmp_path / "out.csv", model)
+    with (tmp_path / "out.csv").open(newline="", encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    assert {name: row[name] for name in numbers} == numbers
+    assert row["nested"] == f'{{"of": [{{{written}}}]}}'
+
+
 @pytest.mark.parametrize("style", ["csv", "parquet", "xlsx", "jsonl"])
 def test_rows_of_other_formats_become_an_array(style, model, tmp_path):
     scorer = Scorer(model, workers=1)
-    (tmp_path / "in.json").write_text(json.dumps(OBJECTS[:1]))
+    # A number that Python writes in another way.
+    (tmp_path / "in.json").write_text(json.dumps(OBJECTS[:1]).replace("{", '{"cost": 12.50, ', 1))
     score_file(tmp_path / "in.json", tmp_path / f"one.{style}", scorer, options=Options(prefix="a_"))
     score_file(tmp_path / f"one.{style}", tmp_path / "out.json", scorer, options=Options(prefix="b_"))
     (row,) = json.loads((tmp_path / "out.json").read_text())
     assert (row["text"], str(row["n"]), row["b_label"]) == ("key invoices", "1", "BPO")
+    assert float(row["cost"]) == 12.5
 
 
 def test_a_table_without_rows_is_an_empty_array():

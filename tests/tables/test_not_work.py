@@ -6,7 +6,7 @@ import pytest
 
 from outsort.errors import DataError
 from outsort.scoring.files import Options, score_file
-from outsort.tables.not_work import NOT_WORK, NOTE, TOTAL, UNITS, reason_without_text
+from outsort.tables.not_work import BLANK, NOT_WORK, NOTE, TOTAL, UNITS, reason_without_text
 
 COLUMNS = ["Ref", "Department", "Description", "Supplier", "Amount", "Start", "Term"]
 WORK = ["C-1", "Finance", "Type supplier invoices into the ledger", "Firm A", "1,200.00", "03/04/2024", "12"]
@@ -30,16 +30,16 @@ NOT_WORKS = {
         ["", "Fuente: Ayuntamiento", "", "", "", "", ""],
         ["(6 rows affected)", "", "", "", "", "", ""],
     ],
+    BLANK: [[""] * 7, [None, " ", "", None, None, None, None]],
     UNITS: [["", "", "", "", "EUR", "TT.MM.JJJJ", "Monate"], ["", "", "", "", "£000", "dd/mm/yyyy", "(months)"]],
 }
 #: Rows of work that nobody has described.
-BLANK = [
+UNDESCRIBED = [
     ["C-2", "Finance", "", "Total", "12.5", "03/04/2024", "12"],
     ["C-2", "", "", "Total Gas & Power", "12.5", "", ""],
     ["C-2", "", "", "Total Gas & Power Ltd", "12.5", "03/04/2024", ""],
     ["C-2", "", "", "", "EUR", "", ""],
     ["C-2", "Adult Social Care Services", "", "", "", "", ""],
-    ["", "", "", "", "", "", ""],
     ["C-2", "", "", "", "", "", ""],
     ["", "", "", "Result Clothing Ltd", "12.5", "", "12"],
     ["", "", "", "Summers and Sons", "12.5", "", "12"],
@@ -52,7 +52,7 @@ def test_another_cell_says_what_a_row_without_a_text_is(reason, rows):
 
 
 def test_rows_of_work_without_a_text_are_blank_and_no_more():
-    assert [reason_without_text(COLUMNS, row) for row in BLANK] == [""] * len(BLANK)
+    assert [reason_without_text(COLUMNS, row) for row in UNDESCRIBED] == [""] * len(UNDESCRIBED)
 
 
 def test_a_title_alone_is_no_note():
@@ -69,7 +69,7 @@ def reasons_of(path):
 @pytest.mark.parametrize("split", [True, False])
 def test_they_are_marked_where_a_table_is_scored(model, tmp_path, is_quick, split):
     path = tmp_path / "in.csv"
-    rows = [WORK, NOT_WORKS[TOTAL][0], *[WORK] * 3, BLANK[0], NOT_WORKS[NOTE][0]]
+    rows = [WORK, NOT_WORKS[TOTAL][0], *[WORK] * 3, UNDESCRIBED[0], NOT_WORKS[NOTE][0]]
     if not is_quick:
         # A line break takes a table out of the quick way.
         rows[2] = [*WORK[:3], "Firm\nA", *WORK[4:]]

@@ -250,6 +250,11 @@ class TestSheets:
         book.seek(0)
         assert ExcelReader("in.xlsx", book, ReadOptions(text_columns=["Done by hand"])).location.sheet == "Work"
 
+    def test_notes_do_not_stand_for_a_table_whose_header_is_not_clear(self):
+        unclear = [["Work of May"], [], ["What", "Who", "Where"], *([text, "Firm", "Leeds"] for text in WORK)]
+        with pytest.raises(DataError, match="sheet 'Work': the names of the columns are in row 1 or in row 3"):
+            ExcelReader("in.xlsx", book_of(Notes=PROSE["a title and sentences"], Work=unclear), ReadOptions())
+
     def test_a_list_of_texts_is_read_beside_a_smaller_table(self):
         texts = [["Jobs"], *([text] for text in WORK * 4)]
         reader = ExcelReader("in.xlsx", book_of(Jobs=texts, Other=UNDECIDED), ReadOptions())

@@ -285,6 +285,7 @@ class SummaryTally:
             numbers = [numbers[i] for i in work]
             added = {name: _taken(column, work) for name, column in added.items()}
             weights, groups = (cells and [cells[i] for i in work] for cells in (weights, groups))
+            texts = [_text_of(texts, i) for i in work.tolist()]
         n = len(numbers)
         label, decision, reason, line = (column for name in _TALLIED if isinstance(column := added[name], Categorical))
         weight = np.ones(n) if weights is None else self._weighing.weights(weights)
@@ -314,7 +315,7 @@ class SummaryTally:
             row = DecidingRow(
                 source=source,
                 row=numbers[i],
-                text=_text_of(texts, int(work[i]))[:MAX_SHOWN],
+                text=_text_of(texts, i)[:MAX_SHOWN],
                 label=str(label.values[label.codes[i]]),
                 probability=float(probability[i]),
                 weight=float(weight[i]),

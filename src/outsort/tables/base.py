@@ -12,7 +12,9 @@ import json
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import IO, TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self, TypeAlias
 
 from numpy.typing import NDArray
@@ -447,10 +449,50 @@ def beyond_header(cells: Sequence[object]) -> str:
     return str(plain_cell(cells)).encode("utf-8", "backslashreplace").decode()
 
 
+class Written(float):
+    """A number, and how it is written.
+
+    >>> Written("12.50") == 12.5, str(Written("12.50"))
+    (True, '12.50')
+    """
+
+    __slots__ = ("digits",)
+    digits: str
+
+    def __new__(cls, digits: str) -> Self:
+        """Read a number."""
+        number = super().__new__(cls, digits)
+        number.digits = digits
+        return number
+
+    def __str__(self) -> str:
+        """Return it as it is written."""
+        return self.digits
+
+
 def plain_cell(value: object) -> object:
-    """Return a value as a cell of text shows it: dates in ISO form, lists and objects as JSON."""
+    """Return a value as a cell of text shows it: dates in ISO form, lists and objects as JSON, digits as written.
+
+    >>> plain_cell({"amounts": [Written("12.50"), 7]})
+    '{"amounts": [12.50, 7]}'
+    """
     if isinstance(value, (dict, list, tuple)):
+        # Deeper than this, digits are not looked for.
+        with suppress(RecursionError):
+            return _in_json(value)
         return json.dumps(value, ensure_ascii=False, default=lambda inner: str(plain_cell(inner)))
     if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
         return value.isoformat()
     return value
+
+
+def _in_json(value: object) -> str:
+    """Return a value as JSON with numbers as they are written, which the json module has no way to say."""
+    if isinstance(value, dict):
+        pairs = [f"{json.dumps(str(key), ensure_ascii=False)}: {_in_json(of)}" for key, of in value.items()]
+        return f"{{{', '.join(pairs)}}}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join([_in_json(of) for of in value])}]"
+    if isinstance(value, (Written, Decimal)):
+        return str(value)
+    return json.dumps(value, ensure_ascii=False, default=lambda inner: str(plain_cell(inner)))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outsort.errors import DataError, did_you_mean
 from outsort.tables.base import Column, distinct_names
-from outsort.tables.headings import Kind, reading_of
+from outsort.tables.headings import Kind, readings_of
 from outsort.tables.letters import place_of
 from outsort.tables.prose import Prose, prose_of, says_nothing
 
@@ -35,6 +35,8 @@ LEAST_LIKENESS, MOST_OF_OTHERS = 0.5, 0.75
 #: Cells under a heading that may mean something else have so many words, and read so much like descriptions: "Admin"
 #: is no role to be sorted, "Hill Borough" no text.
 LEAST_WORDS, LEAST_OF_NAMES = 1.5, 0.17
+#: A column says more than a title in so many times the words.
+_TIMES_AS_LONG = 2.0
 #: As much is enough if all other columns are codes and numbers.
 LEAST_ALONE = 0.2
 #: By how much a heading such as "Name" adds to that.
@@ -151,8 +153,7 @@ def text_columns_of(source: str, reader: Reader, wanted: Sequence[str]) -> tuple
     if own:
         # Of a document, and of clauses, there is no choice.
         return own, iter(reader)
-    columns = reader.head_columns
-    nested = reader.nested_columns if wanted else ()
+    columns, nested = reader.head_columns, reader.nested_columns
     batches = iter(reader)
     first = next(batches, None)
     found = find_text_columns(source, columns, wanted, first_cells(first, [*columns, *nested]), nested=nested)
@@ -196,7 +197,7 @@ def find_text_columns(
         columns: the names of its columns.
         wanted: the requested ones: a name, a number from 1, or a letter such as A or AB; `a|b` for b where a is blank.
         cells: the first cells of a column by its place, None to go by the headings alone.
-        nested: paths into objects, see `base.Reader`, which may be requested; their places follow the columns.
+        nested: paths into objects, see `base.Reader`; their places follow the columns.
         others: names of columns that have another role.
         fall_back: read a title where a description that was found is blank.
 
@@ -205,9 +206,11 @@ def find_text_columns(
     """
     if wanted:
         return Found([_requested(source, columns, one, cells, nested) for one in wanted])
-    if len(columns) == 1:
+    if len(columns) == 1 and not nested:
         return Found([[Column(columns[0], 0)]])
-    return _Search(source, columns, cells, others).found(fall_back=fall_back)
+    # What holds objects is no text itself.
+    objects = {path[:place] for path in nested for place, sign in enumerate(path) if sign == "."}
+    return _Search(source, [*columns, *nested], cells, {*others, *objects}).found(fall_back=fall_back)
 
 
 def _requested(
@@ -270,7 +273,7 @@ class _Search:
     ) -> None:
         self._source, self._columns, self._cells = source, columns, cells
         self._places = [place for place, name in enumerate(columns) if name not in others]
-        self._readings = {place: reading_of(columns[place]) for place in self._places}
+        self._readings = dict(enumerate(readings_of(columns)))
         self._known: dict[int, Prose] = {}
 
     def found(self, *, fall_back: bool) -> Found:
@@ -288,10 +291,14 @@ class _Search:
         why = self._passed_over(passed)
         if fall_back and readings[chosen].kind <= Kind.SUMMARY:
             part += self._next(chosen, named)
-        if len(part) > 1 or why or len(equals) > 1:
+        fuller = self._fuller(chosen)
+        if len(part) > 1 or why or len(equals) > 1 or fuller is not None:
             first, *others = [distinct_names(self._columns)[column.place] for column in part]
             shown = f"text column {first!r}" + "".join(f", {name!r} where it is blank" for name in others)
             why = f"{why}{shown} ({self._option(part)})"
+        if fuller is not None:
+            why += f", not {self._columns[fuller]!r}, which is fuller "
+            why += f"({self._option([Column(self._columns[fuller], fuller)])})"
         return Found([part], why)
 
     def _next(self, chosen: int, named: Sequence[int]) -> list[Column]:
@@ -302,14 +309,28 @@ class _Search:
         return [Column(self._columns[later[0]], later[0])] if later else []
 
     def _rival(self, chosen: int, named: Sequence[int]) -> int:
-        """Return the description of something in place of a title, where it clearly reads more like one."""
+        """Return the description of something in place of a title or summary, where it clearly says more."""
         rivals = [place for place in named if self._readings[place].rank == 1]
         rivals = [place for place in rivals if self._readings[place].kind <= Kind.SUMMARY and self._cells]
-        if self._readings[chosen].kind < Kind.TITLE or self._readings[chosen].rank or not rivals:
+        if self._readings[chosen].kind < Kind.SUMMARY or self._readings[chosen].rank or not rivals:
             return chosen
         best = max(rivals, key=lambda place: self._prose(place).likeness)
-        least = max(LEAST_LIKENESS, self._prose(chosen).likeness / MOST_OF_OTHERS)
-        return best if self._prose(best).likeness >= least else chosen
+        is_title = self._readings[chosen].kind >= Kind.TITLE
+        return best if self._says_more(best, chosen, 1.0 if is_title else _TIMES_AS_LONG) else chosen
+
+    def _says_more(self, place: int, chosen: int, times: float) -> bool:
+        """Return whether a column clearly reads more like descriptions than another, in so many times the words."""
+        mine, its = self._prose(place), self._prose(chosen)
+        least = max(LEAST_LIKENESS, its.likeness / MOST_OF_OTHERS)
+        return mine.likeness >= least and mine.n_words >= times * its.n_words
+
+    def _fuller(self, chosen: int) -> int | None:
+        """Return the column that clearly says more than a title or summary, though its heading does not tell."""
+        if self._readings[chosen].kind < Kind.SUMMARY or not self._cells:
+            return None
+        others = [p for p in self._places if p != chosen and self._readings[p].kind is not Kind.OTHER]
+        others = [p for p in others if self._readings[p].rank < 2 and self._says_more(p, chosen, _TIMES_AS_LONG)]
+        return max(others, key=lambda place: self._prose(place).likeness, default=None)
 
     def _best(self, equals: Sequence[int]) -> int:
         """Return the best of columns whose headings are as good.
@@ -375,7 +396,7 @@ class _Search:
         if not places:
             return ""
         names = ", ".join(repr(self._columns[place]) for place in places[:3])
-        return f"no texts in {names}: "
+        return f"usual heading{'s' * (len(places) > 1)} {names} over no texts: "
 
     def _option(self, part: Sequence[Column]) -> str:
         """Return the option that asks for columns."""

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import codecs
+import csv
+import io
 import json
 import re
 import zipfile
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from itertools import islice
 from operator import itemgetter
 from typing import IO
 
@@ -85,7 +90,7 @@ def is_table(stream: IO[bytes]) -> bool:
     head = _head_of(stream, _HEAD).replace(b"\0", b"").decode("utf-8", "replace").lstrip("\ufeff\ufffd")
     lines = head.splitlines()[:_LINES]
     filled = [line for line in lines if line.strip()]
-    if any(_parts_all(filled, delimiter) for delimiter in ",;\t|"):
+    if any(_parts_all(filled, delimiter) or _parts_records(head, delimiter) for delimiter in ",;\t|"):
         return True
     # A list of texts has no blank lines, as paragraphs have.
     return lines == filled != [] and _is_name(lines[0]) and reading_of(lines[0]).kind < Kind.WEAK
@@ -96,7 +101,27 @@ def _parts_all(lines: Sequence[str], delimiter: str) -> bool:
     if len(lines) < 2 or delimiter not in lines[0]:
         return bool(lines) and lines[0].startswith("sep=")
     n_alike = sum(line.count(delimiter) >= lines[0].count(delimiter) for line in lines)
-    return n_alike >= _SHARE_ALIKE * len(lines) and all(map(_is_name, lines[0].split(delimiter)))
+    return n_alike >= _SHARE_ALIKE * len(lines) and _are_names(lines[0].split(delimiter))
+
+
+def _parts_records(text: str, delimiter: str) -> bool:
+    """Return whether most records of a CSV text have as many cells, three or more, the first of these being names."""
+    records: list[list[str]] = []
+    # Cells of megabytes are no rows, nor is a quote left open where the text is cut.
+    with suppress(csv.Error):
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        records.extend(filter(None, islice(reader, _LINES)))
+    if len(records) < 2:
+        return False
+    n_cells, n_alike = Counter(map(len, records)).most_common(1)[0]
+    names = next(record for record in records if len(record) == n_cells)
+    return n_cells > 2 and n_alike >= _SHARE_ALIKE * len(records) and _are_names(names)
+
+
+def _are_names(cells: Sequence[str]) -> bool:
+    """Return whether cells may name columns, most of which have a name."""
+    named = [cell for cell in cells if cell.strip()]
+    return len(named) > 1 and 2 * len(named) > len(cells) and all(map(_is_name, named))
 
 
 def _is_name(cell: str) -> bool:

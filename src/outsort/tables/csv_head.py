@@ -54,16 +54,24 @@ def find_head(source: str, text: str, delimiter: str | None, options: ReadOption
     widest = max(map(len, records), default=0)
     if not options.has_header:
         return CsvHead(found, -1, widest, ends_in_delimiter=False)
-    place = find_header(source, records, options.header_row)
-    if delimiter is None and options.header_row is None and _fits_no_row(records, place):
+    is_open = delimiter is None and options.header_row is None
+    place, refusal = 0, None
+    try:
+        place = find_header(source, records, options.header_row)
+    except DataError as error:
+        # By commas within cells two rows may look like the header.
+        refusal = error
+    if is_open and (refusal or _fits_no_row(records, place)):
         # A title in row 1 says nothing of the delimiter.
         for other in _DELIMITERS:
             others = _records(text, other)
             with suppress(DataError):
                 further = find_header(source, others)
                 if further > place and len(others[further]) > 1:
-                    found, records, place = other, others, further
+                    found, records, place, refusal = other, others, further, None
                     break
+    if refusal:
+        raise refusal
     return CsvHead(found, place, widest, _end_in_delimiter(records, place))
 
 

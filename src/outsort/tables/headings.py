@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -54,17 +55,27 @@ _HEADS = {
     Kind.TEXT: _words("text"),
     Kind.DESCRIPTION: _words(
         "description descriptor descr desc narrative narration task beschreibung bezeichnung gegenstand descripción "
-        "descripcion descrição descrizione omschrijving opis"
+        "descripcion descrição descrizione omschrijving opis popis beskrivning beskrivelse kuvaus leírás"
     ),
-    Kind.STATEMENT: _words("statement requirement responsibility duty accountability abstract definition body scope"),
+    Kind.STATEMENT: _words(
+        "statement requirement responsibility duty accountability abstract definition body scope remit mission "
+        "aufgabe aufgaben tätigkeit tätigkeiten leistungsumfang leistungsinhalt tâche prestation tarea función "
+        "funcion funciones tarefa funções mansione mansioni compito compiti attività werkzaamheden obowiązki "
+        "zadania zakres "
+        "arbetsuppgifter opgaver tehtävät"
+    ),
     Kind.SUMMARY: _words(
         "summary subject matter purpose detail particular specification spec synopsis overview objective "
         "deliverable activity message content request query enquiry inquiry complaint question issue problem incident "
-        "advert advertisement posting story nature need objet objeto oggetto leistung onderwerp betreff sujet"
+        "advert advertisement posting story nature need objet objeto oggetto leistung onderwerp betreff sujet "
+        "brief snippet listing blurb symptom fault defect transcript conversation step détail demande besoin detalle "
+        "detalhe dettaglio asunto assunto concepto anliegen inhalt störung leistungen przedmiot temat předmět "
+        "toelichting ärende emne aihe kurztext langtext"
     ),
     Kind.TITLE: _words(
         "title headline position role occupation job vacancy designation intitulé intitule libellé libelle désignation "
-        "titel título titulo titolo denominación denominacion denominazione benennung"
+        "titel título titulo titolo denominación denominacion denominazione benennung heading stelle puesto poste "
+        "nazwa tytuł název"
     ),
     Kind.NAME: frozenset(),
     Kind.WEAK: _words("name item product service work project good supply process tender contract opportunity lot"),
@@ -73,14 +84,16 @@ _HEADS = {
 _OF_WORK = _words(
     "contract tender project service product item process work task job role position course bid lot opportunity "
     "procurement requirement rfp rfq solicitation notice activity good commodity package assignment engagement post "
-    "material article part"
+    "material article part gig shift mission step process auftrag vergabe marché contrato contratto opdracht zamówienie"
 )
 #: Words that leave a heading what it is.
 _PLAIN = _words(
     "long full detailed main key major general short brief public advert ad title name description text scope subject "
     "spend spending transaction line invoice purchase order po requisition ticket incident case call change issue "
     "problem request complaint consumer clause vacancy occupation programme program research study need business "
-    "working the a an and or public proposed required"
+    "working the a an and or public proposed required initial original this that your our you we they it is "
+    "are was were "
+    "be been being will shall to high overview role gig"
 )
 _EXPECTED = _OF_WORK | _PLAIN | frozenset().union(*_HEADS.values())
 #: Words for what people do; "services required" are texts, "services" may be a department.
@@ -90,8 +103,24 @@ _TRAILING = _words(
     "required requested needed provided performed done purchased procured bought supplied delivered sought include "
     "including covered undertaken carried out"
 )
+#: Words between what a heading is about and such a word: "services to be provided".
+_AUXILIARY = _words("to be been being is are was were will shall")
+#: What is done or bought: "what we buy" and "what you will do" are texts, "what we offer" is not.
+_DONE = _words(
+    "buy buying bought doing purchase purchased procure procured do done does need needed require required deliver "
+    "delivered provide "
+    "provided requested happened"
+)
+#: Of tables with two such columns the rows are jobs, and requirements are of people: "Spring, SQL".
+_OF_JOBS = _words(
+    "job vacancy salary pay employment employer benefit headline applicant recruiter hiring telecommuting "
+    "qualification "
+    "experience education occupation role responsibility duty company"
+)
 #: Words behind which a heading says of what: the word it is about comes before.
 _OF = _words("of for du des del dell della der van di do da about on in")
+#: In Slavic languages the word that a heading is about comes first, with no word behind it that says so.
+_FIRST = _words("opis popis przedmiot předmět zakres")
 #: What a heading is about that is no text, or what is said of codes and the like.
 _CODES = _words(
     "code id identifier number no nr num ref reference date time day year month typ type status state category "
@@ -104,8 +133,14 @@ _CODES = _words(
 _REMARKS = _words(
     "comment note remark feedback reason term condition criterion criteria benefit profile resolution justification "
     "qualification skill qual minimum education experience eligibility additional other further extra supplementary "
-    "renewal option payment delivery bio biography address history answer response reply"
+    "renewal option payment delivery bio biography address history answer response reply anforderung anforderungen "
+    "voraussetzung voraussetzungen kenntnisse profil compétence requisito bemerkung bemerkungen commentaire "
+    "observación "
+    "observaciones opmerking uwagi"
 )
+#: What people write of a row that is itself a message: the comments of a case say what it is about.
+_DIALOGUE = _words("case ticket incident request complaint call work")
+_LEAST_OF_JOBS = 2
 #: People, bodies and places, whose names and titles are no descriptions of work.
 _PARTIES = _words(
     "supplier vendor buyer seller purchaser payee payer merchant customer client company organisation organization "
@@ -152,6 +187,20 @@ def _apart(word: str) -> list[str]:
     return [_singular(part) for part in parts]
 
 
+def readings_of(headings: Sequence[str]) -> list[Reading]:
+    """Return what headings say of their columns, those of one table.
+
+    >>> [reading.kind.name for reading in readings_of(["Requirements", "Job title", "Salary"])]
+    ['OTHER', 'TITLE', 'UNKNOWN']
+    """
+    readings = list(map(reading_of, headings))
+    words = list(map(words_of, headings))
+    if sum(not _OF_JOBS.isdisjoint(of) for of in words) < _LEAST_OF_JOBS:
+        return readings
+    are_of_people = [of[-1:] == ["requirement"] and {*of} <= {"requirement"} | _OF_JOBS | _PLAIN for of in words]
+    return [Reading(0, Kind.OTHER) if of else told for told, of in zip(readings, are_of_people, strict=True)]
+
+
 def reading_of(heading: str) -> Reading:
     """Return what a heading says of its column.
 
@@ -160,6 +209,7 @@ def reading_of(heading: str) -> Reading:
     >>> [reading_of(heading).kind.name for heading in ("Description code", "Supplier Name", "CPV description")]
     ['OTHER', 'OTHER', 'WEAK']
     """
+    heading = re.sub(r"(?i)\b(?:high|top)[-_ ]level\b|\bone[-_ ]line\b", "short", heading)
     aside = {word for part in re.findall(r"[(\[]([^)\]]*)", heading) for word in words_of(part)}
     words = words_of(re.sub(r"[(\[].*?([)\]]|$)", " ", heading)) or list(aside)
     if aside & (_PARTIES | _CODES - _words("to from by in no unit length")) and not aside & _words("max limit"):
@@ -167,13 +217,18 @@ def reading_of(heading: str) -> Reading:
     rank = 0
     while len(words) > 1 and words[-1] in _ENGLISH | _LANGUAGES:
         rank = 2 * (words.pop() in _LANGUAGES)
+    if not words:
+        return Reading(0, Kind.UNKNOWN)
+    if len(words) > 1 and words[0] in ("about", "what"):
+        return _of_sentence(words[0], {*words[1:]})
     is_asked = False
     while len(words) > 1 and words[-1] in _TRAILING and words[-2] not in _OF:
         words.pop()
+        while len(words) > 1 and words[-1] in _AUXILIARY:
+            words.pop()
         is_asked = words[-1] in _WORK
-    if not words:
-        return Reading(0, Kind.UNKNOWN)
-    place = next((i for i, word in enumerate(words[1:], 1) if word in _OF), len(words))
+    n_words = 1 if words[0] in _FIRST else len(words)
+    place = next((i for i, word in enumerate(words[1:], 1) if word in _OF), n_words)
     head, others = words[place - 1], {*words[: place - 1], *words[place:]} - _OF
     if head.startswith("kurz"):
         others.add("short")
@@ -183,22 +238,47 @@ def reading_of(heading: str) -> Reading:
     return Reading(max(rank, int(not is_plain)), kind, head in _AMBIGUOUS and not others)
 
 
+def _of_sentence(first: str, others: set[str]) -> Reading:
+    """Return what "about the role" or "what we buy" says of a column, by the words behind the first."""
+    if others & _PARTIES:
+        return Reading(0, Kind.OTHER)
+    if first == "about":
+        return Reading(0, Kind.DESCRIPTION if others & _OF_WORK else Kind.OTHER)
+    return Reading(0, Kind.SUMMARY if others & _DONE else Kind.UNKNOWN)
+
+
 def _kind(head: str, others: set[str], *, is_asked: bool) -> Kind:
     """Return what cells are, by the word that their heading is about and its other words."""
-    of_others = others & _PARTIES
-    if head in _SAID:
-        of_others -= _SPEAKERS
-    is_other = (
-        head == "key" or head in _CODES | _PARTIES | _REMARKS or (head == "body" and others - _words("message text"))
-    )
-    if is_other or of_others:
+    if head in ("comment", "note") and others and others <= _DIALOGUE:
+        return Kind.SUMMARY
+    if head == "note" and "explanatory" in others:
+        return Kind.STATEMENT
+    if _is_of_others(head, others):
         return Kind.OTHER
     if head == "label" and others & _words("preferred pref"):
         return Kind.TITLE
     kind = next((kind for kind, heads in _HEADS.items() if head in heads), Kind.UNKNOWN)
-    if kind is Kind.UNKNOWN:
-        return kind
-    if others & (_CLASSES | _CODES | _REMARKS) or (head == "nature" and not others & _OF_WORK):
+    return kind if kind is Kind.UNKNOWN else _weighed(kind, head, others, is_asked=is_asked)
+
+
+def _is_of_others(head: str, others: set[str]) -> bool:
+    """Return whether cells are codes, parties, remarks, or said of these."""
+    of_others = others & _PARTIES
+    if head in _SAID:
+        of_others -= _SPEAKERS
+    return (
+        bool(of_others)
+        or head == "key"
+        or head in _CODES | _PARTIES | _REMARKS
+        or (head == "body" and bool(others - _words("message text")))
+    )
+
+
+def _weighed(kind: Kind, head: str, others: set[str], *, is_asked: bool) -> Kind:
+    """Return a kind that is told by the word that a heading is about as its other words leave it."""
+    # An additional description is one; an additional name is not that of the work.
+    others = others - _words("additional further") if kind is Kind.DESCRIPTION else others
+    if others & (_CLASSES | _CODES | _REMARKS) or (head in ("nature", "step") and not others & _OF_WORK):
         return Kind.WEAK
     if others & _words("short brief") and kind <= Kind.DESCRIPTION:
         return Kind.SUMMARY

@@ -22,6 +22,7 @@ from outsort.tables.base import (
     Dialect,
     Location,
     Rows,
+    Written,
     distinct_names,
     in_hexadecimal,
     paths_in,
@@ -174,7 +175,7 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _number(digits: str) -> float | Decimal:
-    """Return a number as a float, if it is one.
+    """Return a number as a float, if it is one; with its digits, where Python writes it otherwise.
 
     Raises:
         ValueError: its exponent has some twenty digits.
@@ -186,7 +187,7 @@ def _number(digits: str) -> float | Decimal:
         exact = Decimal(digits)
     except InvalidOperation:
         raise ValueError(f"the number {digits} cannot be read") from None
-    return number if Decimal(repr(number)) == exact else exact
+    return Written(digits) if Decimal(repr(number)) == exact else exact
 
 
 _decode = json.JSONDecoder(object_pairs_hook=_distinct, parse_float=_number).decode

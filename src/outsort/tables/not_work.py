@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 
 #: How the reason of a marked row begins.
 NOT_WORK = "not a row of work"
-AGAIN, TITLE, TOTAL, NOTE, UNITS, OTHER = (
+AGAIN, TITLE, TOTAL, NOTE, UNITS, BLANK, OTHER = (
     f"{NOT_WORK} ({what})"
-    for what in ("the header again", "the title again", "a total", "a note", "units", "the header of another table")
+    for what in (
+        *("the header again", "the title again", "a total", "a note", "units", "blank"),
+        "the header of another table",
+    )
 )
 #: Words for a total that are nothing else, and those that may be the name of a firm, a column or a company's result.
 _SURE = (
@@ -100,6 +103,8 @@ def reason_without_text(columns: Sequence[str], cells: Sequence[object]) -> str:
     ''
     """
     filled = {place: cell for place, cell in enumerate(cells) if is_filled(cell)}
+    if not filled:
+        return BLANK
     n_columns = sum(1 for name in columns if name.strip())
     said = {place: text for place, cell in filled.items() if isinstance(cell, str) and (text := cell.strip())}
     if len(filled) == 1 and said and n_columns > 2:

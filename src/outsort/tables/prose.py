@@ -34,6 +34,10 @@ _ADDRESS = re.compile(r"\S+@\S+|https?://\S+|www\.\S+")
 _REFERENCE = re.compile(r"\S*\d\S*|[A-Z]+[-_/.][-A-Z\d_/.]+")
 
 
+#: An object, or a list of objects, as JSON or Python writes it.
+_OBJECT = re.compile(r"\s*(?:\[\s*)?\{\s*[\"']")
+
+
 class Prose(NamedTuple):
     """What the cells of a column are like.
 
@@ -87,6 +91,8 @@ def prose_of(cells: Sequence[str]) -> Prose:
 def _marks_of(cell: str) -> tuple[bool, float]:
     """Return whether a cell is no code, number or address, and how much it reads like a description."""
     cell = cell[:_MAX_LENGTH]
+    if _OBJECT.match(cell):
+        return False, 0.0
     plain = _REFERENCE.sub(" ", _ADDRESS.sub(" ", cell))
     share = sum(map(str.isalpha, plain)) / sum(not sign.isspace() for sign in cell)
     if share < 0.5 or (cell.isupper() and len(cell.strip()) <= _LONGEST_ACRONYM):

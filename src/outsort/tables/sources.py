@@ -125,7 +125,8 @@ def _format_in(
         return found, [f"is {found.words}, whatever its name says, and is read as that"]
     if style is None:
         raise refusal or DataError(f"{name}: its format is not known.")
-    return style, []
+    is_guess = style.name == "txt" and not given
+    return style, ["if its lines are rows of a table, pass --from csv"] if is_guess else []
 
 
 def _named(named: str, given: str | None) -> tuple[Format | None, DataError | None]:

@@ -106,6 +106,10 @@ def choose_sheets(source: str, book: Book, options: ReadOptions) -> Chosen:
     return _first(source, book, seen, options, passed)
 
 
+class _EmptySheetError(DataError):
+    """A sheet without a filled cell."""
+
+
 class _Likely(IntEnum):
     """How likely the table of a sheet is the one that is meant."""
 
@@ -205,11 +209,15 @@ def _first(source: str, book: Book, seen: Sequence[SheetPart], options: ReadOpti
 
 
 def _check_rivals(source: str, chosen: SheetTable, looked: _Looked) -> None:
-    """Refuse to read notes in place of a larger table whose text column is not clear.
+    """Refuse to read notes in place of a larger table whose text column is not clear, or of one with no clear header.
 
     Raises:
-        NoColumnError: there is such a table.
+        DataError: there is such a table.
     """
+    if looked.tables[0][0] is not _Likely.BY_CELLS:
+        for refused in looked.errors:
+            if not isinstance(refused, (NoColumnError, _EmptySheetError)):
+                raise refused
     for table, error in looked.undecided:
         if table.is_larger(chosen) and error.candidates:
             named, why = shlex.quote(table.name), re.split(r"; it |\. Name ", str(error).removeprefix(f"{source}: "))[0]
@@ -258,7 +266,7 @@ def _read(source: str, book: Book, sheet: SheetPart, options: ReadOptions) -> Sh
     cells = cells[: max(wanted, _first_filled(cells) + LOOKED_AT)]
     if not _holds_any(cells):
         where = f"sheet {sheet.name!r}" if len(book.sheets) > 1 else "the sheet"
-        raise DataError(f"{source}: {where} is empty. It needs a header and rows.")
+        raise _EmptySheetError(f"{source}: {where} is empty. It needs a header and rows.")
     if not options.has_header:
         width = max(len(columns_of(row)) for row in cells)
         return SheetTable(sheet.name, [letters_of(place) for place in range(width)], 0, [], head, blocks)
