@@ -217,9 +217,12 @@ def test_a_folder_that_can_hold_no_lock_is_told(tmp_path, monkeypatch):
 
 
 def on_a_small_disk(*arguments):
-    """Run the command where no file can grow beyond 100 bytes: a write fails half way, as on a full disk."""
+    """Run the command where no file can grow beyond 100 bytes: a write fails half way, as on a full disk.
+
+    Python would cut what it compiles short, and keep that for the next run: so it keeps nothing.
+    """
     return subprocess.run(
-        [sys.executable, "-m", "outsort", *map(str, arguments)],
+        [sys.executable, "-B", "-m", "outsort", *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
@@ -258,7 +261,7 @@ def test_a_disk_that_fills_keeps_no_parts_of_a_workbook(tmp_path):
     (tmp_path / "in.csv").write_text(f"id,task\n{rows}")
     (tmp_path / "temporary").mkdir()
     done = subprocess.run(
-        [sys.executable, "-m", "outsort", "score", tmp_path / "in.csv", "-o", tmp_path / "out.xlsx"],
+        [sys.executable, "-B", "-m", "outsort", "score", tmp_path / "in.csv", "-o", tmp_path / "out.xlsx"],
         capture_output=True,
         check=False,
         env=os.environ | {"TMPDIR": str(tmp_path / "temporary")},

@@ -54,7 +54,9 @@ def attempt(rng: random.Random, source: Path, folder: Path) -> None:
         options = {} if is_mounted else {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))}
         # What is written meanwhile may find no room either.
         scratch = folder if rng.random() < 0.7 or not is_mounted else disk
-        outcome = command(*arguments, *by, env=os.environ | {"TMPDIR": str(scratch)}, **options)
+        outcome = command(
+            *arguments, *by, env=os.environ | {"TMPDIR": str(scratch), "PYTHONDONTWRITEBYTECODE": "1"}, **options
+        )
         found = contents(disk)
         if outcome.code:
             check_refusal(outcome)

@@ -215,7 +215,7 @@ class TestExplain:
         outsort("review", tmp_path / "in.csv", "-m", model_file, "-o", tmp_path / "queue.csv")
         (scored,) = csv.DictReader((tmp_path / "out.csv").read_text(encoding="utf-8").splitlines())
         (queued,) = csv.DictReader((tmp_path / "queue.csv").read_text(encoding="utf-8-sig").splitlines())
-        because = [re.sub(r" [+-][\d.]+$", "", item) for item in queued["because"].split("; ")]
+        because = re.findall(r"[^:,·]+(?=,|$| ·)", queued["because"])
         terms = [*shown, *scored["for"].split("; "), *scored["against"].split("; "), *because]
         assert set(" ".join(terms).split()) <= {"draft", "contract", "client", "firm"}
         assert all(abs(figure) >= 0.3 for figure in shown.values())

@@ -127,4 +127,4 @@ def test_the_command_shows_it_and_exits_with_3_when_asked(outsort, model, tmp_pa
     assert strict.code == 3
     assert "to look into: clashes, never_fire, past" in strict.err
     assert json.loads(strict.out)["clashes"][0]["rows"] == [4]
-    assert "needs --rules" in outsort("check", tmp_path / "t.csv", "--weight-column", "Spend").err
+    assert "needs --rules" in outsort("check", tmp_path / "t.csv", "--model", tmp_path / "m.joblib").err

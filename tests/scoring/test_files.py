@@ -511,7 +511,7 @@ class TestBadInput:
 
     def test_a_full_disk_leaves_no_half_file(self, csv_path, tmp_path):
         # A limit on the size of files fails a write half way, as a full disk does.
-        command = [sys.executable, "-m", "outsort", "score", csv_path, "-o", tmp_path / "out.csv"]
+        command = [sys.executable, "-B", "-m", "outsort", "score", csv_path, "-o", tmp_path / "out.csv"]
         limit = (100, 100)
         done = subprocess.run(
             command, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit), capture_output=True, text=True
