@@ -326,3 +326,6 @@ def test_a_taxonomy_has_one_report_with_a_section_for_each_axis(outsort, tmp_pat
     assert {"level/accuracy", "domain/accuracy"} <= set(found.figures)
     assert len(found.ids) == len(set(found.ids))
     assert "Axis: level" in found.text
+    # A screen reader lists the regions by their names.
+    regions = [attributes["aria-label"] for _, attributes in found.tags if attributes.get("role") == "region"]
+    assert len(regions) == len(set(regions))
