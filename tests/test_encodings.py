@@ -149,7 +149,6 @@ def test_a_file_that_ends_within_a_character_is_what_the_rest_of_it_is():
 def test_half_a_pair_of_surrogates_does_not_make_utf_8_another_encoding():
     raw = "text,n\nBüro putzen,1\n\ud83d,2\n".encode("utf-8", "surrogatepass")
     assert detect(io.BytesIO(raw), "in.csv").encoding == "utf-8"
-    assert detect(io.BytesIO("text,n\nB\xfcro,1\n\xed,2\n".encode("cp1252")), "in.csv").encoding == "cp1252"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"])

@@ -185,7 +185,7 @@ class Service:
         """
         if self.process.poll() is not None:
             raise Found("crashes", f"it ended with {self.process.returncode}\n{self.said()}")
-        if re.search(r"Traceback| 500\b|Error at ", self.log()):
+        if re.search(r"Traceback|/\S* 500 \d+ ms|Error at ", self.log()):
             raise Found("tracebacks", self.said())
 
     def end(self) -> None:

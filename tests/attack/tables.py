@@ -513,8 +513,8 @@ def check_rows(
 
 
 def ascii_of(text: str) -> str:
-    """Return the letters of a text that every encoding has."""
-    return re.sub(r"[^\0-\x7f]+", "", text)
+    """Return the letters of a text that every encoding has; other bytes are kept in hexadecimal where they are none."""
+    return re.sub(r"[^\0-\x7f]+|\\x[0-9a-f]{2}", "", text)
 
 
 @contextmanager
