@@ -12,7 +12,8 @@ import pytest
 from outsort.data.dataset import read
 from outsort.errors import DataError
 from outsort.improving.plan import MAX_FORECAST, Curve, _curve_through, allocate, plan
-from outsort.reporting.terminal import plan_tables, write_tables
+from outsort.reporting.layout import write_tables
+from outsort.reporting.terminal import plan_tables
 
 SHARED = ["review", "update", "manage", "check", "prepare", "align", "deliver", "track", "shape"]
 OWN = {"typing": ["key", "type", "copy", "scan", "punch"], "lawyering": ["sue", "plead", "argue", "appeal", "litigate"]}
