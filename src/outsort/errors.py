@@ -1,7 +1,7 @@
 """Errors, with messages for the person who has to fix them."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 
@@ -46,14 +46,16 @@ class Unlike(str):
     __slots__ = ()
 
 
-def did_you_mean(name: str, names: Iterable[str]) -> str:
+def did_you_mean(name: str, names: Collection[str]) -> str:
     """Return a sentence with the name that was probably meant, after a space; "" where none is like it.
 
     >>> did_you_mean("Descripton", ["id", "description"]), did_you_mean("spend", ["id", "text"])
     (" Did you mean 'description'?", '')
     """
-    plain = {re.sub(r"[\W_]", "", one.casefold()): one for one in names}
-    near = get_close_matches(re.sub(r"[\W_]", "", name.casefold()), plain, n=1, cutoff=0.6)
+    asked, *of_names = (re.sub(r"[\W_]", "", one.casefold()) for one in (name, *names))
+    plain = dict(zip(of_names, names, strict=True))
+    # Of two letters or digits, one is already half.
+    near = get_close_matches(asked, plain, n=1, cutoff=0.6) if len(asked) > 2 else []
     return f" Did you mean {plain[near[0]]!r}?" if near else ""
 
 

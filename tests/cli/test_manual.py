@@ -55,9 +55,9 @@ def test_the_help_is_the_same_without_docstrings(help_of):
     run = [sys.executable, "-OO", "-c", "\n".join([*lines, " except SystemExit: pass"])]
     environment = os.environ | {"COLUMNS": "80", "PYTHONUTF8": "1"}
     done = subprocess.run(run, capture_output=True, text=True, encoding="utf-8", check=True, env=environment)
-    assert done.stdout == "".join(
-        re.sub(r"Usage: \S+(?: -m \S+)? ", "Usage: outsort ", help_of(name)) for name in COMMANDS
-    )
+    # What runs the tests has another name.
+    expected = [re.sub(rf"^Usage: .*? {name}", f"Usage: outsort {name}", help_of(name)) for name in COMMANDS]
+    assert done.stdout == "".join(expected)
 
 
 def test_every_command_is_in_a_group_and_has_an_example_that_it_understands(help_of):

@@ -323,8 +323,8 @@ class TestCommand:
         data.to_csv(tmp_path / "d.csv", index=False)
         done = outsort("check", tmp_path / "d.csv", "--guide", guide, "--show", "50")
         assert "word       rows   label   share   usual share   guide" in done.out
-        assert "promptly   40     BPO     1.0     0.5           Work done **promptly** may be either." in done.out
-        assert "slowly     40     KPO     1.0     0.5  " in done.out
+        assert "promptly     40   BPO       1.0           0.5   Work done **promptly** may be either." in done.out
+        assert "slowly       40   KPO       1.0           0.5  " in done.out
 
     def test_a_guide_that_cannot_be_read_is_said(self, outsort, path, tmp_path):
         done = outsort("check", path, "--guide", tmp_path / "none.md")

@@ -177,7 +177,10 @@ def _shown(p: Prediction) -> dict[str, str]:
         "reason": p.reason,
         "service line": p.service_line or "",
         "shares": _made_of(p) if p.reason == MIXED else "",
-        **{one.column: f"{one.code}{JOINT}{one.probability:.2f}, {one.decision}" for one in p.categories},
+        **{
+            one.column.replace("_", " "): f"{one.code}{JOINT}{one.probability:.2f}, {one.decision}"
+            for one in p.categories
+        },
         **({"rule": _ruled(p.ruling)} if p.ruling else {}),
         "for": ", ".join(term for term, _ in p.terms_for),
         "against": ", ".join(term for term, _ in p.terms_against),

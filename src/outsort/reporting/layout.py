@@ -140,6 +140,9 @@ class Table:
         heading = max(map(_width, name.split(" ")))
         if i in self.right:
             return max(heading, self._of_cells[i])
+        if self.block_below and i not in self.wrap:
+            # A block is easier to read than answers in pieces.
+            return max(heading, self._of_cells[i])
         longest = max((_width(part.strip()) for row in self.rows for part in _PARTS.findall(row[i])), default=0)
         of_texts = 0
         if i in self.wrap:
