@@ -3,7 +3,7 @@
 The texts are those of `throughput.py`, of 100 characters, with a supplier, an account, a date and an amount each. Of
 the rules, 60 % are on words and phrases of the dataset, one in three of them with `all` and `unless`, and half of these
 with a condition on a column as well; 40 % are on columns alone: equals, contains, a regex, ranges. Figures are medians
-of the rounds; matching alone is timed beside. Written as Markdown.
+of the rounds; on a busy machine, those of processors tell more. Written as Markdown.
 
     python benchmarks/rules.py --rows 1000000 --rules 1000 --rounds 3
 """
@@ -90,10 +90,11 @@ def write_table(path: Path, n: int) -> None:
             writer.writerow([supplier, f"A{rng.randrange(N_ACCOUNTS)}", due, rng.randrange(200_000) / 2, text])
 
 
-def seconds_of(task) -> float:
-    start = time.perf_counter()
+def seconds_of(task) -> tuple[float, float]:
+    """Return the seconds that a task takes, and those of processors."""
+    start, used = time.perf_counter(), time.process_time()
     task()
-    return time.perf_counter() - start
+    return time.perf_counter() - start, time.process_time() - used
 
 
 def main() -> None:
@@ -107,7 +108,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         table, output = Path(folder) / "in.csv", Path(folder) / "out.csv"
         write_table(table, options.rows)
-        found: dict[str, list[float]] = {name: [] for name in scorers}
+        found: dict[str, list[tuple[float, float]]] = {name: [] for name in scorers}
         how = files.Options(text_columns=["text"])
         for number in range(options.rounds + 1):
             for name, scorer in scorers.items():
@@ -122,17 +123,17 @@ def main() -> None:
         with table.open(encoding="utf-8", newline="") as file:
             rows = [row for row, _ in zip(csv.DictReader(file), range(BATCH_ROWS), strict=False)]
     columns = {name: [row[name] for row in rows] for name in rows[0]}
-    alone = statistics.median(
-        seconds_of(lambda: rules.hits(columns["text"], columns.__getitem__)) for _ in range(5)
-    ) / len(rows)
-    medians = {name: statistics.median(times) for name, times in found.items()}
+    alone = statistics.median(seconds_of(lambda: rules.hits(columns["text"], columns.__getitem__))[1] for _ in range(5))
     print(f"{options.rows:,} rows, {options.rules:,} rules, which decide {n_decided:,} rows\n")
-    print("| | seconds | microseconds per row |\n|---|---|---|")
-    for name, seconds in medians.items():
-        print(f"| {name} | {seconds:.1f} | {1e6 * seconds / options.rows:.1f} |")
-    ratios = [b / a for a, b in zip(*found.values(), strict=True)]
-    print(f"| matching alone, one thread | | {1e6 * alone:.1f} |\n")
-    print(f"with rules / without: {statistics.median(ratios):.2f} (rounds: {', '.join(f'{r:.2f}' for r in ratios)})")
+    print("| | seconds | of processors | microseconds of processors per row |\n|---|---|---|---|")
+    for name, rounds in found.items():
+        seconds, used = (statistics.median(column) for column in zip(*rounds, strict=True))
+        print(f"| {name} | {seconds:.1f} | {used:.1f} | {1e6 * used / options.rows:.1f} |")
+    print(f"| matching alone | | | {1e6 * alone / len(rows):.1f} |\n")
+    for i, what in enumerate(("seconds", "seconds of processors")):
+        ratios = [after[i] / before[i] for before, after in zip(*found.values(), strict=True)]
+        rounds = ", ".join(f"{ratio:.2f}" for ratio in ratios)
+        print(f"{what} with rules / without: {statistics.median(ratios):.2f} (rounds: {rounds})")
 
 
 if __name__ == "__main__":

@@ -161,6 +161,12 @@ def test_cells_of_any_kind_equal_their_text(cell, text):
     assert rules.hits(["", ""], {"x": [cell, "other"]}.__getitem__).rows.tolist() == [0]
 
 
+def test_all_that_a_condition_says_must_hold():
+    both = Condition("x", equals=("hr", "it"), contains=("h",), regex="^H", least=None)
+    rules = Rules("mine", (rule(where=(both,)),), TODAY)
+    assert rules.hits([""] * 4, {"x": ["HR", "hr", "IT", "Hall"]}.__getitem__).rows.tolist() == [0]
+
+
 def test_numbers_and_dates_are_read_as_people_write_them():
     above = rule(where=(Condition("x", least=1000.0),))
     cells = ["1.234,50", "1.234", 999, 1000.0, "n/a", None, "1,5"]
