@@ -1,5 +1,6 @@
 """Consistency: like work with different answers, found and laid out; against all pairs, one by one."""
 
+import io
 import itertools
 import json
 import random
@@ -7,6 +8,7 @@ import random
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from outsort.data.weighing import Weighing
 from outsort.errors import DataError
@@ -215,6 +217,27 @@ def test_the_command_prints_or_dumps_what_it_finds(outsort, tmp_path, monkeypatc
     assert [row["row"] for row in found["findings"][0]["rows"]] == [2, 3]
     consistent = scored(tmp_path, LOGO[2:3], name="one.csv")
     assert outsort("check", consistent, "--by", "supplier", "--strict").code == 0
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_no_figure_and_no_text_is_cut_on_a_narrow_terminal(tmp_path, width):
+    rows = [
+        ("Explainer video scripts for an insurer of bicycles " + end, *rest)
+        for end, (_, *rest) in zip("ab", LOGO, strict=False)
+    ]
+    result = check_consistency(scored(tmp_path, rows), by="supplier", weight_column="spend")
+    console = Console(file=io.StringIO(), width=width)
+    for item in consistency_tables(result, 5):
+        console.print(item)
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    told = " ".join(" ".join(lines).split())
+    assert "…" not in told
+    for finding in result.findings:
+        for row in finding.rows:
+            assert row.text in told
+            assert all(f"{figure} " in told for figure in (row.group, row.label, f"{row.amount:,.0f}"))
+    assert ("row 2 · Acme · BPO · accept · 1,200" in told) is (width < 100)
 
 
 def test_more_findings_than_are_shown_are_counted(tmp_path):

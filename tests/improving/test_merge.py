@@ -7,6 +7,7 @@ import json
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 
@@ -446,6 +447,78 @@ def test_a_thousand_verdicts_land_through_libreoffice(office, queued, model, tmp
     result = merge([path], tmp_path / "data.csv", model)
     assert (result.added, result.problems) == (1000, [])
     assert landed(tmp_path / "data.csv", verdicts)
+
+
+#: A macro that fills in cells of the first sheet and saves the workbook.
+FILL = """Sub Fill(source As String, target As String, cells As String)
+  Dim hidden(0) As New com.sun.star.beans.PropertyValue
+  hidden(0).Name = "Hidden" : hidden(0).Value = True
+  book = StarDesktop.loadComponentFromURL(source, "_blank", 0, hidden())
+  For Each entry In Split(cells, ";")
+    parts = Split(entry, "=")
+    book.Sheets.getByIndex(0).getCellRangeByName(parts(0)).setString(parts(1))
+  Next
+  Dim how(0) As New com.sun.star.beans.PropertyValue
+  how(0).Name = "FilterName" : how(0).Value = "Calc MS Excel 2007 XML"
+  book.storeToURL(target, how())
+  book.close(True)
+End Sub"""
+MODULE = """<?xml version="1.0" encoding="UTF-8"?>
+<script:module xmlns:script="http://openoffice.org/2000/script" script:name="Tests" script:language="StarBasic">
+{}
+</script:module>"""
+LIBRARY = """<?xml version="1.0" encoding="UTF-8"?>
+<library:library xmlns:library="http://openoffice.org/2000/library" library:name="Standard" library:readonly="false">
+<library:element library:name="Tests"/></library:library>"""
+
+
+@pytest.fixture
+def fill(office, tmp_path):
+    """LibreOffice fills in cells of a workbook: ``fill(path, {"B2": "BPO"})``."""
+
+    def filled(path, cells):
+        # Opened once, it has a profile, which can be given the macro.
+        opened = office(path, "xlsx", tmp_path / "opened")
+        basic = tmp_path / "profile" / "user" / "basic" / "Standard"
+        (basic / "Tests.xba").write_text(MODULE.format(FILL))
+        (basic / "script.xlb").write_text(LIBRARY)
+        target = tmp_path / "filled.xlsx"
+        given = ";".join(f"{place}={value}" for place, value in cells.items())
+        macro = f'macro:///Standard.Tests.Fill("{opened.as_uri()}","{target.as_uri()}","{given}")'
+        program = shutil.which("soffice") or shutil.which("libreoffice")
+        profile = f"-env:UserInstallation={(tmp_path / 'profile').as_uri()}"
+        subprocess.run([program, profile, "--headless", macro], check=True, capture_output=True, timeout=120)
+        return target
+
+    return filled
+
+
+@pytest.mark.slow
+def test_a_sheet_filled_in_by_libreoffice_counts_offers_the_lines_of_a_label_and_is_merged(fill, model, tmp_path):
+    texts = ["stamp the letters", "argue an appeal", "polish the floor", "office"]
+    path = tmp_path / "queue.xlsx"
+    write_queue(path, model, Candidates(texts, np.ones(4, np.int64), np.ones(4), 0), np.arange(4), force=False)
+    book = openpyxl.load_workbook(path)
+    sheet = book["review"]
+    (offered,) = [rule.formula1 for rule in sheet.data_validations.dataValidation if str(rule.sqref) == "C2:C5"]
+    for row in range(2, 6):
+        own = offered.replace("$B2", f"$B{row}")
+        sheet[f"T{row}"], sheet[f"U{row}"] = f"=ROWS({own})", f"=INDEX({own},1,1)"
+    book.save(path)
+    labels = ["BPO", "KPO", "NEITHER"]
+    cells = {f"B{row}": label for row, label in enumerate(labels, 2)}
+    path = fill(path, cells | {"C3": "legal_services", "M2": "Ann"})
+    sheet = openpyxl.load_workbook(path, data_only=True)["review"]
+    assert sheet["D1"].value == "3 of 4 done"
+    lines = sorted(zip(model.line_labels, model.lines, strict=True))
+    for row, label in enumerate([*labels, None], 2):
+        of_label = [line for of, line in lines if label in (of, None)]
+        assert [sheet[f"T{row}"].value, sheet[f"U{row}"].value] == [len(of_label), of_label[0]]
+    result = merge([path], tmp_path / "data.csv", model)
+    assert (result.added, result.undecided, result.lines_filled, result.problems) == (3, 1, 2, [])
+    merged = {row["text"]: (row["label"], row["reviewer"]) for row in rows_of(tmp_path / "data.csv")}
+    assert merged == {texts[0]: ("BPO", "Ann"), texts[1]: ("KPO", ""), texts[2]: ("NEITHER", "")}
+    assert rows_of(tmp_path / "data.csv")[1]["service_line"] == "legal_services"
 
 
 def test_a_thousand_verdicts_land_through_csv_with_semicolons(model, tmp_path, verdicts):

@@ -147,7 +147,8 @@ def test_a_workbook_offers_labels_with_what_they_mean_and_the_lines_of_a_label(m
     assert book.sheetnames == ["review", "labels", "service lines", "how to"]
     rules = {str(rule.sqref): rule for rule in book["review"].data_validations.dataValidation}
     assert rules["B2:B3"].formula1 == "'labels'!$A$2:$A$5"
-    assert "BPO: The work follows a procedure" in rules["B2:B3"].prompt
+    assert rules["B2:B3"].prompt.startswith("BPO: Follows a procedure.\nKPO: Needs expertise.")
+    assert len(rules["B2:B3"].prompt) <= 255
     assert [row[0].value for row in book["labels"].iter_rows(min_row=2)] == [*LABELS, "UNCLEAR"]
     assert all(row[1].value for row in book["labels"].iter_rows(min_row=2))
     assert rules["C2:C3"].formula1.startswith("OFFSET('service lines'!$A$1,IF($B2=\"\",1,MATCH($B2,")

@@ -21,12 +21,18 @@ _KEY, _PROGRESS = "key", "progress"
 _LINE, _HIGHEST = 15, 408
 #: The sheets beside the one to fill in.
 _LABELS, _LINES, _HELP = "labels", "service lines", "how to"
-#: What the labels of the shipped data mean, and UNCLEAR in any.
+#: What the labels of the shipped data mean, and UNCLEAR in any: in a few words, and then more.
 _MEANINGS = {
-    BPO: "The work follows a procedure and is checked by volume, accuracy and time: a trained person can do it.",
-    KPO: "The work needs expertise: a finding, advice, a design or authored work that a professional answers for.",
-    NEITHER: "Out of scope: goods, work on site or on a body, duties of an office holder.",
-    UNCLEAR: "The text does not say what is to be done. Leave the service line blank.",
+    BPO: ("Follows a procedure.", "What counts is volume, accuracy and time; a trained person can do it."),
+    KPO: (
+        "Needs expertise.",
+        "A finding, advice, a design, authored or engineered work: a professional answers for it.",
+    ),
+    NEITHER: (
+        "Goods, work on site or on a body, duties of an office holder.",
+        "Out of scope: no office could take it.",
+    ),
+    UNCLEAR: ("Does not say what is to be done.", "Leave the service line blank."),
 }
 _STEPS = (
     "Read the text. Choose its label in the yellow column; the list offers all there are, with their meaning below.",
@@ -67,12 +73,12 @@ def write_workbook(file: IO[bytes], model: Model, columns: Sequence[str], rows: 
             sheet.write(place, cells[name], formats["ask" if name in _ASKED else "wrapped"])
     sheet.hide(columns.index(_KEY))
     labels = [*model.labels, *([] if UNCLEAR in model.labels else [UNCLEAR])]
-    meanings = _add_list(queue, _LABELS, ["label", "meaning"], [[name, _MEANINGS.get(name, "")] for name in labels])
+    meanings = _add_list(queue, _LABELS, ["label", "meaning"], [[name, _meaning(name)] for name in labels])
     sheet.offer(
         columns.index("label"),
         f"='{_LABELS}'!$A$2:$A${meanings.n_rows + 1}",
         title="Label",
-        message="\n".join(f"{name}: {_MEANINGS[name]}" for name in labels if name in _MEANINGS)[:255],
+        message="\n".join(f"{name}: {_MEANINGS[name][0]}" for name in labels if name in _MEANINGS),
         error=f"Choose one of {', '.join(labels)}."[:255],
     )
     if model.has_lines:
@@ -88,6 +94,10 @@ def write_workbook(file: IO[bytes], model: Model, columns: Sequence[str], rows: 
     _add_help(queue, labels, formats["wrapped"])
     sheet.add_filters()
     queue.close()
+
+
+def _meaning(label: str) -> str:
+    return " ".join(_MEANINGS.get(label, ()))
 
 
 def _cells(column: int, n_rows: int) -> str:
@@ -128,7 +138,7 @@ def _add_list(queue: Workbook, name: str, columns: Sequence[str], rows: Sequence
 def _add_help(queue: Workbook, labels: Sequence[str], wrapped: object) -> None:
     sheet = queue.add_sheet(_HELP, ["how to", ""], (14, 100))
     steps = [(f"{i}.", step) for i, step in enumerate(_STEPS, 1)]
-    for name, text in (*steps, ("", ""), *((name, _MEANINGS.get(name, "")) for name in labels)):
+    for name, text in (*steps, ("", ""), *((name, _meaning(name)) for name in labels)):
         sheet.add_row()
         sheet.write(0, name, wrapped)
         sheet.write(1, text, wrapped)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from outsort.reporting.captions import notes_on_weights
 from outsort.reporting.layout import table, visible
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType
 
     from outsort.improving.consistency import Consistency, Inconsistency
+
+#: Columns of a terminal from which the texts have a column beside the others.
+WIDE = 100
 
 
 def consistency_tables(result: Consistency, n_shown: int) -> Iterator[RenderableType]:
@@ -31,22 +34,45 @@ def consistency_tables(result: Consistency, n_shown: int) -> Iterator[Renderable
     if shown:
         weighted = [result.weights.column] if result.weights else []
         heads = ["row", *([result.by] if result.by else []), "label", "decision", *weighted, "text"]
-        cells = (row for finding in shown for row in _rows(result, finding))
-        yield table(heads, cells, right=[0, len(heads) - 2] if weighted else [0], wrap=[len(heads) - 1])
+        yield _Findings(heads, [_rows(result, finding) for finding in shown], is_weighted=bool(weighted))
     if n > len(shown):
         yield f"and {n - len(shown):,} more: see --show and --json"
     if result.weights:
         yield from notes_on_weights(result.weights)
 
 
-def _rows(result: Consistency, finding: Inconsistency) -> Iterator[list[str]]:
-    """Yield the rows of a finding side by side, what others there are, and a blank row."""
+def _rows(result: Consistency, finding: Inconsistency) -> list[list[str]]:
+    """Return the rows of a finding side by side, and what others there are in the column of texts."""
+    rows = []
     for row in finding.rows:
         group = [visible(row.group or "(blank)")] if result.by else []
         amount = [f"{row.amount:,.0f}"] if result.weights else []
-        yield [f"{row.row:,}", *group, row.label, row.decision, *amount, visible(row.text)]
-    blank = [""] * (3 + bool(result.by) + bool(result.weights))
+        rows.append([f"{row.row:,}", *group, row.label, row.decision, *amount, visible(row.text)])
     others = Counter(row.label for row in finding.more)
     if others:
-        yield [*blank, "and " + ", ".join(f"{of:,} more {label}" for label, of in others.most_common())]
-    yield [*blank, ""]
+        blank = [""] * (len(rows[0]) - 1)
+        rows.append([*blank, "and " + ", ".join(f"{of:,} more {label}" for label, of in others.most_common())])
+    return rows
+
+
+class _Findings:
+    """Findings as a table; where that would leave no room for the texts, each row's text below its other cells."""
+
+    def __init__(self, heads: Sequence[str], findings: Sequence[Sequence[Sequence[str]]], *, is_weighted: bool) -> None:
+        self._heads, self._findings, self._is_weighted = heads, findings, is_weighted
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        if options.max_width >= WIDE:
+            last = len(self._heads) - 1
+            rows = [row for finding in self._findings for row in (*finding, [""] * (last + 1))]
+            yield table(self._heads, rows[:-1], right=[0, last - 1] if self._is_weighted else [0], wrap=[last])
+            return
+        from rich.padding import Padding
+        from rich.text import Text
+
+        for finding in self._findings:
+            for *cells, text in finding:
+                if any(cells):
+                    yield Text(" · ".join([f"row {cells[0]}", *cells[1:]]))
+                yield Padding(Text(text), (0, 0, 0, 2))
+            yield ""
