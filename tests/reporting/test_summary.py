@@ -23,6 +23,7 @@ ROWS = [
     ("<script>alert(1)</script>", "3", "Acme <b>"),
     ("zzz qqq", "n/a", "Bolt & Co"),
     ("zzz qqq", "-5", "Bolt & Co"),
+    ("Total", "1,018.50", ""),
 ]
 
 
@@ -69,7 +70,13 @@ def test_every_figure_of_the_page_is_that_of_the_json(html, summary):
     assert found.keys() <= wanted.keys()
     for path, values in found.items():
         assert values == {wanted[path]}, path
-    for part in ("labels/0/interval/0", "decisions/1/labels/2/weight", "by/groups/0/labels/KPO", "deciding/0/at_stake"):
+    for part in (
+        "labels/0/interval/0",
+        "decisions/1/labels/2/weight",
+        "by/groups/0/labels/KPO",
+        "deciding/0/at_stake",
+        "not_work/0/weight",
+    ):
         assert part in found
 
 
@@ -107,6 +114,7 @@ def test_the_terminal_has_the_same_figures(summary):
     text = shown.getvalue()
     for of in (*summary.labels, *summary.decisions):
         assert re.search(rf"{of.name} +{of.rows} +{of.weight:,.0f} ", text)
+    assert re.search(r"not a row of work \(a total\) +1 +1,018 +\n", text)
     assert "Acme <b>" in text
     assert "counted as 0" in text
 
@@ -128,11 +136,11 @@ class TestCommand:
         options = ("--weight-column", "spend", "--by", "supplier", "--json")
         done = outsort("score", source, "-o", tmp_path / "o.csv", "-m", small, *options)
         assert json.loads(done.out) == summary.to_dict()
-        assert done.err == f"{source}: text column 'task', 6 rows\n{tmp_path}/o.csv: 6 rows\n"
+        assert done.err == f"{source}: text column 'task', 7 rows\n{tmp_path}/o.csv: 7 rows\n"
 
     def test_a_pipe_gets_a_summary_only_if_it_asks_for_one(self, outsort, source, small, tmp_path):
         done = outsort("score", source, "-o", tmp_path / "o.csv", "-m", small)
-        assert (done.out, done.err) == ("", f"{source}: text column 'task', 6 rows\n{tmp_path}/o.csv: 6 rows\n")
+        assert (done.out, done.err) == ("", f"{source}: text column 'task', 7 rows\n{tmp_path}/o.csv: 7 rows\n")
         done = outsort("score", source, "-o", "-", "-m", small, "--weight-column", "spend")
         assert done.out.replace("\r\n", "\n") == (tmp_path / "o.csv").read_text()
         assert "95% interval" in done.err

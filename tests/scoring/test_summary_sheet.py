@@ -19,7 +19,7 @@ TEXTS = ["key invoices", "draft a contract", "clean the office", "", "=SUM(A1)",
 def source(tmp_path):
     with (tmp_path / "in.csv").open("w", newline="") as file:
         rows = [(text, i * 10.5, f"=S{i % 2}") for i, text in enumerate(TEXTS * 2)]
-        csv.writer(file).writerows([["task", "spend", "supplier"], *rows])
+        csv.writer(file).writerows([["task", "spend", "supplier"], *rows, ("Total", 693, "")])
     return tmp_path / "in.csv"
 
 
@@ -42,6 +42,7 @@ def test_a_scored_workbook_shows_its_own_sums(source, tmp_path, model):
     assert book.sheetnames == ["outsort", "summary"]
     assert book.active.title == "outsort"
     data = [dict(zip([c.value for c in book.active[1]], row, strict=True)) for row in book.active.values][1:]
+    assert data.pop()["reason"] == "not a row of work (a total)"
     tables = tables_of(book["summary"])
     heads, *labels = tables["label"]
     assert heads[:7] == ["label", "rows", "spend", "share", "expected spend", "from (95%)", "to (95%)"]
@@ -55,6 +56,10 @@ def test_a_scored_workbook_shows_its_own_sums(source, tmp_path, model):
     assert list(decisions) == ["accepted", "to review", "out of scope"]
     assert decisions["to review"] == sum(row["decision"] == "review" for row in data)
     assert {row[0]: row[1] for row in tables["supplier"][1:]} == {"=S0": 6, "=S1": 6}
+    assert [[cell for cell in row if cell is not None] for row in tables["beside these"]] == [
+        ["beside these", "rows", "spend"],
+        ["not a row of work (a total)", 1, 693],
+    ]
     first = tally.result().deciding[0]
     assert tables["rows that decide most"][1][:4] == [f"row {first.row}", first.probability, first.weight, first.label]
 

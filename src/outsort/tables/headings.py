@@ -70,7 +70,8 @@ _HEADS = {
         "advert advertisement posting story nature need objet objeto oggetto leistung onderwerp betreff sujet "
         "brief snippet listing blurb symptom fault defect transcript conversation step détail demande besoin detalle "
         "detalhe dettaglio asunto assunto concepto anliegen inhalt störung leistungen przedmiot temat předmět "
-        "toelichting ärende emne aihe kurztext langtext"
+        "toelichting ärende emne aihe kurztext langtext anfrage beschwerde meldung solicitud consulta richiesta "
+        "reclamo vraag verzoek réclamation"
     ),
     Kind.TITLE: _words(
         "title headline position role occupation job vacancy designation intitulé intitule libellé libelle désignation "

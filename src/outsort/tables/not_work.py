@@ -30,7 +30,7 @@ _SURE = (
     r"|total(?: général|e? generale?| geral)|sub[- ]?totale?s?|subtotaal|totaal|sumas?|somme|razem|ogółem|celkem|totalt"
     r"|i alt|yhteensä|összesen|σύνολο|итого|всего|合計|小計|合计|总计|总和"
 )
-_BARE = r"totale?s?|gesamt|sum"
+_BARE = r"totale?s?|gesamt"
 #: What a cell with a word for a total holds, as far as rows with a text are looked at.
 TOTAL_PARTS = ("otal", "OTAL", "summe", "Summe", "SUMME")
 _TOTAL = re.compile(
