@@ -546,10 +546,10 @@ def test_a_file_that_takes_too_much_memory_is_given_up_and_the_next_is_scored(mo
 
 
 def test_an_error_in_another_process_comes_without_its_message():
-    def task(_scorer):
+    def task(_scorer, _tell):
         raise ValueError("zebracrossing")
 
-    error = pickle.loads(pickle.dumps(workers._outcome(task, None)))
+    error = pickle.loads(pickle.dumps(workers._outcome(task, None, None)))
     assert re.fullmatch(r"ValueError at .*test_app\.py:\d+", described(error))
 
 

@@ -32,6 +32,7 @@ from outsort.prediction import explanation_record, predict_explained, record
 from outsort.scoring import files as scoring_files
 from outsort.service import uploads
 from outsort.service.guard import SCRIPTS, STYLES, Guard, busy, is_local, problem, too_slow
+from outsort.service.jobs import Jobs
 from outsort.service.protocol import Protocol
 from outsort.service.schemas import (
     EXAMPLES,
@@ -45,11 +46,13 @@ from outsort.service.schemas import (
     Encoding,
     FormatName,
     Health,
+    JobName,
     ModelInfo,
     P,
     PredictRequest,
     PredictResponse,
     Problem,
+    Progress,
     T,
     TableName,
     problems,
@@ -130,6 +133,7 @@ def create_app(
         answering = partial(answering, taxonomy=taxonomy)
     texts_pool = Pool(settings.workers, settings.max_waiting)
     files_pool = Pool(settings.workers, settings.max_waiting // 4)
+    jobs = Jobs()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -206,6 +210,7 @@ def create_app(
         report: Annotated[  # noqa: FBT002 - FastAPI calls it by name
             bool, Query(description="Of a document, with split: the page that shows it, as HTML, instead of the table.")
         ] = False,
+        progress: Annotated[JobName, Query(description="A name of your choice, to ask `/progress` with.")] = "",
     ) -> Response:
         """Score every row of a CSV, TSV, JSON, JSON lines, Parquet or Excel file, optionally .gz or .zst, or in a .zip.
 
@@ -236,8 +241,16 @@ def create_app(
         if report and not split:
             raise AnyHTTPException(422, "report: shows a document clause by clause. Pass split=true.")
         task = partial(uploads.score_report if report else uploads.score, file, options, settings.max_unpacked)
-        output, layout = await files_pool.run(request.app.state.workers.run, task)
+        with jobs.job(progress) as job:
+            output, layout = await job.result(files_pool.run(request.app.state.workers.run, task, job), request)
         return uploads.stream(output, file, layout)
+
+    @app.get(
+        "/progress", dependencies=secured, responses=problems(401, 403, 421, 422, 503), summary="See how far a file is"
+    )
+    async def progress_of(name: Annotated[JobName, Query(description="That of the request to `/score`.")]) -> Progress:
+        """Return how many rows of a file are scored, and the fraction of it that is read; 0 before and afterwards."""
+        return Progress(**jobs.done(name)._asdict())
 
     @app.get("/model", dependencies=secured, responses=problems(401, 403, 421, 503), summary="Describe the model")
     async def describe() -> ModelInfo:

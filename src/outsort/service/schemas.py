@@ -24,6 +24,8 @@ TEXT_COLUMN = "Text column: name, number or letter; `a|b` for b where a is blank
 #: One ASCII character that may stand between cells.
 Delimiter = Annotated[str, Query(pattern=r"^([\t !#-/:-@\[-`{-~]|tab)$")]
 Column = Annotated[str, Query(max_length=500)]
+#: What a client calls a file that it sends; long names are not kept.
+JobName = Annotated[str, Query(max_length=64)]
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -128,6 +130,13 @@ class ModelInfo(BaseModel):
     data: dict[str, Any] = Field(description="The training data.")
     scores: dict[str, Any] = Field(description="Metrics from cross-validation.")
     limits: dict[str, int]
+
+
+class Progress(BaseModel):
+    """How far the scoring of a file is."""
+
+    rows: int
+    share: float = Field(description="The fraction of the file that is read, 0 to 1.")
 
 
 class Health(BaseModel):

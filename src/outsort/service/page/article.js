@@ -12,7 +12,7 @@ export async function readDocument(response) {
   // Without its styles, which are this page's.
   const part = page.slice(page.indexOf("<article"), page.lastIndexOf("</article>"));
   const article = document.importNode(new DOMParser().parseFromString(part, "text/html").body.firstChild, true);
-  return { article, rows: clausesOf(article), columns: [], texts: [] };
+  return { article, rows: clausesOf(article), columns: [], texts: [], scored: null };
 }
 
 /** Show the document of a review in place of the list; nothing if it has none. `correct` takes a clause, a

@@ -1,13 +1,14 @@
 // What can be downloaded of a review.
 
 import { COLUMNS, csv, save } from "./document.js";
-import { $, setStatus, showError } from "./dom.js";
+import { $, hideError, setStatus, showError } from "./dom.js";
+import { inWords } from "./problems.js";
 import { MAX_EXPLAINED, explain, explained, score } from "./service.js";
 
 /** Download what `make` makes of a review: the content, and the name of the file. */
 export async function download(from, make) {
   const { decisions } = from;
-  $("alert").hidden = true;
+  hideError();
   try {
     const [blob, name] = await make(from, $("reviewer").value.trim());
     save(blob, name);
@@ -15,7 +16,7 @@ export async function download(from, make) {
     setStatus(`${name} downloaded.`);
   } catch (error) {
     setStatus("");
-    showError(error.message);
+    showError(inWords(error, from.file.name), $("results").querySelector(".top"));
   }
 }
 
@@ -26,7 +27,7 @@ export async function scoredFile(from, reviewer) {
     return { rows, label, service_line: line, reviewer, decided_at: at };
   });
   const response = await score(from, $("format").value || (from.pasted ? "csv" : ""), corrections);
-  const name = /filename\*=utf-8''(\S+)/.exec(response.headers.get("content-disposition"))[1];
+  const [, name = ""] = /filename\*=utf-8''(\S+)/.exec(response.headers.get("content-disposition") ?? "") ?? [];
   return [await response.blob(), decodeURIComponent(name)];
 }
 

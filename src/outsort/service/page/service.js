@@ -2,12 +2,8 @@
 
 import { $, showError } from "./dom.js";
 
-/** Limits of rows read from a scored file, and of texts explained per request. */
-export const MAX_ROWS = 200_000, MAX_EXPLAINED = 60;
-/** Cells shown of each column, and rows they are looked for in. */
-const N_SAMPLES = 3, N_SAMPLED = 500;
-/** How many other labels are shown with their probabilities. */
-const N_NEXT = 3;
+/** Limit of texts explained per request. */
+export const MAX_EXPLAINED = 60;
 const PLAIN = { "content-type": "application/octet-stream" };
 
 /** The model and the limits, from /model. */
@@ -38,6 +34,7 @@ async function request(path, init = {}) {
     try {
       response = await fetch(path, { ...init, headers });
     } catch {
+      if (init.signal?.aborted) throw new Error("Cancelled.");
       throw new Error("The service cannot be reached. Is it still running?");
     }
     if (response.ok) return response;
@@ -105,70 +102,23 @@ export async function explain(texts) {
 export const isDocument = ({ name }) => /\.(pdf|doc[xm]|x?html?|md|markdown|txt)(\.(gz|zst))?$/i.test(name);
 
 /** Score a file, with corrections by row; `to` is the format of the scored file, "" for that of the file, "report" for
- *  the page of a document. */
-export function score({ file, column, sheet, article }, to, corrections = []) {
+ *  the page of a document. The service tells under `id` how far it is; `signal` ends the request. */
+export function score({ file, column, sheet, article }, to, corrections = [], { id = "", signal } = {}) {
   const query = new URLSearchParams({ filename: file.name, on_error: "keep" });
+  if (id) query.set("progress", id);
   if (column !== null) query.set("text_column", column);
   if (sheet) query.set("sheet", sheet);
   if (article || to === "report") query.set("split", "true");
   if (to === "report") query.set("report", "true");
   else if (to) query.set("to", to);
-  if (!corrections.length) return request(`score?${query}`, { method: "POST", body: file, headers: PLAIN });
+  if (!corrections.length) return request(`score?${query}`, { method: "POST", body: file, headers: PLAIN, signal });
   const form = new FormData();
   form.set("file", file);
   form.set("corrections", new Blob([JSON.stringify(corrections)]));
-  return request(`score?${query}`, { method: "POST", body: form });
+  return request(`score?${query}`, { method: "POST", body: form, signal });
 }
 
-/** Parse scored rows as they arrive. `rows` are {text, label, p, next, line, decision, reason}; `next` are the
- *  most probable other labels, as pairs with their probabilities. `columns` are {name, cells} with some cells of
- *  each, `texts` the text columns, each a list with those read where it is blank. */
-export async function read(response) {
-  const { columns: names, text_columns: texts, prefix } = JSON.parse(response.headers.get("outsort-table"));
-  const found = [];
-  const cells = new Map((names.length ? names : texts.flat()).map((name) => [name, []]));
-  const add = (line) => {
-    if (!line || found.length >= MAX_ROWS) return;
-    const row = parsed(line);
-    const text = texts
-      .map((part) => row[part.find((name) => !isBlank(row[name])) ?? part[0]])
-      .filter((value) => value != null);
-    if (found.length < N_SAMPLED) {
-      for (const [name, shown] of cells) if (shown.length < N_SAMPLES && !isBlank(row[name])) shown.push(String(row[name]));
-    }
-    found.push({
-      text: text.map(String).join(" "),
-      label: row[prefix + "label"],
-      p: row[prefix + "probability"],
-      next: nextLabels(row[prefix + "label"], (label) => row[`${prefix}p_${label}`]),
-      line: row[prefix + "service_line"] ?? "",
-      decision: row[prefix + "decision"],
-      reason: row[prefix + "reason"],
-    });
-  };
-  let rest = "";
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  for (let part = await reader.read(); !part.done; part = await reader.read()) {
-    const lines = (rest + part.value).split("\n");
-    rest = lines.pop();
-    lines.forEach(add);
-  }
-  add(rest);
-  return { rows: found, columns: [...cells].map(([name, shown]) => ({ name, cells: shown })), texts };
-}
-
-const isBlank = (value) => value == null || (typeof value === "string" && !value.trim());
-
-function nextLabels(answer, probability) {
-  const others = info.labels.filter((label) => label !== answer).map((label) => [label, probability(label)]);
-  return others.sort((one, other) => other[1] - one[1]).slice(0, N_NEXT);
-}
-
-/** Parse JSON as Python writes it, with NaN and Infinity. */
-function parsed(line) {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return JSON.parse(line.replace(/([:[,]\s*)(?:NaN|-?Infinity)(?=\s*[,}\]])/g, "$1null"));
-  }
+/** How far the sorting with an id is: rows done, and the share of the file read. */
+export async function progressOf(id) {
+  return (await request(`progress?name=${id}`)).json();
 }
