@@ -11,7 +11,7 @@ expect = pytest.importorskip("playwright.sync_api", reason="pip install 'outsort
 expect.set_options(timeout=30_000)
 
 
-def opened(browser, client, script="", **options):
+def opened(browser, client, script="", path="", **options):
     """Open the page in a browser of its own, after running a script in it."""
     context = browser.new_context(accept_downloads=True, **options)
     context.set_default_timeout(15_000)
@@ -20,7 +20,7 @@ def opened(browser, client, script="", **options):
     context.on("console", lambda message: messages.append(message.text) if message.type != "verbose" else None)
     context.on("weberror", lambda error: messages.append(str(error.error)))
     context.on("request", lambda request: requests.append(request.url))
-    page = tab(context, client)
+    page = tab(context, client, path)
     page.messages = messages
     yield page
     context.close()
@@ -28,9 +28,9 @@ def opened(browser, client, script="", **options):
     assert [url for url in requests if not url.startswith((str(client.base_url), "blob:"))] == []
 
 
-def tab(context, client):
+def tab(context, client, path=""):
     page = context.new_page()
-    page.goto(str(client.base_url))
+    page.goto(f"{client.base_url}/{path}")
     expect(page.locator("#model")).to_contain_text("Model")
     return page
 

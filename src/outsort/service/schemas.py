@@ -129,6 +129,7 @@ class ModelInfo(BaseModel):
     categories: dict[str, dict[str, str]] = Field(description="The names of its categories by code, of each axis.")
     data: dict[str, Any] = Field(description="The training data.")
     scores: dict[str, Any] = Field(description="Metrics from cross-validation.")
+    learns: bool = Field(description="Whether the page can learn from corrections, see `outsort serve --learn`.")
     limits: dict[str, int]
 
 

@@ -68,6 +68,15 @@ class Workers:
         finally:
             self._enlist(worker)
 
+    def retire(self) -> None:
+        """End each process once it has done what it works on."""
+
+        def end() -> None:
+            for _ in self._workers:
+                self._idle.get().close()
+
+        threading.Thread(target=end, daemon=True).start()
+
     def close(self) -> None:
         """End all processes, whatever they do."""
         for worker in self._workers:
@@ -148,7 +157,7 @@ def _work(connection: Connection, model: Model, memory: int, taxonomy: Taxonomy 
         signal.signal(number, signal.SIG_IGN)
     # They tell of a file's content, which nobody may log.
     warnings.simplefilter("ignore")
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     _limit_memory(memory)
     scorer = Scorer(model, workers=1, taxonomy=taxonomy)
     # Compiled code is loaded when it is first called.
@@ -186,7 +195,8 @@ def _outcome(task: Task[object], scorer: Scorer, tell: Callable[[int, float], No
         return TaskError(described(error))
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """End this process when the one that started it is gone."""
     parent = multiprocessing.parent_process()
     if parent:
         parent.join()

@@ -3,13 +3,13 @@
 
 import { review } from "./current.js";
 import { correct, correctLine, noteReviewer, toggle, undo } from "./decisions.js";
-import { $, count, setStatus, showError } from "./dom.js";
+import { $, setStatus, showError } from "./dom.js";
 import { correctionsFile, download, scoredFile } from "./downloads.js";
 import { exampleFile } from "./example.js";
 import { forget, listKept, loaded, open, reviews, route, start } from "./keeping.js";
 import { labelOfKey } from "./labels.js";
+import { describeModel, offer } from "./learn.js";
 import * as list from "./list.js";
-import { info } from "./service.js";
 import { cancel, hasSorted, prepare, readAgain, take } from "./sorting.js";
 import * as store from "./store.js";
 
@@ -125,5 +125,6 @@ window.addEventListener("beforeunload", (event) => {
 await loaded;
 listKept();
 await prepare();
-$("model").textContent = `Model ${info.model}, trained on ${count(info.data.rows ?? 0)} rows, outsort ${info.outsort}`;
+describeModel();
 if (history.state && !hasSorted()) route();
+offer();

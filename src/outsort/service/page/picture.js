@@ -52,7 +52,7 @@ export function draw() {
     if (isListed()) $("show-label").options[i + 1].text = `${label} (${rows})`;
   }
   $("corrected").textContent = count(review.corrections.size);
-  $("save").disabled = review.corrections.size === 0;
+  $("save").disabled = $("learn").disabled = review.corrections.size === 0;
   if (review.article) return;
   drawLabels();
   if (hasLines()) drawLines();

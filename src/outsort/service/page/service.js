@@ -11,11 +11,30 @@ export let info = null;
 /** text -> the explained answer, with its words. */
 export const explained = new Map();
 
+/** @type {string | null} */
 let token = null;
-try {
-  token = sessionStorage.getItem("token");
-} catch {
-  // Storage is blocked: the token is asked for after each reload.
+
+/** @param {string} given */
+function setToken(given) {
+  token = given;
+  try {
+    sessionStorage.setItem("token", given);
+  } catch {
+    // Storage is blocked: the token is asked for after each reload.
+  }
+}
+
+// The service prints an address that has its token behind the sign #, which is never sent.
+const given = /^#token=(.+)$/.exec(location.hash);
+if (given) {
+  setToken(given[1]);
+  history.replaceState(history.state, "", location.pathname);
+} else {
+  try {
+    token = sessionStorage.getItem("token");
+  } catch {
+    // As above.
+  }
 }
 
 class ResponseError extends Error {
@@ -59,12 +78,7 @@ function unlock(rejected) {
     $("token").focus();
     $("unlock").onsubmit = (event) => {
       event.preventDefault();
-      token = $("token").value;
-      try {
-        sessionStorage.setItem("token", token);
-      } catch {
-        // As above.
-      }
+      setToken($("token").value);
       $("token").value = "";
       $("unlock").hidden = true;
       $("alert").hidden = true;
@@ -74,6 +88,11 @@ function unlock(rejected) {
   });
   return unlocking;
 }
+
+/** What to do when answers come from another model than before. */
+let onOtherModel = () => {};
+/** @param {() => void} listener */
+export const whenModelChanges = (listener) => (onOtherModel = listener);
 
 export async function describe() {
   info = await (await request("model")).json();
@@ -94,7 +113,11 @@ export async function explain(texts) {
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ texts: missing.map((text) => text.toWellFormed()), explain: true }),
   });
-  const { answers } = await response.json();
+  const { model, answers } = await response.json();
+  if (model !== info.model) {
+    onOtherModel();
+    return;
+  }
   answers.forEach((answer, i) => explained.set(missing[i], answer));
 }
 
@@ -121,4 +144,12 @@ export function score({ file, column, sheet, article }, to, corrections = [], { 
 /** How far the sorting with an id is: rows done, and the share of the file read. */
 export async function progressOf(id) {
   return (await request(`progress?name=${id}`)).json();
+}
+
+/** Ask the service to learn, see `outsort serve --learn`; return what it is learning, or has learnt.
+ *  @param {string} method
+ *  @param {object} [body] */
+export async function learning(method = "GET", path = "learning", body = undefined) {
+  const headers = { "content-type": "application/json" };
+  return (await request(path, { method, ...(body ? { headers, body: JSON.stringify(body) } : {}) })).json();
 }
