@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from browsing import drop, expect, opened, row, state
+from browsing import corrections, drop, expect, opened, paste, row, sorted_file, state
 
 pytestmark = pytest.mark.slow
 

@@ -80,7 +80,8 @@ function markOf(digits) {
 function number(digits, mark) {
   const sign = AMBIGUOUS.test(digits) ? mark || "." : markOf(digits);
   const at = sign ? digits.lastIndexOf(sign) : -1;
-  let [whole, decimals] = at < 0 ? [digits, ""] : [digits.slice(0, at), digits.slice(at + 1)];
+  const decimals = at < 0 ? "" : digits.slice(at + 1);
+  let whole = at < 0 ? digits : digits.slice(0, at);
   const other = sign === "." ? "," : ".";
   if (whole.includes(other)) {
     if (!GROUPED[other].test(whole)) return NaN;

@@ -1,7 +1,6 @@
 // The review that is shown, and what is counted of it.
 
-import { $ } from "./dom.js";
-import { lineName } from "./dom.js";
+import { $, lineName } from "./dom.js";
 import { Review } from "./review.js";
 import { info } from "./service.js";
 import { groupsOf, tally } from "./tally.js";
@@ -22,7 +21,7 @@ export function setReview(shown) {
 
 /** Count again, after a decision or with another threshold or amount. */
 export function recount() {
-  tallied = tally(review, info?.labels ?? []);
+  tallied = tally(review, info ? info.labels : []);
 }
 
 /** @param {Row} row */

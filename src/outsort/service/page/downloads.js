@@ -5,7 +5,11 @@ import { $, hideError, setStatus, showError } from "./dom.js";
 import { inWords } from "./problems.js";
 import { MAX_EXPLAINED, explain, explained, score } from "./service.js";
 
-/** Download what `make` makes of a review: the content, and the name of the file. */
+/** @import { Review } from "./review.js" */
+
+/** Download what `make` makes of a review: the content, and the name of the file.
+ *  @param {Review} from
+ *  @param {(from: Review, reviewer: string) => Promise<[Blob, string]>} make */
 export async function download(from, make) {
   const { decisions } = from;
   hideError();
@@ -20,7 +24,10 @@ export async function download(from, make) {
   }
 }
 
-/** The file, with the answers and the corrections. */
+/** The file, with the answers and the corrections.
+ *  @param {Review} from
+ *  @param {string} reviewer
+ *  @returns {Promise<[Blob, string]>} */
 export async function scoredFile(from, reviewer) {
   setStatus("Preparing the file …", true);
   const corrections = from.corrected().map(({ rows, label, line, at }) => {
@@ -31,14 +38,17 @@ export async function scoredFile(from, reviewer) {
   return [await response.blob(), decodeURIComponent(name)];
 }
 
-/** The corrections alone, for `outsort merge`, which matches rows by the key and by the unchanged text. */
+/** The corrections alone, for `outsort merge`, which matches rows by the key and by the unchanged text.
+ *  @param {Review} from
+ *  @param {string} reviewer
+ *  @returns {Promise<[Blob, string]>} */
 export async function correctionsFile(from, reviewer) {
   const corrections = from.corrected();
   const texts = corrections.map(({ text }) => text);
   for (let i = 0; i < texts.length; i += MAX_EXPLAINED) await explain(texts.slice(i, i + MAX_EXPLAINED));
   const cells = [COLUMNS];
   for (const { text, modelLabel, label, line, at } of corrections) {
-    cells.push([explained.get(text).key, text, modelLabel, label, line, reviewer, at]);
+    cells.push([explained.get(text)?.key ?? "", text, modelLabel, label, line, reviewer, at]);
   }
   return [csv(cells), "corrections.csv"];
 }

@@ -13,7 +13,7 @@ export const reviews = new Map();
 
 /** Read what is kept. If the browser keeps nothing, `keep` will say so. */
 export const loaded = store.all().then(
-  (kept) => kept.forEach(([record, log]) => reviews.set(record.id, new Review(record, log))),
+  (kept) => kept.forEach((/** @type {any} */ [record, log]) => reviews.set(record.id, new Review(record, log))),
   () => {},
 );
 
@@ -64,7 +64,7 @@ function drop(id) {
 }
 
 /** Take up what another tab did to a review. */
-store.onChange(async (id) => {
+store.onChange(async (/** @type {string} */ id) => {
   const [record, log] = await store.one(id);
   if (!record) {
     drop(id);

@@ -80,7 +80,8 @@ function buttonOf({ label, key }) {
 }
 
 /** @param {string} none
- *  @param {HTMLSelectElement} select */
+ *  @param {HTMLSelectElement} select
+ *  @param {(known: {label: string, key: string}) => string} textOf */
 function fillSelect(none, select, textOf = ({ label }) => label) {
   const options = labels.map((known) => new Option(textOf(known), known.label));
   select.replaceChildren(new Option(none, ""), ...options);

@@ -15,9 +15,10 @@ import * as store from "./store.js";
 
 const narrow = window.matchMedia("(max-width: 52rem)");
 
-$("ask").addEventListener("submit", (event) => {
+$("ask").addEventListener("submit", (/** @type {any} */ event) => {
   event.preventDefault();
   const box = $("texts").value;
+  /** @type {string[]} */
   const texts = $("single").checked ? [box.trim()] : box.split(/\r?\n/);
   const lines = texts.filter((text) => text.trim()).map((text) => JSON.stringify({ text: text.toWellFormed() }));
   if (!lines.length) {
@@ -28,7 +29,7 @@ $("ask").addEventListener("submit", (event) => {
   take(new File([lines.join("\n")], "texts.jsonl"), { pasted: true, near: $("texts") });
 });
 
-$("texts").addEventListener("keydown", (event) => {
+$("texts").addEventListener("keydown", (/** @type {any} */ event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) $("ask").requestSubmit();
 });
 
@@ -44,13 +45,13 @@ $("cancel").addEventListener("click", () => {
 });
 
 for (const name of ["dragover", "dragleave", "drop"]) {
-  window.addEventListener(name, (event) => {
+  window.addEventListener(name, (/** @type {any} */ event) => {
     if (name !== "dragleave" && event.dataTransfer?.types.includes("Files")) event.preventDefault();
     document.body.classList.toggle("dragging", name === "dragover" && event.dataTransfer.types.includes("Files"));
   });
 }
 
-window.addEventListener("drop", (event) => {
+window.addEventListener("drop", (/** @type {any} */ event) => {
   const [file, ...others] = event.dataTransfer?.files ?? [];
   if (others.length) showError("One file at a time, please.", $("drop"));
   else if (file) take(file, { near: $("drop") });
@@ -66,7 +67,7 @@ $("sheet").addEventListener("change", () => readAgain({ column: null, sheet: $("
 $("forget").addEventListener("click", () => forget([review]));
 $("forget-all").addEventListener("click", () => forget([...reviews.values()]));
 
-$("list").addEventListener("click", (event) => {
+$("list").addEventListener("click", (/** @type {any} */ event) => {
   const node = event.target.closest(".row");
   if (!node) return;
   list.activate(Number(node.dataset.index));
@@ -75,10 +76,11 @@ $("list").addEventListener("click", (event) => {
   else if (narrow.matches) open(true);
 });
 
-$("list").addEventListener("keydown", (event) => {
+$("list").addEventListener("keydown", (/** @type {any} */ event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || list.selected() === undefined) return;
   const page = list.pageSize();
   const label = labelOfKey(event.key.toLowerCase());
+  /** @type {Record<string, number>} */
   const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity };
   if (event.key in steps) list.move(steps[event.key]);
   else if (label) {
@@ -89,7 +91,7 @@ $("list").addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-window.addEventListener("keydown", (event) => {
+window.addEventListener("keydown", (/** @type {any} */ event) => {
   if ($("results").hidden || event.altKey || event.target.closest("input:not([type=radio]), select, textarea")) return;
   const key = event.key.toLowerCase();
   const isUndo = event.ctrlKey || event.metaKey ? key === "z" && !event.shiftKey : key === "u" || key === "backspace";
@@ -98,12 +100,12 @@ window.addEventListener("keydown", (event) => {
   if (!event.repeat) undo();
 });
 
-$("detail").addEventListener("keydown", (event) => {
+$("detail").addEventListener("keydown", (/** @type {any} */ event) => {
   if (event.key === "Escape") open(false);
 });
 $("close").addEventListener("click", () => open(false));
 $("next").addEventListener("click", list.nextToReview);
-$("decide").addEventListener("click", (event) => {
+$("decide").addEventListener("click", (/** @type {any} */ event) => {
   const label = event.target.closest("button")?.value;
   if (label) toggle(label);
 });
@@ -117,7 +119,7 @@ $("download").addEventListener("click", async () => {
   await download(review, scoredFile);
   $("download").disabled = false;
 });
-window.addEventListener("beforeunload", (event) => {
+window.addEventListener("beforeunload", (/** @type {any} */ event) => {
   const isLost = [...reviews.values()].some((kept) => !kept.isKept && kept.hasUnsaved);
   if (isLost || store.isWriting()) event.preventDefault();
 });

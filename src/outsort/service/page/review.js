@@ -4,6 +4,8 @@
 // text, with an empty label for no longer; {undoes} takes the decision of that id back; {reviewer} names who
 // decides. So two tabs can add to one log, and no order of writes loses a decision.
 
+import { groupsOf } from "./tally.js";
+
 /** @import { Column, Row } from "./table.js" */
 
 /** Reasons for review that say nothing against a text: a lower threshold would accept it. */
@@ -31,6 +33,8 @@ export class Review {
   scored = null;
   /** A document in place of a list. @type {HTMLElement | null} */
   article = null;
+  /** Draws the document again. @type {(() => void) | null} */
+  redraw = null;
   /** Cells of other columns that were asked for, by their names. @type {Map<string, unknown[]>} */
   cells = new Map();
   /** The column of amounts that rows are counted by, "" for none, and the amounts. */
@@ -40,13 +44,19 @@ export class Review {
   /** Cells of that column that hold no amount above 0. */
   unread = 0;
   /** Equal texts, see `groupsOf`. */
-  groups = { first: new Int32Array(0), size: new Int32Array(0) };
+  groups = groupsOf([]);
   /** The least confidence that is accepted on this page, null for the model's. @type {number | null} */
   threshold = null;
   /** Whether the browser keeps it; if not, whether decisions are in no download yet. */
   isKept = true;
   hasUnsaved = false;
   reviewer = "";
+  /** What was decided, in order, and what of it stands. @type {any[]} */
+  log = [];
+  /** @type {Decision[]} */
+  decisions = [];
+  /** text -> the decision that corrects it @type {Map<string, Decision>} */
+  corrections = new Map();
 
   /** Take up a review as the store keeps it, with its log.
    *  @param {Record} record
@@ -91,9 +101,7 @@ export class Review {
   replay(log) {
     this.log = log;
     const undone = new Set(log.map((entry) => entry.undoes));
-    /** @type {Decision[]} */
     this.decisions = log.filter((entry) => "label" in entry && !undone.has(entry.id));
-    /** text -> the decision that corrects it @type {Map<string, Decision>} */
     this.corrections = new Map();
     for (const decision of this.decisions) {
       if (decision.label) this.corrections.set(decision.text, decision);

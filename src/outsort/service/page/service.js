@@ -6,9 +6,17 @@ import { $, showError } from "./dom.js";
 export const MAX_EXPLAINED = 60;
 const PLAIN = { "content-type": "application/octet-stream" };
 
-/** The model and the limits, from /model. */
-export let info = null;
-/** text -> the explained answer, with its words. */
+/** @import { Explained } from "./words.js" */
+/** @import { Review } from "./review.js" */
+
+/** What /model tells of the model and the limits.
+ *  @typedef {{outsort: string, model: string, threshold: number, labels: string[], out_of_scope: string,
+ *    service_lines: Record<string, string[]>, learns: boolean, data: {rows?: number},
+ *    limits: {characters: number, body: number, file: number}}} ModelInfo */
+
+/** @type {ModelInfo} */
+export let info = /** @type {any} */ (null);
+/** text -> the explained answer, with its words. @type {Map<string, Explained>} */
 export const explained = new Map();
 
 /** @type {string | null} */
@@ -38,6 +46,8 @@ if (given) {
 }
 
 class ResponseError extends Error {
+  /** @param {number} status
+   *  @param {any} problem */
   constructor(status, problem) {
     super(problem.detail || `The service answered with ${status}.`);
     this.status = status;
@@ -46,9 +56,11 @@ class ResponseError extends Error {
   }
 }
 
+/** @param {string} path
+ *  @param {RequestInit} init */
 async function request(path, init = {}) {
   for (let attempt = 1; ; attempt++) {
-    const headers = { ...init.headers, ...(token ? { authorization: `Bearer ${token}` } : {}) };
+    const headers = { .../** @type {object} */ (init.headers), ...(token ? { authorization: `Bearer ${token}` } : {}) };
     let response;
     try {
       response = await fetch(path, { ...init, headers });
@@ -68,15 +80,16 @@ async function request(path, init = {}) {
   }
 }
 
+/** @type {Promise<void> | null} */
 let unlocking = null;
 
-/** Wait for a token; concurrent requests share one prompt. */
+/** Wait for a token; concurrent requests share one prompt. @param {boolean} rejected */
 function unlock(rejected) {
   unlocking ??= new Promise((resolve) => {
     $("unlock").hidden = false;
     if (rejected) showError("Wrong token.");
     $("token").focus();
-    $("unlock").onsubmit = (event) => {
+    $("unlock").onsubmit = (/** @type {Event} */ event) => {
       event.preventDefault();
       setToken($("token").value);
       $("token").value = "";
@@ -99,7 +112,7 @@ export async function describe() {
   return info;
 }
 
-/** Fetch the explanations of texts that are not explained yet. */
+/** Fetch the explanations of texts that are not explained yet. @param {string[]} texts */
 export async function explain(texts) {
   let size = 0;
   const missing = [...new Set(texts)].filter((text) => {
@@ -118,14 +131,18 @@ export async function explain(texts) {
     onOtherModel();
     return;
   }
-  answers.forEach((answer, i) => explained.set(missing[i], answer));
+  answers.forEach((/** @type {Explained} */ answer, /** @type {number} */ i) => explained.set(missing[i], answer));
 }
 
-/** Whether a file may be a document, which is split into clauses, by its name. */
+/** Whether a file may be a document, which is split into clauses, by its name. @param {File} file */
 export const isDocument = ({ name }) => /\.(pdf|doc[xm]|x?html?|md|markdown|txt)(\.(gz|zst))?$/i.test(name);
 
 /** Score a file, with corrections by row; `to` is the format of the scored file, "" for that of the file, "report" for
- *  the page of a document. The service tells under `id` how far it is; `signal` ends the request. */
+ *  the page of a document. The service tells under `id` how far it is; `signal` ends the request.
+ *  @param {Review} review
+ *  @param {string} to
+ *  @param {object[]} corrections
+ *  @param {{id?: string, signal?: AbortSignal}} how */
 export function score({ file, column, sheet, article }, to, corrections = [], { id = "", signal } = {}) {
   const query = new URLSearchParams({ filename: file.name, on_error: "keep" });
   if (id) query.set("progress", id);
@@ -141,7 +158,7 @@ export function score({ file, column, sheet, article }, to, corrections = [], { 
   return request(`score?${query}`, { method: "POST", body: form, signal });
 }
 
-/** How far the sorting with an id is: rows done, and the share of the file read. */
+/** How far the sorting with an id is: rows done, and the share of the file read. @param {string} id */
 export async function progressOf(id) {
   return (await request(`progress?name=${id}`)).json();
 }

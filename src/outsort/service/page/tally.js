@@ -67,7 +67,7 @@ export const binOf = (/** @type {number} */ p) => Math.min(N_BINS - 1, Math.floo
 
 /** Find equal texts: the first row of each, and at that row how many there are.
  *  @param {{text: string}[]} rows
- *  @returns {{first: Int32Array, size: Int32Array}} */
+ */
 export function groupsOf(rows) {
   const places = new Map(), first = new Int32Array(rows.length), size = new Int32Array(rows.length);
   rows.forEach(({ text }, i) => {
