@@ -546,10 +546,10 @@ def test_a_file_that_takes_too_much_memory_is_given_up_and_the_next_is_scored(mo
 
 
 def test_an_error_in_another_process_comes_without_its_message():
-    def task(_scorer):
+    def task(_scorer, _tell):
         raise ValueError("zebracrossing")
 
-    error = pickle.loads(pickle.dumps(workers._outcome(task, None)))
+    error = pickle.loads(pickle.dumps(workers._outcome(task, None, None)))
     assert re.fullmatch(r"ValueError at .*test_app\.py:\d+", described(error))
 
 
@@ -894,6 +894,7 @@ def command(model, tmp_path):
         environment = {name: value for name, value in os.environ.items() if name != app.TOKEN_NAME} | variables
         process = subprocess.Popen(
             [sys.executable, "-m", "outsort", "serve", "--model", path, *arguments],
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             env=environment | ({app.TOKEN_NAME: token} if token else {}),
@@ -911,6 +912,26 @@ def command(model, tmp_path):
 def port_of(process):
     line = process.stderr.readline()
     return int(re.search(r"serving on http://\S+:(\d+) with model \w{12}$", line)[1])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="a browser that is a shell script")
+def test_it_prints_the_address_of_the_page_and_opens_it(command, tmp_path, csv_file):
+    browser, opened = tmp_path / "browser", tmp_path / "opened"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {opened}.new && mv {opened}.new {opened}\n')
+    browser.chmod(0o755)
+    process = command("--port", "0", "--open", BROWSER=f"{browser} %s")
+    address = f"http://127.0.0.1:{port_of(process)}"
+    assert process.stdout.readline() == f"The page is at {address} (Ctrl+C stops it).\n"
+    wait_for(opened.exists)
+    assert opened.read_text() == f"{address}\n"
+
+    # With a token where the page can change the user's data; it is not in the log.
+    process = command("--port", "0", "--learn", csv_file)
+    address = f"http://127.0.0.1:{port_of(process)}"
+    token = re.fullmatch(rf"The page is at {address}/#token=(\S+) .*\n", process.stdout.readline())[1]
+    assert httpx.get(f"{address}/model").status_code == 401
+    assert httpx.get(f"{address}/model", headers={"authorization": f"Bearer {token}"}).json()["learns"] is True
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 """The command that serves over HTTP."""
 
+import webbrowser
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,8 +17,12 @@ from outsort.errors import OutsortError
 
     If the environment variable OUTSORT_TOKEN is set, every client must send that token; otherwise the
     service binds to this machine only. Other variables set limits: see docs/serving.md.
+
+    With --learn the page, on this machine only, can learn from your corrections: they are merged into DATA, a model is
+    trained, and if it is not worse it answers from then on. Models and a log are kept in a folder beside DATA; without
+    --model, the one that was last in use goes on. The address then has a token in it: keep it to yourself.
     """,
-    example="outsort serve\noutsort serve -m mine.joblib --port 9000",
+    example="outsort serve --open\noutsort serve -m mine.joblib --port 9000",
 )
 def serve(
     model: opt.ModelFile = None,
@@ -24,7 +30,17 @@ def serve(
     rules: opt.RulesFile = None,
     host: Annotated[str, typer.Option(help="Host name or address to bind.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 for any free port.")] = 8000,
+    learn: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DATA",
+            help="Table of labelled texts that the page may merge corrections into, to train a better model.",
+        ),
+    ] = None,
+    open_page: Annotated[bool, typer.Option("--open", help="Open the page in your browser.")] = False,
 ) -> None:
+    from outsort.files import open_binary
+    from outsort.improving.learn import History
     from outsort.model_file import load
     from outsort.taxonomy import load as load_taxonomy
 
@@ -33,6 +49,16 @@ def serve(
     except ModuleNotFoundError as error:
         raise OutsortError(f"serve needs {error.name}; install it with pip install 'outsort[serve]'.") from None
     limits = settings.ServiceSettings.from_environment()
-    judge = load(model)
+    if learn:
+        opt.refuse_any({"--taxonomy": taxonomy, "--rules": rules}, "cannot be combined with --learn")
+        open_binary(learn, hint="Name a table of labelled texts, such as a copy of data/tasks.csv.").close()
+    judge = (History(learn).last() if learn and not model else None) or load(model)
     categories = load_taxonomy(taxonomy, judge) if taxonomy else None
-    app.serve(judge, host, port, limits, categories, opt.rules_for_texts(rules, judge) if rules else None)
+    own = opt.rules_for_texts(rules, judge) if rules else None
+
+    def tell(address: str) -> None:
+        typer.echo(f"The page is at {address} (Ctrl+C stops it).")
+        if open_page:
+            webbrowser.open(address)
+
+    app.serve(judge, host, port, limits, categories, own, tell, learn)

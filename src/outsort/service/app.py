@@ -25,39 +25,40 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 
 from outsort._version import __version__
 from outsort.data.identity import key_of
-from outsort.decision import threshold_of
 from outsort.errors import ServiceError
 from outsort.model import Model
 from outsort.prediction import explanation_record, predict_explained, record
 from outsort.rules.rule import Rules
 from outsort.scoring import files as scoring_files
 from outsort.service import uploads
-from outsort.service.guard import SCRIPTS, STYLES, Guard, busy, is_local, problem, too_slow
+from outsort.service.guard import SCRIPTS, STYLES, Guard, busy, is_local, log, problem, too_slow
+from outsort.service.jobs import Jobs
+from outsort.service.learning import add_routes, settings_for_learning
 from outsort.service.protocol import Protocol
 from outsort.service.schemas import (
     EXAMPLES,
     FILE_REQUEST,
     FILE_RESPONSE,
-    MAX_CHARACTERS,
-    MAX_TEXTS,
     TEXT_COLUMN,
     Column,
     Delimiter,
     Encoding,
     FormatName,
     Health,
+    JobName,
     ModelInfo,
     P,
     PredictRequest,
     PredictResponse,
     Problem,
+    Progress,
     T,
     TableName,
     problems,
 )
+from outsort.service.served import Served
 from outsort.service.server import Server, listen, temporary_folder
 from outsort.service.settings import ServiceSettings
-from outsort.service.workers import Workers
 from outsort.taxonomy import Taxonomy, with_categories
 
 #: Number of service lines listed in an explained answer, most probable first.
@@ -120,6 +121,7 @@ def create_app(
     answering: Callable[..., dict[str, Any]] = answer,
     taxonomy: Taxonomy | None = None,
     rules: Rules | None = None,
+    learn_into: Path | None = None,
 ) -> FastAPI:
     """Return the ASGI application that serves a model.
 
@@ -129,19 +131,21 @@ def create_app(
         answering: the function that answers one text, like `answer`; replace it to serve another classifier.
         taxonomy: also answer with these categories, loaded for the same model.
         rules: let these rules decide before the model, loaded for it.
+        learn_into: labelled data that the page may merge corrections into, to train a model that answers from then on.
     """
     settings = settings or ServiceSettings()
-    if taxonomy:
-        answering = partial(answering, taxonomy=taxonomy)
-    if rules:
-        answering = partial(answering, rules=rules)
+    served = Served(model, settings, taxonomy, rules, learn_into)
+    more: dict[str, Any] = {"taxonomy": taxonomy, "rules": rules}
+    if any(more.values()):
+        answering = partial(answering, **more)
     texts_pool = Pool(settings.workers, settings.max_waiting)
     files_pool = Pool(settings.workers, settings.max_waiting // 4)
+    jobs = Jobs()
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        workers = Workers(model, settings, taxonomy, rules)
-        with closing(texts_pool), closing(files_pool), closing(workers) as app.state.workers:
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        served.start()
+        with closing(texts_pool), closing(files_pool), closing(served):
             yield
 
     app = FastAPI(
@@ -156,6 +160,7 @@ def create_app(
     # For OpenAPI only: the guard checks the token, before the body is read.
     secured = [Security(HTTPBearer(auto_error=False))] if settings.token else []
     app.add_middleware(Guard, settings=settings)
+    app.state.served = served
     example = json.loads(_answer_all(model, PredictRequest(texts=EXAMPLES), settings.upload_seconds, answer))
 
     @app.post(
@@ -170,7 +175,7 @@ def create_app(
     )
     async def predict(request: PredictRequest) -> Response:
         """Classify each text, with the probability of every label and top terms, like `outsort predict`."""
-        content = await texts_pool.run(_answer_all, model, request, settings.answer_seconds, answering)
+        content = await texts_pool.run(_answer_all, served.model, request, settings.answer_seconds, answering)
         return Response(content, media_type="application/json")
 
     @app.post(
@@ -214,6 +219,7 @@ def create_app(
         report: Annotated[  # noqa: FBT002 - FastAPI calls it by name
             bool, Query(description="Of a document, with split: the page that shows it, as HTML, instead of the table.")
         ] = False,
+        progress: Annotated[JobName, Query(description="A name of your choice, to ask `/progress` with.")] = "",
     ) -> Response:
         """Score every row of a CSV, TSV, JSON, JSON lines, Parquet or Excel file, optionally .gz or .zst, or in a .zip.
 
@@ -224,7 +230,7 @@ def create_app(
         columns are appended. A form may also hold `corrections`, a JSON file: a corrected row gets the
         person's label and service line, and `model_label`, `reviewer` and `decided_at`, blank in all others.
         """
-        file = await uploads.receive(request, folder, filename, read_as, model.labels, split=split)
+        file = await uploads.receive(request, folder, filename, read_as, served.model.labels, split=split)
         options = scoring_files.Options(
             text_columns=text_column,
             prefix=prefix,
@@ -244,45 +250,28 @@ def create_app(
         if report and not split:
             raise AnyHTTPException(422, "report: shows a document clause by clause. Pass split=true.")
         task = partial(uploads.score_report if report else uploads.score, file, options, settings.max_unpacked)
-        output, layout = await files_pool.run(request.app.state.workers.run, task)
+        with jobs.job(progress) as job:
+            output, layout = await job.result(files_pool.run(served.workers.run, task, job), request)
         return uploads.stream(output, file, layout)
+
+    @app.get(
+        "/progress", dependencies=secured, responses=problems(401, 403, 421, 422, 503), summary="See how far a file is"
+    )
+    async def progress_of(name: Annotated[JobName, Query(description="That of the request to `/score`.")]) -> Progress:
+        """Return how many rows of a file are scored, and the fraction of it that is read; 0 before and afterwards."""
+        return Progress(**jobs.done(name)._asdict())
 
     @app.get("/model", dependencies=secured, responses=problems(401, 403, 421, 503), summary="Describe the model")
     async def describe() -> ModelInfo:
         """Return the labels, service lines, data and metrics of the model, and the limits of the service."""
-        lines = {
-            label: sorted(model.lines[i] for i in model.lines_of(label)) if model.has_lines else []
-            for label in model.labels
-        }
-        return ModelInfo(
-            outsort=__version__,
-            model=model.fingerprint,
-            threshold=threshold_of(model),
-            terms=len(model.terms),
-            labels=list(model.labels),
-            out_of_scope=model.out_of_scope,
-            service_lines=lines,
-            taxonomy=taxonomy.fingerprint if taxonomy else "",
-            categories={
-                axis.column: dict(zip(axis.codes, axis.names, strict=True))
-                for axis in (taxonomy.axes if taxonomy else ())
-            },
-            rules=rules.fingerprint if rules else "",
-            data=model.about.get("data", {}),
-            scores=model.about.get("scores", {}),
-            limits={
-                "texts": MAX_TEXTS,
-                "characters": MAX_CHARACTERS,
-                "body": settings.max_body,
-                "file": settings.max_file,
-            },
-        )
+        return served.describe()
 
     @app.get("/health", responses=problems(421), summary="Check that the service is running")
     async def health() -> Health:
         """Return ok while the service is running."""
         return Health()
 
+    add_routes(app, served.learning, secured)
     for path, (name, media_type) in _PAGE.items():
         # What shows a document is that of the reports.
         folder = files("outsort.reporting") if name.startswith("document.") else files("outsort.service") / "page"
@@ -300,6 +289,8 @@ def serve(
     settings: ServiceSettings | None = None,
     taxonomy: Taxonomy | None = None,
     rules: Rules | None = None,
+    tell: Callable[[str], object] = lambda _: None,
+    learn_into: Path | None = None,
 ) -> None:
     """Serve until stopped, then finish the requests in progress.
 
@@ -311,11 +302,15 @@ def serve(
             needs, has `MIN_TOKEN` or more characters.
         taxonomy: see `create_app`.
         rules: likewise.
+        tell: called with the address of the page, once it answers.
+        learn_into: see `create_app`; then the page needs a token, which is in the address.
 
     Raises:
         ServiceError: a token is needed or not valid, or the port is in use.
     """
     settings = settings or ServiceSettings()
+    if learn_into:
+        settings = settings_for_learning(settings, host)
     if settings.token is None and not is_local(host):
         raise ServiceError(
             f"{host}: other machines can reach this address. Set a token in the environment variable {TOKEN_NAME}."
@@ -325,13 +320,22 @@ def serve(
             f"{TOKEN_NAME}: is not a valid token. Use {MIN_TOKEN} or more letters, digits and symbols, no spaces."
         )
     with closing(listen(host, port)) as listener, temporary_folder() as folder:
-        server = server_of(create_app(model, settings, taxonomy=taxonomy, rules=rules), settings, folder)
+        server = server_of(
+            create_app(model, settings, taxonomy=taxonomy, rules=rules, learn_into=learn_into), settings, folder
+        )
         logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
         logging.getLogger("uvicorn").setLevel(logging.WARNING)
         # Its warnings quote the request.
         logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
         shown = f"[{host}]" if ":" in host else host
-        server.ready = f"serving on http://{shown}:{listener.getsockname()[1]} with model {model.fingerprint}"
+        address = f"http://{shown}:{listener.getsockname()[1]}"
+
+        def on_ready() -> None:
+            log.info("serving on %s with model %s", address, model.fingerprint)
+            # What follows the sign # stays in the browser.
+            tell(f"{address}/#token={settings.token}" if learn_into else address)
+
+        server.on_ready = on_ready
         server.run(sockets=[listener])
 
 
@@ -345,7 +349,7 @@ def server_of(app: FastAPI, settings: ServiceSettings, folder: Path | None = Non
     """
 
     def clean_up() -> None:
-        app.state.workers.close()
+        app.state.served.close()
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
 

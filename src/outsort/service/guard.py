@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Mapping
 from http import HTTPStatus
+from importlib.resources import files
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
 
 #: Paths that need no token: the page and its parts, which contain no secrets.
 SCRIPTS = (
-    "page.js", "article.js", "document.js", "dom.js", "downloads.js", "labels.js", "list.js", "review.js", "service.js",
-    "store.js",
-)  # fmt: skip
+    "document.js",
+    *sorted(part.name for part in (files("outsort.service") / "page").iterdir() if part.name.endswith(".js")),
+)
 STYLES = ("page.css", "document.css")
 OPEN = frozenset({"/", "/icon.svg", "/health", "/openapi.json", *(f"/{name}" for name in (*SCRIPTS, *STYLES))})
 #: Seconds to go on reading from a client that sends too much, so that it gets to read the response.

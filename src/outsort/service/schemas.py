@@ -24,6 +24,8 @@ TEXT_COLUMN = "Text column: name, number or letter; `a|b` for b where a is blank
 #: One ASCII character that may stand between cells.
 Delimiter = Annotated[str, Query(pattern=r"^([\t !#-/:-@\[-`{-~]|tab)$")]
 Column = Annotated[str, Query(max_length=500)]
+#: What a client calls a file that it sends; long names are not kept.
+JobName = Annotated[str, Query(max_length=64)]
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -133,7 +135,15 @@ class ModelInfo(BaseModel):
     rules: str = Field(description="The fingerprint of the rules; empty if none are served.")
     data: dict[str, Any] = Field(description="The training data.")
     scores: dict[str, Any] = Field(description="Metrics from cross-validation.")
+    learns: bool = Field(description="Whether the page can learn from corrections, see `outsort serve --learn`.")
     limits: dict[str, int]
+
+
+class Progress(BaseModel):
+    """How far the scoring of a file is."""
+
+    rows: int
+    share: float = Field(description="The fraction of the file that is read, 0 to 1.")
 
 
 class Health(BaseModel):

@@ -28,8 +28,8 @@ _PREFIX, _LOCK = "outsort-serve-", "lock"
 class Server(uvicorn.Server):
     """uvicorn's server, which ends its process when the grace period is over, whatever is still running."""
 
-    #: What to log when requests are answered.
-    ready = ""
+    #: Called when requests are answered.
+    on_ready: Callable[[], None] = staticmethod(lambda: None)
 
     def __init__(self, config: uvicorn.Config, grace_seconds: float, clean_up: Callable[[], None]) -> None:
         """Hold what to call before the process is ended."""
@@ -39,7 +39,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to answer requests."""
         await super().startup(sockets)
-        log.info("%s", self.ready)
+        self.on_ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Finish the requests in progress; when asked again by Ctrl+C, stop at once."""

@@ -8,7 +8,7 @@ import re
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from email.message import Message
@@ -171,9 +171,14 @@ def _copy(source: IO[bytes], path: Path) -> None:
 
 
 def score(
-    file: Upload, options: files.Options, max_unpacked: int, scorer: Scorer, summary: SummaryTally | None = None
+    file: Upload,
+    options: files.Options,
+    max_unpacked: int,
+    scorer: Scorer,
+    tell: Callable[[int, float], None],
+    summary: SummaryTally | None = None,
 ) -> tuple[Path, files.Layout]:
-    """Score a file, in a process that can be ended; its rows are added to `summary`.
+    """Score a file, in a process that can be ended; its rows are added to `summary`, and `tell` is told how many.
 
     Returns:
         The path of the output, and the columns of the file.
@@ -193,7 +198,7 @@ def score(
             style, packing = options.write_as or style, ""
         output = file.path.with_name(f"scored.{style}{packed_suffix(packing)}")
         layout = files.layout(source, options, scorer.added)
-        files.score_file(source, output, scorer, options=options, summary=summary)
+        files.score_file(source, output, scorer, options=options, summary=summary, progress=tell)
     except (DataError, OutputError) as error:
         message = re.sub(rf"{re.escape(str(file.path.parent))}/[\w.]+", lambda _: file.name, str(error))
         if isinstance(error, NoColumnError):
@@ -203,7 +208,9 @@ def score(
     return output, layout._replace(notes=[_of_http(note) for note in layout.notes])
 
 
-def score_report(file: Upload, options: files.Options, max_unpacked: int, scorer: Scorer) -> tuple[Path, files.Layout]:
+def score_report(
+    file: Upload, options: files.Options, max_unpacked: int, scorer: Scorer, tell: Callable[[int, float], None]
+) -> tuple[Path, files.Layout]:
     """Score a document like `score`, and return the path of the page that shows it.
 
     Raises:
@@ -212,7 +219,7 @@ def score_report(file: Upload, options: files.Options, max_unpacked: int, scorer
     """
     documents = DocumentsTally(scorer.model, MAX_CLAUSES)
     tally = SummaryTally(scorer.model, documents=documents)
-    output, layout = score(file, replace(options, write_as="jsonl"), max_unpacked, scorer, tally)
+    output, layout = score(file, replace(options, write_as="jsonl"), max_unpacked, scorer, tell, tally)
     found = documents.result()
     if not found:
         raise HTTPException(415, f"{file.name}: is a table, and a report shows documents. Leave out report.")

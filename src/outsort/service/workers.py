@@ -7,17 +7,20 @@ import os
 import signal
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from fastapi import HTTPException
+from starlette.requests import ClientDisconnect
 
 from outsort.model import Model
 from outsort.rules.rule import Rules
 from outsort.scoring.scorer import Scorer
 from outsort.service.guard import TaskError, described, log, too_slow
+from outsort.service.jobs import Done, Job
 from outsort.service.schemas import T
 from outsort.service.settings import ServiceSettings
 from outsort.taxonomy import Taxonomy
@@ -28,6 +31,10 @@ if TYPE_CHECKING:
 
 #: Started anew, as on every system: a fork would copy what the threads of the service have locked.
 _CONTEXT = multiprocessing.get_context("spawn")
+#: Seconds between looks at whether a task is still wanted, and between what a process tells of it.
+_CHECK_SECONDS, _TELL_SECONDS = 0.2, 0.3
+#: A task gets the scorer, and what to tell rows done and the fraction of the file read.
+Task: TypeAlias = Callable[[Scorer, Callable[[int, float], None]], T]
 
 
 class Workers:
@@ -49,19 +56,29 @@ class Workers:
         finally:
             self._idle.put(worker)
 
-    def run(self, task: Callable[[Scorer], T]) -> T:
-        """Run a task, which can be pickled, as can its result, and return this.
+    def run(self, task: Task[T], job: Job) -> T:
+        """Run a task, which can be pickled, as can its result, and return this; `job` is told how far it is.
 
         Raises:
+            ClientDisconnect: the job is no longer wanted.
             HTTPException: it takes too much time or memory, or raised this itself.
             TaskError: it raised anything else.
         """
         worker = self._idle.get()
         try:
             worker.start()
-            return worker.run(task, self._seconds)
+            return worker.run(task, self._seconds, job)
         finally:
             self._enlist(worker)
+
+    def retire(self) -> None:
+        """End each process once it has done what it works on."""
+
+        def end() -> None:
+            for _ in self._workers:
+                self._idle.get().close()
+
+        threading.Thread(target=end, daemon=True).start()
 
     def close(self) -> None:
         """End all processes, whatever they do."""
@@ -86,20 +103,30 @@ class _Worker:
                 process.start()
             self._process = process
 
-    def run(self, task: Callable[[Scorer], T], seconds: float) -> T:
+    def run(self, task: Task[T], seconds: float, job: Job) -> T:
         """Run a task; see `Workers.run`. Afterwards, the process may have to be started again."""
         try:
             self._connection.send(task)
-            if not self._connection.poll(seconds):
+            result = self._received(time.monotonic() + seconds, job)
+            if result is None:
                 self._end()
-                raise too_slow(seconds)
-            result = self._connection.recv()
+                raise too_slow(seconds) if job.is_wanted else ClientDisconnect
         except (EOFError, OSError):
             self._end()
             raise _stopping() if self._closed else _too_big(self._memory) from None
         if isinstance(result, Exception):
             raise result
         return cast("T", result)
+
+    def _received(self, end: float, job: Job) -> object:
+        """Return the outcome of a task; None if it does not come in time, or is no longer wanted."""
+        while job.is_wanted and (left := end - time.monotonic()) > 0:
+            if self._connection.poll(min(left, _CHECK_SECONDS)):
+                result = self._connection.recv()
+                if not isinstance(result, Done):
+                    return result
+                job.done = result
+        return None
 
     def close(self) -> None:
         """End the process for good."""
@@ -133,7 +160,7 @@ def _work(connection: Connection, model: Model, memory: int, taxonomy: Taxonomy 
         signal.signal(number, signal.SIG_IGN)
     # They tell of a file's content, which nobody may log.
     warnings.simplefilter("ignore")
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     _limit_memory(memory)
     scorer = Scorer(model, workers=1, taxonomy=taxonomy, rules=rules)
     # Compiled code is loaded when it is first called.
@@ -143,12 +170,25 @@ def _work(connection: Connection, model: Model, memory: int, taxonomy: Taxonomy 
             task = connection.recv()
         except EOFError:
             return
-        connection.send(_outcome(task, scorer))
+        connection.send(_outcome(task, scorer, _teller(connection)))
 
 
-def _outcome(task: Callable[[Scorer], object], scorer: Scorer) -> object:
+def _teller(connection: Connection) -> Callable[[int, float], None]:
+    """Return what sends how far a task is, every now and then."""
+    last = time.monotonic()
+
+    def tell(rows: int, share: float) -> None:
+        nonlocal last
+        if time.monotonic() - last > _TELL_SECONDS:
+            last = time.monotonic()
+            connection.send(Done(rows, share))
+
+    return tell
+
+
+def _outcome(task: Task[object], scorer: Scorer, tell: Callable[[int, float], None]) -> object:
     try:
-        return task(scorer)
+        return task(scorer, tell)
     except HTTPException as error:
         return error
     except MemoryError:
@@ -158,7 +198,8 @@ def _outcome(task: Callable[[Scorer], object], scorer: Scorer) -> object:
         return TaskError(described(error))
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """End this process when the one that started it is gone."""
     parent = multiprocessing.parent_process()
     if parent:
         parent.join()

@@ -2,27 +2,52 @@
 
 import { $, showError } from "./dom.js";
 
-/** Limits of rows read from a scored file, and of texts explained per request. */
-export const MAX_ROWS = 200_000, MAX_EXPLAINED = 60;
-/** Cells shown of each column, and rows they are looked for in. */
-const N_SAMPLES = 3, N_SAMPLED = 500;
-/** How many other labels are shown with their probabilities. */
-const N_NEXT = 3;
+/** Limit of texts explained per request. */
+export const MAX_EXPLAINED = 60;
 const PLAIN = { "content-type": "application/octet-stream" };
 
-/** The model and the limits, from /model. */
-export let info = null;
-/** text -> the explained answer, with its words. */
+/** @import { Explained } from "./words.js" */
+/** @import { Review } from "./review.js" */
+
+/** What /model tells of the model and the limits.
+ *  @typedef {{outsort: string, model: string, threshold: number, labels: string[], out_of_scope: string,
+ *    service_lines: Record<string, string[]>, learns: boolean, data: {rows?: number},
+ *    limits: {characters: number, body: number, file: number}}} ModelInfo */
+
+/** @type {ModelInfo} */
+export let info = /** @type {any} */ (null);
+/** text -> the explained answer, with its words. @type {Map<string, Explained>} */
 export const explained = new Map();
 
+/** @type {string | null} */
 let token = null;
-try {
-  token = sessionStorage.getItem("token");
-} catch {
-  // Storage is blocked: the token is asked for after each reload.
+
+/** @param {string} given */
+function setToken(given) {
+  token = given;
+  try {
+    sessionStorage.setItem("token", given);
+  } catch {
+    // Storage is blocked: the token is asked for after each reload.
+  }
+}
+
+// The service prints an address that has its token behind the sign #, which is never sent.
+const given = /^#token=(.+)$/.exec(location.hash);
+if (given) {
+  setToken(given[1]);
+  history.replaceState(history.state, "", location.pathname);
+} else {
+  try {
+    token = sessionStorage.getItem("token");
+  } catch {
+    // As above.
+  }
 }
 
 class ResponseError extends Error {
+  /** @param {number} status
+   *  @param {any} problem */
   constructor(status, problem) {
     super(problem.detail || `The service answered with ${status}.`);
     this.status = status;
@@ -31,13 +56,16 @@ class ResponseError extends Error {
   }
 }
 
+/** @param {string} path
+ *  @param {RequestInit} init */
 async function request(path, init = {}) {
   for (let attempt = 1; ; attempt++) {
-    const headers = { ...init.headers, ...(token ? { authorization: `Bearer ${token}` } : {}) };
+    const headers = { .../** @type {object} */ (init.headers), ...(token ? { authorization: `Bearer ${token}` } : {}) };
     let response;
     try {
       response = await fetch(path, { ...init, headers });
     } catch {
+      if (init.signal?.aborted) throw new Error("Cancelled.");
       throw new Error("The service cannot be reached. Is it still running?");
     }
     if (response.ok) return response;
@@ -52,22 +80,18 @@ async function request(path, init = {}) {
   }
 }
 
+/** @type {Promise<void> | null} */
 let unlocking = null;
 
-/** Wait for a token; concurrent requests share one prompt. */
+/** Wait for a token; concurrent requests share one prompt. @param {boolean} rejected */
 function unlock(rejected) {
   unlocking ??= new Promise((resolve) => {
     $("unlock").hidden = false;
     if (rejected) showError("Wrong token.");
     $("token").focus();
-    $("unlock").onsubmit = (event) => {
+    $("unlock").onsubmit = (/** @type {Event} */ event) => {
       event.preventDefault();
-      token = $("token").value;
-      try {
-        sessionStorage.setItem("token", token);
-      } catch {
-        // As above.
-      }
+      setToken($("token").value);
       $("token").value = "";
       $("unlock").hidden = true;
       $("alert").hidden = true;
@@ -78,12 +102,17 @@ function unlock(rejected) {
   return unlocking;
 }
 
+/** What to do when answers come from another model than before. */
+let onOtherModel = () => {};
+/** @param {() => void} listener */
+export const whenModelChanges = (listener) => (onOtherModel = listener);
+
 export async function describe() {
   info = await (await request("model")).json();
   return info;
 }
 
-/** Fetch the explanations of texts that are not explained yet. */
+/** Fetch the explanations of texts that are not explained yet. @param {string[]} texts */
 export async function explain(texts) {
   let size = 0;
   const missing = [...new Set(texts)].filter((text) => {
@@ -97,78 +126,47 @@ export async function explain(texts) {
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ texts: missing.map((text) => text.toWellFormed()), explain: true }),
   });
-  const { answers } = await response.json();
-  answers.forEach((answer, i) => explained.set(missing[i], answer));
+  const { model, answers } = await response.json();
+  if (model !== info.model) {
+    onOtherModel();
+    return;
+  }
+  answers.forEach((/** @type {Explained} */ answer, /** @type {number} */ i) => explained.set(missing[i], answer));
 }
 
-/** Whether a file may be a document, which is split into clauses, by its name. */
+/** Whether a file may be a document, which is split into clauses, by its name. @param {File} file */
 export const isDocument = ({ name }) => /\.(pdf|doc[xm]|x?html?|md|markdown|txt)(\.(gz|zst))?$/i.test(name);
 
 /** Score a file, with corrections by row; `to` is the format of the scored file, "" for that of the file, "report" for
- *  the page of a document. */
-export function score({ file, column, sheet, article }, to, corrections = []) {
+ *  the page of a document. The service tells under `id` how far it is; `signal` ends the request.
+ *  @param {Review} review
+ *  @param {string} to
+ *  @param {object[]} corrections
+ *  @param {{id?: string, signal?: AbortSignal}} how */
+export function score({ file, column, sheet, article }, to, corrections = [], { id = "", signal } = {}) {
   const query = new URLSearchParams({ filename: file.name, on_error: "keep" });
+  if (id) query.set("progress", id);
   if (column !== null) query.set("text_column", column);
   if (sheet) query.set("sheet", sheet);
   if (article || to === "report") query.set("split", "true");
   if (to === "report") query.set("report", "true");
   else if (to) query.set("to", to);
-  if (!corrections.length) return request(`score?${query}`, { method: "POST", body: file, headers: PLAIN });
+  if (!corrections.length) return request(`score?${query}`, { method: "POST", body: file, headers: PLAIN, signal });
   const form = new FormData();
   form.set("file", file);
   form.set("corrections", new Blob([JSON.stringify(corrections)]));
-  return request(`score?${query}`, { method: "POST", body: form });
+  return request(`score?${query}`, { method: "POST", body: form, signal });
 }
 
-/** Parse scored rows as they arrive. `rows` are {text, label, p, next, line, decision, reason}; `next` are the
- *  most probable other labels, as pairs with their probabilities. `columns` are {name, cells} with some cells of
- *  each, `texts` the text columns, each a list with those read where it is blank. */
-export async function read(response) {
-  const { columns: names, text_columns: texts, prefix } = JSON.parse(response.headers.get("outsort-table"));
-  const found = [];
-  const cells = new Map((names.length ? names : texts.flat()).map((name) => [name, []]));
-  const add = (line) => {
-    if (!line || found.length >= MAX_ROWS) return;
-    const row = parsed(line);
-    const text = texts
-      .map((part) => row[part.find((name) => !isBlank(row[name])) ?? part[0]])
-      .filter((value) => value != null);
-    if (found.length < N_SAMPLED) {
-      for (const [name, shown] of cells) if (shown.length < N_SAMPLES && !isBlank(row[name])) shown.push(String(row[name]));
-    }
-    found.push({
-      text: text.map(String).join(" "),
-      label: row[prefix + "label"],
-      p: row[prefix + "probability"],
-      next: nextLabels(row[prefix + "label"], (label) => row[`${prefix}p_${label}`]),
-      line: row[prefix + "service_line"] ?? "",
-      decision: row[prefix + "decision"],
-      reason: row[prefix + "reason"],
-    });
-  };
-  let rest = "";
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  for (let part = await reader.read(); !part.done; part = await reader.read()) {
-    const lines = (rest + part.value).split("\n");
-    rest = lines.pop();
-    lines.forEach(add);
-  }
-  add(rest);
-  return { rows: found, columns: [...cells].map(([name, shown]) => ({ name, cells: shown })), texts };
+/** How far the sorting with an id is: rows done, and the share of the file read. @param {string} id */
+export async function progressOf(id) {
+  return (await request(`progress?name=${id}`)).json();
 }
 
-const isBlank = (value) => value == null || (typeof value === "string" && !value.trim());
-
-function nextLabels(answer, probability) {
-  const others = info.labels.filter((label) => label !== answer).map((label) => [label, probability(label)]);
-  return others.sort((one, other) => other[1] - one[1]).slice(0, N_NEXT);
-}
-
-/** Parse JSON as Python writes it, with NaN and Infinity. */
-function parsed(line) {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return JSON.parse(line.replace(/([:[,]\s*)(?:NaN|-?Infinity)(?=\s*[,}\]])/g, "$1null"));
-  }
+/** Ask the service to learn, see `outsort serve --learn`; return what it is learning, or has learnt.
+ *  @param {string} method
+ *  @param {object} [body] */
+export async function learning(method = "GET", path = "learning", body = undefined) {
+  const headers = { "content-type": "application/json" };
+  return (await request(path, { method, ...(body ? { headers, body: JSON.stringify(body) } : {}) })).json();
 }

@@ -7,6 +7,7 @@ const channel = new BroadcastChannel("outsort");
 const database = open();
 database.catch(() => {}); // whoever uses it gets the error
 
+/** @returns {Promise<IDBDatabase>} */
 function open() {
   return new Promise((resolve, reject) => {
     const request = indexedDB.open("outsort", 1);
@@ -19,18 +20,23 @@ function open() {
   });
 }
 
+/** @template T
+ *  @param {IDBRequest<T>} request
+ *  @returns {Promise<T>} */
 const result = (request) =>
   new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
   });
 
-/** Make changes to the review of an id in one transaction, and resolve once they are written. */
+/** Make changes to the review of an id in one transaction, and resolve once they are written.
+ *  @param {string} id
+ *  @param {(reviews: IDBObjectStore, log: IDBObjectStore, transaction: IDBTransaction) => void} change */
 async function write(id, change) {
   writing++;
   try {
     const transaction = (await database).transaction(["reviews", "log"], "readwrite");
-    await new Promise((resolve, reject) => {
+    await new Promise((/** @type {(_: unknown) => void} */ resolve, reject) => {
       transaction.oncomplete = resolve;
       transaction.onabort = () => reject(transaction.error);
       change(transaction.objectStore("reviews"), transaction.objectStore("log"), transaction);
@@ -44,21 +50,25 @@ async function write(id, change) {
 /** Whether something is not written yet, and would be lost if the page was closed. */
 export const isWriting = () => writing > 0;
 
-/** Keep the record of a review. */
+/** Keep the record of a review. @param {any} record */
 export const put = (record) => write(record.id, (reviews) => reviews.put(record));
 
-/** Keep an entry of the log of a review. */
+/** Keep an entry of the log of a review.
+ *  @param {string} id
+ *  @param {object} entry */
 export const append = (id, entry) =>
   write(id, (_, log, transaction) => {
     log.add({ ...entry, review: id });
     transaction.commit(); // and do not wait for this page, which may be about to close
   });
 
-/** Delete a review and its log. */
+/** Delete a review and its log. @param {string} id */
 export const forget = (id) =>
   write(id, (reviews, log) => {
     reviews.delete(id);
-    log.index("review").getAllKeys(id).onsuccess = ({ target }) => target.result.forEach((key) => log.delete(key));
+    log.index("review").getAllKeys(id).onsuccess = (/** @type {any} */ { target }) => {
+      for (const key of target.result) log.delete(key);
+    };
   });
 
 /** Return all reviews as pairs of record and log. */
@@ -71,7 +81,7 @@ export async function all() {
   return records.map((record) => [record, logs.get(record.id) ?? []]);
 }
 
-/** Return the record and the log of one review; no record if it is forgotten. */
+/** Return the record and the log of one review; no record if it is forgotten. @param {string} id */
 export async function one(id) {
   const transaction = (await database).transaction(["reviews", "log"]);
   return Promise.all([
@@ -80,7 +90,7 @@ export async function one(id) {
   ]);
 }
 
-/** Call a function with the id of each review that another tab changes. */
+/** Call a function with the id of each review that another tab changes. @param {(id: string) => void} listener */
 export function onChange(listener) {
   channel.onmessage = (event) => listener(event.data);
 }

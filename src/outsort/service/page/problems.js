@@ -1,0 +1,28 @@
+// What went wrong, in the words of those who use the page.
+
+import { megabytes } from "./dom.js";
+
+/** What the page takes. */
+const TAKEN = "Use Excel, CSV, TSV, JSON lines or Parquet, or a document: PDF, Word, HTML, Markdown or plain text.";
+/** What the service advises, which is for programs, and what to do here. @type {[RegExp, string][]} */
+const ADVICE = [
+  [/ Name (?:it with|its) encoding: .*$/s, " Save it as UTF-8 or as an Excel workbook, and try again."],
+  [/,? or pass (?:on_error=keep|no_header[^.]*)\./, " and try again."],
+  [/ Name one with text_column[^.]*\./, " Give the column of the texts a heading such as description, and try again."],
+  [/[^.]*\bheader_row\b[^.]*\.$/, " Leave only the row with the names of the columns above the others, and try again."],
+];
+
+/** Say how to sort what is too much for the page. @param {string} name */
+export const commandFor = (name) => `On the command line there is no limit: outsort score "${name}" -o "sorted-${name}"`;
+
+/** Return what an error of the service says to who sorts a file.
+ *  @param {Error & {status?: number}} error
+ *  @param {string} name that of the file */
+export function inWords({ status, message }, name) {
+  if (status === 413) {
+    const why = message.replace(/ Send [^.]*parts?\.$/, "").replace(/([\d,]+) bytes/, (_, n) => megabytes(Number(n.replaceAll(",", ""))));
+    return `${name} is too much for this page. ${why} ${commandFor(name)}`;
+  }
+  if (status === 415) return `${name} is not a table that can be read. ${TAKEN}`;
+  return ADVICE.reduce((said, [programs, people]) => said.replace(programs, people), message);
+}

@@ -1,0 +1,165 @@
+"""Learning from corrections on the page: the data grows, a better model answers, and the one before comes back."""
+
+import re
+import time
+
+import pandas as pd
+import pytest
+
+from outsort.errors import ServiceError
+from outsort.improving.learn import History
+from outsort.service import app
+from outsort.service.learning import settings_for_learning
+from outsort.service.settings import ServiceSettings
+from serving import serving
+
+TOKEN = "a-token-of-length"  # noqa: S105 - of a service for these tests
+SETTINGS = ServiceSettings(token=TOKEN)
+THINGS = ["ledgers", "deeds", "wills", "bills", "patents", "receipts", "leases", "claims", "orders", "forms"]
+RIGHT = {f"{verb} {thing}": label for verb, label in (("punch", "BPO"), ("litigate", "KPO")) for thing in THINGS}
+
+
+def decisions(right, by="Ada"):
+    return [{"text": text, "label": label, "reviewer": by} for text, label in right.items()]
+
+
+@pytest.fixture
+def client(model, csv_file):
+    """A service that learns into a copy of the small data."""
+    with serving(model, SETTINGS, learn_into=csv_file) as client:
+        client.headers["authorization"] = f"Bearer {TOKEN}"
+        yield client
+
+
+def learnt(client):
+    """Return the state of the service once it has learnt."""
+    while (state := client.get("/learning").json())["stage"]:
+        time.sleep(0.1)
+    return state
+
+
+def test_corrections_are_merged_and_a_model_that_is_not_worse_answers(client, model, csv_file):
+    assert client.get("/model").json()["learns"] is True
+    started = client.post("/learning", json={"corrections": decisions(RIGHT)})
+    assert started.status_code == 202
+    assert client.post("/learning", json={"corrections": decisions(RIGHT)}).status_code == 409
+    state = learnt(client)
+    lesson = state["lesson"]
+    assert state["problem"] == ""
+    assert (lesson["added"], lesson["rows"], lesson["is_better"]) == (20, 35, True)
+    assert lesson["comparison"]["new_rows"] == 20
+    assert (lesson["base"], lesson["model"]) == (model.fingerprint, state["model"])
+    data = pd.read_csv(csv_file)
+    assert dict(zip(data["text"], data["label"], strict=True)).items() >= RIGHT.items()
+    assert set(data["reviewer"].dropna()) == {"Ada"}
+
+    answers = client.post("/predict", json={"texts": ["punch contracts", "litigate contracts"]}).json()
+    assert answers["model"] == client.get("/model").json()["model"] == state["model"]
+    assert [answer["label"] for answer in answers["answers"]] == ["BPO", "KPO"]
+    scored = client.post("/score?filename=t.csv", content=b"text\nlitigate contracts\n").text
+    assert f"KPO,{answers['answers'][1]['probability']}" in scored
+
+    # Nothing is new in them a second time.
+    client.post("/learning", json={"corrections": decisions(RIGHT)})
+    again = learnt(client)
+    assert (again["lesson"]["known"], again["lesson"]["model"], again["model"]) == (20, "", state["model"])
+
+    # Back to the model before, which has nothing before it; who did what is in the log.
+    assert state["before"] == model.fingerprint
+    back = client.post("/learning/back", json={"reviewer": "Bob"}).json()
+    assert (back["model"], back["before"]) == (model.fingerprint, "")
+    assert client.post("/predict", json={"texts": ["zzz"]}).json()["model"] == model.fingerprint
+    assert client.post("/learning/back", json={}).status_code == 409
+    history = History(csv_file)
+    said = [(event["event"], event.get("by")) for event in history.events()]
+    assert said == [
+        ("decide", None),
+        ("learn", "Ada"),
+        ("use", "Ada"),
+        ("decide", None),
+        ("learn", "Ada"),
+        ("use", "Bob"),
+    ]
+    decided = history.events()[0]["decisions"]
+    assert {one["text"]: one["label"] for one in decided} == RIGHT
+    assert all(re.fullmatch("k[0-9a-f]{16}", one["key"]) for one in decided)
+    assert history.last().fingerprint == model.fingerprint
+    assert history.load(state["model"]).fingerprint == state["model"]
+
+
+def test_what_cannot_be_learnt_says_why(client, csv_file, model):
+    refused = client.post("/learning", json={"corrections": decisions({"punch deeds": "OTHER"})})
+    assert refused.status_code == 422
+    assert "corrections.0.label: is none of the labels of the model, BPO, KPO, NEITHER" in refused.json()["detail"]
+    assert client.post("/learning", json={"corrections": []}).status_code == 422
+    csv_file.write_text("nothing\n")
+    client.post("/learning", json={"corrections": decisions(RIGHT)})
+    state = learnt(client)
+    assert "tasks.csv" in state["problem"]
+    assert state["model"] == model.fingerprint
+
+
+def test_learning_can_be_cancelled(client, model):
+    client.post("/learning", json={"corrections": decisions(RIGHT)})
+    while (state := client.delete("/learning").json())["stage"]:
+        time.sleep(0.1)
+    assert (state["model"], state["lesson"]) == (model.fingerprint, None)
+    assert "cancelled" in state["problem"]
+
+
+def test_only_who_has_the_token_can_let_it_learn(client):
+    del client.headers["authorization"]
+    for method, path in (
+        ("GET", "/learning"),
+        ("POST", "/learning"),
+        ("DELETE", "/learning"),
+        ("POST", "/learning/back"),
+    ):
+        assert client.request(method, path).status_code == 401
+    other = client.post("/learning", headers={"authorization": f"Bearer {TOKEN}", "sec-fetch-site": "cross-site"})
+    assert other.status_code == 403
+
+
+def test_a_service_that_learns_has_a_token_and_is_for_this_machine_only(model, csv_file):
+    with pytest.raises(ServiceError, match=r"other machines can reach this address, and --learn changes your data"):
+        app.serve(model, "0.0.0.0", 0, SETTINGS, learn_into=csv_file)  # noqa: S104
+    assert settings_for_learning(SETTINGS, "127.0.0.1").token == TOKEN
+    made = [settings_for_learning(ServiceSettings(), "localhost").token for _ in range(2)]
+    assert len(set(made)) == 2
+    assert all(len(token) >= app.MIN_TOKEN for token in made)
+
+
+def test_without_the_option_nothing_is_learnt(model):
+    with serving(model) as client:
+        assert client.get("/model").json()["learns"] is False
+        assert client.post("/learning", json={"corrections": decisions(RIGHT)}).status_code == 404
+
+
+@pytest.mark.slow
+def test_from_paste_to_the_better_model_and_back_without_a_terminal(browser, model, csv_file):
+    from browsing import expect, opened, paste, shown
+
+    unseen = {"punch contracts": "BPO", "litigate contracts": "KPO"}
+    with serving(model, SETTINGS, learn_into=csv_file) as client:
+        for page in opened(browser, client, path=f"#token={TOKEN}"):
+            assert TOKEN not in page.url
+            paste(page, [*RIGHT, *unseen])
+            before = [shown(page, 20 + place)[1] for place in range(2)]
+            assert before != list(unseen.values())
+            page.fill("#reviewer", "Ada")
+            page.focus("#list")
+            for label in RIGHT.values():
+                page.keyboard.press(label[0].lower())
+            page.get_by_role("button", name="Learn from my corrections").click()
+            expect(page.locator("#lesson-said")).to_contain_text("now answers with the new model", timeout=120_000)
+            facts = page.locator("#lesson-facts")
+            expect(facts).to_contain_text("tasks.csv now has 35 labelled rows: 20 added, 0 filled in, 0 known before.")
+            expect(facts).to_contain_text(re.compile(r"On the 20 rows that are new, a model .* is better: \d+ right"))
+            expect(facts).to_contain_text(re.compile(r"In this file \d+ answers? changed"))
+            assert [shown(page, 20 + place)[1] for place in range(2)] == list(unseen.values())
+            expect(page.locator("#model")).to_contain_text("trained on 35 rows")
+
+            page.get_by_role("button", name=f"Go back to the model before, {model.fingerprint}").click()
+            expect(page.locator("#lesson-said")).to_contain_text(f"answers with model {model.fingerprint} again")
+            assert [shown(page, 20 + place)[1] for place in range(2)] == before
+    assert [event.get("by") for event in History(csv_file).events() if event["event"] == "use"] == ["Ada", "Ada"]
