@@ -291,7 +291,7 @@ def check_columns(output, scored):
             continue
         for name, value in found.items():
             expected = float(row[name]) if isinstance(value, float) else row[name]
-            assert (value or "") == expected, (number, name)
+            assert ("" if value is None else value) == expected, (number, name)
 
 
 @pytest.mark.parametrize("name", BOOKS)
