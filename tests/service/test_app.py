@@ -1109,7 +1109,7 @@ def test_the_service_does_what_its_description_says(client, tmp_path):
     printed = [line[:500] for line in done.stdout.splitlines()]
     assert done.returncode == 0, "\n".join(printed)
     assert "Warnings:" not in done.stdout, "\n".join(printed)
-    assert re.search(r"Tested: 4$", done.stdout, re.MULTILINE)
+    assert re.search(r"Tested: 5$", done.stdout, re.MULTILINE)
 
 
 def test_json_is_described_as_what_it_holds_and_not_as_a_string(client):

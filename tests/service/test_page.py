@@ -438,9 +438,13 @@ def test_a_correction_is_taken_away_by_the_same_label_and_that_can_be_undone(pag
 def test_the_same_label_once_more_is_no_decision(page):
     paste(page, ["key invoices", "zzz"])
     page.click("#decide [value=KPO]")
+    # The explanation, when it comes, fills the list of lines anew.
+    expect(row(page, 0).locator(".t").first).to_be_visible()
     page.select_option("#line", "legal_services")
     page.focus("#list")
     page.keyboard.press("k")
+    # Each key once the one before has had its effect.
+    expect(row(page, 1)).to_have_attribute("aria-selected", "true")
     page.keyboard.press("ArrowUp")
     expect(page.locator("#line")).to_have_value("legal_services")
     page.keyboard.press("u")

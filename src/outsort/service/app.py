@@ -251,7 +251,7 @@ def create_app(
             raise AnyHTTPException(422, "report: shows a document clause by clause. Pass split=true.")
         task = partial(uploads.score_report if report else uploads.score, file, options, settings.max_unpacked)
         with jobs.job(progress) as job:
-            output, layout = await job.result(files_pool.run(served.workers.run, task, job), request)
+            output, layout = await job.result(files_pool.run(served.run, task, job), request)
         return uploads.stream(output, file, layout)
 
     @app.get(

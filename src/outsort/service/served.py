@@ -8,10 +8,11 @@ from outsort._version import __version__
 from outsort.decision import threshold_of
 from outsort.model import Model
 from outsort.rules.rule import Rules
+from outsort.service.jobs import Job
 from outsort.service.learning import Learning
-from outsort.service.schemas import MAX_CHARACTERS, MAX_TEXTS, ModelInfo
+from outsort.service.schemas import MAX_CHARACTERS, MAX_TEXTS, ModelInfo, T
 from outsort.service.settings import ServiceSettings
-from outsort.service.workers import Workers
+from outsort.service.workers import Task, Workers
 from outsort.taxonomy import Taxonomy
 
 
@@ -48,6 +49,10 @@ class Served:
         self.model = model
         self.start()
         before.retire()
+
+    def run(self, task: Task[T], job: Job) -> T:
+        """Run a task in a process of the model that then answers; see `Workers.run`."""
+        return self.workers.run(task, job)
 
     def close(self) -> None:
         """End all processes, whatever they do."""

@@ -75,8 +75,10 @@ class Workers:
         """End each process once it has done what it works on."""
 
         def end() -> None:
-            for _ in self._workers:
-                self._idle.get().close()
+            for worker in [self._idle.get() for _ in self._workers]:
+                worker.close()
+                # Whoever still waits for one is told to try again.
+                self._idle.put(worker)
 
         threading.Thread(target=end, daemon=True).start()
 

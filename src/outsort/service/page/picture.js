@@ -140,16 +140,10 @@ const lineAt = () => review.threshold ?? info.threshold;
 const written = (/** @type {number} */ p) => `${(100 * p).toFixed(1)}%`;
 
 function drawHistogram() {
-  const { bins } = tallied, most = Math.max(...bins) || 1, least = Number($("threshold").min);
+  const { bins, acceptedBins } = tallied, most = Math.max(...bins) || 1, least = Number($("threshold").min);
   const first = Math.round(least * N_BINS), at = lineAt();
-  const bars = [...bins].slice(first).map((weight, i) => {
-    const bar = document.createElementNS(SVG, "rect"), start = (first + i) / N_BINS;
-    const high = weight && Math.max(1, (HIGHEST * weight) / most);
-    const place = { x: i + 0.05, y: HIGHEST - high, width: 0.9, height: high };
-    for (const [name, value] of Object.entries(place)) bar.setAttribute(name, String(value));
-    bar.setAttribute("class", start + 1 / N_BINS / 2 < at ? "unsure" : "sure");
-    return bar;
-  });
+  // What is accepted is drawn over all that has that confidence.
+  const bars = [...barsOf(bins, first, most, "unsure"), ...barsOf(acceptedBins, first, most, "sure")];
   $("histogram").setAttribute("viewBox", `0 0 ${N_BINS - first} ${HIGHEST}`);
   $("histogram").replaceChildren(...bars);
   $("threshold").value = String(at);
@@ -163,6 +157,21 @@ function drawHistogram() {
   $("threshold").setAttribute("aria-valuetext", `${written(at)}. ${said}`);
   $("reset-threshold").hidden = !isMoved;
   $("reset-threshold").textContent = `Back to ${written(info.threshold)}`;
+}
+
+/** Draw the bars of a histogram.
+ *  @param {Float64Array} bins
+ *  @param {number} first the first bin that is shown
+ *  @param {number} most what the highest bar weighs
+ *  @param {string} name */
+function barsOf(bins, first, most, name) {
+  return [...bins].slice(first).map((weight, i) => {
+    const bar = document.createElementNS(SVG, "rect");
+    const high = weight && Math.max(1, (HIGHEST * weight) / most);
+    const place = { x: i + 0.05, y: HIGHEST - high, width: 0.9, height: high, class: name };
+    for (const [attribute, value] of Object.entries(place)) bar.setAttribute(attribute, String(value));
+    return bar;
+  });
 }
 
 /** Accept from another confidence, null for that of the model. @param {number | null} threshold */

@@ -17,6 +17,7 @@ export const N_BINS = 50;
  *  @property {Map<string, Part>} labels by the label of each row: the person's, else the model's
  *  @property {LinePart[]} lines likewise by service line, the most first; "" for none
  *  @property {Float64Array} bins the weight by confidence
+ *  @property {Float64Array} acceptedBins what of it the model accepts
  *  @property {{rows: number, weight: number, expected: number}} accepted what the model accepts, and what of it is
  *    right by its own probabilities */
 
@@ -36,6 +37,7 @@ export function tally(review, labels) {
     labels: new Map(labels.map((label) => [label, part()])),
     lines: [],
     bins: new Float64Array(N_BINS),
+    acceptedBins: new Float64Array(N_BINS),
     accepted: { rows: 0, weight: 0, expected: 0 },
   };
   review.rows.forEach((row, i) => {
@@ -55,6 +57,7 @@ export function tally(review, labels) {
     of.corrected += Number(Boolean(correction));
     of.bins[binOf(row.p)] += weight;
     if (!isAccepted) return;
+    of.acceptedBins[binOf(row.p)] += weight;
     of.accepted.rows++;
     of.accepted.weight += weight;
     of.accepted.expected += weight * row.p;
@@ -63,7 +66,7 @@ export function tally(review, labels) {
   return of;
 }
 
-export const binOf = (/** @type {number} */ p) => Math.min(N_BINS - 1, Math.floor(p * N_BINS));
+const binOf = (/** @type {number} */ p) => Math.min(N_BINS - 1, Math.floor(p * N_BINS));
 
 /** Find equal texts: the first row of each, and at that row how many there are.
  *  @param {{text: string}[]} rows
