@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -111,3 +112,16 @@ def table(texts):
     file = io.StringIO(newline="")
     csv.writer(file).writerows([["lot", "description"], *([f"{i:03}", text] for i, text in enumerate(texts))])
     return file.getvalue().encode()
+
+
+def axe_source():
+    """Return the source of axe-core, which checks pages for who can use them; "" where npm has not installed it."""
+    path = Path(os.environ.get("NODE_PATH", "")) / "axe-core" / "axe.min.js"
+    return path.read_text("utf-8") if path.is_file() else ""
+
+
+def violations(page, axe):
+    """Return what axe finds: the rule, and the elements."""
+    page.evaluate(axe)
+    found = page.evaluate("async () => (await axe.run()).violations")
+    return [(one["id"], [node["html"][:120] for node in one["nodes"]]) for one in found]

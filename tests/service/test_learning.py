@@ -137,7 +137,7 @@ def test_without_the_option_nothing_is_learnt(model):
 
 @pytest.mark.slow
 def test_from_paste_to_the_better_model_and_back_without_a_terminal(browser, model, csv_file):
-    from browsing import expect, opened, paste, shown
+    from browsing import axe_source, expect, opened, paste, shown, violations
 
     unseen = {"punch contracts": "BPO", "litigate contracts": "KPO"}
     with serving(model, SETTINGS, learn_into=csv_file) as client:
@@ -158,6 +158,8 @@ def test_from_paste_to_the_better_model_and_back_without_a_terminal(browser, mod
             expect(facts).to_contain_text(re.compile(r"In this file \d+ answers? changed"))
             assert [shown(page, 20 + place)[1] for place in range(2)] == list(unseen.values())
             expect(page.locator("#model")).to_contain_text("trained on 35 rows")
+            if axe := axe_source():
+                assert violations(page, axe) == []
 
             page.get_by_role("button", name=f"Go back to the model before, {model.fingerprint}").click()
             expect(page.locator("#lesson-said")).to_contain_text(f"answers with model {model.fingerprint} again")

@@ -1,11 +1,19 @@
 """Who can use the page: axe's rules in every state and size, keys alone, touch, print, and two people at once."""
 
-import os
-from pathlib import Path
-
 import pytest
 
-from browsing import corrections, drop, expect, opened, paste, row, sorted_file, state
+from browsing import (
+    axe_source,
+    corrections,
+    drop,
+    expect,
+    opened,
+    paste,
+    row,
+    sorted_file,
+    state,
+    violations,
+)  # fmt: skip
 
 pytestmark = pytest.mark.slow
 
@@ -17,23 +25,13 @@ SPEND = b"text,spend,place\nkey invoices,5,north\nzzz,7,south\nkey invoices,9,ea
 @pytest.fixture(scope="session")
 def axe():
     """The source of axe-core, where npm has installed it."""
-    path = Path(os.environ.get("NODE_PATH", "")) / "axe-core" / "axe.min.js"
-    if not path.is_file():
-        pytest.skip("no axe-core: npm install axe-core, and set NODE_PATH to its node_modules")
-    return path.read_text("utf-8")
+    return axe_source() or pytest.skip("no axe-core: npm install axe-core, and set NODE_PATH to its node_modules")
 
 
 @pytest.fixture
 def page(browser, client):
     """A page that fails the test if it logs to the console or sends a request elsewhere."""
     yield from opened(browser, client)
-
-
-def violations(page, axe):
-    """Return what axe finds: the rule, and the elements."""
-    page.evaluate(axe)
-    found = page.evaluate("async () => (await axe.run()).violations")
-    return [(one["id"], [node["html"][:120] for node in one["nodes"]]) for one in found]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
