@@ -108,8 +108,8 @@ class Scorer:
             "service_line": Categorical(line.astype(np.int64), [*self.model.lines, None]),
             "decision": Categorical((why > 0).astype(np.int64), [ACCEPT, REVIEW]),
             "reason": Categorical(why.astype(np.int64), causes),
-            **{f"share_{self.model.labels[i]}": np.round(answers.shares[:, i], 6) for i in range(n_labels)},
-            "share_margin": np.round(answers.margin, 6),
+            **{f"share_{self.model.labels[i]}": np.round(answers.shares[:, i], 3) for i in range(n_labels)},
+            "share_margin": np.round(answers.margin, 3),
             "model": Categorical(nothing, [self.model.fingerprint]),
         }
         if self._taxonomy:
