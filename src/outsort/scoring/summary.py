@@ -555,13 +555,6 @@ def _cells_of(batch: Batch, name: str) -> list[object]:
     return list(texts if isinstance(texts, list) else texts.to_pylist())
 
 
-def _taken(column: Any, places: NDArray[np.intp]) -> Any:  # noqa: ANN401 - what `Added` holds
-    """Return the values of a column at some places."""
-    if isinstance(column, Categorical):
-        return Categorical(column.codes[places], column.values)
-    return np.asarray(column)[places]
-
-
 def _count(
     counts: dict[Key, Floats], codes: NDArray[np.int64], values: Sequence[Key], weight: Floats, most: int | None = None
 ) -> None:
@@ -591,3 +584,10 @@ def _text_of(texts: BatchTexts, i: int) -> str:
     if isinstance(texts, Utf8Column):
         return texts.text(i)
     return (texts[i] if isinstance(texts, list) else texts[i].as_py()) or ""
+
+
+def _taken(column: Any, places: NDArray[np.intp]) -> Any:  # noqa: ANN401 - what `Added` holds
+    """Return the values of a column at some places."""
+    if isinstance(column, Categorical):
+        return Categorical(column.codes[places], column.values)
+    return np.asarray(column)[places]
