@@ -268,8 +268,11 @@ class TestSheets:
 
     def test_of_tables_told_by_their_cells_the_larger_is_read(self):
         changes = [["Version", "Change"], ["1", "First edition of the list"], ["2", "Added the work of the trust"]]
-        reader = ExcelReader("in.xlsx", book_of(Changes=changes, Work=table(HEADERS[1])), ReadOptions())
-        assert reader.location.sheet == "Work"
+        work = [["No.", "Job to hand over", "Value"], *([f"C-{i}", text, i] for i, text in enumerate(WORK))]
+        book = book_of(Changes=changes, Work=work)
+        assert ExcelReader("in.xlsx", book, ReadOptions()).location.sheet == "Work"
+        book.seek(0)
+        assert ExcelReader("in.xlsx", book, ReadOptions(sheet="all")).location.sheet == "Changes, Work"
 
     def test_hidden_sheets_and_charts_are_passed_over_unless_named(self):
         book = openpyxl.load_workbook(book_of(Old=table(HEADERS[0]), Work=table(HEADERS[1])))

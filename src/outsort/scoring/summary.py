@@ -484,13 +484,6 @@ def add_batch(tally: SummaryTally, source: str, batch: Batch, texts: BatchTexts,
         tally.documents.add(batch.inner if isinstance(batch, UnionBatch) else batch, added)
 
 
-def _taken(column: Any, places: NDArray[np.intp]) -> Any:  # noqa: ANN401 - what `Added` holds
-    """Return the values of a column at some places."""
-    if isinstance(column, Categorical):
-        return Categorical(column.codes[places], column.values)
-    return np.asarray(column)[places]
-
-
 def _count(
     counts: dict[Key, Floats], codes: NDArray[np.int64], values: Sequence[Key], weight: Floats, most: int | None = None
 ) -> None:
@@ -520,3 +513,10 @@ def _text_of(texts: BatchTexts, i: int) -> str:
     if isinstance(texts, Utf8Column):
         return texts.text(i)
     return (texts[i] if isinstance(texts, list) else texts[i].as_py()) or ""
+
+
+def _taken(column: Any, places: NDArray[np.intp]) -> Any:  # noqa: ANN401 - what `Added` holds
+    """Return the values of a column at some places."""
+    if isinstance(column, Categorical):
+        return Categorical(column.codes[places], column.values)
+    return np.asarray(column)[places]

@@ -104,6 +104,7 @@ class Learning:
         self._stage, self._problem = "", ""
         self._lesson: Lesson | None = None
         self._process: Any = None
+        self._is_cancelled = False
 
     def state(self) -> LearningState:
         """Return what is known."""
@@ -130,12 +131,13 @@ class Learning:
             if self._stage:
                 raise HTTPException(409, "Other corrections are being learnt. Try again when that is done.")
             self._stage, self._problem, self._lesson = "merging", "", None
+            self._is_cancelled = False
         threading.Thread(target=self._learn, args=[list(corrections)], daemon=True).start()
 
     def cancel(self) -> None:
         """End what is being learnt; what is merged by then stays merged."""
-        process = self._process
-        if process:
+        self._is_cancelled = True
+        if process := self._process:
             process.kill()
 
     close = cancel
@@ -191,15 +193,18 @@ class Learning:
             ours, theirs = _CONTEXT.Pipe()
             with ours:
                 with theirs:
-                    self._process = _CONTEXT.Process(target=_work, args=(theirs, path, self._data, self._model))
-                    self._process.start()
+                    process = _CONTEXT.Process(target=_work, args=(theirs, path, self._data, self._model))
+                    process.start()
+                    self._process = process
+                    if self._is_cancelled:
+                        process.kill()
                 try:
                     while isinstance(result := ours.recv(), str):
                         self._stage = result
                 except (EOFError, OSError):
                     raise ServiceError("It was cancelled. What is merged into your data by now stays there.") from None
                 finally:
-                    self._process.join()
+                    process.join()
         if isinstance(result, Exception):
             raise result
         return result  # type: ignore[no-any-return]

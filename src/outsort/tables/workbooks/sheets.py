@@ -136,11 +136,15 @@ class _Looked(NamedTuple):
     errors: list[DataError]
 
     def best(self) -> list[SheetTable]:
-        """Return the tables that are as likely as any, one that is larger than the first before it."""
-        best = [table for likely, table in self.tables if likely == self.tables[0][0]]
-        larger = [table for table in best if table.is_larger(best[0])]
-        is_doubtful = self.tables[0][0] is not _Likely.BY_HEADING
-        return [larger[0], *(table for table in best if table is not larger[0])] if is_doubtful and larger else best
+        """Return the tables that are as likely as any."""
+        return [table for likely, table in self.tables if likely == self.tables[0][0]]
+
+    def choice(self) -> SheetTable:
+        """Return the first of the best; where no heading tells, one that is larger."""
+        first, *others = self.best()
+        if self.tables[0][0] is _Likely.BY_HEADING:
+            return first
+        return next((table for table in others if table.is_larger(first)), first)
 
 
 def _look(source: str, book: Book, seen: Sequence[SheetPart], options: ReadOptions, *, for_all: bool) -> _Looked:
@@ -190,7 +194,7 @@ def _names_columns(table: SheetTable, other: SheetTable) -> bool:
 def _first(source: str, book: Book, seen: Sequence[SheetPart], options: ReadOptions, passed: list[str]) -> Chosen:
     looked = _look(source, book, seen, options, for_all=False)
     if looked.tables:
-        chosen = looked.best()[0]
+        chosen = looked.choice()
         if looked.tables[0][0] is not _Likely.BY_HEADING and not options.text_columns:
             _check_rivals(source, chosen, looked)
     elif len(seen) == 1 and isinstance(looked.errors[0], NoColumnError):
