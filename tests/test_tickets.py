@@ -151,7 +151,7 @@ def test_corrections_land_and_teach(folder, run, ticket_model, tickets, new_tick
     run("score new.csv -m tickets.joblib -o scored.csv")
     run("review scored.csv -m tickets.joblib -o queue.xlsx -n 90")
     book = fill_in(folder / "queue.xlsx", new_tickets)
-    assert [row[0].value for row in book["labels"].iter_rows(min_row=2)] == LABELS
+    assert [row[0].value for row in book["labels"].iter_rows(min_row=2)] == [*LABELS, "UNCLEAR"]
     assert "90 rows added" in run("merge queue.xlsx --into tickets.csv -m tickets.joblib --reviewer Ana")
 
     with (folder / "tickets.csv").open(encoding="utf-8", newline="") as file:
@@ -179,7 +179,7 @@ def test_a_random_sample_certifies_the_model_for_other_tickets(folder, run, new_
     printed = run("certify sample.xlsx -m tickets.joblib -o own.joblib --target-precision 0.9")
     assert "150 texts, 150 rows drawn" in printed
     own = model_file.load(folder / "own.joblib")
-    drawn = [row[1] for row in book["review"].iter_rows(min_row=2, values_only=True)]
+    drawn = [row[0] for row in book["review"].iter_rows(min_row=2, values_only=True)]
     others = new_tickets[~new_tickets["text"].isin(drawn)]
     proba = own.predict_proba(others["text"])
     accepted = proba.max(axis=1) >= own.threshold
