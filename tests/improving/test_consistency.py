@@ -53,6 +53,15 @@ LOGO = [
 ]
 
 
+def test_totals_and_blank_rows_are_no_answers(tmp_path):
+    path = scored(tmp_path, [*LOGO, ("Logo design, bakery", "Total", "1,682.50", "NEITHER"), ("", "Dora", "1", "BPO")])
+    frame = pd.read_csv(path)
+    frame.assign(reason=[""] * 6 + ["not a row of work (a total)", "empty"]).to_csv(path, index=False)
+    found = check_consistency(path, by="supplier", weight_column="spend")
+    assert (found.n, found.n_groups) == (6, 3)
+    assert "Total" not in {row.group for one in found.findings for row in (*one.rows, *one.more)}
+
+
 @pytest.mark.parametrize(
     ("text", "other"),
     [

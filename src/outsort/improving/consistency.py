@@ -21,6 +21,7 @@ from outsort.results import Result
 from outsort.scoring.union import cells_of
 from outsort.tables.base import ReadOptions, warn
 from outsort.tables.columns import ANSWERED, answers_in, only_place, text_columns_of
+from outsort.tables.not_work import NOT_WORK
 from outsort.tables.reading import describe
 from outsort.tables.sources import opened
 
@@ -181,7 +182,7 @@ def check_consistency(
         source=str(scored),
         n=int(known.sum()),
         by=by,
-        n_groups=len(set(rows.groups)),
+        n_groups=len({rows.groups[i] for i in np.flatnonzero(known).tolist()} - {""}) if by else 0,
         amount=float(amounts[known].sum()),
         at_odds=sum(found.at_odds for found in findings),
         n_at_odds=sum(len(found.rows) + len(found.more) for found in findings),
@@ -212,6 +213,7 @@ def _read(
             if name is not None:
                 only_place(str(path), columns, name)
         places, batches = text_columns_of(str(path), table.reader, wanted)
+        of_reasons = f"{answers.label.removesuffix('label')}reason"
         # One object for each of the cells that come again.
         known: dict[str, str] = {}
         for batch in batches:
@@ -220,8 +222,10 @@ def _read(
             labels, decisions = ([_plain(cell) for cell in cells_of(batch, name)] for name in answers)
             amounts = weighing.weights(cells_of(batch, weighing.column)).tolist() if weighing else [1.0] * len(batch)
             groups = [_plain(cell) for cell in cells_of(batch, by)] if by else [""] * len(batch)
+            reasons = cells_of(batch, of_reasons) if of_reasons in columns else [""] * len(batch)
             for i, label in enumerate(labels):
-                if label:
+                # A total is no work, whatever it sums up.
+                if label and not _plain(reasons[i]).startswith(NOT_WORK):
                     rows.numbers.append(batch.numbers[i])
                     rows.amounts.append(amounts[i])
                     for cells, cell in (
