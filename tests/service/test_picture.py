@@ -122,6 +122,23 @@ def test_the_threshold_is_moved_and_says_what_it_would_accept(page, model):
     expect(page.locator("#reset-threshold")).to_be_hidden()
 
 
+def test_a_rule_is_named_and_no_threshold_sends_its_rows_to_review(browser, model, tmp_path):
+    (tmp_path / "rules.csv").write_text("name,words,label\nno floors,mop,KPO\n", encoding="utf-8")
+    answer = outsort.predict(TEXTS[4], model)
+    assert answer.label != "KPO"
+    with serving(model, rules=outsort.load_rules(tmp_path / "rules.csv", model)) as client:
+        for page in opened(browser, client):
+            dropped(page)
+            page.get_by_role("slider", name="Least confidence to accept").fill("1")
+            ruled = page.locator(".row", has_text=TEXTS[4])
+            expect(ruled.locator(".state")).to_have_text("accepted")
+            expect(ruled.locator("data")).to_have_text("by rule")
+            ruled.click()
+            said = page.locator("#why").inner_text()
+            assert "no floors" in said
+            assert f"The model would say\n{answer.label}" in said
+
+
 def test_a_bar_filters_the_list_and_the_search_says_how_many_it_finds(page, model):
     dropped(page)
     page.uncheck("#grouped")

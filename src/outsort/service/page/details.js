@@ -45,6 +45,7 @@ export function detail(place) {
 function factsOf(row, known) {
   /** @type {[string, string][]} */
   const facts = [];
+  if (row.rule) facts.push(["Decided by the rule", row.rule], ["The model would say", row.modelLabel]);
   const next = nextOf(row);
   if (next.length) facts.push(["Next labels", next.map(([name, p]) => `${name} ${percent(p)}`).join(", ")]);
   if (!known) return facts;

@@ -162,7 +162,7 @@ export function cellsShown(place) {
 export function answerOf(row) {
   const label = correctionOf(row)?.label;
   const badge = (/** @type {string} */ name) => element("span", `badge ${hueOf(name)}`, name);
-  const figure = element("data", "", percent(row.p));
+  const figure = element("data", "", row.rule ? "by rule" : percent(row.p));
   figure.value = String(row.p);
   if (!label || label === row.label) return [badge(row.label), " ", figure];
   return [badge(label), " ", element("span", "was soft", row.label)];
@@ -173,7 +173,7 @@ export function spoken(row) {
   const correction = correctionOf(row);
   const [, word, reason] = stateOf(row);
   if (correction) return `${correction.label}, ${word}`;
-  const said = [row.label, percent(row.p), lineOf(row), `${word} ${reason}`.trim()];
+  const said = [row.label, row.rule ? "by rule" : percent(row.p), lineOf(row), `${word} ${reason}`.trim()];
   return said.filter(Boolean).join(", ");
 }
 

@@ -81,9 +81,9 @@ export class Review {
     return this.pasted ? "Your texts" : this.file.name;
   }
 
-  /** Whether the model's answer to a row is accepted. @param {Row} row */
+  /** Whether the answer to a row is accepted; that of a rule is, wherever the threshold. @param {Row} row */
   accepts(row) {
-    if (this.threshold === null) return row.decision !== "review";
+    if (this.threshold === null || row.rule) return row.decision !== "review";
     return WEAK.includes(row.reason) && row.p >= this.threshold;
   }
 

@@ -15,7 +15,9 @@ const PUT_BY = 8 << 20;
  *  @property {number[]} [proba] that of each label of the model, in their order
  *  @property {string} line the service line
  *  @property {string} decision
- *  @property {string} reason */
+ *  @property {string} reason
+ *  @property {string} rule the house rule that decided; empty where the model did
+ *  @property {string} modelLabel what the model would have answered, where a rule decided */
 
 /** A column of the file: its name, some cells, and whether those are numbers.
  *  @typedef {{name: string, cells: string[], sample: unknown[]}} Column */
@@ -114,6 +116,8 @@ function parser(prefix, texts) {
       line: once(cells[prefix + "service_line"] ?? ""),
       decision: once(cells[prefix + "decision"]),
       reason: once(cells[prefix + "reason"]),
+      rule: once(cells[prefix + "rule"] ?? ""),
+      modelLabel: once(cells[prefix + "model_label"] ?? ""),
     };
   };
 }

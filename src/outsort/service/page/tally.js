@@ -60,7 +60,7 @@ export function tally(review, labels) {
     of.acceptedBins[binOf(row.p)] += weight;
     of.accepted.rows++;
     of.accepted.weight += weight;
-    of.accepted.expected += weight * row.p;
+    of.accepted.expected += row.rule ? weight : weight * row.p;
   });
   of.lines = [...lines.values()].sort((a, b) => b.weight - a.weight || b.rows - a.rows);
   return of;
