@@ -307,3 +307,18 @@ def test_hashes_are_those_of_the_words_whatever_their_case_and_spacing():
     assert hashes.dtype == np.uint32
     assert hashes[0] == hashes[2] != hashes[1]
     assert hashes_of([]).shape == (0,)
+
+
+@pytest.mark.filterwarnings("ignore::outsort.errors.DataWarning")
+@pytest.mark.parametrize("scored", [False, True])
+def test_totals_are_left_out_and_told(tmp_path, scored):
+    frame = pd.DataFrame(
+        [["A", "Key invoices", "5", "BPO"], ["B", "Draft leases", "7", "KPO"], ["Total", "", "12", ""]],
+        columns=["supplier", "description", "spend", "label"],
+    )
+    if scored:
+        frame = frame.assign(label="BPO", decision="accept", model="m", reason=["", "", "not a row of work (a total)"])
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    found = read(tmp_path / "t.csv", for_training=False, needs_labels=False)
+    assert found.texts == ["Key invoices", "Draft leases"]
+    assert "1 row is no work, such as a total, and left out" in found.reading

@@ -109,6 +109,12 @@ def test_candidates_are_new_texts_with_their_rows_and_weights(model, tmp_path):
     assert found.n_seen == 1
 
 
+def test_a_blank_weight_counts_nothing(model, tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("text,spend\nType forms,2\nDraft leases,\n")
+    assert read_candidates(path, model, weight_column="spend").weights.tolist() == [2.0, 0.0]
+
+
 def test_a_weight_that_is_none_is_named(model, tmp_path):
     path = tmp_path / "scored.csv"
     path.write_text("text,spend\nType forms,2\nMop,lots\n", encoding="utf-8")

@@ -112,7 +112,7 @@ def read(
         DataError: the data cannot be read, lack a column, or hold rows that must be fixed first.
     """
     reading = replace(reading or ReadOptions(), text_columns=(text_column,) if text_column else ())
-    table = read_table(data, reading=reading)
+    table = read_table(data, only_work=True, reading=reading)
     frame = table.frame
     label_name = find_column(*table.columns, "label", label_column, optional=True)
     line_name = find_column(*table.columns, "line", line_column, optional=True)

@@ -13,6 +13,7 @@ from outsort.errors import DataError, OutputError
 from outsort.files import replacing
 from outsort.tables.base import (
     SURPLUS,
+    Batch,
     Column,
     Dialect,
     Location,
@@ -25,9 +26,10 @@ from outsort.tables.base import (
     value_at,
     warn,
 )
-from outsort.tables.columns import N_JUDGED, Found, find_text_columns
+from outsort.tables.columns import N_JUDGED, Answers, Found, answers_in, find_text_columns
 from outsort.tables.editing import EDITORS, Edits
 from outsort.tables.formats import Format, output_format_of
+from outsort.tables.not_work import NOT_WORK
 from outsort.tables.packing import packed_output, unpacked
 from outsort.tables.reading import Reading, describe
 from outsort.tables.sources import opened
@@ -124,7 +126,11 @@ class Table:
 
 
 def read_table(
-    data: Path | str | pd.DataFrame, *, drop_surplus: bool = False, reading: ReadOptions | None = None
+    data: Path | str | pd.DataFrame,
+    *,
+    drop_surplus: bool = False,
+    only_work: bool = False,
+    reading: ReadOptions | None = None,
 ) -> Table:
     """Read a table in any format that `outsort score` reads; a frame is one already.
 
@@ -132,6 +138,7 @@ def read_table(
         data: a file, or a frame.
         drop_surplus: drop cells beyond the header of a sheet, such as notes in the margin, instead of
             refusing their row.
+        only_work: leave out, and note, totals and other rows that are no work; also those that `score` found.
         reading: how to read a file, `ReadOptions()` when None.
 
     Raises:
@@ -146,14 +153,19 @@ def read_table(
     with opened(source, replace(reading or ReadOptions(), keep=True)) as table:
         reader = table.reader
         columns = reader.columns
+        reasons = answers_in(columns) if only_work else None
+        n_left_out = 0
         for batch in reader:
+            values = list(batch.values(columns))
+            no_work = _no_work(batch, values, columns, reasons) if only_work else set()
+            n_left_out += len(no_work)
             problems += (
                 f"row {batch.numbers[place]} {why}"
                 for place, why in batch.faults.items()
-                if not (drop_surplus and why.startswith(SURPLUS))
+                if place not in no_work and not (drop_surplus and why.startswith(SURPLUS))
             )
-            cells += (row[: len(columns)] for row in batch.values(columns))
-            numbers += batch.numbers
+            cells += (row[: len(columns)] for place, row in enumerate(values) if place not in no_work)
+            numbers += (number for place, number in enumerate(batch.numbers) if place not in no_work)
     if problems:
         raise DataError(listed(source, problems))
     if not cells:
@@ -161,8 +173,20 @@ def read_table(
     dialect = replace(reader.dialect, encoding=reader.encoding, origin=None)
     index = pd.Index(numbers, name="row")
     frame = pd.DataFrame(cells, columns=columns, index=index, dtype=object)
-    about = (table.format, table.packing, reader.location, table.notes)
+    left_out = f"{n_left_out} row{'s are' if n_left_out > 1 else ' is'} no work, such as a total, and left out"
+    notes = (*table.notes, *([left_out] if n_left_out else []))
+    about = (table.format, table.packing, reader.location, notes)
     return Table(frame, source, reader.encoding.removesuffix("-sig"), dialect, *about)
+
+
+def _no_work(batch: Batch, values: Sequence[Sequence[object]], columns: list[str], scored: Answers | None) -> set[int]:
+    """Return the places of rows that are no work, as they were read, or as `score` said in its column of reasons."""
+    found = {place for place, why in batch.faults.items() if why.startswith(NOT_WORK)}
+    reason = scored.label.removesuffix("label") + "reason" if scored else ""
+    if columns.count(reason) == 1:
+        at = columns.index(reason)
+        found |= {place for place, row in enumerate(values) if as_text(row[at]).startswith(NOT_WORK)}
+    return found
 
 
 def write_edits(table: Table, path: Path, edits: Edits, before: bytes) -> None:

@@ -111,7 +111,7 @@ def check(
     limits = limits or Limits()
     mentions = None if guide is None else first_mentions(_read_guide(Path(guide)))
     reading = replace(reading or ReadOptions(), text_columns=(text_column,) if text_column else ())
-    table = read_table(data, reading=reading)
+    table = read_table(data, only_work=True, reading=reading)
     sheet = _sheet(table, text_column, label_column, line_column, label_map)
     tell(table.describe(sheet.found, reading))
     rng = np.random.default_rng(seed)

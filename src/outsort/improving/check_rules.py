@@ -23,7 +23,7 @@ from outsort.results import Result, plain
 from outsort.rules.rule import Hits, Rule, Rules
 from outsort.scoring.scorer import Scorer
 from outsort.tables.base import Categorical, ReadOptions, warn
-from outsort.tables.columns import find_column, only_place
+from outsort.tables.columns import answers_in, find_column, only_place
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -180,9 +180,12 @@ def check_rules(
     """
     model = default_model() if model is None else model
     reading = replace(reading or ReadOptions(), text_columns=(text_column,) if text_column else ())
-    table = read_table(data, reading=reading)
+    table = read_table(data, only_work=True, reading=reading)
     rules.check_columns(*table.columns)
     label_name = find_column(*table.columns, "label", label_column, optional=True)
+    if label_column is None and answers_in(table.columns[1]):
+        # What `score` answered is no person's label.
+        label_name = None
     found = table.find_texts(text_column, label_name)
     tell(table.describe(found, reading, label=label_name))
     texts = table.texts(found.parts)

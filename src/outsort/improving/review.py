@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from outsort import progress
 from outsort import text as text_module
+from outsort.data.amounts import is_blank
 from outsort.data.identity import hashes_of, same_text
 from outsort.data.values import parse_weights
 from outsort.errors import DataError, did_you_mean
@@ -175,7 +176,8 @@ def read_candidates(
                         texts.append(text)
                     if weight_column:
                         rows.append(number)
-                        cells.append(cell or "")
+                        # As `score` counts it.
+                        cells.append("0" if is_blank(cell) else cell or "")
         location, encoding, notes = table.reader.location, table.reader.encoding, table.notes
     reading = describe(str(path), location, columns, places, options, n_rows=n_rows, encoding=encoding, notes=notes)
     warn(reading)

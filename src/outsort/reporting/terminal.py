@@ -194,7 +194,7 @@ def rows_table(
 ) -> Table:
     """Lay out rows of a file after their number and, unless all weights are 1, their weight."""
     weighted = any(weight != 1 for _, weight in numbered)
-    first = [[str(number), *([f"{weight:,g}"] if weighted else [])] for number, weight in numbered]
+    first = [[str(number), *([f"{weight:,.10g}"] if weighted else [])] for number, weight in numbered]
     n = 1 + weighted
     return table(
         ["row", "weight"][:n] + list(heads),
