@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 
-from outsort.tables.base import BATCH_ROWS, SURPLUS, Dialect, Origin, Rows, beyond_header, rows_of
+from outsort.tables.base import BATCH_ROWS, SURPLUS, UNCOMPUTED, Dialect, Origin, Rows, beyond_header, rows_of
 from outsort.tables.letters import letters_of
 from outsort.tables.marks import Marks, marked
 from outsort.tables.workbooks.books import OTHER_SHEETS, Book, PackageBook, check_workbook, naming_damage
@@ -18,9 +18,6 @@ from outsort.tables.workbooks.workbook import DECISIONS, Workbook, number_format
 if TYPE_CHECKING:
     from outsort.tables.base import Added, Batch, ReadOptions, Writer
     from outsort.tables.workbooks.workbook import SheetsAdder
-
-#: How the fault of a row begins that has a formula which no program has computed yet.
-UNCOMPUTED = "has a formula without a result"
 
 
 @dataclass(frozen=True)
