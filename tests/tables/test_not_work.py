@@ -99,6 +99,19 @@ def test_a_sum_that_no_program_has_computed_is_a_total_like_one_that_is(model, t
     assert reasons_of(tmp_path / "out.csv")[1:] == [*uncomputed[:2], TOTAL, TOTAL, uncomputed[2], TOTAL]
 
 
+@pytest.mark.parametrize("plain", [False, True])
+def test_the_column_of_reasons_has_room_for_them(model, tmp_path, plain):
+    book = openpyxl.Workbook()
+    for row in [COLUMNS, *[WORK] * 20, NOT_WORKS[TOTAL][0]]:
+        book.active.append([cell or None for cell in row])
+    book.save(tmp_path / "in.xlsx")
+    score_file(tmp_path / "in.xlsx", tmp_path / "out.xlsx", model, options=Options(plain=plain), tell=lambda _: None)
+    sheet = openpyxl.load_workbook(tmp_path / "out.xlsx").worksheets[0]
+    (reason,) = [cell for cell in sheet[1] if cell.value == "reason"]
+    assert sheet.cell(22, reason.column).value == TOTAL
+    assert len(TOTAL) < sheet.column_dimensions[reason.column_letter].width < 40
+
+
 START = "id,description,date\n" + "".join(f"{i},Type the invoices of {i} suppliers,2024-01-0{i}\n" for i in range(1, 7))
 
 
