@@ -1,6 +1,7 @@
 """Rows and documents split into clauses: the parts add up to the whole, and nothing is lost."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from outsort.errors import DataError, OutputError
 from outsort.model import WORK_LEVEL, clause_weights
 from outsort.model_file import save
 from outsort.prediction import default_model
+from outsort.reporting import summary as summary_page
 from outsort.scoring.files import Options, score_file
 from outsort.scoring.folder import score_files
 from outsort.scoring.scorer import Scorer
@@ -240,3 +242,24 @@ def test_a_summary_without_a_column_of_amounts_counts_the_words_of_work(tmp_path
     result = tally.result()
     assert result.weight == pytest.approx(found["weighted_words"].sum())
     assert {of.name: of.weight for of in result.labels if of.rows} == pytest.approx(of_labels.to_dict())
+    assert result.weights.column == "words of work"
+
+
+def test_the_page_says_that_it_counts_words_of_work_which_are_whole(tmp_path, scorer):
+    pd.DataFrame({"id": [1, 2], "text": [SCOPE, "Key invoices"]}).to_csv(tmp_path / "in.csv", index=False)
+    tally = SummaryTally(scorer.model)
+    options = Options(split=True, text_columns=["text"])
+    # Two tables, as the second must not take the words of the first for a column of amounts.
+    for _ in range(2):
+        score_file(
+            tmp_path / "in.csv", tmp_path / "o.csv", scorer, options=options, summary=tally, tell=quiet, force=True
+        )
+    html = summary_page.render(tally.result())
+    total = 2 * pd.read_csv(tmp_path / "o.csv")["weighted_words"].sum()
+    assert re.search(rf"Total <[^>]*>{total:.0f}</\w+> words of work", html)
+    assert f"<p>{total:.0f} words of work in " in html
+    assert "confidence, of the words of work: " in html
+    assert 'aria-label="Expected words of work by label: ' in html
+    figures = re.findall(r'<data data-figure="[^"]*/(?:weight|expected|at_stake|interval/\d)"[^>]*>([^<]*)<', html)
+    assert figures
+    assert all(re.fullmatch(r"[\d,]+|under 1", figure) for figure in figures)

@@ -2,6 +2,7 @@
 
 import csv
 
+import openpyxl
 import pytest
 
 from outsort.errors import DataError
@@ -81,6 +82,34 @@ def test_they_are_marked_where_a_table_is_scored(model, tmp_path, is_quick, spli
     found = reasons_of(tmp_path / "out.csv")
     assert [why for why in found if why.startswith(NOT_WORK)] == [TOTAL, NOTE]
     assert (found[1], found[5], found[6]) == (TOTAL, "empty", NOTE)
+
+
+@pytest.mark.parametrize("split", [True, False])
+def test_a_sum_that_no_program_has_computed_is_a_total_like_one_that_is(model, tmp_path, split):
+    sums = "=SUM(E2:E4)"
+    totals = [["", "Total", "", "", sums, "", ""], ["Leeds Total", "", "", "", sums, "", "=SUM(G2:G4)"]]
+    work = [[*WORK[:4], "=2+2", *WORK[5:]], ["C-2", "Finance", "", "Total Gas & Power", sums, "", ""]]
+    others = [["", "", "", "", sums, "", ""], ["", "", "Total", "", sums, "", ""]]
+    book = openpyxl.Workbook()
+    for row in [COLUMNS, WORK, *work, *totals, *others]:
+        book.active.append([cell or None for cell in row])
+    book.save(tmp_path / "in.xlsx")
+    score_file(tmp_path / "in.xlsx", tmp_path / "out.csv", model, options=Options(split=split), tell=lambda _: None)
+    uncomputed = [f"has a formula without a result in E{row}" for row in (3, 4, 7)]
+    assert reasons_of(tmp_path / "out.csv")[1:] == [*uncomputed[:2], TOTAL, TOTAL, uncomputed[2], TOTAL]
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_the_column_of_reasons_has_room_for_them(model, tmp_path, plain):
+    book = openpyxl.Workbook()
+    for row in [COLUMNS, *[WORK] * 20, NOT_WORKS[TOTAL][0]]:
+        book.active.append([cell or None for cell in row])
+    book.save(tmp_path / "in.xlsx")
+    score_file(tmp_path / "in.xlsx", tmp_path / "out.xlsx", model, options=Options(plain=plain), tell=lambda _: None)
+    sheet = openpyxl.load_workbook(tmp_path / "out.xlsx").worksheets[0]
+    (reason,) = [cell for cell in sheet[1] if cell.value == "reason"]
+    assert sheet.cell(22, reason.column).value == TOTAL
+    assert len(TOTAL) < sheet.column_dimensions[reason.column_letter].width < 40
 
 
 START = "id,description,date\n" + "".join(f"{i},Type the invoices of {i} suppliers,2024-01-0{i}\n" for i in range(1, 7))

@@ -82,6 +82,7 @@ class Weighing:
 
     def merge(self, other: Weighing) -> None:
         """Add what another has read of other rows."""
+        self.column = self.column or other.column
         self._mark, self._example = self._mark or other._mark, self._example or other._example
         self._n_blank += other._n_blank
         self._n_not_numbers += other._n_not_numbers

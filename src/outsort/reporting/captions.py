@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from outsort.labels import UNCLEAR
+
 if TYPE_CHECKING:
     from outsort.data.weighing import Weights
     from outsort.metrics import Counts
@@ -39,6 +41,21 @@ def legend(labels: Sequence[str], out_of_scope: str) -> str:
             f"Out-of-scope AUC: the probability that a row of {out_of_scope} or unclear ranks above one in scope."
         )
     return " ".join(sentences)
+
+
+def of_unclear(n: int, out_of_scope_auc: float | None) -> str:
+    """Return where rows labelled UNCLEAR count, in a sentence without its full stop.
+
+    >>> of_unclear(1, 0.9)
+    '1 row labelled UNCLEAR counts in the out-of-scope AUC, and as a mistake if it is accepted; in no other score'
+    >>> of_unclear(2, None)
+    '2 rows labelled UNCLEAR count as mistakes if they are accepted; in no other score'
+    """
+    rows, as_mistakes = "row", "as a mistake if it is accepted"
+    if n != 1:
+        rows, as_mistakes = "rows", "as mistakes if they are accepted"
+    in_auc = "" if out_of_scope_auc is None else "in the out-of-scope AUC, and "
+    return f"{n:,} {rows} labelled {UNCLEAR} {'counts' if n == 1 else 'count'} {in_auc}{as_mistakes}; in no other score"
 
 
 def among(inside: Sequence[str]) -> str:

@@ -25,7 +25,7 @@ from outsort.labels import UNCLEAR
 from outsort.metrics import share_interval, weighted_share
 from outsort.model import Model
 from outsort.reporting import page, plots
-from outsort.reporting.captions import SCORES, among, captions, headline, legend, percents
+from outsort.reporting.captions import SCORES, among, captions, headline, legend, of_unclear, percents
 from outsort.reporting.plots import Plot
 from outsort.reporting.verdict import is_evidence, verdict
 from outsort.results import plain
@@ -192,7 +192,7 @@ def render(reports: Report | Sequence[Report]) -> str:
     first = parts[0]
     return page.render(
         "report.html",
-        {"headline": headline, "signed": "{:+.2f}".format, "percents": percents},
+        {"headline": headline, "signed": "{:+.2f}".format, "percents": percents, "of_unclear": of_unclear},
         parts=[_content(part, place) for place, part in enumerate(parts)],
         report=first,
         summary=summarize(first.model),

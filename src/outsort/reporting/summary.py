@@ -14,7 +14,7 @@ from outsort.model import Model
 from outsort.reporting import document, page
 from outsort.reporting.captions import notes, percent
 from outsort.scoring.documents import Document
-from outsort.scoring.summary import CORRELATION, CORRELATION_IN_LINE, PARTS, Share, Summary
+from outsort.scoring.summary import CORRELATION, CORRELATION_IN_LINE, PARTS, WORDS_OF_WORK, Share, Summary
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,10 +45,15 @@ def render(summary: Summary, documents: Sequence[Document] = (), model: Model | 
     height = 0.9 + _HEIGHT_OF_LABEL * len(summary.labels)
     return page.render(
         "summary.html",
-        {"of_whole": partial(of_whole, whole=summary.weight), "segments": segments},
+        {
+            "of_whole": partial(of_whole, whole=summary.weight),
+            "segments": segments,
+            "amount": partial(amount, summary=summary),
+        },
         summary=summary,
         unit=unit_of(summary),
         weighted=summary.weights is not None,
+        has_words=counts_words(summary),
         verdict=verdict(summary),
         plot=page.svg("labels", partial(_draw_labels, summary=summary), _WIDTH, height),
         parts=PARTS,
@@ -73,8 +78,18 @@ def write(
 
 
 def unit_of(summary: Summary) -> str:
-    """Return what is counted: the name of the column of weights, or rows."""
+    """Return what is counted: the name of the column of weights, words of work, or rows."""
     return summary.weights.column if summary.weights else "rows"
+
+
+def counts_words(summary: Summary) -> bool:
+    """Return whether what is counted are words of work, as of clauses without amounts."""
+    return unit_of(summary) == WORDS_OF_WORK
+
+
+def amount(value: float, summary: Summary) -> str:
+    """Return a part of what is counted; words of work are whole, however likely each is to say the work."""
+    return f"{value:,.0f}" if counts_words(summary) else page.count(value)
 
 
 def of_whole(share: Share, whole: float) -> float:
@@ -100,7 +115,8 @@ def verdict(summary: Summary) -> list[str]:
     if not summary.rows:
         return ["The table has no rows."]
     rows = f"{summary.rows:,} rows"
-    what = f"{summary.weights.column} {page.count(summary.weight)} in {rows}" if summary.weights else rows
+    unit, whole, has_words = unit_of(summary), amount(summary.weight, summary), counts_words(summary)
+    what = f"{whole} {unit} in {rows}" if has_words else f"{unit} {whole} in {rows}" if summary.weights else rows
     if summary.weight == 0:
         return [f"{what}.", *notes(summary)]
     ranges = []
@@ -108,9 +124,10 @@ def verdict(summary: Summary) -> list[str]:
         low, high = (percent(end / summary.weight) for end in of.interval)
         ranges.append(f"{of.name} {low} to {high}")
     accepted, review, out = (percent(of_whole(of, summary.weight)) for of in summary.decisions)
+    of_what = f" of the {unit}" if has_words else ""
     return [
-        f"{what}. By label, with {summary.level:.0%} confidence: {', '.join(ranges)}.",
-        f"{accepted} are accepted, {review} go to review, {out} are accepted as out of scope.",
+        f"{what}. By label, with {summary.level:.0%} confidence{has_words * ','}{of_what}: {', '.join(ranges)}.",
+        f"{accepted}{of_what} are accepted, {review} go to review, {out} are accepted as out of scope.",
         *notes(summary),
     ]
 
@@ -134,10 +151,8 @@ def _draw_labels(axes: Axes, summary: Summary) -> str:
     axes.set_xlim(left=0)
     axes.set_xlabel(unit_of(summary), parse_math=False)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
-    found = (
-        f"{of.name} {page.count(of.expected)}, from {page.count(of.interval[0])} to {page.count(of.interval[1])}"
-        for of in summary.labels
-    )
+    figures = [(of.name, *(amount(value, summary) for value in (of.expected, *of.interval))) for of in summary.labels]
+    found = (f"{name} {expected}, from {low} to {high}" for name, expected, low, high in figures)
     return f"Expected {unit_of(summary)} by label: {'; '.join(found)}."
 
 

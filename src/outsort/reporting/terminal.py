@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from outsort.improving.findings import Style
-from outsort.reporting.captions import SCORES, captions, figure, headline, notes, percent, percents
+from outsort.reporting.captions import SCORES, captions, figure, headline, notes, of_unclear, percent, percents
 from outsort.reporting.layout import JOINT, Table, printable, table, visible
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def evaluation_tables(result: Evaluation) -> Iterator[RenderableType]:
     yield table(heads, [["rows", f"{result.n:,}", ""], *values], right=[1])
     yield from (scores_table(groups, by) for by, groups in result.by.items())
     if result.n_left_out:
-        yield f"{result.n_left_out:,} rows have no label that the model knows and are not in these scores."
+        yield f"{of_unclear(result.n_left_out, result.out_of_scope_auc)}."
     yield _labels_table(result)
     d = result.decision
     at_threshold = [

@@ -317,7 +317,8 @@ def _picture(summary: SummaryTally | None, model: Model, options: Options, *, is
     """Return a tally of the rows of one output, because a workbook shows its own; None if nobody asks for it."""
     picture = summary.anew() if summary else SummaryTally(model) if is_book else None
     if picture and options.split:
-        picture.weight_column = f"{options.prefix or ''}{AMOUNT if picture.weight_column else WEIGHTED}"
+        prefix = options.prefix or ""
+        picture.weigh_clauses(prefix + AMOUNT, prefix + WEIGHTED)
     return picture
 
 

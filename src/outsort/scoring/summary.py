@@ -40,6 +40,8 @@ MAX_REASONS = 40
 NO_LINE = "none"
 #: Rows that decide most, and the characters of a text that are kept.
 N_DECIDING, MAX_SHOWN = 20, 300
+#: What clauses are weighted by that have no amounts.
+WORDS_OF_WORK = "words of work"
 #: How errors of the probabilities go together, see `interval`: between any two rows, and more between two with the same
 #: service line. Chosen, of a few pairs tried, for the coverage that `benchmarks/intervals.py` measures.
 CORRELATION, CORRELATION_IN_LINE = 0.04, 0.5
@@ -154,7 +156,7 @@ class Summary(Result):
         rows: the number of rows of work.
         weight: the sum of their weights; as much as `rows` without a weight column.
         not_work: totals, notes and the like, by what they are; they count nowhere else.
-        weights: how the weights were read; None without a weight column.
+        weights: how the weights were read; None where each row counts as one.
         level: of the intervals.
         labels: by label, in the order of the model.
         decisions: the three `PARTS`, which add up to all rows.
@@ -254,6 +256,16 @@ class SummaryTally:
         """Return an empty tally of the same kind."""
         documents = self.documents and self.documents.anew()
         return SummaryTally(self.model, weight_column=self.weight_column, by=self.by, documents=documents)
+
+    def weigh_clauses(self, amounts: str, weighted_words: str) -> None:
+        """Take the weights from the columns of clauses: their amounts if those of rows are asked for, or their words.
+
+        Args:
+            amounts: the name of the column with the part that each clause has of an amount.
+            weighted_words: that of the column with its words of work.
+        """
+        self._weighing.column = self._weighing.column or WORDS_OF_WORK
+        self.weight_column = amounts if self.weight_column else weighted_words
 
     def check_columns(self, source: str, columns: Sequence[str]) -> None:
         """Raise DataError unless a table has the columns of weights and groups, once each."""
@@ -360,7 +372,7 @@ class SummaryTally:
             rows=int(rows),
             weight=weight,
             not_work=_shares(self._not_work),
-            weights=self._weighing.result() if self.weight_column else None,
+            weights=self._weighing.result() if self._weighing.column else None,
             level=LEVEL,
             labels=self._shares_of(None),
             decisions=[

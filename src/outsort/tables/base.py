@@ -40,6 +40,8 @@ MAX_CELL = 1 << 25
 MAX_PATHS, _MAX_DEPTH = 1000, 8
 #: How the fault of a row of a workbook begins that holds data without a name.
 SURPLUS = "has cells beyond the header"
+#: How the fault of a row of a workbook begins that has a formula which no program has computed yet.
+UNCOMPUTED = "has a formula without a result"
 
 
 class Column(NamedTuple):

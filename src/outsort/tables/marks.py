@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from outsort.tables.base import Batch, Location, Rows, is_filled
+from outsort.tables.base import UNCOMPUTED, Batch, Location, Rows, is_filled
 from outsort.tables.header import looks_like_header
 from outsort.tables.not_work import AGAIN, NOTE, OTHER, TITLE, TOTAL, TOTAL_PARTS, is_amount, is_note, is_total
 
@@ -168,7 +168,13 @@ def _marked(batch: Batch, marks: Marks, *, is_last: bool) -> Batch:
         reasons = _of_records(cast("Any", batch), marks, is_last=is_last)
     if not reasons:
         return batch
-    faults: Mapping[int, str] = reasons | dict(batch.faults)
+    # That a sum is not computed says less of a row than that it is a total.
+    known = {
+        place: why
+        for place, why in batch.faults.items()
+        if not (why.startswith(UNCOMPUTED) and reasons.get(place) == TOTAL)
+    }
+    faults: Mapping[int, str] = reasons | known
     return cast("Batch", replace(cast("Any", batch), faults=faults))
 
 

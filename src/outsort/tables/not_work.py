@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from outsort.buffers import Utf8Column, blank_texts
-from outsort.tables.base import Rows, is_filled
+from outsort.tables.base import UNCOMPUTED, Rows, is_filled
 from outsort.tables.headings import Kind, reading_of
 
 if TYPE_CHECKING:
@@ -155,8 +155,11 @@ def faults_of(batch: Batch, texts: BatchTexts) -> Mapping[int, str]:
         blank = [place for place, text in enumerate(cast("Sequence[str]", texts)) if not text or not text.strip()]
     found = dict(batch.faults)
     for place in blank:
-        if place not in found:
+        fault = found.get(place, "")
+        if not fault or fault.startswith(UNCOMPUTED):
             cells = inner.cells[place] if isinstance(inner, Rows) else inner.rows(place, place + 1)[0]
-            if why := reason_without_text(columns, cells):
+            # A formula without a result is a number that is not known: most are sums, and dates fill whole columns.
+            n_formulas = fault.count(",") + 1 if fault else 0
+            if why := reason_without_text(columns, [*cells, *[0] * n_formulas]):
                 found[place] = why
     return found

@@ -28,7 +28,7 @@ from outsort.tables.workbooks.markup import MarkupError, text
 from outsort.tables.workbooks.package import STYLES_TYPE, Package, PackageCopy
 from outsort.tables.workbooks.raw_rows import SheetXml
 from outsort.tables.workbooks.styles import EMPTY, Look, Styles
-from outsort.tables.workbooks.workbook import DECISIONS, INSTEAD, MAX_CELL, MAX_COLUMNS, Workbook, length
+from outsort.tables.workbooks.workbook import DECISIONS, INSTEAD, MAX_CELL, MAX_COLUMNS, Workbook, length, width_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -290,7 +290,7 @@ def _width(name: str, values: object) -> float:
     """Return how wide a column is: room for its name and a button, and for nine of ten of its texts."""
     sample = values.tolist()[:_N_SAMPLES] if isinstance(values, Categorical) else []
     longest = sorted(len(value or "") for value in sample)[: 1 + int(0.9 * len(sample))]
-    return float(max(len(name) + 4, 8, *(n + 2 for n in longest[-1:])))
+    return float(width_of(name, longest[-1] if longest else 0))
 
 
 def _formats_for(survey: SheetSurvey, styles: Styles, *, is_styled: bool) -> Formats:

@@ -6,21 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 
-from outsort.tables.base import BATCH_ROWS, SURPLUS, Dialect, Origin, Rows, beyond_header, rows_of
+from outsort.tables.base import BATCH_ROWS, SURPLUS, UNCOMPUTED, Dialect, Origin, Rows, beyond_header, rows_of
 from outsort.tables.letters import letters_of
 from outsort.tables.marks import Marks, marked
 from outsort.tables.workbooks.books import OTHER_SHEETS, Book, PackageBook, check_workbook, naming_damage
 from outsort.tables.workbooks.copying import WorkbookCopy
 from outsort.tables.workbooks.sheet_rows import GENERAL, Block
 from outsort.tables.workbooks.sheets import SheetTable, choose_sheets, free_name, merged_columns, places_of
-from outsort.tables.workbooks.workbook import DECISIONS, Workbook, number_format_of
+from outsort.tables.workbooks.workbook import DECISIONS, Workbook, number_format_of, width_of
 
 if TYPE_CHECKING:
     from outsort.tables.base import Added, Batch, ReadOptions, Writer
     from outsort.tables.workbooks.workbook import SheetsAdder
-
-#: How the fault of a row begins that has a formula which no program has computed yet.
-UNCOMPUTED = "has a formula without a result"
 
 
 @dataclass(frozen=True)
@@ -212,7 +209,7 @@ class ExcelWriter:
         samples += [[str(v) for v in values.tolist()[:200]] for values in added.values()]
         samples += [[]] * (len(self._names) - len(samples))
         longest = [sorted(map(len, sample))[int(0.9 * len(sample))] if sample else 0 for sample in samples]
-        widths = [min(60, max(len(name) + 4, n + 2, 8)) for name, n in zip(self._names, longest, strict=True)]
+        widths = [min(60, width_of(name, n)) for name, n in zip(self._names, longest, strict=True)]
         return self._workbook.add_sheet(self._title, self._names, widths)
 
     def _format(self, value: object, given: str) -> object:

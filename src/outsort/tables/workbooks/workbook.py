@@ -15,6 +15,7 @@ from xlsxwriter.worksheet import Worksheet
 
 from outsort.errors import OutputError
 from outsort.tables.base import plain_cell
+from outsort.tables.not_work import TOTAL
 
 #: Adds sheets to a workbook of XlsxWriter that is being written; takes the names of its other sheets, too.
 SheetsAdder: TypeAlias = Callable[[Any, Sequence[str]], None]
@@ -30,6 +31,20 @@ DECISIONS = {"accept": ("DDF2E0", "14532D"), "review": ("FDE9D2", "7C2D12")}
 _DIGITS, _GREATEST, _SMALLEST = 15, 1.7976931348623157e308, 2.2250738585072014e-308
 #: Excel takes 1900 for a leap year: what day an earlier number means depends on the program.
 _FIRST_DAY = datetime.date(1900, 3, 1)
+
+#: Least width of any column, and of one of reasons: most are short, and the totals that are told of come last.
+_LEAST_WIDTH, _WIDTH_OF_REASONS = 8, len(TOTAL) + 2
+
+
+def width_of(name: str, longest: int) -> int:
+    """Return how wide a column is, in characters: room for its name with a button, and for most of its texts.
+
+    Args:
+        name: its name.
+        longest: the characters of the longest text that has to fit.
+    """
+    least = _WIDTH_OF_REASONS if name.endswith("reason") else _LEAST_WIDTH
+    return max(len(name) + 4, longest + 2, least)
 
 
 def length(text: str) -> int:
