@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 
 import pytest
 
@@ -9,6 +10,7 @@ import outsort
 from browsing import corrections, downloaded, drop, expect, opened, records, row
 from outsort.data.amounts import amounts, decimal_mark
 from outsort.decision import LOW_CONFIDENCE, threshold_of
+from outsort.model_file import save
 from outsort.service.settings import ServiceSettings
 from serving import serving
 
@@ -19,6 +21,10 @@ TEXTS = [
     "tune a vision model", "key invoices into sap", "review contract clauses", "translate into", "clean the office",
 ]  # fmt: skip
 SPEND = ["£1,000.50", "20", "", "300", "(5)", "1,234,567", "10", "0", "99.5", "7"]
+
+
+#: The state of a row that is none of work.
+NO_WORK = "not a row of work (a {})"
 
 
 @pytest.fixture
@@ -72,6 +78,66 @@ def test_rows_and_spend_are_counted_by_label_and_to_review(page, model):
     page.keyboard.press("k")
     answers = [a if a.text != TEXTS[0] else outsort.predict(TEXTS[2], model) for a in answers]
     assert of_picture(page)["KPO"] == expected(weights, lambda n: f"{n / 1e6:.1f}m")["KPO"]
+
+
+def test_totals_and_notes_count_as_little_as_in_the_summary_of_score(page, model, tmp_path, outsort):
+    rows = [*zip(TEXTS, SPEND, strict=True), ("", "40"), ("", "50")]
+    rows = [[f"L{i}", *row] for i, row in enumerate(rows)]
+    rows += [["Total", "", "1,236,094"], ["Source: ledger", "", ""]]
+    path = tmp_path / "spend.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["lot", "description", "spend"], *rows])
+    save(model, tmp_path / "m.joblib")
+    run = ("score", path, "-o", tmp_path / "o.csv", "-m", tmp_path / "m.joblib", "--weight-column", "spend", "--json")
+    summary = json.loads(outsort(*run).out)
+    assert {of["name"] for of in summary["not_work"]} == {NO_WORK.format("total"), NO_WORK.format("note")}
+    review = next(of for of in summary["decisions"] if of["name"] == "to review")
+    lines = {of["name"] for of in summary["service_lines"]}
+
+    drop(page, path.name, path.read_bytes())
+    expect(page.locator("#measured")).to_have_text("2 rows are no work (a total, a note).")
+    assert of_picture(page) == {of["name"]: str(of["rows"]) for of in [*summary["labels"], review]}
+    for kind, n in (("all", len(rows)), ("review", review["rows"])):
+        expect(page.locator(f"[name=show][value={kind}] + span b")).to_have_text(str(n))
+    n_accepted = summary["rows"] - review["rows"]
+    expect(page.locator("#promise")).to_contain_text(f"{n_accepted / summary['rows']:.0%} of the rows ({n_accepted});")
+    # Blank rows of work are one text; the total and the note stand for themselves, at the end.
+    page.select_option("#order", "unsure")
+    n = page.locator("#list [role=option]:visible").count()
+    assert n == len(set(TEXTS)) + 3
+    for place, kind in ((n - 2, "total"), (n - 1, "note")):
+        expect(row(page, place).locator(".state")).to_have_text(NO_WORK.format(kind))
+        expect(row(page, place).locator(".prediction")).to_have_text("")
+        expect(row(page, place).locator(".quick")).to_be_hidden()
+    page.focus("#list")
+    page.keyboard.press("End")
+    page.keyboard.press("k")
+    expect(page.get_by_role("status")).to_have_text(f"There is nothing to correct: {NO_WORK.format('note')}.")
+    assert page.locator("#these").text_content() == "Correct label"
+
+    page.set_viewport_size({"width": 1200, "height": 900})
+    page.select_option("#measure", "spend")
+    expect(page.locator("#measured")).to_contain_text("(a total, a note). 3 cells without a number count nothing.")
+    written = {of["name"]: of["weight"] for of in [*summary["labels"], review]}
+    assert of_picture(page) == {name: f"{n / 1e6:.1f}m" if n >= 10_000 else f"{n:,.0f}" for name, n in written.items()}
+    assert page.locator("#lines button").count() == len(lines)
+    none = next(of["weight"] for of in summary["service_lines"] if of["name"] == "none")
+    expect(page.get_by_role("button", name=f"no service line {none:.0f}")).to_have_count(1)
+    page.select_option("#order", "amount")
+    expect(row(page, 0).locator(".words")).to_have_text(TEXTS[5])
+    expect(row(page, n - 2).locator(".state")).to_have_text(NO_WORK.format("total"))
+    page.locator("label", has=page.locator("[name=show][value=review]")).click()
+    assert page.locator("#list .row.no-work:visible").count() == 0
+    # The last line of the table is seen whole.
+    assert page.evaluate(
+        """() => {
+            const table = document.querySelector("#by-label").getBoundingClientRect();
+            const last = document.querySelector("#by-label tr:last-child").getBoundingClientRect();
+            const panel = document.querySelector("#by-label").closest(".card").getBoundingClientRect();
+            const note = document.querySelector("#measured").getBoundingClientRect();
+            return last.bottom <= table.bottom + 0.5 && note.bottom <= panel.bottom;
+        }"""
+    )
 
 
 def test_amounts_are_read_as_the_library_reads_them(page):

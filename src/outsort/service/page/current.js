@@ -2,7 +2,8 @@
 
 import { $, lineName } from "./dom.js";
 import { Review } from "./review.js";
-import { info } from "./service.js";
+import { explained, info } from "./service.js";
+import { isWork } from "./table.js";
 import { groupsOf, tally } from "./tally.js";
 
 /** @import { Row } from "./table.js" */
@@ -25,13 +26,15 @@ export function recount() {
 }
 
 /** @param {Row} row */
-export const correctionOf = (row) => review.corrections.get(row.text);
-/** @param {Row} row */
-export const labelOf = (row) => correctionOf(row)?.label ?? row.label;
+export const correctionOf = (row) => review.correctionOf(row);
+/** The label of a row; none where it is no work. @param {Row} row */
+export const labelOf = (row) => (isWork(row) ? (correctionOf(row)?.label ?? row.label) : "");
+/** What is known of why a row has its label. @param {Row} row */
+export const explainedOf = (row) => (isWork(row) ? explained.get(row.text) : undefined);
 /** The rows of the text of a row. @param {number} place */
 export const sizeOf = (place) => review.groups.size[review.groups.first[place]];
 /** @param {Row} row */
-export const isToReview = (row) => !review.accepts(row) && !correctionOf(row);
+export const isToReview = (row) => isWork(row) && !review.accepts(row) && !correctionOf(row);
 
 /** Whether equal texts are one row of the list. */
 export const isGrouped = () => $("grouped").checked;
@@ -39,6 +42,7 @@ export const isGrouped = () => $("grouped").checked;
 /** Return the state of a row: CSS class, text, and the reason for review.
  *  @param {Row} row */
 export function stateOf(row) {
+  if (!isWork(row)) return ["no-work", row.reason, ""];
   const correction = correctionOf(row);
   if (correction) return ["corrected", correction.label === row.label ? "confirmed" : "corrected", ""];
   return review.accepts(row) ? ["accept", "accepted", ""] : ["review", "review", review.reasonOf(row)];
@@ -46,7 +50,7 @@ export function stateOf(row) {
 
 /** Name the service line of a row; nothing where the model knows none. @param {Row} row */
 export function lineOf(row) {
-  if (!hasLines()) return "";
+  if (!hasLines() || !isWork(row)) return "";
   const correction = correctionOf(row);
   return correction ? lineName(correction.line, "no line chosen") : lineName(row.line);
 }

@@ -7,6 +7,7 @@ import { notKept } from "./keeping.js";
 import * as list from "./list.js";
 import { info } from "./service.js";
 import * as store from "./store.js";
+import { isWork } from "./table.js";
 
 /** @import { Row } from "./table.js" */
 
@@ -26,6 +27,10 @@ export function correct(label, line = null) {
   const place = list.selected();
   if (place === undefined) return;
   const row = review.rows[place];
+  if (!isWork(row)) {
+    setStatus(`There is nothing to correct: ${row.reason}.`);
+    return;
+  }
   if (row.text.length > info.limits.characters || !row.text.trim()) {
     setStatus("This text cannot be corrected: it is empty or too long.");
     return;

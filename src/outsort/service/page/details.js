@@ -1,10 +1,11 @@
 // The details of the selected row.
 
-import { correctionOf, lineOf, review, sizeOf, stateOf } from "./current.js";
+import { correctionOf, explainedOf, lineOf, review, sizeOf, stateOf } from "./current.js";
 import { $, count, element, lineName, percent } from "./dom.js";
 import { hueOf } from "./labels.js";
 import { answerOf, cellsShown } from "./list.js";
-import { explained, info } from "./service.js";
+import { info } from "./service.js";
+import { isWork } from "./table.js";
 import { hasLittle, tinted } from "./words.js";
 
 /** @import { Row } from "./table.js" */
@@ -20,7 +21,7 @@ export function detail(place) {
   $("detail").hidden = !row;
   $("undo").disabled = review.decisions.length === 0;
   if (!row || place === undefined) return;
-  const known = explained.get(row.text);
+  const known = explainedOf(row), canBeCorrected = isWork(row);
   const correction = correctionOf(row);
   $("answer").replaceChildren(...answerOf(row), element("span", "", lineOf(row)));
   const [name, word, reason] = stateOf(row);
@@ -31,8 +32,10 @@ export function detail(place) {
   const n = sizeOf(place);
   $("these").textContent = n > 1 ? `All ${count(n)} of these are` : "Correct label";
   for (const button of $("decide").querySelectorAll("button[value]")) {
+    button.disabled = !canBeCorrected;
     button.setAttribute("aria-pressed", String(button.value === correction?.label));
   }
+  $("decide-label").disabled = !canBeCorrected;
   $("decide-label").value = correction?.label ?? "";
   fillLines(correction?.label ?? row.label, known, correction);
   const facts = [...cellsShown(place), ...factsOf(row, known)];
@@ -45,6 +48,7 @@ export function detail(place) {
 function factsOf(row, known) {
   /** @type {[string, string][]} */
   const facts = [];
+  if (!isWork(row)) return facts;
   if (row.rule) facts.push(["Decided by the rule", row.rule], ["The model would say", row.modelLabel]);
   const next = nextOf(row);
   if (next.length) facts.push(["Next labels", next.map(([name, p]) => `${name} ${percent(p)}`).join(", ")]);

@@ -5,6 +5,7 @@ import { review } from "./current.js";
 import { $, count, element, hideError, plural, setStatus, showError } from "./dom.js";
 import { describe, explained, info, learning, whenModelChanges } from "./service.js";
 import { sort } from "./sorting.js";
+import { isWork } from "./table.js";
 
 /** @import { Row } from "./table.js" */
 
@@ -124,6 +125,7 @@ function changesBetween(before, after) {
   const texts = new Set();
   let [n, accepted, sent] = [0, 0, 0];
   after.forEach((row, i) => {
+    if (!isWork(row)) return;
     const old = before[i];
     accepted += Number(old.decision === "review" && row.decision !== "review");
     sent += Number(old.decision !== "review" && row.decision === "review");

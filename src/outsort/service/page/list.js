@@ -1,12 +1,15 @@
 // The list of rows. It is virtualised: only the visible rows are in the document, and their explanations are fetched
 // when they become visible. Texts are inserted as text nodes, never as markup.
 
-import { correctionOf, isGrouped, isToReview, lineOf, recount, review, setReview, sizeOf, stateOf } from "./current.js";
+import {
+  correctionOf, explainedOf, isGrouped, isToReview, lineOf, recount, review, setReview, sizeOf, stateOf,
+} from "./current.js";
 import { detail } from "./details.js";
 import { $, amount, count, element, percent, setStatus } from "./dom.js";
 import { hueOf, quickMarks } from "./labels.js";
 import * as picture from "./picture.js";
 import { MAX_EXPLAINED, explain, explained } from "./service.js";
+import { isWork } from "./table.js";
 import * as view from "./view.js";
 import { tinted } from "./words.js";
 
@@ -122,13 +125,14 @@ function draw() {
 function fill(node, index) {
   const place = view.view[index], row = review.rows[place];
   const correction = correctionOf(row);
-  const known = explained.get(row.text);
+  const known = explainedOf(row);
   node.setAttribute("aria-selected", String(index === active));
   const state = [place, index, correction?.label, correction?.line, Boolean(known), review.threshold].join();
   if (node.dataset.state === state) return;
   node.dataset.state = state;
   node.id = `row-${index}`;
   node.dataset.index = String(index);
+  node.classList.toggle("no-work", !isWork(row));
   node.setAttribute("aria-posinset", String(index + 1));
   node.setAttribute("aria-setsize", String(view.view.length));
   node.style.transform = `translateY(${index * height}px)`;
@@ -154,12 +158,14 @@ export function cellsShown(place) {
     const cell = cells[place];
     return /** @type {[string, string]} */ ([name, cell == null ? "" : String(cell)]);
   });
-  if (!review.amounts) return shown;
+  if (!review.amounts || !isWork(review.rows[place])) return shown;
   return [[review.measure, amount(view.weightShown(place))], ...shown.filter(([name]) => name !== review.measure)];
 }
 
-/** @param {Row} row */
+/** @param {Row} row
+ *  @returns {(string | HTMLElement)[]} */
 export function answerOf(row) {
+  if (!isWork(row)) return [];
   const label = correctionOf(row)?.label;
   const badge = (/** @type {string} */ name) => element("span", `badge ${hueOf(name)}`, name);
   const figure = element("data", "", row.rule ? "by rule" : percent(row.p));
@@ -173,6 +179,7 @@ export function spoken(row) {
   const correction = correctionOf(row);
   const [, word, reason] = stateOf(row);
   if (correction) return `${correction.label}, ${word}`;
+  if (!isWork(row)) return word;
   const said = [row.label, row.rule ? "by rule" : percent(row.p), lineOf(row), `${word} ${reason}`.trim()];
   return said.filter(Boolean).join(", ");
 }
@@ -183,8 +190,9 @@ function explainSoon() {
   clearTimeout(soon);
   soon = setTimeout(async () => {
     if (explaining) return;
-    const shown = nodes.filter((node) => !node.hidden).map((node) => review.rows[view.view[Number(node.dataset.index)]]?.text);
-    const texts = shown.filter((text) => text?.trim() && !explained.has(text)).slice(0, MAX_EXPLAINED);
+    const shown = nodes.filter((node) => !node.hidden).map((node) => review.rows[view.view[Number(node.dataset.index)]]);
+    const texts = shown.filter((row) => row && isWork(row)).map(({ text }) => text)
+      .filter((text) => text.trim() && !explained.has(text)).slice(0, MAX_EXPLAINED);
     if (!texts.length) return;
     explaining = true;
     // Tints are optional: do not show an error if they cannot be fetched.

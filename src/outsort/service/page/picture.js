@@ -6,7 +6,7 @@ import { $, amount, button, count, element, lineName, percent, plural, setStatus
 import { hueOf, isListed, labels } from "./labels.js";
 import { filter, refresh } from "./list.js";
 import { info } from "./service.js";
-import { cellsOf } from "./table.js";
+import { cellsOf, isWork } from "./table.js";
 import { N_BINS } from "./tally.js";
 import { showLine, shownLine } from "./view.js";
 
@@ -38,8 +38,8 @@ export function present() {
 
 /** Draw the picture, and the counts of the filters. */
 export function draw() {
-  const { whole, corrected, rowsToReview } = tallied;
-  const kinds = { all: whole.rows, review: rowsToReview, corrected };
+  const { corrected, rowsToReview } = tallied;
+  const kinds = { all: review.rows.length, review: rowsToReview, corrected };
   for (const [kind, n] of Object.entries(kinds)) {
     const input = document.querySelector(`[name=show][value=${kind}]`);
     const shown = input?.nextElementSibling?.querySelector("b");
@@ -71,8 +71,19 @@ function drawLabels() {
   const all = rowOf("to review", toReview, whole.weight, barOf(toReview, most, "unknown"));
   $("by-label").tBodies[0].replaceChildren(...rows, all);
   $("counted").textContent = counted();
-  const unread = review.amounts ? review.unread : 0;
-  $("measured").textContent = unread ? `${plural(unread, "cell")} without a number count nothing.` : "";
+  $("measured").textContent = uncounted().join(" ");
+}
+
+/** Say what counts nothing, in sentences. */
+function uncounted() {
+  const said = [], unread = review.amounts ? review.unread : 0;
+  if (tallied.notWork.size) {
+    const n = [...tallied.notWork.values()].reduce((sum, rows) => sum + rows);
+    const kinds = [...tallied.notWork].map(([kind, rows]) => (rows > 1 ? `${count(rows)}× ${kind}` : kind));
+    said.push(`${plural(n, "row")} ${n === 1 ? "is" : "are"} no work (${kinds.join(", ")}).`);
+  }
+  if (unread) said.push(`${plural(unread, "cell")} without a number ${unread === 1 ? "counts" : "count"} nothing.`);
+  return said;
 }
 
 /** @param {Node | string} name
@@ -203,7 +214,7 @@ async function columnOf(name) {
 async function measure(name) {
   const from = review, read = name ? amounts(await columnOf(name)) : null;
   if (from !== review) return;
-  review.unread = read ? read.filter((n) => !(n > 0)).length : 0;
+  review.unread = read ? read.filter((n, i) => !(n > 0) && isWork(from.rows[i])).length : 0;
   review.measure = name;
   review.amounts = read && read.map((n) => (n > 0 ? n : 0));
   $("order").querySelector("[value=amount]").hidden = !name;

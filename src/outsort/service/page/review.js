@@ -4,6 +4,7 @@
 // text, with an empty label for no longer; {undoes} takes the decision of that id back; {reviewer} names who
 // decides. So two tabs can add to one log, and no order of writes loses a decision.
 
+import { isWork } from "./table.js";
 import { groupsOf } from "./tally.js";
 
 /** @import { Column, Row } from "./table.js" */
@@ -92,8 +93,14 @@ export class Review {
     return row.reason || "low confidence";
   }
 
-  /** What a row counts. @param {number} place */
+  /** The decision that corrects a row; a row that is no work has none. @param {Row} row */
+  correctionOf(row) {
+    return isWork(row) ? this.corrections.get(row.text) : undefined;
+  }
+
+  /** What a row counts; one that is no work counts nothing. @param {number} place */
   weightOf(place) {
+    if (!isWork(this.rows[place])) return 0;
     return this.amounts ? this.amounts[place] : 1;
   }
 
@@ -127,8 +134,8 @@ export class Review {
   /** Return the corrections in the order of their first rows: {text, modelLabel, rows, label, line, at}. */
   corrected() {
     const found = new Map();
-    this.rows.forEach(({ text, label: modelLabel }, row) => {
-      const correction = this.corrections.get(text);
+    this.rows.forEach((answer, row) => {
+      const { text, label: modelLabel } = answer, correction = this.correctionOf(answer);
       if (!correction) return;
       const { label, line, at } = correction;
       if (!found.has(text)) found.set(text, { text, modelLabel, rows: [], label, line, at });

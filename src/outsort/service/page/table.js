@@ -19,6 +19,15 @@ const PUT_BY = 8 << 20;
  *  @property {string} rule the house rule that decided; empty where the model did
  *  @property {string} modelLabel what the model would have answered, where a rule decided */
 
+/** How the reason of a row begins that is no work: a total, a note, units. */
+const NOT_WORK = "not a row of work";
+
+/** Whether a row is one of work, to be labelled and counted. @param {Row} row */
+export const isWork = ({ reason }) => !reason.startsWith(NOT_WORK);
+
+/** Say what a row is that is no work: "a total". @param {Row} row */
+export const kindOf = ({ reason }) => reason.slice(NOT_WORK.length).replace(/^ \(|\)$/g, "");
+
 /** A column of the file: its name, some cells, and whether those are numbers.
  *  @typedef {{name: string, cells: string[], sample: unknown[]}} Column */
 

@@ -1,6 +1,9 @@
 // What is counted of a review: rows and amounts by label, service line and confidence, and what goes to review.
 
+import { isWork, kindOf } from "./table.js";
+
 /** @import { Review } from "./review.js" */
+/** @import { Row } from "./table.js" */
 
 /** Parts into which confidences from 0 to 1 are counted. */
 export const N_BINS = 50;
@@ -12,6 +15,7 @@ export const N_BINS = 50;
 
 /** @typedef {object} Tally
  *  @property {Part} whole
+ *  @property {Map<string, number>} notWork rows that are no work, by what they are; they count nowhere else
  *  @property {number} rowsToReview
  *  @property {number} corrected rows that a person decided
  *  @property {Map<string, Part>} labels by the label of each row: the person's, else the model's
@@ -32,6 +36,7 @@ export function tally(review, labels) {
   /** @type {Tally} */
   const of = {
     whole: part(),
+    notWork: new Map(),
     rowsToReview: 0,
     corrected: 0,
     labels: new Map(labels.map((label) => [label, part()])),
@@ -41,7 +46,12 @@ export function tally(review, labels) {
     accepted: { rows: 0, weight: 0, expected: 0 },
   };
   review.rows.forEach((row, i) => {
-    const weight = review.weightOf(i), correction = review.corrections.get(row.text);
+    if (!isWork(row)) {
+      const kind = kindOf(row);
+      of.notWork.set(kind, (of.notWork.get(kind) ?? 0) + 1);
+      return;
+    }
+    const weight = review.weightOf(i), correction = review.correctionOf(row);
     const isAccepted = review.accepts(row), isToReview = !isAccepted && !correction;
     const { label, line } = correction ?? row;
     if (!of.labels.has(label)) of.labels.set(label, part());
@@ -68,13 +78,13 @@ export function tally(review, labels) {
 
 const binOf = (/** @type {number} */ p) => Math.min(N_BINS - 1, Math.floor(p * N_BINS));
 
-/** Find equal texts: the first row of each, and at that row how many there are.
- *  @param {{text: string}[]} rows
+/** Find equal texts: the first row of each, and at that row how many there are. A row that is no work is alone.
+ *  @param {Row[]} rows
  */
 export function groupsOf(rows) {
   const places = new Map(), first = new Int32Array(rows.length), size = new Int32Array(rows.length);
-  rows.forEach(({ text }, i) => {
-    const at = places.get(text) ?? (places.set(text, i), i);
+  rows.forEach((row, i) => {
+    const at = isWork(row) ? (places.get(row.text) ?? (places.set(row.text, i), i)) : i;
     first[i] = at;
     size[at]++;
   });

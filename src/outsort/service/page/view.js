@@ -2,6 +2,7 @@
 
 import { correctionOf, isGrouped, isToReview, labelOf, review, sizeOf } from "./current.js";
 import { $, count, lineName, plural } from "./dom.js";
+import { isWork } from "./table.js";
 
 /** @import { Row } from "./table.js" */
 
@@ -17,7 +18,8 @@ const KINDS = {
   corrected: (row) => Boolean(correctionOf(row)),
 };
 
-/** How rows are sorted: what is compared, the least first. @type {Record<string, (place: number) => number | string>} */
+/** How rows of work are sorted, before the others: what is compared, the least first.
+ *  @type {Record<string, (place: number) => number | string>} */
 const ORDERS = {
   unsure: (place) => review.rows[place].p,
   sure: (place) => -review.rows[place].p,
@@ -68,7 +70,9 @@ function sort() {
   const by = ORDERS[$("order").value];
   if (!by) return;
   const keys = new Map(view.map((place) => [place, by(place)]));
+  const isLast = (/** @type {number} */ place) => Number(!isWork(review.rows[place]));
   view.sort((a, b) => {
+    if (isLast(a) !== isLast(b)) return isLast(a) - isLast(b);
     const one = keys.get(a) ?? 0, other = keys.get(b) ?? 0;
     return one < other ? -1 : one > other ? 1 : a - b;
   });
