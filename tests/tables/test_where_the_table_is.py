@@ -106,6 +106,46 @@ def test_row_one_is_the_header_unless_it_plainly_is_not(rows):
     assert len(read(reader)[0]) == len(rows) - 1
 
 
+@pytest.mark.parametrize("above", [[], [["Spend of the borough"], []]], ids=["at the top", "below a title"])
+@pytest.mark.parametrize(
+    "groups",
+    [["Line", None, None, "Payment"], ["Line", None, "Money", "Payment"], ["Line", "Work", None, "Payment"]],
+    ids=["two groups", "three groups", "a gap inside"],
+)
+def test_a_row_that_names_groups_of_columns_is_not_the_header(above, groups):
+    header = HEADERS[1]
+    reader = ExcelReader("in.xlsx", book_of(S=[*above, groups, *table(header)]), ReadOptions())
+    assert reader.columns == header
+    assert reader.location.header_row == len(above) + 2
+    assert len(read(reader)[0]) == 3
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        # Values, one of them in a column without a name.
+        [
+            ["Ref", "Title", None, "Supplier"],
+            ["Alpha", "Payroll", "by hand", "Firm"],
+            ["B 1", "Audit", "post 7", "G 2"],
+        ],
+        # Nothing below differs from what could be names.
+        [
+            ["Ref", "Title", None, "Supplier"],
+            ["Code", "Description", "Amount", "Vendor"],
+            ["Beta", "Audit", "Post", "No"],
+        ],
+        # No gap: rows of this table are longer than its header.
+        [["Ref", "Title"], ["Contract", "Service description", "Amount"], ["C-1", "Audit", "5"]],
+        # What could be names leaves out a column that the header names.
+        [["Ref", "Title", None, "Cost"], [None, "Description", "Amount", "Date"], ["C-1", "Audit", "5", "6"]],
+    ],
+    ids=["values", "nothing differs", "no gap", "a column left out"],
+)
+def test_a_header_with_a_column_without_a_name_stays_the_header(rows):
+    assert ExcelReader("in.xlsx", book_of(S=rows), ReadOptions()).location.header_row == 1
+
+
 def test_titles_above_what_may_be_data_stop_with_both_options():
     rows = [["Our own list"], ["Alice", "Contract work", "Legal"], ["Bob", "Payroll", "Finance"]]
     with pytest.raises(DataError, match=r"in row 1 or in row 2\. Say which with --header-row 1 or --header-row 2"):

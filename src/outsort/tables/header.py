@@ -75,8 +75,24 @@ def find_header(source: str, rows: Sequence[Sequence[object]], given: int | None
         return _header_of_one_column(filled, first)
     # A row that is at least half as wide as the table is its header, whatever follows.
     if len(filled[first]) > 1 and 2 * len(filled[first]) > widest:
-        return first
-    return _below_titles(source, filled, first, widest, is_padded=len(rows[first]) > 1, above=above)
+        return _below_groups(filled, first)
+    found = _below_titles(source, filled, first, widest, is_padded=len(rows[first]) > 1, above=above)
+    return _below_groups(filled, found)
+
+
+def _below_groups(filled: Sequence[Sequence[tuple[int, object]]], place: int) -> int:
+    """Return the row below a header that only names groups of columns, or else the header's own place.
+
+    A group is named above the first of its columns, so that the row has gaps, which names fill in the row below.
+    """
+    if place + 1 >= len(filled):
+        return place
+    groups, names = ({column for column, _ in row} for row in filled[place : place + 2])
+    has_gaps = len(groups) > 1 and len(groups) <= max(groups) - min(groups)
+    if not (has_gaps and groups < names and _may_be_names([cell for _, cell in filled[place + 1]])):
+        return place
+    strength = _strength(filled, place + 1)
+    return place + 1 if strength.differing and 2 * strength.named > len(names) else place
 
 
 def _below_titles(
