@@ -193,6 +193,27 @@ class TestFallback:
         assert why(["Job title", heading, "Supplier"], [[PROSE[0], PROSE[1], "Acme Ltd"]]) == ""
         assert why(["Job title", "Remarks", "Supplier"], rows) == ""
 
+    def test_remarks_that_say_more_than_the_name_of_a_class_are_named(self):
+        rows = [["Design", PROSE[0], "1"], ["Research", PROSE[1], "2"]]
+        for remarks in ("Notes", "General comments"):
+            assert why(["Task", remarks, "Hours"], rows).endswith(
+                f", not {remarks!r}, which is fuller (--text-column {remarks!r})"
+            )
+        # Notes on how a task ended do not say what it was; and a task in words needs no notes.
+        assert why(["Task", "Closing notes", "Hours"], rows) == ""
+        spelt = [["Design of a chair", f"{PROSE[0]} of the north", "1"]]
+        assert why(["Task", "Notes", "Hours"], spelt) == ""
+
+    @pytest.mark.parametrize("other", ["Main duties", "Daily duties"])
+    def test_a_column_that_is_as_good_is_named(self, other):
+        rows = [[PROSE[0], PROSE[1], "1"], [PROSE[1], PROSE[0], "2"]]
+        assert why(["Responsibilities", other, "Grade"], rows) == (
+            "text column 'Responsibilities' (--text-column 'Responsibilities'), "
+            f"not {other!r}, which reads as well (--text-column {other!r})"
+        )
+        fewer = [[PROSE[0], "Key", "1"], [PROSE[1], "File", "2"]]
+        assert "which reads as well" not in why(["Responsibilities", other, "Grade"], fewer)
+
     def test_requirements_of_a_job_are_of_people(self):
         rows = [["Clerk", "Good at sums and at ease with people", "1"], ["Lawyer", "Law degree and good English", "2"]]
         assert found(["Headline", "Requirements", "Salary"], rows=rows) == "Headline"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outsort.errors import DataError, did_you_mean
 from outsort.tables.base import Column, distinct_names
-from outsort.tables.headings import Kind, readings_of
+from outsort.tables.headings import Kind, is_remark, readings_of
 from outsort.tables.letters import place_of
 from outsort.tables.prose import Prose, prose_of, says_nothing
 
@@ -37,6 +37,8 @@ LEAST_LIKENESS, MOST_OF_OTHERS = 0.5, 0.75
 LEAST_WORDS, LEAST_OF_NAMES = 1.5, 0.17
 #: A column says more than a title in so many times the words.
 _TIMES_AS_LONG = 2.0
+#: A description of fewer words, on average, may be the name of a class: "Software development".
+_WORDS_OF_A_CLASS = 2.5
 #: As much is enough if all other columns are codes and numbers.
 LEAST_ALONE = 0.2
 #: By how much a heading such as "Name" adds to that.
@@ -291,15 +293,30 @@ class _Search:
         why = self._passed_over(passed)
         if fall_back and readings[chosen].kind <= Kind.SUMMARY:
             part += self._next(chosen, named)
+        left = [(place, "which reads as well") for place in self._as_good(chosen, named)]
         fuller = self._fuller(chosen)
-        if len(part) > 1 or why or len(equals) > 1 or fuller is not None:
+        if fuller is not None:
+            left = [*((place, how) for place, how in left if place != fuller), (fuller, "which is fuller")]
+        if len(part) > 1 or why or len(equals) > 1 or left:
             first, *others = [distinct_names(self._columns)[column.place] for column in part]
             shown = f"text column {first!r}" + "".join(f", {name!r} where it is blank" for name in others)
             why = f"{why}{shown} ({self._option(part)})"
-        if fuller is not None:
-            why += f", not {self._columns[fuller]!r}, which is fuller "
-            why += f"({self._option([Column(self._columns[fuller], fuller)])})"
+        why += "".join(self._not_taken(place, how) for place, how in left)
         return Found([part], why)
+
+    def _as_good(self, chosen: int, named: Sequence[int]) -> list[int]:
+        """Return the other columns of the same kind that read like descriptions, unless the chosen one says more."""
+        if not self._cells or self._readings[chosen].rank > 1 or self._readings[chosen].kind > Kind.SUMMARY:
+            return []
+        kind = self._readings[chosen].kind
+        same = [p for p in named if p != chosen and self._readings[p].kind is kind and self._readings[p].rank < 2]
+        full = [place for place in same if self._prose(place).likeness >= LEAST_LIKENESS]
+        return [place for place in full if not self._says_more(chosen, place, _TIMES_AS_LONG)]
+
+    def _not_taken(self, place: int, how: str) -> str:
+        """Return in words that a column was left, and the option that asks for it."""
+        name = distinct_names(self._columns)[place]
+        return f", not {name!r}, {how} ({self._option([Column(name, place)])})"
 
     def _next(self, chosen: int, named: Sequence[int]) -> list[Column]:
         """Return the column to fall back to, if there is one: the next best, which is of no other language."""
@@ -325,10 +342,21 @@ class _Search:
         return mine.likeness >= least and mine.n_words >= times * its.n_words
 
     def _fuller(self, chosen: int) -> int | None:
-        """Return the column that clearly says more than a title or summary, though its heading does not tell."""
-        if self._readings[chosen].kind < Kind.SUMMARY or not self._cells:
+        """Return the column that clearly says more than a title or summary, though its heading does not tell.
+
+        Of a description that may be the name of a class, as in timesheets, also remarks may say more.
+        """
+        if not self._cells:
             return None
-        others = [p for p in self._places if p != chosen and self._readings[p].kind is not Kind.OTHER]
+        is_class = self._prose(chosen).n_words < _WORDS_OF_A_CLASS and self._readings[chosen].kind < Kind.SUMMARY
+        if self._readings[chosen].kind < Kind.SUMMARY and not is_class:
+            return None
+        others = [
+            place
+            for place in self._places
+            if place != chosen
+            and (self._readings[place].kind is not Kind.OTHER or (is_class and is_remark(self._columns[place])))
+        ]
         others = [p for p in others if self._readings[p].rank < 2 and self._says_more(p, chosen, _TIMES_AS_LONG)]
         return max(others, key=lambda place: self._prose(place).likeness, default=None)
 

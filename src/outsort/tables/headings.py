@@ -54,12 +54,13 @@ def _words(text: str) -> frozenset[str]:
 _HEADS = {
     Kind.TEXT: _words("text"),
     Kind.DESCRIPTION: _words(
-        "description descriptor descr desc narrative narration task beschreibung bezeichnung gegenstand descripción "
+        "description descriptor descr desc jd narrative narration task beschreibung bezeichnung gegenstand descripción "
         "descripcion descrição descrizione omschrijving opis popis beskrivning beskrivelse kuvaus leírás"
     ),
     Kind.STATEMENT: _words(
         "statement requirement responsibility duty accountability abstract definition body scope remit mission "
-        "aufgabe aufgaben tätigkeit tätigkeiten leistungsumfang leistungsinhalt tâche prestation tarea función "
+        "aufgabe aufgaben aufgabengebiet aufgabenbereich "
+        "tätigkeit tätigkeiten leistungsumfang leistungsinhalt tâche prestation tarea función "
         "funcion funciones tarefa funções mansione mansioni compito compiti attività werkzaamheden obowiązki "
         "zadania zakres "
         "arbetsuppgifter opgaver tehtävät"
@@ -122,6 +123,11 @@ _OF_JOBS = _words(
 _OF = _words("of for du des del dell della der van di do da about on in")
 #: In Slavic languages the word that a heading is about comes first, with no word behind it that says so.
 _FIRST = _words("opis popis przedmiot předmět zakres")
+#: Adjectives that Romance languages put behind the word that a heading is about: "Mission principale".
+_BEHIND = _words(
+    "principal principale principales général générale generale geral complète complet completa completo détaillée "
+    "détaillé detallada detallado dettagliata dettagliato detalhada detalhado"
+)
 #: What a heading is about that is no text, or what is said of codes and the like.
 _CODES = _words(
     "code id identifier number no nr num ref reference date time day year month typ type status state category "
@@ -138,6 +144,10 @@ _REMARKS = _words(
     "voraussetzung voraussetzungen kenntnisse profil compétence requisito bemerkung bemerkungen commentaire "
     "observación "
     "observaciones opmerking uwagi"
+)
+#: Remarks of no particular kind.
+_FREE_REMARKS = _words(
+    "comment note remark bemerkung bemerkungen commentaire observación observaciones opmerking uwagi"
 )
 #: What people write of a row that is itself a message: the comments of a case say what it is about.
 _DIALOGUE = _words("case ticket incident request complaint call work")
@@ -164,8 +174,11 @@ _CLASSES = _words(
 )
 #: Languages at the end of a heading; those of English leave it what it is.
 _ENGLISH, _LANGUAGES = _words("en eng english"), _words("de fr es it nl pt pl sv da fi el cs cy ga french german welsh")
-#: Compounds of German end in what they are about; in English, words may stand together.
-_SUFFIXES = ("beschreibung", "bezeichnung", "gegenstand", "leistung", "titel", "umschreibung")
+#: Compounds of Germanic languages and Finnish end in what they are about; in English, words may stand together.
+_SUFFIXES = (
+    *("beschreibung", "bezeichnung", "gegenstand", "leistung", "titel", "umschreibung"),
+    *("omschrijving", "beskrivning", "beskrivelse", "kuvaus"),
+)
 _JOINED = re.compile("(.+)(description|title|name|summary|text|details?|code|id|number|date|type)")
 _KNOWN = _OF_WORK | _PLAIN | _PARTIES | _CLASSES
 _AMBIGUOUS = _words("body subject matter issue role position")
@@ -222,6 +235,8 @@ def reading_of(heading: str) -> Reading:
         return Reading(0, Kind.UNKNOWN)
     if len(words) > 1 and words[0] in ("about", "what"):
         return _of_sentence(words[0], {*words[1:]})
+    while len(words) > 1 and words[-1] in _BEHIND:
+        words.pop()
     is_asked = False
     while len(words) > 1 and words[-1] in _TRAILING and words[-2] not in _OF:
         words.pop()
@@ -237,6 +252,16 @@ def reading_of(heading: str) -> Reading:
     kind = _kind(head, others, is_asked=is_asked)
     is_plain = kind is Kind.WEAK or others <= _EXPECTED or (kind is Kind.SUMMARY and others & _SPEAKERS)
     return Reading(max(rank, int(not is_plain)), kind, head in _AMBIGUOUS and not others)
+
+
+def is_remark(heading: str) -> bool:
+    """Return whether a heading names remarks in general, which in some tables are where the work is described.
+
+    >>> is_remark("Notes"), is_remark("Close notes"), is_remark("Renewal comments")
+    (True, False, False)
+    """
+    words = words_of(heading)
+    return bool(words) and words[-1] in _FREE_REMARKS and {*words[:-1]} <= _PLAIN
 
 
 def _of_sentence(first: str, others: set[str]) -> Reading:
