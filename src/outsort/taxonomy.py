@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outsort.buffers import checked
-from outsort.data.problems import listed
+from outsort.data.problems import listed, near
 from outsort.decision import ACCEPT, REVIEW, WEAK
 from outsort.errors import DataError
 from outsort.explanation import Explanation
@@ -264,8 +263,7 @@ def _row_problems(entries: Sequence[Entry], lines: Sequence[str]) -> Iterator[st
             what = "the line is empty" if (axis, code) in filled else f"category {code!r} has no line"
             yield f"row {row}: {what}"
         elif line not in lines:
-            near = get_close_matches(line, lines, 1)
-            yield f"row {row}: no line of the model is called {line!r}" + (f"; one is {near[0]!r}" if near else "")
+            yield f"row {row}: no line of the model is called {line!r}{near(line, lines)}"
         elif before is not entry:
             yield f"row {row}: line {line!r} is in category {code!r} already, in row {before.row}"
         if np.isnan(weight):

@@ -95,6 +95,16 @@ class Hits(NamedTuple):
         """Return some of them: bool (n_hits,)."""
         return Hits(self.rows[kept], self.rules[kept])
 
+    def by_rule(self) -> dict[int, NDArray[np.int64]]:
+        """Return the places of the rows of each rule that fires: int64 (n_rows_of_rule,), in the order they come.
+
+        >>> {rule: rows.tolist() for rule, rows in Hits(np.array([0, 0, 2]), np.array([1, 3, 1])).by_rule().items()}
+        {1: [0, 2], 3: [0]}
+        """
+        order = np.argsort(self.rules, kind="stable")
+        starts = np.flatnonzero(np.diff(self.rules[order], prepend=-2))
+        return {int(self.rules[part[0]]): self.rows[part] for part in np.split(order, starts[1:]) if len(part)}
+
     def first(self, n: int) -> NDArray[np.int64]:
         """Return the first rule on each of n rows: int64 (n,), -1 for none."""
         found = np.full(n, -1, np.int64)

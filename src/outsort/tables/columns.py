@@ -87,6 +87,15 @@ class Answers(NamedTuple):
     label: str
     decision: str
 
+    def reason(self, columns: Sequence[str]) -> str | None:
+        """Return the one of a table's columns that says why rows go to review, or are no work; None without one.
+
+        >>> Answers("new_label", "new_decision").reason(["text", "new_label", "new_decision", "new_reason"])
+        'new_reason'
+        """
+        name = f"{self.label.removesuffix('label')}reason"
+        return name if columns.count(name) == 1 else None
+
 
 def answers_in(columns: Sequence[str]) -> Answers | None:
     """Return the columns of answers that `score` added last to a table; None if it is not scored.
