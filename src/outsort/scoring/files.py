@@ -277,8 +277,11 @@ def score_one(
         added_prefix(columns, kinds, prefix)
         sources = [reader.source_column] if isinstance(reader, UnionReader) else []
         added = dict.fromkeys(sources, str) | {prefix + name: kind for name, kind in kinds.items()}
-        for check_columns in [one.check_columns for one in (summary, scorer.rules) if one]:
-            check_columns(table, [*(columns or reader.columns), *sources])
+        every = [*(columns or reader.columns), *sources]
+        if summary:
+            summary.check_columns(table, every, added)
+        if scorer.rules:
+            scorer.rules.check_columns(table, every)
         file = stack.enter_context(_output(output, force=force))
         packed = stack.enter_context(packed_output(file, write_packing, output))
         dialect = reader.dialect if not options.plain else replace(reader.dialect, origin=None, lost="")
