@@ -184,11 +184,21 @@ def predictions(
 
 
 def with_categories(prediction: Prediction, explanation: Explanation, model: Model, taxonomy: Taxonomy) -> Prediction:
-    """Return a prediction with the categories of its text: those of its service line, if a rule names that."""
+    """Return a prediction with the categories of its text.
+
+    They are those of its service line if a rule names that, and of the lines of its label if a rule gives just this.
+    """
     of_lines = dict(explanation.lines) or prediction.probabilities
-    if prediction.ruling and prediction.ruling.names_line:
-        of_lines = {line: float(line == prediction.service_line) for line in model.lines}
     line_proba = np.array([[of_lines[line] for line in model.lines]])
+    ruling = prediction.ruling
+    if ruling and ruling.rule is not None:
+        if ruling.names_line:
+            is_meant = np.array(model.lines) == prediction.service_line
+        else:
+            is_meant = np.array(model.line_labels) == prediction.label
+        # However little the model thinks of them.
+        line_proba = np.where(is_meant, np.maximum(line_proba, np.finfo(np.float64).tiny), 0.0)
+        line_proba /= line_proba.sum()
     found = tuple(_answer(axis, line_proba, prediction.reason, taxonomy) for axis in taxonomy.axes)
     return replace(prediction, categories=found)
 

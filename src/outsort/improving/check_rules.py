@@ -182,7 +182,7 @@ def check_rules(
     model = default_model() if model is None else model
     reading = replace(reading or ReadOptions(), text_columns=(text_column,) if text_column else ())
     table = read_table(data, only_work=True, reading=reading)
-    rules.check_columns(*table.columns)
+    known = rules.columns_in(*table.columns)
     label_name = find_column(*table.columns, "label", label_column, optional=True)
     if label_column is None and answers_in(table.columns[1]):
         # What `score` answered is no person's label.
@@ -199,7 +199,7 @@ def check_rules(
         meanings_of(label_map),
     )
     answers = _answers(model, texts, table, labels, _weights(table, weight_column, tell))
-    hits = rules.hits(texts, cells, table.source)
+    hits = rules.hits(texts, lambda name: cells(known[name]), table.source)
     decided = rules.deciding(hits, answers.is_reviewed)
     fires_on, decides = hits.by_rule(), Hits(np.arange(len(texts)), decided).by_rule()
     nowhere = np.zeros(0, np.int64)

@@ -111,6 +111,15 @@ def answers_in(columns: Sequence[str]) -> Answers | None:
     return None
 
 
+def named(columns: Sequence[str], name: str) -> list[str]:
+    """Return the columns of a name; where none has just that one, those that differ from it in case and blanks only.
+
+    >>> named(["id", " Cost  Centre"], "cost centre"), named(["Spend", "spend"], "spend")
+    ([' Cost  Centre'], ['spend'])
+    """
+    return [c for c in columns if c == name] or [c for c in columns if _folded(c) == _folded(name)]
+
+
 def only_place(source: str, columns: Sequence[str], name: str) -> int:
     """Return the place of the one column of a name.
 
