@@ -289,6 +289,13 @@ def test_within_a_label_the_model_chooses_line_and_category(model, tmp_path):
         assert row["category_probability"] == pytest.approx(of_lines[line], abs=1e-5)
 
 
+def test_rules_that_all_name_lines_decide_as_well(model, tmp_path):
+    (tmp_path / "r.csv").write_text("name,words,line\nall,contract,data_entry\n", encoding="utf-8")
+    rules = load(tmp_path / "r.csv", model)
+    scored = plain(frames.score(pd.DataFrame({"text": ["draft a contract", "mop floors"]}), model, rules=rules))
+    assert scored["service_line"].tolist() == ["data_entry", package.predict("mop floors", model).service_line]
+
+
 def test_case_and_blanks_of_a_column_s_name_do_not_count(model, with_columns, table, tmp_path):
     table = table.rename(columns={"Spend": " spend  "})
     assert plain(frames.score(table, model, rules=with_columns))["rule"].tolist() == WITH_COLUMNS

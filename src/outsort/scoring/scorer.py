@@ -135,9 +135,10 @@ class Scorer:
             ruled = self._ruled(self.rules, self.rules.hits(given, cells), label, why > 0, faults or {})
             of_rules, names_line = ruled.columns, ruled.line < len(self.model.lines)
             line = np.where(names_line, ruled.line, line)
-            # A rule that gives another label alone gets the likeliest line of that.
-            moved = (line < len(self.model.lines)) & ~names_line & (ruled.label != label)
-            line[moved] = self._likeliest_lines(answers.line_scores[moved], ruled.label[moved])
+            if self._needs_lines:
+                # A rule that gives another label alone gets the likeliest line of that.
+                moved = (line < len(self.model.lines)) & ~names_line & (ruled.label != label)
+                line[moved] = self._likeliest_lines(answers.line_scores[moved], ruled.label[moved])
             label, why = ruled.label, np.where(ruled.is_decided, 0, why)
             probability = answers.proba[np.arange(n), label]
         result: Added = {
