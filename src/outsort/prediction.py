@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, overload
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Words and pairs with their contributions to the log-odds.
 Terms = tuple[tuple[str, float], ...]
+#: Returns the service line of a label that is the most probable for a text; None if none can be told.
+LikeliestLine = Callable[[str], str | None]
 
 
 class CategoryAnswer(NamedTuple):
@@ -67,7 +69,7 @@ class Ruling(NamedTuple):
 class Decider(Protocol):
     """What may decide in place of a model, as `rules.rule.Rules`."""
 
-    def decided(self, prediction: Prediction) -> Prediction: ...  # noqa: D102
+    def decided(self, prediction: Prediction, likeliest_line: LikeliestLine) -> Prediction: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class Prediction:
         reason: the reason for review; "" if accepted.
         categories: the category on each axis of a taxonomy, see `taxonomy.predictions`; empty without one.
         ruling: which rule decided, None without rules. One that did gives the label, whose probability is still the
-            model's, and the service line, None where neither the rule nor the model has one of that label.
+            model's, and the service line, or else the most probable one of that label.
     """
 
     text: str
@@ -204,6 +206,10 @@ def predict_explained(
         model,
     )[0]
     terms_for, terms_against = strongest_terms(explanation, n_terms)
+
+    def likeliest_line(label: str) -> str | None:
+        return model.best_line(reading, model.labels.index(label)) if model.has_lines and n_terms_known else None
+
     prediction = Prediction(
         text=text,
         label=model.labels[answer],
@@ -211,13 +217,13 @@ def predict_explained(
         probabilities=dict(zip(model.labels, proba.tolist(), strict=True)),
         shares=dict(zip(model.labels, made_of.shares.tolist(), strict=True)),
         share_margin=made_of.margin,
-        service_line=model.best_line(reading, answer) if model.has_lines and n_terms_known else None,
+        service_line=likeliest_line(model.labels[answer]),
         terms_for=terms_for,
         terms_against=terms_against,
         decision=REVIEW if reason else ACCEPT,
         reason=REASONS[reason],
     )
-    return rules.decided(prediction) if rules else prediction, explanation
+    return rules.decided(prediction, likeliest_line) if rules else prediction, explanation
 
 
 def explanation_record(

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outsort.buffers import checked
-from outsort.data.problems import listed
+from outsort.data.problems import listed, near
 from outsort.decision import ACCEPT, REVIEW, WEAK
 from outsort.errors import DataError
 from outsort.explanation import Explanation
@@ -185,11 +184,21 @@ def predictions(
 
 
 def with_categories(prediction: Prediction, explanation: Explanation, model: Model, taxonomy: Taxonomy) -> Prediction:
-    """Return a prediction with the categories of its text: those of its service line, if a rule names that."""
+    """Return a prediction with the categories of its text.
+
+    They are those of its service line if a rule names that, and of the lines of its label if a rule gives just this.
+    """
     of_lines = dict(explanation.lines) or prediction.probabilities
-    if prediction.ruling and prediction.ruling.names_line:
-        of_lines = {line: float(line == prediction.service_line) for line in model.lines}
     line_proba = np.array([[of_lines[line] for line in model.lines]])
+    ruling = prediction.ruling
+    if ruling and ruling.rule is not None:
+        if ruling.names_line:
+            is_meant = np.array(model.lines) == prediction.service_line
+        else:
+            is_meant = np.array(model.line_labels) == prediction.label
+        # However little the model thinks of them.
+        line_proba = np.where(is_meant, np.maximum(line_proba, np.finfo(np.float64).tiny), 0.0)
+        line_proba /= line_proba.sum()
     found = tuple(_answer(axis, line_proba, prediction.reason, taxonomy) for axis in taxonomy.axes)
     return replace(prediction, categories=found)
 
@@ -264,8 +273,7 @@ def _row_problems(entries: Sequence[Entry], lines: Sequence[str]) -> Iterator[st
             what = "the line is empty" if (axis, code) in filled else f"category {code!r} has no line"
             yield f"row {row}: {what}"
         elif line not in lines:
-            near = get_close_matches(line, lines, 1)
-            yield f"row {row}: no line of the model is called {line!r}" + (f"; one is {near[0]!r}" if near else "")
+            yield f"row {row}: no line of the model is called {line!r}{near(line, lines)}"
         elif before is not entry:
             yield f"row {row}: line {line!r} is in category {code!r} already, in row {before.row}"
         if np.isnan(weight):

@@ -322,3 +322,12 @@ def test_totals_are_left_out_and_told(tmp_path, scored):
     found = read(tmp_path / "t.csv", for_training=False, needs_labels=False)
     assert found.texts == ["Key invoices", "Draft leases"]
     assert "1 row is no work, such as a total, and left out" in found.reading
+
+
+@pytest.mark.filterwarnings("ignore::outsort.errors.DataWarning")
+def test_a_count_after_total_is_left_out_and_work_after_total_is_kept(tmp_path):
+    rows = ["Key invoices,BPO,1", "Total: reward surveys,KPO,2", "Total: 2 rows,,"]
+    (tmp_path / "t.csv").write_text("\n".join(["description,label,n", *rows]) + "\n", encoding="utf-8")
+    found = read(tmp_path / "t.csv", for_training=False)
+    assert found.texts == ["Key invoices", "Total: reward surveys"]
+    assert "1 row is no work, such as a total, and left out" in found.reading

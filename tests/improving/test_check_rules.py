@@ -112,6 +112,20 @@ def test_rules_for_rows_to_review_clash_there_alone(model, tmp_path):
         assert len(check_rules(rows, load(tmp_path / "r.toml", model), model, tell=str).clashes) == n_clashes
 
 
+def test_answers_of_score_are_no_labels_unless_their_column_is_named(model, rules):
+    scored = ROWS.assign(label="KPO", decision="accept", model="m")
+    by_name = {rule.name: rule.labelled for rule in check_rules(scored, rules, model, tell=str).by_rule}
+    assert set(by_name.values()) == {0}
+    named = check_rules(scored, rules, model, label_column="label", tell=str).by_rule
+    assert {rule.name: (rule.labelled, rule.label_agrees) for rule in named}["contracts"] == (2, 2)
+
+
+def test_of_a_clash_a_hundred_rows_are_named_and_all_are_counted(model, rules):
+    rows = pd.DataFrame({"text": ["draft a contract"] * 101}, index=pd.RangeIndex(2, 103))
+    (clash,) = check_rules(rows, rules, model, tell=str).clashes
+    assert (clash.n_rows, clash.weight, clash.rows) == (101, 101, list(range(2, 102)))
+
+
 def test_the_command_shows_it_and_exits_with_3_when_asked(outsort, model, tmp_path):
     model_files.save(model, tmp_path / "m.joblib")
     (tmp_path / "mine.toml").write_text(RULES, encoding="utf-8")

@@ -73,7 +73,7 @@ def test_a_second_merge_changes_nothing(data, model, tmp_path):
 def test_merging_makes_a_file_that_training_takes(model, tmp_path):
     rows = [(f"{verb} {thing}", label) for label, verb in (("BPO", "type"), ("KPO", "argue")) for thing in "ab"]
     result = merge([queue(tmp_path / "q.csv", rows)], tmp_path / "new.csv", model)
-    assert (result.added, result.lines_filled) == (4, 4)
+    assert (result.added, len(result.lines_filled)) == (4, 4)
     dataset = read(tmp_path / "new.csv")
     assert dataset.labels == ["BPO", "BPO", "KPO", "KPO"]
     assert all(
@@ -81,10 +81,33 @@ def test_merging_makes_a_file_that_training_takes(model, tmp_path):
     )
 
 
+def test_service_lines_that_the_model_filled_in_are_told_with_their_rows(outsort, model, tmp_path):
+    model_file.save(model, tmp_path / "m.joblib")
+    own = tmp_path / "own.csv"
+    rows = ["fold leaflets,,", "draft a deed,,legal_services", "mop floors,NEITHER,"]
+    own.write_text("\n".join(["text,label,service_line", *rows]) + "\n", encoding="utf-8")
+    asked = [
+        ("fold leaflets", "BPO"),
+        ("draft a deed", "KPO"),
+        ("argue a case", "KPO"),
+        ("type a list", "BPO", "data_entry"),
+    ]
+    given = queue(tmp_path / "q.csv", asked)
+    done = outsort("merge", given, "--into", own, "-m", tmp_path / "m.joblib")
+    lines = {row["text"]: row["service_line"] for row in rows_of(own)}
+    # A row of the data without a label may have a line, which stays, and a person may have named one.
+    assert lines["draft a deed"] == "legal_services"
+    filled = f"{given}, row 2 ({lines['fold leaflets']}); {given}, row 4 ({lines['argue a case']})"
+    assert f"{own}: 2 service lines left blank were filled in by the model: {filled}\n" in done.err
+    many = queue(tmp_path / "many.csv", [(f"type list {i}", "BPO") for i in range(7)])
+    done = outsort("merge", many, "--into", own, "-m", tmp_path / "m.joblib")
+    assert re.search(r": 7 service lines .* row 6 \(\w+\) and 2 more\n", done.err)
+
+
 def test_what_says_too_little_lands_without_a_service_line_and_teaches_that(data, model, tmp_path):
     given = queue(tmp_path / "q.csv", [("lot 3", "unclear"), ("as agreed", "UNCLEAR", "data_entry")])
     result = merge([given], data, model)
-    assert (result.added, result.lines_filled, result.problems) == (2, 0, [])
+    assert (result.added, result.lines_filled, result.problems) == (2, [], [])
     assert [(row["label"], row["service_line"]) for row in rows_of(data)[-2:]] == [("UNCLEAR", "")] * 2
     assert list(read(data).unclear) == ["lot 3", "as agreed"]
     # Rows that name no work say nothing of the lines that others have, even if someone has filled one in.
@@ -515,7 +538,7 @@ def test_a_sheet_filled_in_by_libreoffice_counts_offers_the_lines_of_a_label_and
         of_label = [line for of, line in lines if label in (of, None)]
         assert [sheet[f"T{row}"].value, sheet[f"U{row}"].value] == [len(of_label), of_label[0]]
     result = merge([path], tmp_path / "data.csv", model)
-    assert (result.added, result.undecided, result.lines_filled, result.problems) == (3, 1, 2, [])
+    assert (result.added, result.undecided, len(result.lines_filled), result.problems) == (3, 1, 2, [])
     merged = {row["text"]: (row["label"], row["reviewer"]) for row in rows_of(tmp_path / "data.csv")}
     assert merged == {texts[0]: ("BPO", "Ann"), texts[1]: ("KPO", ""), texts[2]: ("NEITHER", "")}
     assert rows_of(tmp_path / "data.csv")[1]["service_line"] == "legal_services"

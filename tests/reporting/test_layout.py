@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.style import Style
 
 from outsort.reporting.layout import COLOURS, LEAST_TEXT, PLAIN, STYLES, folded, table, write_tables
+from outsort.reporting.terminal import rows_table
 
 WORDS = st.text(st.characters(categories=["Lu", "Ll", "Nd", "Lo"]), min_size=1, max_size=30)
 TEXTS = st.lists(WORDS, max_size=12).map(" ".join)
@@ -146,3 +147,12 @@ def test_without_colours_for_and_against_still_differ():
     assert not {PLAIN[name] for name in PLAIN if name.startswith("for")} & {
         PLAIN[name] for name in PLAIN if name.startswith("against")
     }
+
+
+def test_rows_are_written_with_their_own_weights_unless_all_are_1():
+    weighted = rows_table([(2, 1.0), (7, 1234.5), (9, 0.0)], ["text"], [["a"], ["b"], ["c"]], wrap=[0])
+    assert list(weighted.columns) == ["row", "weight", "text"]
+    assert [list(row) for row in weighted.rows] == [["2", "1", "a"], ["7", "1,234.5", "b"], ["9", "0", "c"]]
+    alike = rows_table([(2, 1.0), (7, 1.0)], ["text"], [["a"], ["b"]], wrap=[0])
+    assert list(alike.columns) == ["row", "text"]
+    assert [list(row) for row in alike.rows] == [["2", "a"], ["7", "b"]]

@@ -11,7 +11,10 @@ import pytest
 import outsort as package
 from outsort import model_file as model_files
 from outsort import taxonomy
+from outsort.data import dataset
 from outsort.errors import DataError, OutputError
+from outsort.evaluation import evaluate
+from outsort.improving.check_rules import check_rules
 from outsort.rules.reading import load
 from outsort.scoring import files, folder, frames
 from outsort.scoring.corrections import Correction
@@ -94,6 +97,14 @@ def plain(frame):
     return frame.astype(object).where(frame.notna(), None)
 
 
+def likeliest(model, text, label):
+    """Return the line of a label with the highest score, from the scores of all."""
+    (scores,) = model.read(text).scores.tolist()
+    return max(
+        (score, line) for score, line, of in zip(scores, model.lines, model.line_labels, strict=True) if of == label
+    )[1]
+
+
 def test_a_rule_decides_and_names_what_the_model_would_have_answered(model, rules, table):
     before, after = (plain(frames.score(table, model, rules=own)) for own in (None, rules))
     assert after["rule"].tolist() == DECIDED
@@ -102,7 +113,12 @@ def test_a_rule_decides_and_names_what_the_model_would_have_answered(model, rule
     for name in ("label", "decision"):
         assert after[f"model_{name}"].tolist() == before[name].where(decided, None).tolist()
     assert after["label"][decided].tolist() == ["KPO", "KPO", "BPO"]
-    assert after["service_line"][decided].tolist() == [None, "legal_services", None]
+    # Of a rule that gives a label alone, the likeliest line of that; none where the model knows no word.
+    assert after["service_line"][decided].tolist() == [
+        likeliest(model, "Take the minutes", "KPO"),
+        "legal_services",
+        None,
+    ]
     assert (after["decision"][decided] == "accept").all()
     assert (after["reason"][decided] == "").all()
     # The model's probability of the label that the rule gives.
@@ -249,7 +265,61 @@ def test_a_category_is_that_of_the_line_that_a_rule_names(model, rules, table, t
     assert (before["category"][1], scored["category"][1], scored["category_probability"][1]) == ("A", "B", 1)
     of_texts = taxonomy.predictions(TEXTS, model, mine, rules=rules)
     assert [found.categories[0].code for found in of_texts] == scored["category"].tolist()
-    assert np.array_equal(scored["category"].drop(1), before["category"].drop(1))
+    # "Take the minutes" is of label KPO alone, whose lines are all in B; of "xyzzy", a BPO, they are in A.
+    assert scored["category"][[0, 3]].tolist() == ["B", "A"]
+    assert scored["category_probability"][[0, 3]].tolist() == [1, 1]
+    assert np.array_equal(scored["category"].drop([0, 1, 3]), before["category"].drop([0, 1, 3]))
+
+
+def test_within_a_label_the_model_chooses_line_and_category(model, tmp_path):
+    (tmp_path / "r.csv").write_text("name,words,label\nall,contract,BPO\n", encoding="utf-8")
+    rows = [f"{line},{line},{line}" for line in model.lines]
+    (tmp_path / "mine.csv").write_text("line,code,name\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    rules, mine = load(tmp_path / "r.csv", model), taxonomy.load(tmp_path / "mine.csv", model)
+    texts = ["translate a contract", "key the contract into sap", "a contract"]
+    scored = frames.score(pd.DataFrame({"text": texts}), model, rules=rules, taxonomy=mine)
+    alone = taxonomy.predictions(texts, model, mine, rules=rules)
+    for text, row, found in zip(texts, scored.to_dict("records"), alone, strict=True):
+        line = likeliest(model, text, "BPO")
+        assert (row["label"], row["service_line"], row["category"]) == ("BPO", line, line)
+        assert (found.service_line, found.categories[0].code) == (line, line)
+        of_lines = found.categories[0].probabilities
+        of_label = [p for name, p in of_lines.items() if name in np.array(model.lines)[model.lines_of("BPO")]]
+        assert sum(of_label) == pytest.approx(1)
+        assert row["category_probability"] == pytest.approx(of_lines[line], abs=1e-5)
+
+
+def test_rules_that_all_name_lines_decide_as_well(model, tmp_path):
+    (tmp_path / "r.csv").write_text("name,words,line\nall,contract,data_entry\n", encoding="utf-8")
+    rules = load(tmp_path / "r.csv", model)
+    scored = plain(frames.score(pd.DataFrame({"text": ["draft a contract", "mop floors"]}), model, rules=rules))
+    assert scored["service_line"].tolist() == ["data_entry", package.predict("mop floors", model).service_line]
+
+
+def test_case_and_blanks_of_a_column_s_name_do_not_count(model, with_columns, table, tmp_path):
+    table = table.rename(columns={"Spend": " spend  "})
+    assert plain(frames.score(table, model, rules=with_columns))["rule"].tolist() == WITH_COLUMNS
+    # A column of just that name is meant before all others.
+    both = table.assign(Spend=0)
+    assert plain(frames.score(both, model, rules=with_columns))["rule"].tolist() == DECIDED
+    two = table.assign(SPEND=0)
+    with pytest.raises(DataError, match="two columns 'Spend', which rule 'big'"):
+        frames.score(two, model, rules=with_columns)
+    for name in ("t.csv", "t.xlsx"):
+        (table.to_csv if name == "t.csv" else table.to_excel)(tmp_path / name, index=False)
+        files.score_file(
+            tmp_path / name, tmp_path / "o.csv", model, options=files.Options(rules=with_columns), force=True
+        )
+        assert plain(pd.read_csv(tmp_path / "o.csv"))["rule"].tolist() == WITH_COLUMNS
+    checked = check_rules(table, with_columns, model, tell=str)
+    assert {rule.name: rule.hits for rule in checked.by_rule}["big"] == 2
+    labelled = dataset.read(table.drop(5).assign(label="BPO"), for_training=False)
+    assert evaluate.answer(model, labelled, rules=with_columns).ruled.rows == 4
+
+
+def test_a_column_that_may_be_meant_is_proposed(model, with_columns):
+    with pytest.raises(DataError, match=r"it has 'text', 'Spent'. Did you mean 'Spent'\?"):
+        frames.score(pd.DataFrame({"text": TEXTS, "Spent": SPEND}), model, rules=with_columns)
 
 
 @pytest.fixture

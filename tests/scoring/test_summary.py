@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models import random_model
+from outsort import model_file
 from outsort.errors import DataError
 from outsort.scoring import summary as module
 from outsort.scoring.files import Options, score_file
@@ -363,3 +364,17 @@ def test_corrected_rows_count_under_the_label_that_a_person_gave(model, tmp_path
     assert found["UNCLEAR"] == 1
     assert sum(found.values()) == 2
     assert json.dumps(tally.result().to_dict())
+
+
+@pytest.mark.parametrize("option", ["--by", "--weight-column"])
+def test_a_column_that_score_adds_is_none_to_sum_up_by(outsort, model, tmp_path, option):
+    model_file.save(model, tmp_path / "m.joblib")
+    (tmp_path / "in.csv").write_text("text,label\nkey invoices,x\n", encoding="utf-8")
+    run = ("score", tmp_path / "in.csv", "-o", tmp_path / "o.csv", "-m", tmp_path / "m.joblib")
+    for name in ("outsort_decision", "outsort_label"):
+        done = outsort(*run, option, name)
+        assert done.code == 1
+        assert f"{name!r} is a column that `outsort score` adds. Name one that the table has" in done.err
+    assert not (tmp_path / "o.csv").exists()
+    # What the table itself calls so is its own.
+    assert outsort(*run, "--by", "label").code == 0

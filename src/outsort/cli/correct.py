@@ -11,6 +11,9 @@ from outsort.cli import options as opt
 from outsort.cli.command import described, note, steps
 from outsort.improving.strategy import Strategy
 
+#: Rows whose service line was filled in that are named.
+_MAX_NAMED = 5
+
 
 @described(
     "Review",
@@ -127,7 +130,10 @@ def merge(
     if result.labels:
         write_tables(sys.stdout, agreement_tables(result.labels, result.lines))
     if result.lines_filled:
-        note(f"{into}: {result.lines_filled:,} service lines left blank were filled in by the model")
+        n = len(result.lines_filled)
+        what = "1 service line left blank was" if n == 1 else f"{n:,} service lines left blank were"
+        more = f" and {n - _MAX_NAMED:,} more" if n > _MAX_NAMED else ""
+        note(f"{into}: {what} filled in by the model: {'; '.join(result.lines_filled[:_MAX_NAMED])}{more}")
     for problem in result.problems:
         typer.echo(problem, err=True)
     if result.problems:

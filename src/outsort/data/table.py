@@ -26,7 +26,7 @@ from outsort.tables.base import (
     value_at,
     warn,
 )
-from outsort.tables.columns import N_JUDGED, Answers, Found, answers_in, find_text_columns
+from outsort.tables.columns import N_JUDGED, Found, answers_in, find_text_columns
 from outsort.tables.editing import EDITORS, Edits
 from outsort.tables.formats import Format, output_format_of
 from outsort.tables.not_work import NOT_WORK
@@ -153,11 +153,13 @@ def read_table(
     with opened(source, replace(reading or ReadOptions(), keep=True)) as table:
         reader = table.reader
         columns = reader.columns
-        reasons = answers_in(columns) if only_work else None
+        scored = answers_in(columns) if only_work else None
+        reason = scored.reason(columns) if scored else None
+        at = None if reason is None else columns.index(reason)
         n_left_out = 0
         for batch in reader:
             values = list(batch.values(columns))
-            no_work = _no_work(batch, values, columns, reasons) if only_work else set()
+            no_work = _no_work(batch, values, at) if only_work else set()
             n_left_out += len(no_work)
             problems += (
                 f"row {batch.numbers[place]} {why}"
@@ -179,12 +181,10 @@ def read_table(
     return Table(frame, source, reader.encoding.removesuffix("-sig"), dialect, *about)
 
 
-def _no_work(batch: Batch, values: Sequence[Sequence[object]], columns: list[str], scored: Answers | None) -> set[int]:
-    """Return the places of rows that are no work, as they were read, or as `score` said in its column of reasons."""
+def _no_work(batch: Batch, values: Sequence[Sequence[object]], at: int | None) -> set[int]:
+    """Return the places of rows that are no work, as they were read, or as `score` said in the column at a place."""
     found = {place for place, why in batch.faults.items() if why.startswith(NOT_WORK)}
-    reason = scored.label.removesuffix("label") + "reason" if scored else ""
-    if columns.count(reason) == 1:
-        at = columns.index(reason)
+    if at is not None:
         found |= {place for place, row in enumerate(values) if as_text(row[at]).startswith(NOT_WORK)}
     return found
 

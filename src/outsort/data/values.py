@@ -72,7 +72,7 @@ def times_of(dataset: Dataset, column: str) -> NDArray[np.datetime64]:
             first and with the month first.
     """
     cells = pd.Series(column_of(dataset, column), dtype=object)
-    parsed = _readings(cells)
+    parsed = _readings(cells, _DATE_FORMATS)
     whole = [times for times in parsed if times.notna().all()]
     if not whole:
         best = max(parsed, key=lambda times: int(times.notna().sum()))
@@ -81,11 +81,8 @@ def times_of(dataset: Dataset, column: str) -> NDArray[np.datetime64]:
             for i in np.flatnonzero(best.isna()).tolist()
         ]
         raise DataError(listed(dataset.source, problems))
-    if any(not times.equals(whole[0]) for times in whole[1:]):
-        raise DataError(
-            f"{dataset.source}: the dates in column {column!r}, such as {cells[0]!r}, can be read with the "
-            "day first and with the month first. Write them as 2026-04-30."
-        )
+    if not _agree(whole):
+        raise DataError(f"{dataset.source}: {_two_ways(column, cells[0])}")
     return whole[0].dt.tz_localize(None).to_numpy()
 
 
@@ -100,15 +97,27 @@ def groups_of(dataset: Dataset, column: str) -> NDArray[np.str_]:
     cells = pd.Series(column_of(dataset, column), dtype=object)
     written = cells[cells != ""]
     if not written.empty and not written.str.isdigit().any():
-        whole = [times for times in _readings(written) if times.notna().all()]
-        if whole and all(times.equals(whole[0]) for times in whole):
+        whole = [times for times in _readings(written, _DATE_FORMATS) if times.notna().all()]
+        if whole and _agree(whole):
             cells[written.index] = whole[0].dt.strftime("%Y-%m")
     return cells.to_numpy(dtype=np.str_)
 
 
-def _readings(cells: pd.Series) -> "list[pd.Series[pd.Timestamp]]":
-    """Read cells as dates in each of the ways; what cannot be read so is NaT."""
-    return [pd.to_datetime(cells, format=name, errors="coerce", utc=True) for name in _DATE_FORMATS]
+def _readings(cells: pd.Series, formats: Sequence[str]) -> "list[pd.Series[pd.Timestamp]]":
+    """Read cells as dates in each of some formats; what cannot be read so is NaT."""
+    return [pd.to_datetime(cells, format=name, errors="coerce", utc=True) for name in formats]
+
+
+def _agree(readings: "Sequence[pd.Series[pd.Timestamp]]") -> bool:
+    return all(times.equals(readings[0]) for times in readings[1:])
+
+
+def _two_ways(column: str, cell: object) -> str:
+    """Return what is wrong with dates of which two formats fit, such as that of a cell."""
+    return (
+        f"the dates in column {column!r}, such as {cell!r}, can be read with the day first and with the month first. "
+        "Write them as 2026-04-30."
+    )
 
 
 def dates(column: str, cells: Sequence[object]) -> NDArray[np.datetime64]:
@@ -130,14 +139,11 @@ def dates(column: str, cells: Sequence[object]) -> NDArray[np.datetime64]:
     is_iso = texts.str.match(r"\d{4}-\d{2}-\d{2}(?!\d)", na=False).astype(bool)
     found = pd.to_datetime(texts.where(is_iso), format=_DATE_FORMATS[0], errors="coerce", utc=True)
     rest = texts[found.isna() & texts.notna() & (texts != "")]
-    parsed = [pd.to_datetime(rest, format=name, errors="coerce", utc=True) for name in _DATE_FORMATS[1:]]
+    parsed = _readings(rest, _DATE_FORMATS[1:])
     most = max(int(times.notna().sum()) for times in parsed)
     best = [times for times in parsed if most and times.notna().sum() == most]
-    if any(not times.equals(best[0]) for times in best):
-        raise DataError(
-            f"the dates in column {column!r}, such as {rest.iloc[0]!r}, can be read with the day first and with the "
-            "month first. Write them as 2026-04-30."
-        )
+    if not _agree(best):
+        raise DataError(_two_ways(column, rest.iloc[0]))
     if best:
         found[best[0].index] = best[0]
     return found.dt.tz_localize(None).to_numpy().astype("datetime64[D]")

@@ -186,8 +186,7 @@ def answer(
     rules: Rules | None = None,
 ) -> Answers:
     """Answer every row; the arguments are those of `evaluate`."""
-    if rules:
-        rules.check_columns(dataset.source, [str(column) for column in dataset.frame.columns])
+    of_rules = rules.columns_in(dataset.source, [str(column) for column in dataset.frame.columns]) if rules else {}
     weights = weights_of(dataset, weight_column)
     groups = {name: groups_of(dataset, name) for name in by}
     given = _answers(dataset.texts, model, taxonomy)
@@ -207,12 +206,12 @@ def answer(
         groups=groups,
         threshold=taxonomy.axes[0].threshold if taxonomy and is_certified else threshold_of(model),
     )
-    return _ruled(answers, dataset, rules) if rules else answers
+    return _ruled(answers, dataset, rules, of_rules) if rules else answers
 
 
-def _ruled(answers: Answers, dataset: Dataset, rules: Rules) -> Answers:
-    """Return answers as rules have them."""
-    hits = rules.hits(dataset.texts, lambda column: column_of(dataset, column), dataset.source)
+def _ruled(answers: Answers, dataset: Dataset, rules: Rules, of_rules: Mapping[str, str]) -> Answers:
+    """Return answers as rules have them, with the columns that `Rules.columns_in` found."""
+    hits = rules.hits(dataset.texts, lambda name: column_of(dataset, of_rules[name]), dataset.source)
     decided = rules.deciding(hits, ~answers.accepted)
     rows = np.flatnonzero(decided >= 0)
     names = list(answers.names)

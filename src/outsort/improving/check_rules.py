@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from outsort.data.amounts import amounts, decimal_mark
 from outsort.data.identity import as_text
 from outsort.data.label_map import LabelMap, meanings_of, translated
 from outsort.data.table import Table, read_table
+from outsort.data.weighing import Weighing
 from outsort.decision import REVIEW
+from outsort.labels import spellings
 from outsort.model import Model
 from outsort.numeric import Floats
 from outsort.prediction import default_model
@@ -181,7 +182,7 @@ def check_rules(
     model = default_model() if model is None else model
     reading = replace(reading or ReadOptions(), text_columns=(text_column,) if text_column else ())
     table = read_table(data, only_work=True, reading=reading)
-    rules.check_columns(*table.columns)
+    known = rules.columns_in(*table.columns)
     label_name = find_column(*table.columns, "label", label_column, optional=True)
     if label_column is None and answers_in(table.columns[1]):
         # What `score` answered is no person's label.
@@ -198,9 +199,12 @@ def check_rules(
         meanings_of(label_map),
     )
     answers = _answers(model, texts, table, labels, _weights(table, weight_column, tell))
-    hits = rules.hits(texts, cells, table.source)
+    hits = rules.hits(texts, lambda name: cells(known[name]), table.source)
     decided = rules.deciding(hits, answers.is_reviewed)
-    by_rule = [_finding(i, rule, hits, decided, answers) for i, rule in enumerate(rules.rules)]
+    fires_on, decides = hits.by_rule(), Hits(np.arange(len(texts)), decided).by_rule()
+    nowhere = np.zeros(0, np.int64)
+    of_rules = [(rule, fires_on.get(i, nowhere), decides.get(i, nowhere)) for i, rule in enumerate(rules.rules)]
+    by_rule = [_finding(rule, rows, own, answers) for rule, rows, own in of_rules]
     past = [rule.name for rule in rules.rules if rules.is_past(rule)]
     return RulesCheck(
         source=table.source,
@@ -216,7 +220,7 @@ def check_rules(
         clashes=_clashes(rules, hits, answers),
         never_fire=[of.name for of in by_rule if not of.hits and of.name not in past],
         past=past,
-        superfluous=[rule.name for i, rule in enumerate(rules.rules) if _is_superfluous(i, rule, hits, answers)],
+        superfluous=[rule.name for rule, rows, _ in of_rules if _is_superfluous(rule, rows, answers)],
         never_decide=[of.name for of in by_rule if of.hits and not of.decided],
     )
 
@@ -225,13 +229,13 @@ def _weights(table: Table, column: str | None, tell: Callable[[str], None]) -> F
     """Return the weights of all rows, 0 for a cell that is no amount; say how many there are of these."""
     if column is None:
         return np.ones(len(table.frame))
-    cells = list(table.frame.iloc[:, only_place(*table.columns, column)])
-    found = amounts(cells, decimal_mark(cells) or ".")
-    is_amount = np.isfinite(found) & (found >= 0)
-    n_others = int((~is_amount).sum())
+    weighing = Weighing(column)
+    found = weighing.weights(list(table.frame.iloc[:, only_place(*table.columns, column)]))
+    read = weighing.result()
+    n_others = read.blank + read.not_numbers + read.negative
     if n_others:
         tell(f"{table.source}: {n_others:,} rows have no amount of 0 or above in {column!r}, and count as 0")
-    return np.where(is_amount, found, 0.0)
+    return found
 
 
 def _answers(model: Model, texts: Sequence[str], table: Table, labels: Sequence[str], weights: Floats) -> _Answers:
@@ -241,8 +245,8 @@ def _answers(model: Model, texts: Sequence[str], table: Table, labels: Sequence[
         for name in ("label", "service_line", "decision")
         if isinstance(column := added[name], Categorical)
     )
-    known = {name.casefold(): name for name in model.labels}
-    actual = np.array([known.get(name.casefold(), name) for name in labels], object)
+    spelled = spellings(labels, model.labels)
+    actual = np.array([spelled[name] for name in labels], object)
     numbers = [plain(number) for number in table.frame.index]
     return _Answers(numbers, label, line, decision == REVIEW, actual, weights)
 
@@ -253,24 +257,24 @@ def _is_same(rule: Rule, rows: NDArray[np.int64], answers: _Answers) -> NDArray[
     return np.asarray(same & (answers.line[rows] == rule.line) if rule.line else same, np.bool_)
 
 
-def _finding(place: int, rule: Rule, hits: Hits, decided: NDArray[np.int64], answers: _Answers) -> RuleFinding:
-    rows = hits.rows[hits.rules == place]
+def _finding(rule: Rule, rows: NDArray[np.int64], decides: NDArray[np.int64], answers: _Answers) -> RuleFinding:
+    """Return what a rule does, given the places of the rows on which it fires, and of those that it decides."""
     actual = answers.actual[rows]
     return RuleFinding(
         name=rule.name,
         label=rule.label,
         service_line=rule.line,
         hits=len(rows),
-        decided=int((decided == place).sum()),
-        weight=float(answers.weights[decided == place].sum()),
+        decided=len(decides),
+        weight=float(answers.weights[decides].sum()),
         model_agrees=int(_is_same(rule, rows, answers).sum()),
         labelled=int((actual != "").sum()),
         label_agrees=int((actual == rule.label).sum()),
     )
 
 
-def _is_superfluous(place: int, rule: Rule, hits: Hits, answers: _Answers) -> bool:
-    rows = hits.rows[hits.rules == place]
+def _is_superfluous(rule: Rule, rows: NDArray[np.int64], answers: _Answers) -> bool:
+    """Return whether the model accepts what a rule says on all rows on which it fires, of which there are some."""
     return bool(len(rows)) and bool((_is_same(rule, rows, answers) & ~answers.is_reviewed[rows]).all())
 
 

@@ -165,8 +165,7 @@ def check_consistency(
     weighing = Weighing(weight_column) if weight_column else None
     rows, reading = _read(scored, by, weighing, text_column, options or ReadOptions())
     amounts = np.array(rows.amounts, np.float64)
-    labels = list(dict.fromkeys(rows.labels))
-    kinds = _kinds(rows, amounts, labels)
+    kinds = _kinds(rows, amounts)
     groups = _codes(rows.groups) if by else np.arange(len(rows.numbers))
     pairs = like_pairs(kinds.bags, kinds.labels, limit)
     findings = [_finding(rows, places, by, likeness) for places, likeness in _linked(kinds, pairs, groups)]
@@ -213,7 +212,7 @@ def _read(
             if name is not None:
                 only_place(str(path), columns, name)
         places, batches = text_columns_of(str(path), table.reader, wanted)
-        of_reasons = f"{answers.label.removesuffix('label')}reason"
+        reason = answers.reason(columns)
         # One object for each of the cells that come again.
         known: dict[str, str] = {}
         for batch in batches:
@@ -222,7 +221,7 @@ def _read(
             labels, decisions = ([_plain(cell) for cell in cells_of(batch, name)] for name in answers)
             amounts = weighing.weights(cells_of(batch, weighing.column)).tolist() if weighing else [1.0] * len(batch)
             groups = [_plain(cell) for cell in cells_of(batch, by)] if by else [""] * len(batch)
-            reasons = cells_of(batch, of_reasons) if of_reasons in columns else [""] * len(batch)
+            reasons = cells_of(batch, reason) if reason else [""] * len(batch)
             for i, label in enumerate(labels):
                 # A total is no work, whatever it sums up.
                 if label and not _plain(reasons[i]).startswith(NOT_WORK):
@@ -249,11 +248,12 @@ def _plain(cell: object) -> str:
 
 
 def _codes(values: Sequence[str]) -> NDArray[np.int64]:
+    """Return a number for each value, from 0 in the order of their first appearance."""
     places = {value: i for i, value in enumerate(dict.fromkeys(values))}
     return np.array([places[value] for value in values], np.int64)
 
 
-def _kinds(rows: _Rows, amounts: Floats, labels: Sequence[str]) -> _Kinds:
+def _kinds(rows: _Rows, amounts: Floats) -> _Kinds:
     bags: dict[str, Bag] = {}
     # Words in another order are the same bag.
     firsts: dict[frozenset[str], Bag] = {}
@@ -262,10 +262,9 @@ def _kinds(rows: _Rows, amounts: Floats, labels: Sequence[str]) -> _Kinds:
             bag = bag_of(text)
             bags[text] = firsts.setdefault(frozenset(bag), bag)
     places: dict[tuple[Bag, int], int] = {}
-    codes = {label: i for i, label in enumerate(labels)}
     kinds = [
-        places.setdefault((bags[text], codes[label]), len(places)) if bags[text] else -1
-        for text, label in zip(rows.texts, rows.labels, strict=True)
+        places.setdefault((bags[text], label), len(places)) if bags[text] else -1
+        for text, label in zip(rows.texts, _codes(rows.labels).tolist(), strict=True)
     ]
     of_rows = np.array(kinds, np.int64)
     known = of_rows >= 0

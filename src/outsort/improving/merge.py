@@ -61,7 +61,7 @@ class Merge:
         filled: texts whose rows were there without a label.
         known: texts whose rows had this label already.
         undecided: rows of the queues without a label.
-        lines_filled: texts added whose service line was left blank and filled in by the model.
+        lines_filled: where a service line was left blank and filled in by the model, and with what.
         problems: what was not merged and why, one sentence each.
         labels: how far two reviewers agree on labels, before anything was merged; None where no text has two.
         lines: likewise on the service lines that both filled in.
@@ -71,7 +71,7 @@ class Merge:
     filled: int = 0
     known: int = 0
     undecided: int = 0
-    lines_filled: int = 0
+    lines_filled: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     labels: Agreement | None = None
     lines: Agreement | None = None
@@ -193,11 +193,12 @@ class _Target:
         cells = {self.label: verdict.label, REVIEWER: verdict.reviewer, DECIDED_AT: verdict.decided_at}
         if self.line:
             cells[self.line] = verdict.line
+        own_line = [f"{verdict.where} ({verdict.line})"] if self.line and verdict.line and verdict.is_line_open else []
         places = self.places.get(verdict.key, [])
         if not places:
             self.edits.rows.append({self.text: verdict.text} | cells)
             result.added += 1
-            result.lines_filled += bool(self.line and verdict.line and verdict.is_line_open)
+            result.lines_filled += own_line
             return
         labels = {place: self.plain(self.frame.loc[place, self.label]) for place in places}
         other = next(((p, found) for p, found in labels.items() if found not in ("", verdict.label)), None)
@@ -215,10 +216,13 @@ class _Target:
                     f"{verdict.where}: is {verdict.label}, but {where} has service line {line!r} of {of_line}"
                 )
                 return
+        filled: set[str] = set()
         for place in empty:
             row = self.frame.loc[place]
             blank = {column: cell for column, cell in cells.items() if not as_text(row.get(column)).strip()}
             self.edits.cells[self.numbers[place]] = blank
+            filled |= blank.keys()
+        result.lines_filled += own_line if self.line in filled else []
         result.filled += bool(empty)
         result.known += not empty
 

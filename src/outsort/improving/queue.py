@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from outsort.data.identity import key_of
 from outsort.errors import OutputError
-from outsort.explanation import explain
+from outsort.explanation import Explanation, explain_read
 from outsort.files import check_output, for_workbook, written_whole
 from outsort.improving.review_sheet import write_workbook
 from outsort.model import Model
@@ -126,12 +126,15 @@ def because(model: Model, p: Prediction) -> str:
     Words of grammar, numbers and what counts little are left out.
     """
     likeliest = sorted(p.probabilities, key=lambda label: -p.probabilities[label])[:_N_LABELS]
-    parts = {label: _telling(model, p.text, label) for label in likeliest}
+    reading = model.read(p.text)
+    scores = model.label_scores(reading)
+    parts = {label: _telling(explain_read(model, p.text, reading, scores, label)) for label in likeliest}
     return " · ".join(f"{label}: {', '.join(words)}" for label, words in parts.items() if words)
 
 
-def _telling(model: Model, text: str, label: str) -> Sequence[str]:
-    terms, _ = strongest_terms(explain(model, text, label), n_terms=len(text))
+def _telling(explanation: Explanation) -> Sequence[str]:
+    """Return the words that speak most for the label of an explanation."""
+    terms, _ = strongest_terms(explanation, n_terms=len(explanation.text))
     # A word that is in a pair already adds nothing.
     told: list[str] = []
     for term, _ in terms:

@@ -13,14 +13,13 @@ from outsort import text as text_module
 from outsort.data.amounts import is_blank
 from outsort.data.identity import hashes_of, same_text
 from outsort.data.values import parse_weights
-from outsort.errors import DataError, did_you_mean
 from outsort.improving.choose import choose
 from outsort.improving.queue import Candidates, check_queue, write_queue
 from outsort.improving.strategy import Strategy
 from outsort.model import Model
 from outsort.model_file import load
 from outsort.tables.base import Column, ReadOptions, warn
-from outsort.tables.columns import text_columns_of
+from outsort.tables.columns import only_place, text_columns_of
 from outsort.tables.not_work import NOT_WORK
 from outsort.tables.reading import describe
 from outsort.tables.sources import opened
@@ -156,16 +155,14 @@ def read_candidates(
     options = replace(options or ReadOptions(), text_columns=text_columns)
     with opened(str(path), options) as table:
         columns = table.reader.columns
-        if weight_column is not None and columns.count(weight_column) != 1:
-            has = ", ".join(map(repr, columns))
-            raise DataError(f"{path}: no column {weight_column!r}; it has {has}.{did_you_mean(weight_column, columns)}")
+        weights_at = None if weight_column is None else only_place(str(path), columns, weight_column)
         places, batches = text_columns_of(str(path), table.reader, text_columns)
         for batch in batches:
             of_batch = _plain(batch.texts(places.parts))
             n_rows += len(batch)
             weighed = of_batch
-            if weight_column:
-                weighed = _plain(batch.texts([[Column(weight_column, columns.index(weight_column))]]))
+            if weights_at is not None:
+                weighed = _plain(batch.texts([[Column(columns[weights_at], weights_at)]]))
             no_work = {place for place, why in batch.faults.items() if why.startswith(NOT_WORK)}
             for place, (number, raw, cell) in enumerate(zip(batch.numbers, of_batch, weighed, strict=True)):
                 text = "" if place in no_work else raw or ""
@@ -174,14 +171,14 @@ def read_candidates(
                     entries.append(found.setdefault(same_text(text), len(texts)))
                     if entries[-1] == len(texts):
                         texts.append(text)
-                    if weight_column:
+                    if weights_at is not None:
                         rows.append(number)
                         # As `score` counts it.
                         cells.append("0" if is_blank(cell) else cell or "")
         location, encoding, notes = table.reader.location, table.reader.encoding, table.notes
     reading = describe(str(path), location, columns, places, options, n_rows=n_rows, encoding=encoding, notes=notes)
     warn(reading)
-    weights = parse_weights(str(path), weight_column, rows, cells) if weight_column else None
+    weights = None if weight_column is None else parse_weights(str(path), weight_column, rows, cells)
     fresh = np.flatnonzero(~np.isin(hashes_of(texts), model.seen))
     return Candidates(
         [texts[i] for i in fresh.tolist()],

@@ -6,6 +6,7 @@ from typing import IO, Any
 
 from outsort.labels import BPO, KPO, NEITHER, UNCLEAR
 from outsort.model import Model
+from outsort.tables.letters import letters_of
 from outsort.tables.workbooks.workbook import Sheet, Workbook
 
 #: The columns that a person fills in.
@@ -101,8 +102,8 @@ def _meaning(label: str) -> str:
 
 
 def _cells(column: int, n_rows: int) -> str:
-    """Return the reference of the cells of a column, of the first 26."""
-    letter = chr(ord("A") + column)
+    """Return the reference of the cells of a column."""
+    letter = letters_of(column)
     return f"{letter}2:{letter}{max(2, n_rows + 1)}"
 
 
@@ -111,7 +112,7 @@ def _lines_of_label(label_column: int, n_lines: int) -> str:
 
     They are sorted by label, so those of one are next to each other.
     """
-    label, of_lines = f"${chr(ord('A') + label_column)}2", f"'{_LINES}'!$B$2:$B${n_lines + 1}"
+    label, of_lines = f"${letters_of(label_column)}2", f"'{_LINES}'!$B$2:$B${n_lines + 1}"
     first = f'IF({label}="",1,MATCH({label},{of_lines},0))'
     n = f'IF({label}="",{n_lines},COUNTIF({of_lines},{label}))'
     return f"=OFFSET('{_LINES}'!$A$1,{first},0,{n},1)"

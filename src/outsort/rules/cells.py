@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from outsort.data.amounts import amounts, decimal_mark
+from outsort.data.identity import same_text
 from outsort.data.values import dates
 from outsort.numeric import Floats
 from outsort.rules.rule import Condition
@@ -38,7 +39,7 @@ class ColumnConditions:
         for number, condition in enumerate(conditions):
             for texts, found in ((condition.equals, self._equals), (condition.contains, parts)):
                 for text in texts:
-                    found.setdefault(folded(text), []).append(number)
+                    found.setdefault(same_text(text), []).append(number)
         self._parts = automaton(parts)
         self._with_regex = [number for number, condition in enumerate(conditions) if condition.regex]
         self._sets = [_set([conditions[i].regex for i in part]) for part in _pieces(self._with_regex)]
@@ -59,7 +60,7 @@ class ColumnConditions:
 
     def _kinds(self, text: str) -> Iterator[int]:
         """Yield the number of each condition once for each of its kinds that holds."""
-        plain = folded(text)
+        plain = same_text(text)
         yield from set(self._equals.get(plain, ()))
         if self._parts:
             yield from {number for _, numbers in self._parts.iter(plain) for number in numbers}
@@ -154,11 +155,6 @@ def text_of(cell: object) -> str:
     if isinstance(cell, (float, np.floating)) and float(cell).is_integer():
         return str(int(cell))
     return str(plain_cell(cell)).removesuffix(_MIDNIGHT)
-
-
-def folded(text: str) -> str:
-    """Return what texts share that differ in case and white space only."""
-    return " ".join(text.split()).casefold()
 
 
 def automaton(values: dict[str, Any]) -> Any:  # noqa: ANN401 - of pyahocorasick

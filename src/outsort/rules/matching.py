@@ -118,10 +118,7 @@ class Matcher:
 
     def _rows_to_look_at(self, found: Hits, *, has_columns: bool) -> Iterator[tuple[int, NDArray[np.int64] | None]]:
         """Yield rules with the rows that the conditions on the text leave; None for all, where there are none."""
-        order = np.argsort(found.rules, kind="stable")
-        ends = np.flatnonzero(np.diff(found.rules[order])) + 1
-        for part in np.split(order, ends) if len(order) else []:
-            yield int(found.rules[part[0]]), found.rows[part]
+        yield from found.by_rule().items()
         yield from ((place, None) for place in self._of_columns if has_columns)
 
     def _in_texts(self, texts: Utf8Column) -> tuple[Hits, NDArray[np.int64]]:

@@ -6,14 +6,13 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from outsort.data.amounts import amounts
-from outsort.data.problems import listed, shortened
+from outsort.data.problems import listed, near, shortened
 from outsort.errors import DataError, raised_as
 from outsort.files import read_bytes, shipped
 from outsort.model import Model
@@ -108,7 +107,7 @@ def _of_table(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
         known = [name for name in _KEYS if name != "where"] + list(_OF_COLUMNS)
         for name, written in zip(names, table.reader.columns, strict=True):
             if name and name not in known and not _NUMBERED.fullmatch(name):
-                raise DataError(f"{path}: unknown column {written!r}{_near(name, known)}.")
+                raise DataError(f"{path}: unknown column {written!r}{near(name, known)}.")
         for batch in table.reader:
             for row, cells in zip(batch.numbers, batch.values(table.reader.columns), strict=True):
                 values = {name: _cell(cell) for name, cell in zip(names, cells, strict=False)}
@@ -151,7 +150,7 @@ class _Making:
         """Return the rule, which is of use if there are no problems."""
         for key in self._values:
             if key not in _KEYS:
-                self._wrong(f"unknown key {key!r}{_near(key, _KEYS)}")
+                self._wrong(f"unknown key {key!r}{near(key, _KEYS)}")
         if not self._name:
             self._wrong("the name is missing")
         texts = tuple(filter(None, self._texts()))
@@ -235,8 +234,7 @@ class _Making:
         if written and not self._model.has_lines:
             self._wrong(f"line {written!r}: the model has no service lines")
         elif written and written not in self._model.lines:
-            near = _near(written, self._model.lines)
-            self._wrong(f"no line of the model is called {written!r}{near}")
+            self._wrong(f"no line of the model is called {written!r}{near(written, self._model.lines)}")
         return written if self._model.has_lines and written in self._model.lines else ""
 
     def _until(self) -> date | None:
@@ -266,7 +264,7 @@ class _Making:
         column = written.get("column", "")
         for key in written:
             if key not in _OF_COLUMNS:
-                self._wrong(f"unknown key {key!r} in where{_near(key, _OF_COLUMNS)}")
+                self._wrong(f"unknown key {key!r} in where{near(key, _OF_COLUMNS)}")
         if not isinstance(column, str) or not column.strip():
             self._wrong("a condition names no column")
         if not written.keys() & set(_OF_COLUMNS[1:]):
@@ -332,8 +330,3 @@ def _bound(value: object) -> Bound | None:
         number = float(amounts([value])[0])
         return number if np.isfinite(number) else None
     return found
-
-
-def _near(name: str, known: Sequence[str]) -> str:
-    near = get_close_matches(name, known, 1)
-    return f"; one is {near[0]!r}" if near else ""

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from outsort.buffers import Utf8Column, utf8_column
 from outsort.decision import ACCEPT, REVIEW
-from outsort.errors import DataError
-from outsort.prediction import Prediction, Ruling
+from outsort.errors import DataError, did_you_mean
+from outsort.prediction import LikeliestLine, Prediction, Ruling
+from outsort.tables.columns import named
 
 if TYPE_CHECKING:
     from outsort.rules.matching import Matcher
@@ -95,6 +96,16 @@ class Hits(NamedTuple):
         """Return some of them: bool (n_hits,)."""
         return Hits(self.rows[kept], self.rules[kept])
 
+    def by_rule(self) -> dict[int, NDArray[np.int64]]:
+        """Return the places of the rows of each rule that fires: int64 (n_rows_of_rule,), in the order they come.
+
+        >>> {rule: rows.tolist() for rule, rows in Hits(np.array([0, 0, 2]), np.array([1, 3, 1])).by_rule().items()}
+        {1: [0, 2], 3: [0]}
+        """
+        order = np.argsort(self.rules, kind="stable")
+        starts = np.flatnonzero(np.diff(self.rules[order], prepend=-2))
+        return {int(self.rules[part[0]]): self.rows[part] for part in np.split(order, starts[1:]) if len(part)}
+
     def first(self, n: int) -> NDArray[np.int64]:
         """Return the first rule on each of n rows: int64 (n,), -1 for none."""
         found = np.full(n, -1, np.int64)
@@ -150,21 +161,30 @@ class Rules:
                 found.setdefault(column, []).append(rule.name)
         return found
 
-    def check_columns(self, source: str, columns: Sequence[str]) -> None:
-        """Raise DataError unless a table has the columns that rules have conditions on, once each."""
+    def columns_in(self, source: str, columns: Sequence[str]) -> dict[str, str]:
+        """Return what a table calls each column that rules have conditions on; case and blanks do not count.
+
+        Raises:
+            DataError: there is no such column, or there are several.
+        """
+        known: dict[str, str] = {}
         for name, rules in self.by_column.items():
-            if columns.count(name) != 1:
-                found = "two columns" if name in columns else "no column"
+            found = named(columns, name)
+            if len(found) != 1:
+                what = "two columns" if found else "no column"
+                meant = "" if found else did_you_mean(name, columns)
                 needed = f"which rule {rules[0]!r} of {self.source} needs"
-                raise DataError(f"{source}: {found} {name!r}, {needed}; it has {', '.join(map(repr, columns))}.")
+                raise DataError(f"{source}: {what} {name!r}, {needed}; it has {', '.join(map(repr, columns))}.{meant}")
+            known[name] = found[0]
+        return known
 
     def hits(self, texts: Utf8Column | Sequence[str], cells: Cells | None = None, source: str = "") -> Hits:
         """Return which rules fire on which of n rows, whatever the model answers and whichever decides.
 
         Args:
             texts: n texts.
-            cells: returns the n cells of a column; None where there are no columns, so that no rule with a condition
-                on one fires.
+            cells: returns the n cells of a column, by the name that rules have for it, see `columns_in`; None where
+                there are no columns, so that no rule with a condition on one fires.
             source: what to call the table in messages; "" where the caller says it.
 
         Raises:
@@ -185,23 +205,18 @@ class Rules:
         only_review = np.array([rule.only_review for rule in self.rules], np.bool_)
         return hits.where(is_reviewed[hits.rows] | ~only_review[hits.rules]).first(len(is_reviewed))
 
-    def decided(self, prediction: Prediction) -> Prediction:
-        """Return a prediction as the rules have it, by its text alone."""
+    def decided(self, prediction: Prediction, likeliest_line: LikeliestLine) -> Prediction:
+        """Return a prediction as the rules have it, by its text alone; a rule without a line gets the likeliest."""
         found = self.deciding(self.hits([prediction.text]), np.array([prediction.decision == REVIEW]))
-        return self.applied(prediction, int(found[0]))
-
-    def applied(self, prediction: Prediction, place: int) -> Prediction:
-        """Return a prediction as decided by the rule at a place; by none for -1."""
-        if place < 0:
+        if found[0] < 0:
             return replace(prediction, ruling=Ruling(None, None, None, self.fingerprint))
-        rule, label = self.rules[place], prediction.label
-        line = rule.line or (prediction.service_line if rule.label == label else None)
+        rule = self.rules[int(found[0])]
         return replace(
             prediction,
             label=rule.label,
             probability=prediction.probabilities[rule.label],
-            service_line=line,
+            service_line=rule.line or likeliest_line(rule.label),
             decision=ACCEPT,
             reason="",
-            ruling=Ruling(rule.name, label, prediction.decision, self.fingerprint, bool(rule.line)),
+            ruling=Ruling(rule.name, prediction.label, prediction.decision, self.fingerprint, bool(rule.line)),
         )

@@ -138,7 +138,8 @@ def share_accepted(source: Path | str, model: Model, *, options: Options | None 
     n_rows = n_accepted = 0
     with opened(str(source), options) as table:
         found, batches = text_columns_of(str(source), table.reader, options.text_columns)
-        for batch, _, new in _answered(scorer, limited(batches, options.limit), found.parts, str(source)):
+        batches = limited(batches, options.limit)
+        for batch, _, new in _answered(scorer, batches, found.parts, str(source), None, {}):
             n_rows += len(batch)
             n_accepted += new["decision"].tolist().count(ACCEPT)
             tell(f"row of {source}", n_rows, 0)
@@ -277,8 +278,10 @@ def score_one(
         added_prefix(columns, kinds, prefix)
         sources = [reader.source_column] if isinstance(reader, UnionReader) else []
         added = dict.fromkeys(sources, str) | {prefix + name: kind for name, kind in kinds.items()}
-        for check_columns in [one.check_columns for one in (summary, scorer.rules) if one]:
-            check_columns(table, [*(columns or reader.columns), *sources])
+        every = [*(columns or reader.columns), *sources]
+        if summary:
+            summary.check_columns(table, every, added)
+        of_rules = scorer.rules.columns_in(table, every) if scorer.rules else {}
         file = stack.enter_context(_output(output, force=force))
         packed = stack.enter_context(packed_output(file, write_packing, output))
         dialect = reader.dialect if not options.plain else replace(reader.dialect, origin=None, lost="")
@@ -288,7 +291,7 @@ def score_one(
         is_book = write_as.name == "xlsx"
         n_rows, tally = 0, Tally()
         picture = _picture(summary, scorer.model, options, is_book=is_book)
-        for batch, texts, new in _answered(scorer, batches, parts, table, tally):
+        for batch, texts, new in _answered(scorer, batches, parts, table, tally, of_rules):
             if options.corrections:
                 new = corrected(new, options.corrections, n_rows)
             with _named(target):
@@ -384,12 +387,29 @@ def _named(name: str) -> Iterator[None]:
 
 
 def _answered(
-    scorer: Scorer, batches: Iterable[Batch], columns: TextColumns, source: str, tally: Tally | None = None
+    scorer: Scorer,
+    batches: Iterable[Batch],
+    columns: TextColumns,
+    source: str,
+    tally: Tally | None,
+    of_rules: Mapping[str, str],
 ) -> Iterator[tuple[Batch, BatchTexts, Added]]:
-    """Score batches in order, reading ahead while the kernel runs without the GIL."""
+    """Score batches in order, reading ahead while the kernel runs without the GIL.
+
+    Args:
+        scorer: the scorer.
+        batches: the rows.
+        columns: their text columns.
+        source: the name of the table in messages.
+        tally: what the texts are like is added to it; None if nobody asks.
+        of_rules: the columns of the table that rules have conditions on, by the names that rules have for them.
+    """
 
     def named(batch: Batch) -> AbstractContextManager[None]:
         return _named(batch.source if isinstance(batch, UnionBatch) else source)
+
+    def named_cells(batch: Batch, name: str) -> list[object]:
+        return cells_of(batch, of_rules[name])
 
     with ThreadPoolExecutor(1) as pool:
         waiting: deque[tuple[Batch, BatchTexts, Any]] = deque()
@@ -402,8 +422,8 @@ def _answered(
         for batch in batches:
             with named(batch):
                 texts = batch.texts(columns)
-            faults, cells = faults_of(batch, texts), partial(cells_of, batch)
-            waiting.append((batch, texts, pool.submit(scorer.columns, texts, faults, tally, cells)))
+            cells = partial(named_cells, batch)
+            waiting.append((batch, texts, pool.submit(scorer.columns, texts, faults_of(batch, texts), tally, cells)))
             if len(waiting) > 2:
                 yield next_scored()
         while waiting:

@@ -75,10 +75,9 @@ def score(
             raise NoColumnError(message, error.columns, error.samples) from None
         if found.why and is_one:
             warn(f"the table: {found.why.replace('--text-column ', 'text_column=')}")
-        if scorer.rules:
-            scorer.rules.check_columns("the table", columns)
+        of_rules = scorer.rules.columns_in("the table", columns) if scorer.rules else {}
         texts = _texts(table, found.parts)
-        answered = scorer.columns(texts, cells=lambda name: _cells(table, columns.index(name)))
+        answered = scorer.columns(texts, cells=lambda name: _cells(table, columns.index(of_rules[name])))
         prefixed = renamed(answered, added_prefix(columns, scorer.added, prefix))
         added = {name: values.tolist() for name, values in prefixed.items()}
         if hasattr(table, "assign"):

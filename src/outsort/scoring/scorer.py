@@ -88,6 +88,7 @@ class Scorer:
         self.added = added_columns(model, explain=explain, taxonomy=taxonomy, rules=rules)
         self._taxonomy = taxonomy
         self._explain = explain
+        self._needs_lines = taxonomy is not None or (rules is not None and not all(rule.line for rule in rules.rules))
         self._kernel = Kernel(model, workers or os.cpu_count() or 1)
 
     def columns(
@@ -103,10 +104,10 @@ class Scorer:
             texts: strings, a `Utf8Column`, or an Arrow array.
             faults: why a row could not be read properly, by its index; such rows go to review.
             tally: what the texts are like, and the model's own answers, is added to it.
-            cells: returns the n cells of a column by its name, for the rules; None where there are no columns.
+            cells: returns the n cells of a column by the name that rules have for it; None where there are no columns.
         """
         given = utf8_column(texts)
-        answers = self._kernel.answer(given, with_lines=self._taxonomy is not None)
+        answers = self._kernel.answer(given, with_lines=self._needs_lines)
         n, n_labels = answers.proba.shape
         label = answers.proba.argmax(axis=1)
         probability = answers.proba.max(axis=1)
@@ -133,7 +134,11 @@ class Scorer:
         if self.rules:
             ruled = self._ruled(self.rules, self.rules.hits(given, cells), label, why > 0, faults or {})
             of_rules, names_line = ruled.columns, ruled.line < len(self.model.lines)
-            line = np.where(names_line | (ruled.is_decided & (ruled.label != label)), ruled.line, line)
+            line = np.where(names_line, ruled.line, line)
+            if self._needs_lines:
+                # A rule that gives another label alone gets the likeliest line of that.
+                moved = (line < len(self.model.lines)) & ~names_line & (ruled.label != label)
+                line[moved] = self._likeliest_lines(answers.line_scores[moved], ruled.label[moved])
             label, why = ruled.label, np.where(ruled.is_decided, 0, why)
             probability = answers.proba[np.arange(n), label]
         result: Added = {
@@ -148,7 +153,10 @@ class Scorer:
             "model": Categorical(nothing, [self.model.fingerprint]),
         }
         if self._taxonomy:
-            line_proba = self.model.line_proba(answers.proba, answers.line_scores)
+            proba = answers.proba
+            if self.rules:
+                proba = np.where(ruled.is_decided[:, None], np.eye(n_labels)[label], proba)
+            line_proba = self.model.line_proba(proba, answers.line_scores)
             if self.rules:
                 line_proba[names_line] = np.eye(len(self.model.lines))[line[names_line]]
             is_like = np.isin(why, [REASONS.index(reason) for reason in WEAK])
@@ -184,6 +192,12 @@ class Scorer:
                 "rules": Categorical(nothing, [given.fingerprint]),
             },
         )
+
+    def _likeliest_lines(self, line_scores: NDArray[np.float32], label: NDArray[np.int64]) -> NDArray[np.intp]:
+        """Return the place of the most probable line of a label for each of n texts: intp (n,)."""
+        label_of_line = self.model.label_columns - len(self.model.lines)
+        of_label = np.where(label_of_line == label[:, None], line_scores, -np.inf)
+        return np.asarray(of_label.argmax(axis=1))
 
     def weights(self, clauses: Sequence[str], owner: NDArray[np.intp]) -> Floats:
         """Return how likely each of n clauses is to say the work, 0 for boilerplate: float64 (n,)."""

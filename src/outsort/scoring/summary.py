@@ -5,7 +5,7 @@ Memory does not grow with the table: what is tallied is bounded by the model, by
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from outsort.buffers import Utf8Column
 from outsort.data.weighing import Weighing, Weights
 from outsort.decision import REVIEW
+from outsort.errors import DataError
 from outsort.model import Model
 from outsort.numeric import LEVEL, Floats
 from outsort.results import Result
@@ -267,10 +268,15 @@ class SummaryTally:
         self._weighing.column = self._weighing.column or WORDS_OF_WORK
         self.weight_column = amounts if self.weight_column else weighted_words
 
-    def check_columns(self, source: str, columns: Sequence[str]) -> None:
-        """Raise DataError unless a table has the columns of weights and groups, once each."""
+    def check_columns(self, source: str, columns: Sequence[str], added: Collection[str]) -> None:
+        """Raise DataError unless a table has the columns of weights and groups, once each, and not only the output."""
         for name in (self.weight_column, self.by):
             if name is not None:
+                if name in added and name not in columns:
+                    raise DataError(
+                        f"{source}: {name!r} is a column that `outsort score` adds. Name one that the table has: the "
+                        "summary has labels, decisions and service lines anyway. For others, score the output again."
+                    )
                 only_place(source, columns, name)
 
     def add(

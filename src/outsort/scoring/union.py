@@ -69,6 +69,11 @@ class UnionBatch:
         return self.inner.numbers
 
     @property
+    def header(self) -> Sequence[str]:
+        """The header of its own table."""
+        return self.inner.header
+
+    @property
     def number_formats(self) -> list[list[str]] | None:
         """The number format of each cell, where the table is a sheet."""
         formats = getattr(self.inner, "number_formats", None)
@@ -79,6 +84,10 @@ class UnionBatch:
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.inner)
+
+    def cells_at(self, place: int) -> Sequence[object]:
+        """Return the cells of a row in its own table."""
+        return self.inner.cells_at(place)
 
     def head(self, n: int) -> UnionBatch:
         """Return the first n rows."""

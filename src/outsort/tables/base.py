@@ -166,10 +166,17 @@ class Batch(Protocol):
     @property
     def numbers(self) -> Sequence[int]: ...  # noqa: D102
 
+    @property
+    def header(self) -> Sequence[str]:
+        """The names in the header over the cells of its rows; none in formats without one, as JSON and Parquet."""
+
     def __len__(self) -> int: ...
 
     def head(self, n: int) -> Batch:
         """Return the first n rows."""
+
+    def cells_at(self, place: int) -> Sequence[object]:
+        """Return the cells of a row under a header; a formula without a result is a 0, as a number not yet known."""
 
     def values(self, columns: Sequence[str]) -> Iterable[list[Any]]:
         """Return the rows as lists of values, one for each of all the reader's `columns`."""
@@ -197,9 +204,19 @@ class Rows:
     numbers: Sequence[int]
     faults: Mapping[int, str]
 
+    @property
+    def header(self) -> Sequence[str]:
+        """See `Batch`."""
+        return self.columns
+
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.cells)
+
+    def cells_at(self, place: int) -> Sequence[object]:
+        """Return the cells of a row."""
+        cells: Sequence[object] = self.cells[place]
+        return cells
 
     def head(self, n: int) -> Self:
         """Return the first n rows."""

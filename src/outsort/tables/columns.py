@@ -89,6 +89,15 @@ class Answers(NamedTuple):
     label: str
     decision: str
 
+    def reason(self, columns: Sequence[str]) -> str | None:
+        """Return the one of a table's columns that says why rows go to review, or are no work; None without one.
+
+        >>> Answers("new_label", "new_decision").reason(["text", "new_label", "new_decision", "new_reason"])
+        'new_reason'
+        """
+        name = f"{self.label.removesuffix('label')}reason"
+        return name if columns.count(name) == 1 else None
+
 
 def answers_in(columns: Sequence[str]) -> Answers | None:
     """Return the columns of answers that `score` added last to a table; None if it is not scored.
@@ -102,6 +111,15 @@ def answers_in(columns: Sequence[str]) -> Answers | None:
         if all(columns.count(prefix + name) == 1 for name in ANSWERED):
             return Answers(*(prefix + name for name in ANSWERED[:2]))
     return None
+
+
+def named(columns: Sequence[str], name: str) -> list[str]:
+    """Return the columns of a name; where none has just that one, those that differ from it in case and blanks only.
+
+    >>> named(["id", " Cost  Centre"], "cost centre"), named(["Spend", "spend"], "spend")
+    ([' Cost  Centre'], ['spend'])
+    """
+    return [c for c in columns if c == name] or [c for c in columns if _folded(c) == _folded(name)]
 
 
 def only_place(source: str, columns: Sequence[str], name: str) -> int:

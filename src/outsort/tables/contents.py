@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import codecs
-import csv
-import io
 import json
 import re
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from itertools import islice
 from operator import itemgetter
 from typing import IO
 
 from outsort.encodings import shows_wide
+from outsort.tables.csv_head import first_records
 from outsort.tables.formats import FORMATS, PACKINGS, UNREAD, Format, Unread
 from outsort.tables.headings import Kind, reading_of
 
@@ -106,11 +103,7 @@ def _parts_all(lines: Sequence[str], delimiter: str) -> bool:
 
 def _parts_records(text: str, delimiter: str) -> bool:
     """Return whether most records of a CSV text have as many cells, three or more, the first of these being names."""
-    records: list[list[str]] = []
-    # Cells of megabytes are no rows, nor is a quote left open where the text is cut.
-    with suppress(csv.Error):
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-        records.extend(filter(None, islice(reader, _LINES)))
+    records = [record for record in first_records(text, delimiter, _LINES) if record]
     if len(records) < 2:
         return False
     n_cells, n_alike = Counter(map(len, records)).most_common(1)[0]

@@ -50,7 +50,7 @@ def find_head(source: str, text: str, delimiter: str | None, options: ReadOption
         DataError: two rows could be the header, or the one that was named is blank.
     """
     found = delimiter or _delimiter_of_row(text, options.header_row) or delimiter_of(text)
-    records = _records(text, found)
+    records = first_records(text, found)
     widest = max(map(len, records), default=0)
     if not options.has_header:
         return CsvHead(found, -1, widest, ends_in_delimiter=False)
@@ -64,7 +64,7 @@ def find_head(source: str, text: str, delimiter: str | None, options: ReadOption
     if is_open and (refusal or _fits_no_row(records, place)):
         # A title in row 1 says nothing of the delimiter.
         for other in _DELIMITERS:
-            others = _records(text, other)
+            others = first_records(text, other)
             with suppress(DataError):
                 further = find_header(source, others)
                 if further > place and len(others[further]) > 1:
@@ -81,12 +81,12 @@ def _fits_no_row(records: Sequence[Sequence[str]], place: int) -> bool:
     return width == 1 or (width > 1 and {len(row) for row in records[place + 1 :] if row} == {1})
 
 
-def _records(text: str, delimiter: str) -> list[list[str]]:
-    """Return the first records."""
+def first_records(text: str, delimiter: str, n: int = 2 * LOOKED_AT) -> list[list[str]]:
+    """Return the first n records of a CSV text, or those before the first that cannot be read; blank lines are []."""
     records: list[list[str]] = []
     # What is no CSV is told where the table is read.
     with suppress(csv.Error):
-        for record in islice(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), 2 * LOOKED_AT):
+        for record in islice(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), n):
             records.append(record)  # noqa: PERF402 - those before an error count
     return records
 
@@ -97,7 +97,7 @@ def _delimiter_of_row(text: str, row: int | None) -> str | None:
         return None
 
     def n_cells(delimiter: str) -> int:
-        return max(map(len, _records(text, delimiter)[row - 1 : row]), default=0)
+        return max(map(len, first_records(text, delimiter)[row - 1 : row]), default=0)
 
     return max(_DELIMITERS, key=n_cells)
 

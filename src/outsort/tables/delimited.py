@@ -58,9 +58,18 @@ class PlainBatch:
     #: Only plain records get here: those of rows that are no work, see `marks`.
     faults: Mapping[int, str] = field(default_factory=dict)
 
+    @property
+    def header(self) -> Sequence[str]:
+        """See `base.Batch`."""
+        return self.columns
+
     def __len__(self) -> int:
         """Return the number of rows."""
         return self.records.n_records
+
+    def cells_at(self, place: int) -> Sequence[object]:
+        """Return the cells of a row."""
+        return self.rows(place, place + 1)[0]
 
     def head(self, n: int) -> PlainBatch:
         """Return the first n rows."""

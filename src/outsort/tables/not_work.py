@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from outsort.buffers import Utf8Column, blank_texts
-from outsort.tables.base import UNCOMPUTED, Rows, is_filled
+from outsort.tables.base import UNCOMPUTED, is_filled
 from outsort.tables.headings import Kind, reading_of
 
 if TYPE_CHECKING:
@@ -145,21 +145,16 @@ def faults_of(batch: Batch, texts: BatchTexts) -> Mapping[int, str]:
         batch: n rows.
         texts: n, their texts.
     """
-    inner: Any = getattr(batch, "inner", batch)
-    columns: Sequence[str] = inner.columns if isinstance(inner, Rows) or hasattr(inner, "suspects") else ()
-    if len(columns) < 2:
+    if len(batch.header) < 2:
         return batch.faults
     if isinstance(texts, Utf8Column):
         blank = blank_texts(texts).tolist()
     else:
         blank = [place for place, text in enumerate(cast("Sequence[str]", texts)) if not text or not text.strip()]
     found = dict(batch.faults)
-    for place in blank:
-        fault = found.get(place, "")
-        if not fault or fault.startswith(UNCOMPUTED):
-            cells = inner.cells[place] if isinstance(inner, Rows) else inner.rows(place, place + 1)[0]
-            # A formula without a result is a number that is not known: most are sums, and dates fill whole columns.
-            n_formulas = fault.count(",") + 1 if fault else 0
-            if why := reason_without_text(columns, [*cells, *[0] * n_formulas]):
-                found[place] = why
+    open_rows = [place for place in blank if found.get(place, UNCOMPUTED).startswith(UNCOMPUTED)]
+    for place in open_rows:
+        # A formula without a result counts as a number: most are sums, and dates fill whole columns.
+        if why := reason_without_text(batch.header, batch.cells_at(place)):
+            found[place] = why
     return found

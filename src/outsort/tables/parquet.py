@@ -45,9 +45,18 @@ class ArrowBatch:
         """None: a file of Parquet is damaged as a whole or not at all."""
         return {}
 
+    @property
+    def header(self) -> Sequence[str]:
+        """None: the schema names the columns."""
+        return ()
+
     def __len__(self) -> int:
         """Return the number of rows."""
         return int(self.content.num_rows)
+
+    def cells_at(self, place: int) -> Sequence[object]:
+        """Return the cells of a row."""
+        return [column[place].as_py() for column in self.content.columns]
 
     def head(self, n: int) -> ArrowBatch:
         """Return the first n rows."""

@@ -26,11 +26,17 @@ class SheetRows(Rows):
 
     Attributes:
         number_formats: the number format of each cell, in the shape of `cells`.
+        n_uncomputed: how many formulas without a result a row has, by its place; none for those that are not there.
     """
 
     _per_row: ClassVar = (*Rows._per_row, "number_formats")
 
     number_formats: Sequence[Sequence[str]]
+    n_uncomputed: Mapping[int, int]
+
+    def cells_at(self, place: int) -> Sequence[object]:
+        """Return the cells of a row, and a 0 for each formula without a result."""
+        return [*self.cells[place], *[0] * self.n_uncomputed.get(place, 0)]
 
 
 class ExcelReader:
@@ -101,7 +107,7 @@ class ExcelReader:
             wide[-1] = name
             cells.append(wide)
             formats.append(shown)
-        return SheetRows(self.columns, cells, batch.numbers, batch.faults, formats)
+        return SheetRows(self.columns, cells, batch.numbers, batch.faults, formats, batch.n_uncomputed)
 
     def _batches(self, table: SheetTable) -> Iterator[SheetRows]:
         number, n_blank = table.header_row + 1, 0
@@ -132,7 +138,9 @@ class ExcelReader:
             names = ", ".join(f"{letters_of(column)}{number + place}" for column in columns)
             faults[place] = f"{UNCOMPUTED} in {names}"
             self.location.n_uncomputed += len(columns)
-        return SheetRows(table.columns, cells, range(number, number + len(cells)), faults, _formats(block.formats, n))
+        numbers, formats = range(number, number + len(cells)), _formats(block.formats, n)
+        n_uncomputed = {place: len(columns) for place, columns in block.uncomputed.items()}
+        return SheetRows(table.columns, cells, numbers, faults, formats, n_uncomputed)
 
 
 def _formats(given: Sequence[Sequence[str]], n: int) -> list[Sequence[str]]:
