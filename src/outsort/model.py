@@ -370,7 +370,7 @@ class Model:
         return np.asarray(self.classes_[self.predict_log_proba(texts).argmax(axis=1)])
 
 
-def clause_weights(model: Model, says: Floats, owner: NDArray[np.intp]) -> Floats:
+def clause_weights(model: Model, says: Floats, sections: NDArray[np.intp]) -> Floats:
     """Return the weight of each of n clauses: float64 (n,), the probability that it says the work, or 0.
 
     It is 0 below `WORK_LEVEL`. Clauses of boilerplate stand together, so a clause is judged with its neighbours. Of a
@@ -379,23 +379,23 @@ def clause_weights(model: Model, says: Floats, owner: NDArray[np.intp]) -> Float
     Args:
         model: the model.
         says: float64 (n,), the log-odds that each says the work, as `BatchAnswers` has them.
-        owner: intp (n,), the text of each clause, ascending.
+        sections: intp (n,), the section of each clause, ascending; neighbours are of the same one.
     """
     if not model.weighs_clauses:
         return np.ones(len(says))
-    weights = np.exp(log_logistic(_in_context(says, owner)))
+    weights = np.exp(log_logistic(_in_context(says, sections)))
     return np.where(weights < WORK_LEVEL, 0.0, weights)
 
 
-def _in_context(says: Floats, owner: NDArray[np.intp]) -> Floats:
+def _in_context(says: Floats, sections: NDArray[np.intp]) -> Floats:
     """Return a third of each log-odds and two thirds of the mean over the clause and two neighbours on either side.
 
     >>> _in_context(np.array([9.0, 0.0, 0.0, 0.0, 6.0]), np.array([0, 0, 0, 0, 1])).tolist()
     [5.0, 1.5, 1.5, 0.0, 6.0]
     """
     places = np.arange(len(says))
-    first = np.maximum(places - N_NEIGHBOURS, np.searchsorted(owner, owner))
-    stop = np.minimum(places + N_NEIGHBOURS + 1, np.searchsorted(owner, owner, side="right"))
+    first = np.maximum(places - N_NEIGHBOURS, np.searchsorted(sections, sections))
+    stop = np.minimum(places + N_NEIGHBOURS + 1, np.searchsorted(sections, sections, side="right"))
     sums = np.concatenate([[0.0], np.cumsum(says)])
     return np.asarray((says + 2 * (sums[stop] - sums[first]) / (stop - first)) / 3)
 

@@ -18,9 +18,10 @@ from outsort.prediction import default_model
 from outsort.reporting import summary as summary_page
 from outsort.scoring.files import Options, score_file
 from outsort.scoring.folder import score_files
-from outsort.scoring.scorer import Scorer
-from outsort.scoring.split import clauses_of, divided
+from outsort.scoring.scorer import ROW_LIFT, Scorer
+from outsort.scoring.split import Splitting, clauses_of, divided
 from outsort.scoring.summary import SummaryTally
+from outsort.tables.base import ReadOptions
 from outsort.text import words
 
 SCOPE = "The Supplier shall key invoices into SAP. Payment is due within 30 days. Draft legal opinions on contracts."
@@ -111,9 +112,55 @@ def test_a_clause_has_its_row_its_key_its_weight_and_its_own_answer(tmp_path):
 
 def test_a_model_that_learnt_no_clauses_weighs_all_alike(model):
     assert not model.weighs_clauses
-    owner = np.zeros(2, np.intp)
-    assert clause_weights(model, np.array([-9.0, 9.0]), owner).tolist() == [1, 1]
-    assert Scorer(model, workers=1).weights(["key invoices", "law of England"], owner).tolist() == [1, 1]
+    section, is_row = np.zeros(2, np.intp), np.zeros(2, np.bool_)
+    assert clause_weights(model, np.array([-9.0, 9.0]), section).tolist() == [1, 1]
+    assert Scorer(model, workers=1).weights(["key invoices", "law of England"], section, is_row).tolist() == [1, 1]
+
+
+def judged(path):
+    """Return what of a file is judged: the texts, the section of each, and whether it is a row of a table."""
+    found = []
+
+    def weigh(texts, sections, is_row):
+        found.extend(zip(texts, sections.tolist(), is_row.tolist(), strict=True))
+        return np.ones(len(texts))
+
+    with Splitting(weigh).opened(str(path), ReadOptions(split=True)) as table:
+        list(table.reader)
+    return found
+
+
+def test_clauses_are_judged_with_those_under_the_same_heading_or_of_the_same_row(tmp_path):
+    (tmp_path / "a.md").write_text(
+        "# Work\n\nKey bills. File them.\n\n# Volumes\n\n| Keying | 9 |\n|---|---|\n| Filing | 8 |\n"
+    )
+    assert judged(tmp_path / "a.md") == [
+        ("Key bills.", 1, False),
+        ("File them.", 1, False),
+        ("Keying | 9", 2, True),
+        ("Filing | 8", 2, True),
+    ]
+    (tmp_path / "a.csv").write_text("description\nKey bills. File them.\nAudit\n")
+    assert judged(tmp_path / "a.csv") == [("Key bills.", 1, False), ("File them.", 1, False), ("Audit", 2, False)]
+
+
+def test_what_only_leads_in_the_next_clause_has_no_weight(tmp_path, model):
+    (tmp_path / "a.md").write_text(
+        "# Work\n\nThe Supplier shall:\n\n- key bills\n- file them as follows:\n\n# Rest\n\nPay.\n"
+    )
+    assert [text for text, *_ in judged(tmp_path / "a.md")] == ["key bills", "file them as follows:", "Pay."]
+    (tmp_path / "a.csv").write_text('description\n"Tasks:\n- key bills"\nAccounts payable:\nAudit\n')
+    found, _ = split(tmp_path / "a.csv", tmp_path, model)
+    assert found["clause_text"].tolist() == ["Tasks:", "- key bills", "Accounts payable:", "Audit"]
+    assert found["weight"].tolist() == [0, 1, 1, 1]
+
+
+def test_a_row_of_a_table_is_taken_to_say_the_work_sooner_than_a_sentence():
+    scorer, alone = Scorer(default_model(), workers=1), np.arange(1)
+    texts = ["Key supplier invoices into SAP and pay them | 9,000"]
+    weights = [scorer.weights(texts, alone, np.array([is_row]))[0] for is_row in (False, True)]
+    odds = [weight / (1 - weight) for weight in weights]
+    assert odds[1] / odds[0] == pytest.approx(np.exp(ROW_LIFT))
 
 
 def test_the_headings_of_a_document_have_no_weight_unless_there_is_nothing_else(tmp_path):

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 #: The last of the added columns, when the answers are explained.
 EXPLAINED = {"for": str, "against": str}
+#: What is added to the log-odds that a row of a table says the work: it says it in a few words among numbers and units,
+#: while marked clauses, which the model learnt from, are sentences.
+ROW_LIFT = 1.0
 #: Prefix for added columns if one of their names is taken and no other prefix is given.
 PREFIX = "outsort_"
 
@@ -199,9 +202,15 @@ class Scorer:
         of_label = np.where(label_of_line == label[:, None], line_scores, -np.inf)
         return np.asarray(of_label.argmax(axis=1))
 
-    def weights(self, clauses: Sequence[str], owner: NDArray[np.intp]) -> Floats:
-        """Return how likely each of n clauses is to say the work, 0 for boilerplate: float64 (n,)."""
-        return clause_weights(self.model, self._kernel.answer(clauses).says, owner)
+    def weights(self, clauses: Sequence[str], sections: NDArray[np.intp], is_row: NDArray[np.bool_]) -> Floats:
+        """Return how likely each of n clauses is to say the work, 0 for boilerplate: float64 (n,).
+
+        Args:
+            clauses: n texts.
+            sections: intp (n,), the section of each, ascending: those of one are judged together.
+            is_row: bool (n,), whether each is a row of a table.
+        """
+        return clause_weights(self.model, self._kernel.answer(clauses).says + ROW_LIFT * is_row, sections)
 
     def _foreign(self, texts: Utf8Column, answers: BatchAnswers) -> NDArray[np.bool_]:
         """Return which texts are in another language: bool (n,)."""

@@ -1,8 +1,9 @@
 """Split the rows of a table, or the passages of a document, into clauses: one row each, weighed, with its part.
 
 A clause is a sentence, line, item or row of a table (`outsort.text.sentences`). Its weight is how likely it is to say
-the work, 0 for boilerplate. An amount of a row, such as its spend, is divided among its clauses by weight times words;
-nothing of it is lost: where no clause has a weight, the first one gets all.
+the work, 0 for boilerplate and for what only leads in the next clause. An amount of a row, such as its spend, is
+divided among its clauses by weight times words; nothing of it is lost: where no clause has a weight, the first one gets
+all.
 """
 
 from __future__ import annotations
@@ -70,13 +71,18 @@ def divided(amount: float, weights: Sequence[float]) -> list[float]:
 
 
 class _Clause(NamedTuple):
-    """A clause: the place of its row in the batch, its number, text and words, and whether it may have a weight."""
+    """A clause: the place of its row in the batch, its number, text and words, and whether it may have a weight.
+
+    Clauses of one section are judged together: those of a row of a table, or under a heading of a document.
+    """
 
     row: int
+    section: int
     number: int
     text: str
     n_words: int
     may_weigh: bool
+    is_table_row: bool
 
 
 class DocumentClause(NamedTuple):
@@ -118,13 +124,13 @@ class Splitting(NamedTuple):
     """How tables are split.
 
     Attributes:
-        weigh: returns the weight of each of n clauses, given the text that each is of: float64 (n,).
+        weigh: see `Scorer.weights`.
         limit: split only so many rows of each table, or passages of a document; None for all.
         prefix: of the added columns; if None, only used when a name is taken.
         weight_column: the column of amounts to divide; None for none.
     """
 
-    weigh: Callable[[Sequence[str], NDArray[np.intp]], Floats]
+    weigh: Callable[[Sequence[str], NDArray[np.intp], NDArray[np.bool_]], Floats]
     limit: int | None = None
     prefix: str | None = None
     weight_column: str | None = None
@@ -221,20 +227,23 @@ class SplitReader:
         """Yield the clauses of a batch, numbered within each row, or within the document."""
         kinds = [row[-2] for row in batch.values(self._inner.columns)] if self._is_document else [""] * len(texts)
         has_others = any(kind != HEADING for kind in kinds)
-        for place, (text, kind) in enumerate(zip(texts, kinds, strict=True)):
+        sections = accumulate(kind == HEADING or not self._is_document for kind in kinds)
+        for place, (text, kind, section) in enumerate(zip(texts, kinds, sections, strict=True)):
             is_whole = kind in (HEADING, ROW) or place in faults
             may_weigh = place not in faults and not (kind == HEADING and has_others)
             for number, clause in enumerate([text] if is_whole else clauses_of(text), 1):
                 n_before += 1
                 n_words = len(words(clause))
                 place_of = n_before if self._is_document else number
-                yield _Clause(place, place_of, clause, n_words, may_weigh and n_words > 0)
+                yield _Clause(place, section, place_of, clause, n_words, may_weigh and n_words > 0, kind == ROW)
 
     def _weights(self, clauses: Sequence[_Clause]) -> Floats:
         weights = np.zeros(len(clauses))
-        places = [i for i, clause in enumerate(clauses) if clause.may_weigh]
-        owner = np.array([0 if self._is_document else clauses[i].row for i in places], np.intp)
-        weights[places] = np.round(self._how.weigh([clauses[i].text for i in places], owner), 6)
+        leads_in = [_leads_in(*pair) for pair in pairwise(clauses)] + [False]
+        places = [i for i, clause in enumerate(clauses) if clause.may_weigh and not leads_in[i]]
+        sections = np.array([clauses[i].section for i in places], np.intp)
+        is_row = np.array([clauses[i].is_table_row for i in places], np.bool_)
+        weights[places] = np.round(self._how.weigh([clauses[i].text for i in places], sections, is_row), 6)
         return weights
 
     def _rows(self, batch: Batch, clauses: Sequence[_Clause], weights: Sequence[float]) -> list[list[Any]]:
@@ -266,6 +275,11 @@ class SplitReader:
             amount = of_rows[place]
             parts += divided(amount, found) if np.isfinite(amount) else [None] * len(found)
         return parts
+
+
+def _leads_in(clause: _Clause, following: _Clause) -> bool:
+    """Return whether a clause only announces the next one, as "The Supplier shall:" does."""
+    return clause.text.endswith(":") and clause.section == following.section
 
 
 def _joined(batches: Sequence[Batch]) -> Rows:

@@ -120,7 +120,9 @@ def _format_in(
         # Which kind of text it is, the user knows best.
         found = None
     if not found and style and style.magic and style.name != "html" and is_text(content):
-        found = FORMATS["csv"]
+        # A document's name says that its text is prose, unless it looks like a table.
+        is_prose = style.is_document and not has_columns and not is_table(content)
+        found = FORMATS["txt" if is_prose else "csv"]
     if found and found != style:
         return found, [f"is {found.words}, whatever its name says, and is read as that"]
     if style is None:
