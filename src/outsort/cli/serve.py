@@ -40,7 +40,7 @@ def serve(
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in your browser.")] = False,
 ) -> None:
     from outsort.files import open_binary
-    from outsort.improving.learn import History
+    from outsort.improving.history import History
     from outsort.model_file import load
     from outsort.taxonomy import load as load_taxonomy
 

@@ -16,7 +16,7 @@ from outsort.buffers import Utf8Column
 from outsort.data.weighing import Weighing, Weights
 from outsort.decision import REVIEW
 from outsort.model import Model
-from outsort.numeric import LEVEL, Floats
+from outsort.numeric import CRITICAL_Z, LEVEL, Floats
 from outsort.results import Result
 from outsort.scoring.documents import DocumentsTally
 from outsort.scoring.union import UnionBatch, cells_of
@@ -45,8 +45,6 @@ WORDS_OF_WORK = "words of work"
 #: How errors of the probabilities go together, see `interval`: between any two rows, and more between two with the same
 #: service line. Chosen, of a few pairs tried, for the coverage that `benchmarks/intervals.py` measures.
 CORRELATION, CORRELATION_IN_LINE = 0.04, 0.5
-#: Standard errors to each side of an interval of `LEVEL`.
-_N_ERRORS = 1.959963984540054
 
 
 @dataclass(frozen=True)
@@ -201,7 +199,7 @@ def interval(expected: Floats, variance: Floats, deviations: Floats, total: floa
     in_line = CORRELATION_IN_LINE if len(deviations) > 1 else 0.0
     common, of_lines = deviations.sum(axis=0) ** 2, (deviations**2).sum(axis=0)
     together = (1 - CORRELATION - in_line) * variance + CORRELATION * common + in_line * of_lines
-    error = _N_ERRORS * np.sqrt(np.maximum(together, 0))
+    error = CRITICAL_Z * np.sqrt(np.maximum(together, 0))
     ends: NDArray[np.float64] = np.clip(np.stack([expected - error, expected + error], axis=1), 0, total)
     return ends
 
