@@ -388,12 +388,11 @@ class SummaryTally:
         reason = added["reason"]
         if not isinstance(reason, Categorical):
             raise TypeError("reasons come as a Categorical")
-        is_none = np.array([(why or "").startswith(NOT_WORK) for why in reason.values], np.bool_)[reason.codes]
+        kinds = [why or "" for why in reason.values]
+        is_none = np.array([kind.startswith(NOT_WORK) for kind in kinds], np.bool_)[reason.codes]
         places = np.flatnonzero(is_none)
         amounts = np.ones(len(places)) if weights is None else self._weighing.apart(weights, places)
-        for i, amount in zip(places.tolist(), amounts.tolist(), strict=True):
-            name = str(reason.values[reason.codes[i]])
-            _merge(self._not_work, {name: np.array([1.0, amount])})
+        _count(self._not_work, reason.codes[places], kinds, amounts)
         return np.flatnonzero(~is_none)
 
     def _parts(self, label: Categorical, decision: Categorical) -> NDArray[np.int64]:
