@@ -175,8 +175,8 @@ def check_consistency(
     left_out = []
     if pairs.n_compared < len(kinds.bags):
         left_out.append(
-            f"compared the {pairs.n_compared:,} kinds of work with the most money; all {len(kinds.bags):,} would take "
-            "too long"
+            f"{len(kinds.bags) - pairs.n_compared:,} of {len(kinds.bags):,} kinds of work, those with the least money: "
+            "comparing all would take too long"
         )
     return Consistency(
         source=str(scored),
