@@ -41,6 +41,24 @@ def test_importing_the_package_does_no_work():
     assert done.stdout == "False\n"
 
 
+def test_the_service_starts_without_what_trains_a_model():
+    """If it trains, it does so in a process of its own."""
+    code = """
+import sys
+import outsort.service.app
+from outsort.improving.history import History
+print([m for m in ("outsort.training", "sklearn", "scipy.stats", "scipy.optimize") if m in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_merging_verdicts_does_without_the_statistics_of_scipy():
+    code = "import sys, outsort.improving.merge; print('scipy.stats' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
 def test_the_program_runs_as_a_module_too():
     done = subprocess.run(
         [sys.executable, "-m", "outsort", "predict", "draft a lease", "-f", "jsonl"],

@@ -54,6 +54,9 @@ def test_the_figures_of_a_record_are_those_of_the_answer(model):
     record = explanation_record(answer, explanation, [], n_lines=2)
     assert record["probabilities"] == {label: round(p, 6) for label, p in answer.probabilities.items()}
     assert record["probability"] == record["probabilities"][answer.label] == max(record["probabilities"].values())
+    assert record["shares"] == {label: round(share, 3) for label, share in answer.shares.items()}
+    assert record["shares"] != {label: round(share, 2) for label, share in answer.shares.items()}
+    assert record["share_margin"] == round(answer.share_margin, 3)
     assert [clause["text"] for clause in record["clauses"]] == ["Draft a contract.", "Then mop the office floors."]
     assert [text[clause["start"] : clause["end"]].strip() for clause in record["clauses"]] == [
         clause["text"] for clause in record["clauses"]

@@ -1,16 +1,14 @@
 """Metrics: pure functions of labels and probabilities."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics
 
 from outsort.errors import DataError
-from outsort.numeric import LEVEL, Floats
+from outsort.numeric import LEVEL, Floats, wilson
 from outsort.results import Result
 
 #: Bins of the calibration error, each with the same number of rows.
@@ -127,24 +125,6 @@ def weighted_share(weights: Floats, of: NDArray[np.bool_], among: NDArray[np.boo
     """
     total = weights[among].sum()
     return float(weights[of & among].sum() / total) if total else None
-
-
-def wilson(share: float, n: float) -> tuple[float, float]:
-    """Return the `LEVEL` interval of a share (Wilson, 1927): within 0 and 1, and wider than a point at either.
-
-    Args:
-        share: 0 to 1.
-        n: the rows that it is a share of, above 0.
-
-    >>> low, high = wilson(81 / 263, 263)
-    >>> round(low, 4), round(high, 4)
-    (0.2553, 0.3662)
-    """
-    z = NormalDist().inv_cdf((1 + LEVEL) / 2)
-    middle, scale = share + z * z / (2 * n), 1 + z * z / n
-    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    # At an end of the scale it is that end, but for rounding.
-    return (middle - half) / scale if share > 0 else 0.0, (middle + half) / scale if share < 1 else 1.0
 
 
 def share_interval(weights: Floats, of: NDArray[np.bool_], among: NDArray[np.bool_]) -> tuple[float, float] | None:

@@ -1,4 +1,7 @@
-"""Convert between scores, log-odds and probabilities."""
+"""Convert between scores, log-odds and probabilities, and bound a share."""
+
+import math
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,6 +9,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 #: Confidence level of intervals.
 LEVEL = 0.95
+#: Standard errors to each side of such an interval.
+CRITICAL_Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
 
 
 def log_logistic(log_odds: Floats) -> Floats:
@@ -25,3 +30,21 @@ def logsumexp(scores: Floats) -> Floats:
     highest = scores.max(axis=-1)
     total: Floats = highest + np.log(np.exp(scores - highest[..., None]).sum(axis=-1))
     return total
+
+
+def wilson(share: float, n: float) -> tuple[float, float]:
+    """Return the `LEVEL` interval of a share (Wilson, 1927): within 0 and 1, and wider than a point at either.
+
+    Args:
+        share: 0 to 1.
+        n: the rows that it is a share of, above 0.
+
+    >>> low, high = wilson(81 / 263, 263)
+    >>> round(low, 4), round(high, 4)
+    (0.2553, 0.3662)
+    """
+    z = CRITICAL_Z
+    middle, scale = share + z * z / (2 * n), 1 + z * z / n
+    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    # At an end of the scale it is that end, but for rounding.
+    return (middle - half) / scale if share > 0 else 0.0, (middle + half) / scale if share < 1 else 1.0

@@ -1,4 +1,4 @@
-"""What long work says of its progress, to whoever watches it.
+"""Progress of long work, reported to whoever watches it.
 
 >>> with watched(print):
 ...     tell("fold", 0, 16)
@@ -23,7 +23,7 @@ _watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 
 @contextmanager
 def watched(watcher: Watcher | None) -> Iterator[None]:
-    """Call `watcher` for the steps of what runs in this context; None for silence."""
+    """Call `watcher` at each step of the work done in this context; None for silence."""
     token = _watcher.set(watcher)
     try:
         yield
@@ -32,14 +32,14 @@ def watched(watcher: Watcher | None) -> Iterator[None]:
 
 
 def tell(what: str, done: int = 0, total: int = 1) -> None:
-    """Tell whoever watches that `done` of `total` are done."""
+    """Report that `done` of `total` are done; `total` is 0 where that is unknown."""
     watcher = _watcher.get()
     if watcher:
         watcher(what, done, total)
 
 
 def each(what: str, items: Iterable[T], total: int) -> Iterator[T]:
-    """Yield items, telling of each one that is done."""
+    """Yield items, and report each one once it is done."""
     tell(what, 0, total)
     for n, item in enumerate(items, 1):
         yield item
@@ -47,7 +47,7 @@ def each(what: str, items: Iterable[T], total: int) -> Iterator[T]:
 
 
 def in_parallel(what: str, tasks: Sequence[Any], sizes: Sequence[int] | None = None, **options: Any) -> list[Any]:  # noqa: ANN401 - joblib's
-    """Run joblib tasks, telling of each one that ends.
+    """Run joblib tasks, and report each one as it ends.
 
     Args:
         what: what a task, or its parts, are called.

@@ -21,8 +21,8 @@ from outsort.metrics import (
     intervals,
     score,
     share_interval,
-    wilson,
 )
+from outsort.numeric import wilson
 from outsort.prediction import predict
 
 TICKETS = ["Access", "Billing", "Hardware", "Other"]

@@ -8,6 +8,7 @@ import pytest
 from outsort import model_file as model_files
 from outsort.errors import DataWarning
 from outsort.improving.check_rules import check_rules
+from outsort.reporting.rules import rules_tables
 from outsort.rules.reading import load
 
 RULES = """
@@ -126,6 +127,11 @@ def test_of_a_clash_a_hundred_rows_are_named_and_all_are_counted(model, rules):
     assert (clash.n_rows, clash.weight, clash.rows) == (101, 101, list(range(2, 102)))
 
 
+def test_there_is_no_share_of_nothing(model, rules):
+    found = check_rules(ROWS.assign(Spend="0"), rules, model, weight_column="Spend", tell=str)
+    assert next(rules_tables(found, 5)).endswith(": rules decide 5 of 5 rows")
+
+
 def test_the_command_shows_it_and_exits_with_3_when_asked(outsort, model, tmp_path):
     model_files.save(model, tmp_path / "m.joblib")
     (tmp_path / "mine.toml").write_text(RULES, encoding="utf-8")
@@ -133,10 +139,13 @@ def test_the_command_shows_it_and_exits_with_3_when_asked(outsort, model, tmp_pa
     run = ("check", tmp_path / "t.csv", "--rules", tmp_path / "mine.toml", "-m", tmp_path / "m.joblib")
     done = outsort(*run, "--weight-column", "Spend")
     assert done.code == 0
-    assert "rules decide 5 of 5 rows (100.0% of Spend)" in done.out
+    assert "rules decide 5 of 5 rows (100% of Spend)" in done.out
     assert "pairs of rules that clash: 1" in done.out
     assert "never fire on these rows: unseen" in done.out
     assert "labels agree" not in done.out
+    assert "fire but never decide, as rules before them or sure answers do: translations and 1 more" in (
+        outsort(*run, "--show", 1).out
+    )
     strict = outsort(*run, "--strict", "--json")
     assert strict.code == 3
     assert "to look into: clashes, never_fire, past" in strict.err

@@ -10,7 +10,7 @@ import pytest
 from outsort.data.dataset import read
 from outsort.errors import OutputError
 from outsort.evaluation import evaluate
-from outsort.metrics import wilson
+from outsort.numeric import wilson
 from outsort.reporting import page, plots, report
 from outsort.training import folds, train
 from pages import LOW_CONTRAST, Page, flat

@@ -80,6 +80,11 @@ def test_every_figure_of_the_page_is_that_of_the_json(html, summary):
         assert part in found
 
 
+def test_every_table_keeps_its_caption_whole_beside_what_scrolls(html):
+    assert "<figcaption>Rows that are no work: they count in none of the other figures</figcaption>" in html
+    assert "<caption>" not in html
+
+
 def test_the_verdict_says_what_was_left_out(summary):
     text = " ".join(page.verdict(summary))
     assert text.startswith("spend 1,024 in 6 rows. By label, with 95% confidence: BPO ")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from outsort.metrics import wilson
+from outsort.numeric import wilson
 from outsort.reporting.captions import percents
 from outsort.reporting.verdict import MOST_SEEN, verdict
 from outsort.training import folds

@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 
 from outsort.errors import ServiceError
-from outsort.improving.learn import History
+from outsort.improving.history import History
 from outsort.service import app
 from outsort.service.learning import settings_for_learning
 from outsort.service.settings import ServiceSettings
+from outsort.service.workers import CONTEXT
 from serving import serving
 
 TOKEN = "a-token-of-length"  # noqa: S105 - of a service for these tests
@@ -105,6 +106,33 @@ def test_learning_can_be_cancelled(client, model):
         time.sleep(0.1)
     assert (state["model"], state["lesson"]) == (model.fingerprint, None)
     assert "cancelled" in state["problem"]
+
+
+def learnt_while_starting(client, monkeypatch, *, before=lambda: None, after=lambda _: None):
+    """Return what came of corrections, with something done just before and after the process that learns starts."""
+    start = CONTEXT.Process.start
+
+    def interrupted(process):
+        before()
+        start(process)
+        after(process)
+
+    monkeypatch.setattr(CONTEXT.Process, "start", interrupted)
+    client.post("/learning", json={"corrections": decisions(RIGHT)})
+    return learnt(client)
+
+
+def test_learning_can_be_cancelled_while_it_is_starting(client, monkeypatch, model):
+    state = learnt_while_starting(client, monkeypatch, before=lambda: client.delete("/learning"))
+    assert (state["model"], state["lesson"]) == (model.fingerprint, None)
+    assert "cancelled" in state["problem"]
+
+
+def test_learning_that_ends_uncancelled_says_so(client, monkeypatch):
+    state = learnt_while_starting(client, monkeypatch, after=lambda process: process.kill())
+    assert state["problem"] == (
+        "It ended, perhaps for lack of memory. What was merged into your data by then stays there."
+    )
 
 
 def test_only_who_has_the_token_can_let_it_learn(client):

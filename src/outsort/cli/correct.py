@@ -23,8 +23,8 @@ _MAX_NAMED = 5
     label; weight: uncertain and heavy; novel: words the model does not know; random. `outsort merge` reads
     the labels back.
 
-    With --double 50 two reviewers share the texts and both label 50 of them, so that `outsort merge` can say how far
-    they agree: -o queue.xlsx writes queue-1.xlsx and queue-2.xlsx.
+    With --double 50 the texts are split between two reviewers, who both label 50 of them, so that `outsort merge` can
+    measure how far they agree: -o queue.xlsx writes queue-1.xlsx and queue-2.xlsx.
     """,
     example="outsort review scored.csv -o queue.xlsx -n 100",
 )
@@ -34,7 +34,7 @@ def review(
     n: Annotated[int, typer.Option("-n", min=1, help="Number of texts to choose.")] = 200,
     strategy: Annotated[Strategy, typer.Option(help="How to choose texts.")] = Strategy.MIXED,
     double: Annotated[
-        int | None, typer.Option(min=1, help="Write two queues, for two reviewers who both get so many of the texts.")
+        int | None, typer.Option(min=1, help="Write a queue for each of two reviewers, with this many texts in both.")
     ] = None,
     model: opt.ModelFile = None,
     text_column: opt.TextColumns = None,
@@ -89,7 +89,7 @@ def review(
     Labels that conflict or cannot be trusted are listed and skipped, with exit code 3. Fix them and merge
     again: nothing is added twice.
 
-    Where two reviewers labelled the same texts, as with `outsort review --double`, it first says how far they agree.
+    Where two reviewers labelled the same texts, as with `outsort review --double`, it also reports how far they agree.
     """,
     example="outsort merge queue.xlsx --into tasks.csv",
 )

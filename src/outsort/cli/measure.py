@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     "Check",
     """Score a model on labelled descriptions.
 
-    Scores are over all labels that the model knows; "in scope", among those in scope, such as BPO against KPO.
+    Scores cover all labels that the model knows; "in scope" covers only those in scope, such as BPO against KPO.
     Rows labelled UNCLEAR count as wrong if they are accepted.
 
-    With --taxonomy it scores categories: the column category, or one named as the axis, such as level, holds their
-    codes or names. Categories that no sample has certified are accepted where the model accepts its label.
+    With --taxonomy it scores categories, whose codes or names are in the column category, or in one named after the
+    axis, such as level. Categories that no sample has certified are accepted where the model accepts its label.
 
-    With --rules the rules decide first; how many rows they decided is shown, and how many of these rightly.
+    With --rules the rules decide first; it also shows how many rows they decided, and how many of those correctly.
     """,
     example="outsort evaluate held-out.csv -m mine.joblib --by supplier",
 )
@@ -35,7 +35,7 @@ def evaluate(
     rules: opt.RulesFile = None,
     by: Annotated[
         list[str] | None,
-        typer.Option(metavar="COLUMN", help="Score each value of a column, each month of dates; repeatable."),
+        typer.Option(metavar="COLUMN", help="Also score each value of a column, or each month of dates; repeatable."),
     ] = None,
     weight_column: opt.WeightColumn = None,
     encoding: opt.Encoding = None,
@@ -112,8 +112,8 @@ def evaluate(
     "Check",
     """Compare a new model with an old one on the same descriptions.
 
-    Which answers move from label to label, in rows and, with --weight-column, in money; on labelled descriptions, also
-    which model is better.
+    Shows which answers move from one label to another, in rows and, with --weight-column, in money; if the descriptions
+    are labelled, also which model is better.
 
     With --gate no-worse it exits with 3 when the new model is significantly worse: by the exact McNemar test
     at 5%, or because the whole interval of the difference lies below 0.
@@ -182,16 +182,17 @@ def compare(
     answered differently, across suppliers with --by supplier; the most money first with --weight-column. To check
     its labels, name them with --label-column.
 
-    With --rules it checks those instead, on a table that needs no labels: what each decides, whether the model and
-    labels agree, which rules clash, never fire or are past their date, which --strict takes for failures, and which
-    change nothing.
+    With --rules it checks the rules instead, on a table that needs no labels: what each decides, whether the model and
+    the labels agree with it, and which rules change nothing. Rules that clash, never fire or are past their date
+    are failures for --strict.
     """,
     example="outsort check tasks.csv",
 )
 def check(
     data: Annotated[Path, typer.Argument(help="Table of texts, with or without labels, or one that `score` wrote.")],
     by: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Of a scored table: compare answers across its values.")
+        str | None,
+        typer.Option(metavar="COLUMN", help="In a scored table: compare answers across the values of this column."),
     ] = None,
     rules: opt.RulesFile = None,
     model: opt.ModelFile = None,
@@ -205,7 +206,7 @@ def check(
     sheet: opt.Sheet = None,
     header_row: opt.HeaderRow = None,
     no_header: opt.NoHeader = False,
-    min_rows: Annotated[int, typer.Option(min=0, help="Rows that each service line or label should have.")] = 20,
+    min_rows: Annotated[int, typer.Option(min=0, help="Minimum rows per service line or label.")] = 20,
     max_style: Annotated[
         float, typer.Option(min=0.5, max=1, help="Maximum accuracy from style alone, of two labels.")
     ] = 0.58,

@@ -85,7 +85,7 @@ def certify(
         changed = None if certified is judge else certified
         _write_categories(changed, found, output, as_json=as_json, force=force)
         return
-    dataset = read(sample, **columns, known_labels=judge.labels, for_training=False, needs_labels=True, reading=reading)
+    dataset = read(sample, **columns, known_labels=judge.labels, for_training=False, reading=reading)
     opt.tell_reading(dataset)
     with _exit_without_sample(), steps():
         certified, result = certify_model(judge, dataset, is_random=random_sample, target_precision=target, level=level)

@@ -18,9 +18,9 @@ from outsort.errors import OutsortError
     If the environment variable OUTSORT_TOKEN is set, every client must send that token; otherwise the
     service binds to this machine only. Other variables set limits: see docs/serving.md.
 
-    With --learn the page, on this machine only, can learn from your corrections: they are merged into DATA, a model is
-    trained, and if it is not worse it answers from then on. Models and a log are kept in a folder beside DATA; without
-    --model, the one that was last in use goes on. The address then has a token in it: keep it to yourself.
+    With --learn the page can learn from your corrections, on this machine only: they are merged into DATA, and a new
+    model is trained, which takes over unless it is worse. Models and a log are kept in a folder beside DATA; without
+    --model, the service starts with the model last used. The address then contains a token: keep it to yourself.
     """,
     example="outsort serve --open\noutsort serve -m mine.joblib --port 9000",
 )
@@ -40,7 +40,7 @@ def serve(
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in your browser.")] = False,
 ) -> None:
     from outsort.files import open_binary
-    from outsort.improving.learn import History
+    from outsort.improving.history import History
     from outsort.model_file import load
     from outsort.taxonomy import load as load_taxonomy
 

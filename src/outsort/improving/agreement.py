@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest, norm
 
-from outsort.numeric import LEVEL, Floats
+from outsort.numeric import CRITICAL_Z, Floats, wilson
 from outsort.results import Result
 
 
@@ -72,7 +72,7 @@ def agreement(first: Sequence[str], second: Sequence[str]) -> Agreement | None:
     given = sorted({*first, *second})
     table = cross_table(first, second, given)
     agreed = int(np.trace(table))
-    ends = binomtest(agreed, n).proportion_ci(LEVEL, method="wilson")
+    low, high = wilson(agreed / n, n)
     answers = []
     for i, answer in enumerate(given):
         both, of_first, of_second = (int(count) for count in (table[i, i], table[i].sum(), table[:, i].sum()))
@@ -85,7 +85,7 @@ def agreement(first: Sequence[str], second: Sequence[str]) -> Agreement | None:
         n=n,
         agreed=agreed,
         most=(1 + agreed / n) / 2,
-        most_interval=((1 + float(ends.low)) / 2, (1 + float(ends.high)) / 2),
+        most_interval=((1 + low) / 2, (1 + high) / 2),
         answers=sorted(answers, key=lambda on: (2 * on.both - on.first - on.second, on.answer)),
     )
 
@@ -126,5 +126,5 @@ def cohen_kappa(table: NDArray[np.int64] | Floats) -> Kappa:
     apart = p * (columns[:, None] + rows[None, :]) ** 2
     different = (1 - kappa) ** 2 * (apart.sum() - np.trace(apart))
     square = (same + different - (kappa - chance * (1 - kappa)) ** 2) / (n * (1 - chance) ** 2)
-    half = float(norm.ppf((1 + LEVEL) / 2) * np.sqrt(max(0.0, square)))
+    half = CRITICAL_Z * math.sqrt(max(0.0, square))
     return Kappa(kappa, (kappa - half, min(1.0, kappa + half)))

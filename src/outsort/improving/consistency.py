@@ -19,7 +19,7 @@ from outsort.improving.rewordings import LIKE, Bag, Pairs, bag_of, like_pairs
 from outsort.numeric import Floats
 from outsort.results import Result
 from outsort.scoring.union import cells_of
-from outsort.tables.base import ReadOptions, warn
+from outsort.tables.base import ReadOptions, plain_texts, warn
 from outsort.tables.columns import ANSWERED, answers_in, only_place, text_columns_of
 from outsort.tables.not_work import NOT_WORK
 from outsort.tables.reading import describe
@@ -174,8 +174,8 @@ def check_consistency(
     left_out = []
     if pairs.n_compared < len(kinds.bags):
         left_out.append(
-            f"compared the {pairs.n_compared:,} kinds of work with the most money; all {len(kinds.bags):,} would take "
-            "too long"
+            f"{len(kinds.bags) - pairs.n_compared:,} of {len(kinds.bags):,} kinds of work, those with the least money: "
+            "comparing all would take too long"
         )
     return Consistency(
         source=str(scored),
@@ -216,8 +216,7 @@ def _read(
         # One object for each of the cells that come again.
         known: dict[str, str] = {}
         for batch in batches:
-            given = batch.texts(places.parts)
-            texts = given if isinstance(given, list) else given.to_pylist()
+            texts = plain_texts(batch.texts(places.parts))
             labels, decisions = ([_plain(cell) for cell in cells_of(batch, name)] for name in answers)
             amounts = weighing.weights(cells_of(batch, weighing.column)).tolist() if weighing else [1.0] * len(batch)
             groups = [_plain(cell) for cell in cells_of(batch, by)] if by else [""] * len(batch)
@@ -228,7 +227,7 @@ def _read(
                     rows.numbers.append(batch.numbers[i])
                     rows.amounts.append(amounts[i])
                     for cells, cell in (
-                        (rows.texts, texts[i] or ""),
+                        (rows.texts, texts[i]),
                         (rows.labels, label),
                         (rows.decisions, decisions[i]),
                         (rows.groups, groups[i]),

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,7 @@ from outsort.improving.queue import Candidates, check_queue, write_queue
 from outsort.improving.strategy import Strategy
 from outsort.model import Model
 from outsort.model_file import load
-from outsort.tables.base import Column, ReadOptions, warn
+from outsort.tables.base import Column, ReadOptions, plain_texts, warn
 from outsort.tables.columns import only_place, text_columns_of
 from outsort.tables.not_work import NOT_WORK
 from outsort.tables.reading import describe
@@ -158,14 +157,14 @@ def read_candidates(
         weights_at = None if weight_column is None else only_place(str(path), columns, weight_column)
         places, batches = text_columns_of(str(path), table.reader, text_columns)
         for batch in batches:
-            of_batch = _plain(batch.texts(places.parts))
+            of_batch = plain_texts(batch.texts(places.parts))
             n_rows += len(batch)
             weighed = of_batch
             if weights_at is not None:
-                weighed = _plain(batch.texts([[Column(columns[weights_at], weights_at)]]))
+                weighed = plain_texts(batch.texts([[Column(columns[weights_at], weights_at)]]))
             no_work = {place for place, why in batch.faults.items() if why.startswith(NOT_WORK)}
             for place, (number, raw, cell) in enumerate(zip(batch.numbers, of_batch, weighed, strict=True)):
-                text = "" if place in no_work else raw or ""
+                text = "" if place in no_work else raw
                 # Nothing can be learnt from a text without a word.
                 if text_module.words(text):
                     entries.append(found.setdefault(same_text(text), len(texts)))
@@ -174,7 +173,7 @@ def read_candidates(
                     if weights_at is not None:
                         rows.append(number)
                         # As `score` counts it.
-                        cells.append("0" if is_blank(cell) else cell or "")
+                        cells.append("0" if is_blank(cell) else cell)
         location, encoding, notes = table.reader.location, table.reader.encoding, table.notes
     reading = describe(str(path), location, columns, places, options, n_rows=n_rows, encoding=encoding, notes=notes)
     warn(reading)
@@ -206,8 +205,3 @@ def draw(n_rows: NDArray[np.int64], n: int, seed: int) -> tuple[NDArray[np.intp]
     texts, first, drawn = np.unique(np.searchsorted(ends, rows, side="right"), return_index=True, return_counts=True)
     order = np.argsort(first)
     return texts[order], drawn[order]
-
-
-def _plain(column: Any) -> Sequence[str | None]:  # noqa: ANN401 - strings, `Utf8Column` or an Arrow array
-    result: Sequence[str | None] = column.to_pylist() if hasattr(column, "to_pylist") else column
-    return result

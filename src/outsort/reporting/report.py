@@ -1,6 +1,8 @@
 """The quality of a model as one self-contained HTML file, for screens of any width and for print.
 
-The figures come from `evaluation`; this package only words, plots and tabulates them.
+A `Report` is made of a training or an evaluation, and rendered or written. The headline figures come from `evaluation`.
+Counted here, from the same answers, are the tables that only this page shows: the matrix, the thresholds, the scores by
+service line, and the probable label errors. `plots` draws, and `verdict` words what comes first.
 """
 
 from __future__ import annotations
@@ -223,7 +225,6 @@ def _content(report: Report, place: int) -> dict[str, object]:
         "at": f"{report.name}/" if report.name else "",
         "id": f"-{place}" if place else "",
         "verdict": verdict(report),
-        "is_evidence": is_evidence(report),
         "scores": scores,
         "names": captions([figures, *scores.values()]),
         "in_scope": {name: caption for name, caption in SCORES.items() if "scope" not in name},

@@ -25,16 +25,17 @@ _N_ROWS = 5
 
 
 def rules_tables(result: RulesCheck, n_shown: int) -> Iterator[RenderableType]:
-    """Lay out a check of rules, with up to `n_shown` clashes."""
+    """Lay out a check of rules, with up to `n_shown` clashes, and names of rules in each note."""
     unit = [result.weight_column] if result.weight_column else []
     share = figure_of_share(result.weight_decided, result.weight)
-    of = f"{share} of {result.weight_column}" if unit else share
-    yield f"{result.source}: rules decide {result.decided:,} of {result.n:,} rows ({of or 'none'})"
+    of = f" of {printable(result.weight_column)}" if result.weight_column else ""
+    in_brackets = f" ({share}{of})" if share else ""
+    yield f"{result.source}: rules decide {result.decided:,} of {result.n:,} rows{in_brackets}"
     has_labels = any(rule.labelled for rule in result.by_rule)
     heads = ["rule", "answer", "hits", "decides", *unit, "model agrees", *(["labels agree"] if has_labels else [])]
     rows = (
         [
-            printable(rule.name),
+            rule.name,
             rule.service_line or rule.label,
             f"{rule.hits:,}",
             f"{rule.decided:,}",
@@ -50,8 +51,8 @@ def rules_tables(result: RulesCheck, n_shown: int) -> Iterator[RenderableType]:
         heads = ["first", "second", "answers", "rows", *unit, "such as row"]
         clashes = (
             [
-                printable(clash.first),
-                printable(clash.second),
+                clash.first,
+                clash.second,
                 " against ".join(clash.answers),
                 f"{clash.n_rows:,}",
                 *([f"{clash.weight:,.0f}"] if unit else []),
@@ -63,4 +64,5 @@ def rules_tables(result: RulesCheck, n_shown: int) -> Iterator[RenderableType]:
     for name, says in _NOTES.items():
         names = getattr(result, name)
         if names:
-            yield f"{says}: {', '.join(map(printable, names))}"
+            more = f" and {len(names) - n_shown:,} more" if len(names) > n_shown else ""
+            yield f"{says}: {', '.join(map(printable, names[:n_shown]))}{more}"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 #: Colours of the style sheet for the labels of a mix; more labels share the last.
-N_COLOURS = 6
+N_COLOURS = len(page.COLOURS)
 #: Width of the plot in inches, and its height for each label.
 _WIDTH, _HEIGHT_OF_LABEL = 4.0, 0.4
 

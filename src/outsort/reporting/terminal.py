@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from outsort.improving.findings import Style
 from outsort.reporting.captions import SCORES, captions, figure, headline, notes, of_unclear, percent, percents
-from outsort.reporting.layout import JOINT, Table, printable, table, visible
+from outsort.reporting.layout import JOINT, Table, table, visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -302,8 +302,8 @@ def summary_tables(summary: Summary) -> Iterator[RenderableType]:
     )
     yield table(["label", *heads, "expected", f"{summary.level:.0%} interval"], labels, right=range(1, n + 2))
     decisions = [[of.name, *cells(of)] for of in summary.decisions]
-    reasons = [[f"  {printable(of.name)}", *cells(of)] for of in summary.reasons[:N_LISTED]]
-    others = [[printable(of.name), *cells(of)[:-1], ""] for of in summary.not_work]
+    reasons = [[f"  {of.name}", *cells(of)] for of in summary.reasons[:N_LISTED]]
+    others = [[of.name, *cells(of)[:-1], ""] for of in summary.not_work]
     # The reasons are those of the rows to review.
     yield table(["decision", *heads], [*decisions[:2], *reasons, *decisions[2:], *others], right=range(1, n))
     lines = [[of.name, *cells(of)] for of in summary.service_lines[:N_LISTED]]
@@ -320,5 +320,9 @@ def summary_tables(summary: Summary) -> Iterator[RenderableType]:
 
 
 def figure_of_share(part: float, whole: float) -> str:
-    """Return a share as per cent, "" of nothing."""
-    return f"{part / whole:.1%}" if whole else ""
+    """Return a share as per cent, see `percent`; "" of nothing.
+
+    >>> figure_of_share(9_999, 10_000), figure_of_share(7, 7), figure_of_share(0, 0)
+    ('over 99.9%', '100%', '')
+    """
+    return percent(part / whole) if whole else ""

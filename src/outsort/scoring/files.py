@@ -120,11 +120,16 @@ def score_file(
         OutputError: the output exists (and not `force`), is the input, or cannot be written.
     """
     options = options or Options()
-    scorer = scorer_of(
-        model, workers=options.workers, explain=options.explain, taxonomy=options.taxonomy, rules=options.rules
-    )
+    scorer = scorer_for(model, options)
     sources = str(source) if isinstance(source, (Path, str)) else list(map(str, source))
     return score_one(scorer, sources, str(output), options, force=force, progress=progress, tell=tell, summary=summary)
+
+
+def scorer_for(model: Model | Scorer | None, options: Options) -> Scorer:
+    """Return `model` if it is a scorer, else a new one with these options, of the default model if None."""
+    return scorer_of(
+        model, workers=options.workers, explain=options.explain, taxonomy=options.taxonomy, rules=options.rules
+    )
 
 
 def share_accepted(source: Path | str, model: Model, *, options: Options | None = None) -> float:

@@ -13,8 +13,7 @@ from outsort.errors import DataError, OutputError
 from outsort.files import check_output, sweep, written_whole
 from outsort.model import Model
 from outsort.model_file import load
-from outsort.scoring.files import Options, score_one
-from outsort.scoring.scorer import scorer_of
+from outsort.scoring.files import Options, score_one, scorer_for
 from outsort.scoring.summary import SummaryTally
 from outsort.tables.base import warn
 from outsort.tables.formats import split_packing
@@ -254,9 +253,7 @@ def score_files(
     options = options or Options()
     model = model or load()
     with batch_run(expand(sources), output, model, options, force=force, resume=resume) as run:
-        scorer = scorer_of(
-            model, workers=options.workers, explain=options.explain, taxonomy=options.taxonomy, rules=options.rules
-        )
+        scorer = scorer_for(model, options)
         run.start()
         for job in run.missing:
             n_rows = score_one(

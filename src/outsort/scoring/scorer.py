@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from outsort.numeric import Floats
 from outsort.prediction import predictions
 from outsort.rules.rule import Cells, Hits, Rules
 from outsort.scoring.kernel import BatchAnswers, Kernel
-from outsort.tables.base import Categorical
+from outsort.tables.base import Categorical, plain_texts
 from outsort.taxonomy import DECISIONS, Taxonomy
 from outsort.text import worded
 
@@ -221,8 +221,7 @@ class Scorer:
         return foreign
 
     def _explanations(self, texts: Utf8Column | Sequence[str] | pa.Array) -> Added:
-        plain: Iterable[Any] = texts.to_pylist() if hasattr(texts, "to_pylist") else texts
-        explained = list(predictions((text or "" for text in plain), self.model))
+        explained = list(predictions(plain_texts(texts), self.model))
 
         def column(terms: Iterable[tuple[tuple[str, float], ...]]) -> Categorical:
             return Categorical(np.arange(len(explained)), ["; ".join(term for term, _ in row) for row in terms])

@@ -22,7 +22,7 @@ from outsort.data.amounts import amounts, decimal_mark
 from outsort.data.identity import key_of
 from outsort.numeric import Floats
 from outsort.scoring.scorer import added_prefix
-from outsort.tables.base import BATCH_ROWS, Batch, Column, Reader, ReadOptions, Rows, limited
+from outsort.tables.base import BATCH_ROWS, Batch, Column, Reader, ReadOptions, Rows, limited, plain_texts
 from outsort.tables.columns import Found, only_place, text_columns_of
 from outsort.tables.documents.passages import HEADING, ROW
 from outsort.tables.not_work import faults_of
@@ -193,10 +193,9 @@ class SplitReader:
         batches = limited(self._batches, self._how.limit)
         n_before = n_weighty = 0
         for batch in [_joined(list(batches))] if self._is_document else batches:
-            found: Any = batch.texts(self.found.parts)
+            found = batch.texts(self.found.parts)
             reasons = batch.faults if self._is_document else faults_of(batch, found)
-            texts = [text or "" for text in (found.to_pylist() if hasattr(found, "to_pylist") else found)]
-            clauses = list(self._clauses(batch, texts, reasons, n_before))
+            clauses = list(self._clauses(batch, plain_texts(found), reasons, n_before))
             n_before += len(clauses)
             weights = self._weights(clauses)
             n_weighty += int(np.count_nonzero(weights))

@@ -17,7 +17,7 @@ from outsort.data.weighing import Weighing, Weights
 from outsort.decision import REVIEW
 from outsort.errors import DataError
 from outsort.model import Model
-from outsort.numeric import LEVEL, Floats
+from outsort.numeric import CRITICAL_Z, LEVEL, Floats
 from outsort.results import Result
 from outsort.scoring.documents import DocumentsTally
 from outsort.scoring.union import UnionBatch, cells_of
@@ -46,8 +46,6 @@ WORDS_OF_WORK = "words of work"
 #: How errors of the probabilities go together, see `interval`: between any two rows, and more between two with the same
 #: service line. Chosen, of a few pairs tried, for the coverage that `benchmarks/intervals.py` measures.
 CORRELATION, CORRELATION_IN_LINE = 0.04, 0.5
-#: Standard errors to each side of an interval of `LEVEL`.
-_N_ERRORS = 1.959963984540054
 
 
 @dataclass(frozen=True)
@@ -202,7 +200,7 @@ def interval(expected: Floats, variance: Floats, deviations: Floats, total: floa
     in_line = CORRELATION_IN_LINE if len(deviations) > 1 else 0.0
     common, of_lines = deviations.sum(axis=0) ** 2, (deviations**2).sum(axis=0)
     together = (1 - CORRELATION - in_line) * variance + CORRELATION * common + in_line * of_lines
-    error = _N_ERRORS * np.sqrt(np.maximum(together, 0))
+    error = CRITICAL_Z * np.sqrt(np.maximum(together, 0))
     ends: NDArray[np.float64] = np.clip(np.stack([expected - error, expected + error], axis=1), 0, total)
     return ends
 
@@ -396,12 +394,11 @@ class SummaryTally:
         reason = added["reason"]
         if not isinstance(reason, Categorical):
             raise TypeError("reasons come as a Categorical")
-        is_none = np.array([(why or "").startswith(NOT_WORK) for why in reason.values], np.bool_)[reason.codes]
+        kinds = [why or "" for why in reason.values]
+        is_none = np.array([kind.startswith(NOT_WORK) for kind in kinds], np.bool_)[reason.codes]
         places = np.flatnonzero(is_none)
         amounts = np.ones(len(places)) if weights is None else self._weighing.apart(weights, places)
-        for i, amount in zip(places.tolist(), amounts.tolist(), strict=True):
-            name = str(reason.values[reason.codes[i]])
-            _merge(self._not_work, {name: np.array([1.0, amount])})
+        _count(self._not_work, reason.codes[places], kinds, amounts)
         return np.flatnonzero(~is_none)
 
     def _parts(self, label: Categorical, decision: Categorical) -> NDArray[np.int64]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from outsort.errors import DataError
 from outsort.scoring.scorer import PREFIX
-from outsort.tables.base import Batch, Column, Dialect, Location, ReadOptions, Rows, TextColumns
+from outsort.tables.base import Batch, Column, Dialect, Location, ReadOptions, Rows, TextColumns, plain_texts
 from outsort.tables.columns import Found, text_columns_of
 from outsort.tables.formats import Format
 from outsort.tables.packing import need_arrow
@@ -282,8 +282,7 @@ def cells_of(batch: Batch, name: str) -> list[object]:
     # A column of a single type: its text says as much.
     # Both formats have their columns.
     columns: Sequence[str] = batch.columns  # type: ignore[attr-defined]
-    texts = batch.texts([[Column(name, columns.index(name))]])
-    return list(texts if isinstance(texts, list) else texts.to_pylist())
+    return list(plain_texts(batch.texts([[Column(name, columns.index(name))]])))
 
 
 def names_of(sources: Sequence[str]) -> list[str]:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import csv
-import multiprocessing
 import secrets
-import signal
 import tempfile
 import threading
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,21 +17,22 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from outsort.data.identity import key_of
 from outsort.errors import OutsortError, ServiceError
-from outsort.improving.learn import History, Lesson, learn
+from outsort.improving.history import History
 from outsort.model import Model
 from outsort.service.corrections import Cell
 from outsort.service.guard import TaskError, described, is_local, log
 from outsort.service.schemas import MAX_CHARACTERS, problems
 from outsort.service.settings import ServiceSettings
-from outsort.service.workers import end_with_parent
+from outsort.service.workers import CONTEXT, begin
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
     from fastapi.params import Depends
 
-#: Started anew, as the processes that score are.
-_CONTEXT = multiprocessing.get_context("spawn")
+    from outsort.improving.learn import Lesson
+    from outsort.service.served import Served
+
 _COLUMNS = ("key", "text", "label", "service_line", "reviewer", "decided_at")
 
 
@@ -96,9 +94,9 @@ def settings_for_learning(settings: ServiceSettings, host: str) -> ServiceSettin
 class Learning:
     """Learns in a process of its own, from one person's corrections at a time."""
 
-    def __init__(self, data: Path, model: Model, switch: Callable[[Model], None]) -> None:
-        """Hold the data to merge into, the model that answers, and what makes another answer."""
-        self._data, self._model, self._switch = data, model, switch
+    def __init__(self, data: Path, served: Served) -> None:
+        """Hold the data to merge into, and what is served, which gets the better models."""
+        self._data, self._served = data, served
         self._history = History(data)
         self._lock = threading.Lock()
         self._stage, self._problem = "", ""
@@ -111,8 +109,8 @@ class Learning:
         return LearningState(
             data=self._data.name,
             stage=self._stage,
-            model=self._model.fingerprint,
-            before=self._history.before(self._model),
+            model=self._served.model.fingerprint,
+            before=self._history.before(self._served.model),
             lesson=self._lesson.to_dict() if self._lesson else None,
             problem=self._problem,
         )
@@ -124,8 +122,8 @@ class Learning:
             HTTPException: 409 while others' corrections are being learnt, 422 if a label is not the model's.
         """
         for i, decision in enumerate(corrections):
-            if decision.label not in self._model.labels:
-                known = ", ".join(self._model.labels)
+            if decision.label not in self._served.model.labels:
+                known = ", ".join(self._served.model.labels)
                 raise HTTPException(422, f"corrections.{i}.label: is none of the labels of the model, {known}.")
         with self._lock:
             if self._stage:
@@ -149,7 +147,7 @@ class Learning:
             HTTPException: 409 if there is none, or something is being learnt.
         """
         with self._lock:
-            before = self._history.before(self._model)
+            before = self._history.before(self._served.model)
             if not before or self._stage:
                 raise HTTPException(409, "There is no model to go back to, or one is being trained.")
             self._use(self._history.load(before), by)
@@ -157,11 +155,10 @@ class Learning:
 
     def _use(self, model: Model, by: str) -> None:
         """Let another model answer, and keep both."""
-        for one in (self._model, model):
+        for one in (self._served.model, model):
             self._history.keep(one)
-        self._history.note("use", model=model.fingerprint, instead_of=self._model.fingerprint, by=by)
-        self._switch(model)
-        self._model = model
+        self._history.note("use", model=model.fingerprint, instead_of=self._served.model.fingerprint, by=by)
+        self._served.switch(model)
 
     def _learn(self, corrections: list[Decision]) -> None:
         try:
@@ -190,10 +187,10 @@ class Learning:
                 table.writerow(_COLUMNS)
                 for one in corrections:
                     table.writerow([key_of(one.text), *(getattr(one, name) for name in _COLUMNS[1:])])
-            ours, theirs = _CONTEXT.Pipe()
+            ours, theirs = CONTEXT.Pipe()
             with ours:
                 with theirs:
-                    process = _CONTEXT.Process(target=_work, args=(theirs, path, self._data, self._model))
+                    process = CONTEXT.Process(target=_work, args=(theirs, path, self._data, self._served.model))
                     process.start()
                     self._process = process
                     if self._is_cancelled:
@@ -202,7 +199,8 @@ class Learning:
                     while isinstance(result := ours.recv(), str):
                         self._stage = result
                 except (EOFError, OSError):
-                    raise ServiceError("It was cancelled. What is merged into your data by now stays there.") from None
+                    why = "was cancelled" if self._is_cancelled else "ended, perhaps for lack of memory"
+                    raise ServiceError(f"It {why}. What was merged into your data by then stays there.") from None
                 finally:
                     process.join()
         if isinstance(result, Exception):
@@ -241,10 +239,10 @@ def add_routes(app: FastAPI, learning: Learning | None, secured: Sequence[Depend
 
 
 def _work(connection: Connection, corrections: Path, data: Path, base: Model) -> None:
-    # Ctrl+C is sent to all processes of a terminal; this one ends with the service.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    warnings.simplefilter("ignore")
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    begin()
+    # It imports what trains, which the service itself does without.
+    from outsort.improving.learn import learn
+
     try:
         # Threads: processes of its own would outlive one that is killed.
         with joblib.parallel_config("threading"):

@@ -37,7 +37,7 @@ class Served:
     ) -> None:
         """Hold the model; see `create_app`."""
         self.model, self._settings, self._taxonomy, self._rules = model, settings, taxonomy, rules
-        self.learning = Learning(learn_into, model, self.switch) if learn_into else None
+        self.learning = Learning(learn_into, self) if learn_into else None
 
     def start(self) -> None:
         """Start the processes."""

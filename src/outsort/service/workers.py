@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
 
 #: Started anew, as on every system: a fork would copy what the threads of the service have locked.
-_CONTEXT = multiprocessing.get_context("spawn")
+CONTEXT = multiprocessing.get_context("spawn")
 #: Seconds between looks at whether a task is still wanted, and between what a process tells of it.
 _CHECK_SECONDS, _TELL_SECONDS = 0.2, 0.3
 #: A task gets the scorer, and what to tell rows done and the fraction of the file read.
@@ -99,9 +99,9 @@ class _Worker:
         with self._lock:
             if self._process or self._closed:
                 return
-            self._connection, theirs = _CONTEXT.Pipe()
+            self._connection, theirs = CONTEXT.Pipe()
             with theirs:
-                process = _CONTEXT.Process(target=_work, args=(theirs, *self._made_from))
+                process = CONTEXT.Process(target=_work, args=(theirs, *self._made_from))
                 process.start()
             self._process = process
 
@@ -157,12 +157,7 @@ def _too_big(memory: int) -> HTTPException:
 
 def _work(connection: Connection, model: Model, memory: int, taxonomy: Taxonomy | None, rules: Rules | None) -> None:
     """Run the tasks that arrive, until there are no more."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # A terminal and a service manager send these to all processes: the service itself decides when to end.
-        signal.signal(number, signal.SIG_IGN)
-    # They tell of a file's content, which nobody may log.
-    warnings.simplefilter("ignore")
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    begin()
     _limit_memory(memory)
     scorer = Scorer(model, workers=1, taxonomy=taxonomy, rules=rules)
     # Compiled code is loaded when it is first called.
@@ -173,6 +168,23 @@ def _work(connection: Connection, model: Model, memory: int, taxonomy: Taxonomy 
         except EOFError:
             return
         connection.send(_outcome(task, scorer, _teller(connection)))
+
+
+def begin() -> None:
+    """Prepare this process, which the service started: only the service ends it, and no warning is shown."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # A terminal and a service manager send these to all processes: the service itself decides when to end.
+        signal.signal(number, signal.SIG_IGN)
+    # Warnings tell of a file's content, which nobody may log.
+    warnings.simplefilter("ignore")
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()
+        os._exit(1)
 
 
 def _teller(connection: Connection) -> Callable[[int, float], None]:
@@ -198,14 +210,6 @@ def _outcome(task: Task[object], scorer: Scorer, tell: Callable[[int, float], No
         os._exit(1)
     except Exception as error:  # noqa: BLE001 - the service logs it
         return TaskError(described(error))
-
-
-def end_with_parent() -> None:
-    """End this process when the one that started it is gone."""
-    parent = multiprocessing.parent_process()
-    if parent:
-        parent.join()
-        os._exit(1)
 
 
 def _limit_memory(memory: int) -> None:

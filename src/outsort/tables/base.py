@@ -343,6 +343,16 @@ def joined(values: Iterable[Any]) -> str:
     return " ".join(v if isinstance(v, str) else str(v) for v in values if v is not None)
 
 
+def plain_texts(texts: BatchTexts | Sequence[str]) -> list[str]:
+    """Return the texts of a batch as strings, "" for a missing one.
+
+    >>> plain_texts(["audit", None])
+    ['audit', '']
+    """
+    plain: Any = texts.to_pylist() if hasattr(texts, "to_pylist") else texts
+    return [text or "" for text in plain]
+
+
 def used_columns(columns: TextColumns) -> tuple[list[Column], TextColumns]:
     """Return the distinct columns of text columns, and the same text columns by their places among these.
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from outsort.errors import DataError, did_you_mean
-from outsort.tables.base import Column, distinct_names
+from outsort.tables.base import Column, distinct_names, plain_texts
 from outsort.tables.headings import Kind, is_remark, readings_of
 from outsort.tables.letters import place_of
 from outsort.tables.prose import Prose, prose_of, says_nothing
@@ -189,8 +189,7 @@ def first_cells(batch: Batch | None, columns: Sequence[str]) -> Cells | None:
     def cells(place: int) -> Sequence[str]:
         # What cannot be read as text is none.
         with suppress(DataError):
-            texts: Any = head.texts([[Column(columns[place], place)]])
-            return [text or "" for text in (texts.to_pylist() if hasattr(texts, "to_pylist") else texts)]
+            return plain_texts(head.texts([[Column(columns[place], place)]]))
         return []
 
     return cells

@@ -199,7 +199,7 @@ def _first(source: str, book: Book, seen: Sequence[SheetPart], options: ReadOpti
             _check_rivals(source, chosen, looked)
     elif len(seen) == 1 and isinstance(looked.errors[0], NoColumnError):
         # What its columns are is told where the text column is looked for.
-        chosen = _read(source, book, seen[0], options)
+        chosen = looked.undecided[0][0]
     else:
         raise _no_table(source, book, seen, looked.errors, passed)
     others = [sheet.name for sheet in seen if sheet.name != chosen.name]
@@ -231,7 +231,6 @@ def _check_rivals(source: str, chosen: SheetTable, looked: _Looked) -> None:
                 f"--text-column NAME; or read {chosen.name!r} with --sheet {shlex.quote(chosen.name)}.",
                 error.columns,
                 error.samples,
-                error.candidates,
             )
 
 
