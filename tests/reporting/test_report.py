@@ -280,3 +280,17 @@ def test_a_taxonomy_has_one_report_with_a_section_for_each_axis(outsort, tmp_pat
     # A screen reader lists the regions by their names.
     regions = [attributes["aria-label"] for _, attributes in found.tags if attributes.get("role") == "region"]
     assert len(regions) == len(set(regions))
+
+
+def test_rules_are_listed_up_to_a_number_and_those_of_rows_without_labels_have_no_share(model):
+    by_rule = [evaluate.RuledBy(2, 0, 0, 0, f"rule <{i}>", "BPO") for i in range(report.N_RULES + 3)]
+    ruled = evaluate.Ruled(46, 0, 0, 0, "abc", 0.5, by_rule)
+    html = report.render(report_of(model, answers_of(["BPO", "KPO"], [0.1, 0.9]), ruled=ruled))
+    text = Page(html).text
+    assert "Rules decided 46 of 2 rows, none of them with a label." in text
+    assert f"the first {report.N_RULES} of {report.N_RULES + 3} rules" in text
+    assert f"rule <{report.N_RULES - 1}>" in text
+    assert f"rule <{report.N_RULES}>" not in text
+    none = replace(ruled, rows=0, by_rule=[])
+    text = Page(report.render(report_of(model, answers_of(["BPO"], [0.1]), ruled=none))).text
+    assert "Rules decided 0 of 1 rows." in text

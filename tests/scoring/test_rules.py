@@ -19,6 +19,7 @@ from outsort.scoring.scorer import Scorer
 from outsort.scoring.summary import SummaryTally
 from outsort.tables.base import BATCH_ROWS
 from outsort.tables.formats import WRITTEN
+from pages import Page, flat
 from serving import serving
 
 OF_TEXTS = """
@@ -282,17 +283,29 @@ def test_commands_score_and_evaluate_with_rules(outsort, saved, paths, table, tm
     right = [row["label"] == row["outsort_label"] for row in rows]
     assert found["accuracy"] == pytest.approx(np.mean(right))
     own = [row["outsort_model_label"] == row["label"] for row in rows[:4]]
-    assert found["ruled"] == {
-        "rules": rows[0]["outsort_rules"],
-        "rows": 4,
-        "labelled": 4,
-        "right": sum(right[:4]),
-        "model_right": sum(own),
-    }
-    assert (
-        "rules decided 4 rows"
-        in outsort("evaluate", tmp_path / "t.csv", "-m", saved, "--rules", paths / "all.toml").out
+    counts = {"rows": 4, "labelled": 4, "right": sum(right[:4]), "model_right": sum(own)}
+    ruled = found["ruled"]
+    assert {name: ruled[name] for name in counts} == counts
+    assert ruled["rules"] == rows[0]["outsort_rules"]
+    by_rule = [
+        {"rule": row["outsort_rule"], "label": row["outsort_label"], "rows": 1, "labelled": 1}
+        | {"right": int(right[i]), "model_right": int(own[i])}
+        for i, row in enumerate(rows[:4])
+    ]
+    assert sorted(ruled["by_rule"], key=lambda one: one["rule"]) == sorted(by_rule, key=lambda one: one["rule"])
+    alone = [row["outsort_model_label"] or row["outsort_label"] for row in rows]
+    known = [(row["label"], answer) for row, answer in zip(rows, alone, strict=True)]
+    assert ruled["model_accuracy"] == pytest.approx(np.mean([label == answer for label, answer in known]))
+    shown = outsort(
+        *("evaluate", tmp_path / "t.csv", "-m", saved, "--rules", paths / "all.toml", "--report", tmp_path / "r.html")
     )
+    sentence = f"Rules decided 4 of 6 rows. Of the 4 with a label they have {sum(right[:4])} right, the model alone "
+    assert sentence in " ".join(shown.out.split())
+    page = Page((tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert sentence in page.text
+    exact = flat(found)
+    assert {path: {exact[path]} for path in page.figures} == page.figures
+    assert {"ruled/right", "ruled/by_rule/3/model_right"} <= set(page.figures)
     refused = outsort("evaluate", tmp_path / "t.csv", "-m", saved, "--rules", "x", "--taxonomy", "market")
     assert "cannot be combined with --taxonomy" in refused.err
     broken = outsort("score", tmp_path / "t.csv", "-o", "-", "-m", saved, "--rules", "nowhere.toml")

@@ -25,7 +25,7 @@ from outsort.evaluation.breakdown import (
     thresholds,
 )
 from outsort.explanation import explain
-from outsort.metrics import Counts, CurvePoint, Decisions, Scores, curve, decisions, intervals, score
+from outsort.metrics import Counts, CurvePoint, Decisions, Scores, curve, decisions, intervals, score, weighted_share
 from outsort.model import Model
 from outsort.numeric import Floats
 from outsort.prediction import Prediction, predictions, strongest_terms
@@ -42,22 +42,43 @@ _TEXTS_PER_TASK = 1_000
 
 
 @dataclass(frozen=True)
-class Ruled(Result):
-    """What rules decided of labelled rows.
+class RuledRows(Result):
+    """Labelled rows that rules decided.
 
     Attributes:
-        rules: their fingerprint.
-        rows: how many rows.
+        rows: how many.
         labelled: how many of these have a label that the model knows.
-        right: how many of these are right.
-        model_right: on how many of these the model was right.
+        right: how many of these the rules have right.
+        model_right: how many of these the model alone has right.
     """
 
-    rules: str
     rows: int
     labelled: int
     right: int
     model_right: int
+
+
+@dataclass(frozen=True)
+class RuledBy(RuledRows):
+    """The rows that one rule decided: its name, and the label that it gives."""
+
+    rule: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Ruled(RuledRows):
+    """What rules decided of labelled rows.
+
+    Attributes:
+        rules: their fingerprint.
+        model_accuracy: the accuracy of the model alone, on all rows; None without rows of a known label.
+        by_rule: the rules that decided, the most rows first.
+    """
+
+    rules: str
+    model_accuracy: float | None
+    by_rule: list[RuledBy]
 
 
 @dataclass(frozen=True)
@@ -252,10 +273,22 @@ def _ruled(answers: Answers, dataset: Dataset, rules: Rules) -> Answers:
     best = answers.proba[rows].argmax(axis=1)
     proba[rows, given], proba[rows, best] = answers.proba[rows, best], answers.proba[rows, given]
     with_rules = replace(answers, proba=proba, accepted=answers.accepted | (decided >= 0))
-    labels = answers.labels[rows]
-    right, model_right = ((a.predicted[rows] == labels).sum() for a in (with_rules, answers))
-    n_labelled = int(np.isin(labels, names).sum())
-    return replace(with_rules, ruled=Ruled(rules.fingerprint, len(rows), n_labelled, int(right), int(model_right)))
+    known = np.isin(answers.labels, names)
+    right, model_right = (a.predicted == answers.labels for a in (with_rules, answers))
+
+    def counts(of: NDArray[np.bool_]) -> dict[str, int]:
+        parts = {"rows": of, "labelled": of & known, "right": of & right, "model_right": of & model_right}
+        return {name: int(part.sum()) for name, part in parts.items()}
+
+    places, n_rows = np.unique(decided[rows], return_counts=True)
+    ranked = places[np.argsort(-n_rows, kind="stable")].tolist()
+    ruled = Ruled(
+        **counts(decided >= 0),
+        rules=rules.fingerprint,
+        model_accuracy=weighted_share(answers.weights, model_right, known),
+        by_rule=[RuledBy(**counts(decided == i), rule=rules.rules[i].name, label=rules.rules[i].label) for i in ranked],
+    )
+    return replace(with_rules, ruled=ruled)
 
 
 def evaluate_answers(model: Model, answers: Answers, *, n_mistakes: int = 10) -> Evaluation:

@@ -9,6 +9,7 @@ from outsort.labels import UNCLEAR
 
 if TYPE_CHECKING:
     from outsort.data.weighing import Weights
+    from outsort.evaluation.evaluate import Evaluation, Ruled
     from outsort.metrics import Counts
     from outsort.scoring.summary import Summary
 
@@ -56,6 +57,18 @@ def of_unclear(n: int, out_of_scope_auc: float | None) -> str:
         rows, as_mistakes = "rows", "as mistakes if they are accepted"
     in_auc = "" if out_of_scope_auc is None else "in the out-of-scope AUC, and "
     return f"{n:,} {rows} labelled {UNCLEAR} {'counts' if n == 1 else 'count'} {in_auc}{as_mistakes}; in no other score"
+
+
+def of_ruled(result: Evaluation, ruled: Ruled) -> str:
+    """Return what rules decided and what the model alone would have got, in a sentence or two."""
+    decided = f"Rules decided {ruled.rows:,} of {result.n + result.n_left_out:,} rows"
+    if not ruled.labelled:
+        return f"{decided}{', none of them with a label' if ruled.rows else ''}."
+    return (
+        f"{decided}. Of the {ruled.labelled:,} with a label they have {ruled.right:,} right, the model alone "
+        f"{ruled.model_right:,}; accuracy on all rows is {figure(result.accuracy)}, of the model alone "
+        f"{figure(ruled.model_accuracy)}."
+    )
 
 
 def among(inside: Sequence[str]) -> str:

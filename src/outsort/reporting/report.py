@@ -19,9 +19,10 @@ from outsort.data import values
 from outsort.evaluation.breakdown import label_errors
 from outsort.evaluation.evaluate import Answers, Evaluation, measure
 from outsort.explanation import top_terms
+from outsort.metrics import wilson
 from outsort.model import Model
 from outsort.reporting import page, plots
-from outsort.reporting.captions import SCORES, among, captions, headline, legend, of_unclear, percents
+from outsort.reporting.captions import SCORES, among, captions, headline, legend, of_ruled, of_unclear, percents
 from outsort.reporting.plots import Plot
 from outsort.reporting.verdict import verdict
 from outsort.results import plain
@@ -41,6 +42,8 @@ MAX_SHOWN = 300
 N_LARGE = 4
 #: Probable label errors that are listed.
 N_ERRORS = 10
+#: Rules that are listed.
+N_RULES = 20
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,14 @@ def render(reports: Report | Sequence[Report]) -> str:
     first = parts[0]
     return page.render(
         "report.html",
-        {"headline": headline, "signed": "{:+.2f}".format, "percents": percents, "of_unclear": of_unclear},
+        {
+            "headline": headline,
+            "signed": "{:+.2f}".format,
+            "percents": percents,
+            "of_unclear": of_unclear,
+            "of_ruled": of_ruled,
+            "wilson": wilson,
+        },
         parts=[_content(part, place) for place, part in enumerate(parts)],
         report=first,
         summary=summarize(first.model),
@@ -148,6 +158,7 @@ def render(reports: Report | Sequence[Report]) -> str:
         n_large=N_LARGE,
         n_worst=N_WORST,
         n_errors=N_ERRORS,
+        n_rules=N_RULES,
         n_groups=plots.N_GROUPS,
         max_shown=MAX_SHOWN,
         terms=top_terms(first.model),
