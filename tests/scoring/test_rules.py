@@ -4,6 +4,7 @@ import csv
 import json
 
 import numpy as np
+import openpyxl
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -239,6 +240,26 @@ def test_a_summary_takes_what_rules_decide_for_certain(model, rules):
     found = tally.result()
     assert {share.name: (share.rows, share.expected) for share in found.labels if share.rows} == {"KPO": (n, n)}
     assert found.labels[0].interval[1] - found.labels[0].interval[0] == pytest.approx(0)
+
+
+def test_a_summary_says_how_much_each_rule_decides(outsort, saved, paths, table, tmp_path):
+    table.to_csv(tmp_path / "t.csv", index=False)
+    run = ("score", tmp_path / "t.csv", "-m", saved, "--rules", paths / "all.toml", "--weight-column", "Spend")
+    done = outsort(*run, "-o", tmp_path / "o.xlsx", "--report", tmp_path / "r.html", "--json")
+    found = json.loads(done.out)
+    expected = [("big", 2, 3500.0), ("subtitles", 1, 10.0), ("minutes", 1, 5.0), ("unsure", 1, 0.0)]
+    assert [(of["name"], of["rows"], of["weight"]) for of in found["rules"]] == expected
+    exact = flat(found)
+    page = Page((tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert {"rules/0/rows", "rules/1/weight"} <= set(page.figures)
+    assert {path: {exact[path]} for path in page.figures} == page.figures
+    assert "Rules decided 5 of 7 rows (100% of Spend)." in page.text
+    sheet = [row[:3] for row in openpyxl.load_workbook(tmp_path / "o.xlsx")["summary"].iter_rows(values_only=True)]
+    first = sheet.index(("decided by rule", "rows", "Spend")) + 1
+    assert sheet[first : first + len(expected)] == expected
+    shown = outsort(*run, "-o", tmp_path / "o.csv")
+    assert "Rules decided 5 of 7 rows (100% of Spend)." in " ".join(shown.err.split())
+    assert "Rules decided" not in outsort(*run[:4], *run[6:], "-o", tmp_path / "p.csv").err
 
 
 def test_a_category_is_that_of_the_line_that_a_rule_names(model, rules, table, tmp_path):

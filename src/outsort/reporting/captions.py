@@ -133,10 +133,16 @@ def percents(ends: tuple[float, float]) -> str:
 
 
 def notes(summary: Summary) -> list[str]:
-    """Return what is to be known about the weights of a summary, in sentences."""
-    result = notes_on_weights(summary.weights) if summary.weights else []
+    """Return what is to be known about a summary beside its tables, in sentences: what rules decided, odd weights."""
+    result = []
+    ruled, weights = summary.ruled, summary.weights
+    if ruled:
+        share = percent(ruled.weight / summary.weight) if summary.weight else "none"
+        of = f"{share} of {weights.column}" if weights else share
+        result.append(f"Rules decided {ruled.rows:,} of {summary.rows:,} rows ({of}).")
+    result += notes_on_weights(weights) if weights else []
     by = summary.by
-    if summary.weights and by and by.missed:
+    if weights and by and by.missed:
         result.append(
             f"There are too many values in {by.column!r} to keep them all: one that is listed may lack up to "
             f"{by.missed:,.0f}, which is in the others."
