@@ -292,6 +292,19 @@ def test_predict_shows_the_rule_and_says_which_need_columns(outsort, saved, path
     assert shown.err == ""
 
 
+def test_explain_names_the_rule_and_explains_the_model(outsort, saved, paths):
+    run = ("explain", "Take the minutes", "mop floors", "-m", saved, "--rules", paths / "texts.toml", "-f")
+    ruled, other = json.loads(outsort(*run, "json").out)
+    assert (ruled["label"], ruled["rule"], other["rule"]) == ("KPO", "minutes", None)
+    alone = json.loads(outsort(*run[:5], "-f", "json").out)
+    assert ruled["model_label"] == alone[0]["label"] != "KPO"
+    assert ruled["log_odds"] == alone[0]["log_odds"]
+    shown = outsort(*run, "table").out
+    assert f"by rule minutes (model: {alone[0]['label']}, {alone[0]['decision']})" in shown
+    assert f"log-odds of {alone[0]['label']} " in shown
+    assert shown.count("by rule") == 1
+
+
 def test_commands_score_and_evaluate_with_rules(outsort, saved, paths, table, tmp_path):
     table.assign(label=["KPO", "BPO", "BPO", "BPO", "BPO", "", "NEITHER"]).drop(5).to_csv(
         tmp_path / "t.csv", index=False
