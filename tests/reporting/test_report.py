@@ -256,6 +256,15 @@ def test_a_report_of_training_scores_its_groups_and_months(pages):
     assert {"by/supplier/a/n", "by/posted/2026-03/n"} <= set(Page(pages["train"]).figures)
     assert "Accuracy of each month of posted" in pages["train"]
     assert "Accuracy of each value of supplier" in pages["train"]
+    text = Page(pages["train"]).text
+    assert "Scores for each month of posted" in text
+    assert "Scores for each value of supplier" in text
+
+
+def test_axes_have_no_decimals_that_say_nothing(pages):
+    shown = re.findall(r">(\d[\d.]*)%</text>", pages["train"])
+    assert shown
+    assert [tick for tick in shown if tick.endswith(".0")] == []
 
 
 def test_probable_label_errors_are_listed_or_the_report_says_nothing_of_them(model):

@@ -337,6 +337,10 @@ def test_commands_score_and_evaluate_with_rules(outsort, saved, paths, table, tm
     assert sentence in " ".join(shown.out.split())
     page = Page((tmp_path / "r.html").read_text(encoding="utf-8"))
     assert sentence in page.text
+    # What rules decide is accepted whatever its probability, so two tables differ.
+    assert f", and of rules {ruled['rules']} before it, to t.csv" in page.text
+    assert "the rows that rules decided are among it" in page.text
+    assert "of all rows, by probability alone" in page.text
     exact = flat(found)
     assert {path: {exact[path]} for path in page.figures} == page.figures
     assert {"ruled/right", "ruled/by_rule/3/model_right"} <= set(page.figures)
