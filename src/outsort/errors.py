@@ -5,6 +5,27 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 
+#: How Pydantic, and Typer by it, say what is wrong with a value, and how a person would. The first that fits is taken.
+_PLAIN_WORDS = {
+    r"Value error, (.*)": r"\1",
+    r"Field required": "is missing",
+    r"Invalid JSON: (.*)": r"is not valid JSON: \1",
+    r"Extra inputs are not permitted": "is not known here",
+    r"Input should be a valid integer\b.*": "must be a whole number",
+    r"Input should be a valid (?:number|decimal)\b.*": "must be a number",
+    r"Input should be a valid boolean\b.*": "must be true or false",
+    r"Input should be a valid string\b.*": "must be text",
+    r"Input should be a valid (?:list|array)\b.*": "must be a list",
+    r"Input should be (?:a valid dictionary|an object)\b.*": "must be an object",
+    r"Input should be greater than or equal to (.*)": r"must be \1 or more",
+    r"Input should be less than or equal to (.*)": r"must be \1 or less",
+    r"Input should be greater than (.*)": r"must be more than \1",
+    r"Input should be (.*)": r"must be \1",
+    r"(?:String|List|Data|Value) should (match pattern .*)": r"must \1",
+    r"(?:String|List|Data|Value) should have (at \w+ \d+ \w+).*": r"must have \1",
+    r"could not (?:parse value and unit from byte string|interpret byte unit).*": "must be a size such as 64MiB",
+}
+
 #: What to do about a file that is damaged.
 COPY_AGAIN = "Copy it again, or save it anew."
 
@@ -57,6 +78,21 @@ def did_you_mean(name: str, names: Collection[str]) -> str:
     # Of two letters or digits, one is already half.
     near = get_close_matches(asked, plain, n=1, cutoff=0.6) if len(asked) > 2 else []
     return f" Did you mean {plain[near[0]]!r}?" if near else ""
+
+
+def in_plain_words(fault: str) -> str:
+    """Return what a library says of a value that is not valid as a person would say it; other messages as they are.
+
+    >>> in_plain_words("Input should be greater than or equal to 0")
+    'must be 0 or more'
+    >>> in_plain_words("Value error, 'x' is not one of 'table', 'csv'.")
+    "'x' is not one of 'table', 'csv'."
+    """
+    for pattern, words in _PLAIN_WORDS.items():
+        found = re.fullmatch(pattern, fault, re.DOTALL)
+        if found:
+            return found.expand(words)
+    return fault
 
 
 @contextmanager

@@ -702,3 +702,18 @@ class TestQuiet:
 
     def test_every_command_has_it(self, outsort):
         assert [name for name in get_command(app).commands if "--quiet" not in outsort(name, "--help").out] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("predict", "--terms", "x", "a"), "'--terms': must be a whole number"),
+        (("predict", "--terms", "-1", "a"), "'--terms': must be 0 or more"),
+        (("predict", "--format", "x", "a"), "'--format' / '-f': 'x' is not one of 'table', 'csv', 'json', 'jsonl'."),
+        (("certify", "m.joblib", "--level", "7"), "'--level': must be 0.999 or less"),
+    ],
+)
+def test_values_that_are_not_valid_are_refused_in_plain_words(outsort, arguments, said):
+    run = outsort(*arguments)
+    assert (run.code, run.out) == (2, "")
+    assert f"Invalid value for {said}" in run.err

@@ -226,7 +226,7 @@ def test_a_queue_for_each_of_two_reviewers(outsort, model, tmp_path, name):
     assert done.err.splitlines()[-3:] == [
         f"{paths[0]}: 7 texts to review",
         f"{paths[1]}: 7 texts to review",
-        f"{tmp_path / name}: 10 of 12 texts to review, 4 of them by both reviewers",
+        f"{paths[0]} and {paths[1]}: 10 of 12 texts to review, 4 of them by both reviewers",
     ]
     again = outsort("review", tmp_path / "t.csv", "-o", tmp_path / name, "--double", 4, "-m", tmp_path / "m.joblib")
     assert (again.code, f"{paths[0]}: already exists" in again.err) == (1, True)

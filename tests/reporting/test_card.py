@@ -7,6 +7,8 @@ import pytest
 
 from outsort import save_model
 from outsort.data.dataset import read
+from outsort.metrics import wilson
+from outsort.reporting.captions import percents
 from outsort.reporting.card import card, card_on_terminal
 from outsort.reporting.layout import write_tables
 from outsort.training import folds, train
@@ -31,6 +33,19 @@ def test_it_quotes_every_score_as_the_model_holds_it(made):
         assert f"{scheme}, log loss {before:.3f}" in card(made)
 
 
+def test_accuracies_have_intervals_of_as_many_rows_as_say_as_much(made):
+    scheme, scores = next(iter(made.about["scores"].items()))
+    # As many rows of each label as in the data, all of one weight; then those of NEITHER weigh three times as much.
+    assert scores["per_class"]["NEITHER"]["n"] == 3
+    heavy = scores | {"confusion": [*scores["confusion"][:2], [3 * n for n in scores["confusion"][2]]]}
+    for found, n in ((scores, 15), (heavy, (6 + 6 + 9) ** 2 / (6 + 6 + 9 * 3))):
+        text = card(replace(made, about=made.about | {"scores": {scheme: found}}))
+        all_rows, inside = (
+            wilson(found[name], k) for found, name, k in ((scores, "accuracy", n), (scores["in_scope"], "accuracy", 12))
+        )
+        assert f"95% intervals of accuracy: {scheme} {percents(all_rows)}, in scope {percents(inside)}." in text
+
+
 def figure(value):
     return "" if value is None else f"{value:.3f}"
 
@@ -50,7 +65,9 @@ def test_it_promises_what_was_certified_and_nothing_else(made):
     promised = {"target": 0.95, "level": 0.9, "threshold": 0.9, "precision": 0.96, "bound": 0.95}
     promised |= {"coverage": 0.4, "n_rows": 15, "n_more": 0, "held_out": "unseen service lines", "measured": {}}
     text = card(replace(made, about=made.about | {"decision": promised}))
-    assert "At threshold 0.900, coverage is 40.0% of 15 held-out rows (unseen service lines)" in text
+    ends = [percents(wilson(share, n)) for share, n in ((0.4, 15), (0.96, 6))]
+    assert f"At threshold 0.900, coverage is 40.0% ({ends[0]}) of 15 held-out rows (unseen service lines)" in text
+    assert f"precision 96.0% ({ends[1]}; 95% intervals)" in text
     assert "at least 95% precision at 90% confidence" in text
 
 

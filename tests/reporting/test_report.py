@@ -9,8 +9,7 @@ import pytest
 
 from outsort.data.dataset import read
 from outsort.errors import OutputError
-from outsort.evaluation import evaluate
-from outsort.numeric import wilson
+from outsort.evaluation import breakdown, evaluate
 from outsort.reporting import page, plots, report
 from outsort.training import folds, train
 from pages import LOW_CONTRAST, Page, flat
@@ -90,16 +89,19 @@ def test_its_figures_are_those_of_json(pages, measured):
         assert path in shown
     for path in ("intervals/accuracy/0", "intervals/in_scope.auc/1", "decision/coverage", "decision/precision"):
         assert path in shown
-    for group in ("confusion/", "per_class/", "curve/", "by/kind/<i>old</i>/", "mistakes/"):
+    for group in ("matrix/", "per_class/", "thresholds/", "service_lines/", "by/kind/<i>old</i>/", "mistakes/"):
         assert [path for path in shown if path.startswith(group)]
 
 
 def test_its_figures_are_those_the_model_holds(pages, trained):
     shown = Page(pages["train"]).figures
     exact = flat(trained.model.about["scores"][trained.scheme])
-    assert {"n", "accuracy", "in_scope/brier", "log_loss", "confusion/2/0", "baselines/1/accuracy"} <= set(shown)
+    assert {"n", "accuracy", "in_scope/brier", "log_loss", "matrix/2/cells/0/weight", "baselines/1/accuracy"} <= set(
+        shown
+    )
+    others = ("decision/", "matrix/", "thresholds/", "service_lines/", "mistakes/", "baselines/", "by/")
     for path in shown:
-        if not path.startswith(("decision/", "curve/", "mistakes/", "baselines/", "by/")):
+        if not path.startswith(others):
             assert shown[path] == {exact[path]}, path
 
 
@@ -151,21 +153,6 @@ def test_answers_held_out_are_accepted_from_the_threshold_on(trained):
     assert np.isnan(trained.model.threshold)
 
 
-def test_service_lines_come_worst_first_with_what_their_rows_allow():
-    labels = ["BPO", "BPO", "KPO", "KPO", "KPO", "UNCLEAR", "UNCLEAR"]
-    lines = ["typing", "typing", "law", "law", "law", "mopping", "mopping"]
-    answers = answers_of(
-        labels, [0.1, 0.9, 0.9, 0.9, 0.9, 0.5, 0.5], accepted=[True] * 5 + [True, False], weights=[1, 3, 1, 1, 1, 1, 3]
-    )
-    found = report.by_line(answers, np.array(lines))
-    assert [(line.line, line.n, line.label) for line in found] == [
-        ("typing", 2, "BPO"),
-        ("mopping", 2, "UNCLEAR"),
-        ("law", 3, "KPO"),
-    ]
-    assert [(line.accuracy, line.reviewed) for line in found] == [(0.25, None), (None, 0.75), (1.0, None)]
-
-
 def test_more_lines_than_a_page_shows_are_collapsed(model):
     n = report.N_WORST + 5
     answers = answers_of(["BPO", "KPO"] * n, [0.1, 0.9] * n, lines=np.repeat([f"line{i}" for i in range(n)], 2))
@@ -209,8 +196,8 @@ def test_twenty_labels_of_any_name_are_shown(of_twenty):
     assert all(name in page.text for name in NAMES)
     # In pictures by their beginning, not as formulas, and only those that are hardest to tell apart.
     assert len({name for name in NAMES if f"{name[:23]}…" in page.text}) == plots.N_LABELS
-    assert [path for path in page.figures if path.startswith("confusion/")] == [
-        f"confusion/{i}/{j}" for i in range(20) for j in range(20)
+    assert [path for path in page.figures if re.fullmatch("matrix/.*/weight", path)] == [
+        f"matrix/{i}/cells/{j}/weight" for i in range(20) for j in range(20)
     ]
     exact = flat(of_twenty.figures.to_dict())
     assert {path: {exact[path]} for path in page.figures} == page.figures
@@ -258,39 +245,6 @@ def test_a_browser_shows_it_at_any_width_in_both_colours_and_asks_for_nothing(br
     assert said == []
 
 
-def test_the_matrix_has_every_label_and_what_goes_to_review():
-    # The oracle: rows counted one by one.
-    labels = ["BPO", "BPO", "BPO", "KPO", "NEITHER", "UNCLEAR", "UNCLEAR"]
-    accepted = [True, False, True, False, True, False, True]
-    answers = answers_of(labels, [0.1, 0.2, 0.9, 0.8, 0.3, 0.4, 0.9], accepted, weights=[1, 2, 3, 4, 5, 6, 7])
-    found = report.matrix(answers)
-    assert [(row.label, row.n, row.reviewed) for row in found] == [
-        *(("BPO", 3, 2), ("KPO", 1, 4), ("NEITHER", 1, 0), ("UNCLEAR", 2, 6))
-    ]
-    for row in found:
-        for name, cell in zip(answers.names, row.cells, strict=True):
-            here = [i for i, label in enumerate(labels) if label == row.label and answers.predicted[i] == name]
-            assert cell.weight == sum(answers.weights[i] for i in here)
-            assert cell.reviewed == sum(answers.weights[i] for i in here if not accepted[i])
-            assert cell.is_right == (name == row.label)
-    assert [cell.share for cell in found[0].cells] == [0.5, 0.5, 0]
-
-
-def test_thresholds_have_the_share_that_each_accepts_and_the_models_own(model):
-    confidence = np.array([0.95, 0.9, 0.8, 0.6, 0.55])
-    right = [True, True, False, True, False]
-    labels = ["KPO" if ok else "BPO" for ok in right]
-    answers = answers_of(labels, confidence)
-    found = report.thresholds(answers, evaluate.measure(model, answers), 0.7)
-    assert [one.threshold for one in found] == [0.95, 0.9, 0.8, 0.7, 0.6, 0.55]
-    assert [one.at for one in found] == [0, 1, 2, None, 3, 4]
-    for one in found:
-        taken = confidence >= one.threshold
-        assert one.coverage == pytest.approx(taken.mean())
-        assert one.precision == pytest.approx(np.mean(np.array(right)[taken]))
-        assert one.interval == pytest.approx(wilson(one.precision, taken.sum()))
-
-
 def test_months_are_told_from_other_values():
     assert plots.is_by_month(np.array(["2026-01", "", "2026-12"]))
     assert not plots.is_by_month(np.array(["2026-01", "tender"]))
@@ -302,18 +256,24 @@ def test_a_report_of_training_scores_its_groups_and_months(pages):
     assert {"by/supplier/a/n", "by/posted/2026-03/n"} <= set(Page(pages["train"]).figures)
     assert "Accuracy of each month of posted" in pages["train"]
     assert "Accuracy of each value of supplier" in pages["train"]
+    text = Page(pages["train"]).text
+    assert "Scores for each month of posted" in text
+    assert "Scores for each value of supplier" in text
 
 
-def test_labels_that_answers_of_other_models_contradict_are_listed(model):
-    # Of 40 rows that every probability is sure of, one has the other label.
-    labels = ["BPO"] * 21 + ["KPO"] * 19
-    answers = answers_of(labels, [0.05] * 20 + [0.95] * 20)
-    made = report_of(model, answers)
-    data = read(pd.DataFrame({"text": answers.texts, "label": labels}), for_training=False)
-    found = report.of_evaluation(model, data, answers, made.figures)
-    assert [(error.row, error.label, error.probably) for error in found.label_errors] == [(20, "BPO", "KPO")]
-    seen = replace(made.figures, share_seen=1.0)
-    assert report.of_evaluation(model, data, answers, seen).label_errors is None
+def test_axes_have_no_decimals_that_say_nothing(pages):
+    shown = re.findall(r">(\d[\d.]*)%</text>", pages["train"])
+    assert shown
+    assert [tick for tick in shown if tick.endswith(".0")] == []
+
+
+def test_probable_label_errors_are_listed_or_the_report_says_nothing_of_them(model):
+    answers = answers_of(["BPO", "KPO"] * 3, [0.1, 0.9] * 3)
+    error = breakdown.LabelError(7, "key invoices", "BPO", "KPO")
+    for errors, said in (([error], "Probably wrong: 1 of 6 labels"), ([], "No label is probably wrong."), (None, "")):
+        text = Page(report.render(report_of(model, answers, label_errors=errors))).text
+        assert ("Quality of the labels" in text) == (errors is not None)
+        assert said in text
 
 
 def test_a_taxonomy_has_one_report_with_a_section_for_each_axis(outsort, tmp_path):
@@ -329,3 +289,17 @@ def test_a_taxonomy_has_one_report_with_a_section_for_each_axis(outsort, tmp_pat
     # A screen reader lists the regions by their names.
     regions = [attributes["aria-label"] for _, attributes in found.tags if attributes.get("role") == "region"]
     assert len(regions) == len(set(regions))
+
+
+def test_rules_are_listed_up_to_a_number_and_those_of_rows_without_labels_have_no_share(model):
+    by_rule = [evaluate.RuledBy(2, 0, 0, 0, f"rule <{i}>", "BPO") for i in range(report.N_RULES + 3)]
+    ruled = evaluate.Ruled(46, 0, 0, 0, "abc", 0.5, by_rule)
+    html = report.render(report_of(model, answers_of(["BPO", "KPO"], [0.1, 0.9]), ruled=ruled))
+    text = Page(html).text
+    assert "Rules decided 46 of 2 rows, none of them with a label." in text
+    assert f"the first {report.N_RULES} of {report.N_RULES + 3} rules" in text
+    assert f"rule <{report.N_RULES - 1}>" in text
+    assert f"rule <{report.N_RULES}>" not in text
+    none = replace(ruled, rows=0, by_rule=[])
+    text = Page(report.render(report_of(model, answers_of(["BPO"], [0.1]), ruled=none))).text
+    assert "Rules decided 0 of 1 rows." in text

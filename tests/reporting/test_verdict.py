@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from outsort.evaluation.evaluate import MOST_SEEN
 from outsort.numeric import wilson
 from outsort.reporting.captions import percents
-from outsort.reporting.verdict import MOST_SEEN, verdict
+from outsort.reporting.verdict import verdict
 from outsort.training import folds
 from reports import CERTIFIED, UNCERTIFIED, answers_of, report_of
 

@@ -4,6 +4,7 @@ import csv
 import json
 
 import numpy as np
+import openpyxl
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -22,6 +23,7 @@ from outsort.scoring.scorer import Scorer
 from outsort.scoring.summary import SummaryTally
 from outsort.tables.base import BATCH_ROWS
 from outsort.tables.formats import WRITTEN
+from pages import Page, flat
 from serving import serving
 
 OF_TEXTS = """
@@ -256,6 +258,26 @@ def test_a_summary_takes_what_rules_decide_for_certain(model, rules):
     assert found.labels[0].interval[1] - found.labels[0].interval[0] == pytest.approx(0)
 
 
+def test_a_summary_says_how_much_each_rule_decides(outsort, saved, paths, table, tmp_path):
+    table.to_csv(tmp_path / "t.csv", index=False)
+    run = ("score", tmp_path / "t.csv", "-m", saved, "--rules", paths / "all.toml", "--weight-column", "Spend")
+    done = outsort(*run, "-o", tmp_path / "o.xlsx", "--report", tmp_path / "r.html", "--json")
+    found = json.loads(done.out)
+    expected = [("big", 2, 3500.0), ("subtitles", 1, 10.0), ("minutes", 1, 5.0), ("unsure", 1, 0.0)]
+    assert [(of["name"], of["rows"], of["weight"]) for of in found["rules"]] == expected
+    exact = flat(found)
+    page = Page((tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert {"rules/0/rows", "rules/1/weight"} <= set(page.figures)
+    assert {path: {exact[path]} for path in page.figures} == page.figures
+    assert "Rules decided 5 of 7 rows (100% of Spend)." in page.text
+    sheet = [row[:3] for row in openpyxl.load_workbook(tmp_path / "o.xlsx")["summary"].iter_rows(values_only=True)]
+    first = sheet.index(("decided by rule", "rows", "Spend")) + 1
+    assert sheet[first : first + len(expected)] == expected
+    shown = outsort(*run, "-o", tmp_path / "o.csv")
+    assert "Rules decided 5 of 7 rows (100% of Spend)." in " ".join(shown.err.split())
+    assert "Rules decided" not in outsort(*run[:4], *run[6:], "-o", tmp_path / "p.csv").err
+
+
 def test_a_category_is_that_of_the_line_that_a_rule_names(model, rules, table, tmp_path):
     rows = ["data_entry,A,Routine", "translation,A,Routine", "legal_services,B,Expert", "data_science,B,Expert"]
     (tmp_path / "mine.csv").write_text("line,code,name\n" + "\n".join(rows) + "\n", encoding="utf-8")
@@ -340,6 +362,19 @@ def test_predict_shows_the_rule_and_says_which_need_columns(outsort, saved, path
     assert shown.err == ""
 
 
+def test_explain_names_the_rule_and_explains_the_model(outsort, saved, paths):
+    run = ("explain", "Take the minutes", "mop floors", "-m", saved, "--rules", paths / "texts.toml", "-f")
+    ruled, other = json.loads(outsort(*run, "json").out)
+    assert (ruled["label"], ruled["rule"], other["rule"]) == ("KPO", "minutes", None)
+    alone = json.loads(outsort(*run[:5], "-f", "json").out)
+    assert ruled["model_label"] == alone[0]["label"] != "KPO"
+    assert ruled["log_odds"] == alone[0]["log_odds"]
+    shown = outsort(*run, "table").out
+    assert f"by rule minutes (model: {alone[0]['label']}, {alone[0]['decision']})" in shown
+    assert f"log-odds of {alone[0]['label']} " in shown
+    assert shown.count("by rule") == 1
+
+
 def test_commands_score_and_evaluate_with_rules(outsort, saved, paths, table, tmp_path):
     table.assign(label=["KPO", "BPO", "BPO", "BPO", "BPO", "", "NEITHER"]).drop(5).to_csv(
         tmp_path / "t.csv", index=False
@@ -352,17 +387,33 @@ def test_commands_score_and_evaluate_with_rules(outsort, saved, paths, table, tm
     right = [row["label"] == row["outsort_label"] for row in rows]
     assert found["accuracy"] == pytest.approx(np.mean(right))
     own = [row["outsort_model_label"] == row["label"] for row in rows[:4]]
-    assert found["ruled"] == {
-        "rules": rows[0]["outsort_rules"],
-        "rows": 4,
-        "labelled": 4,
-        "right": sum(right[:4]),
-        "model_right": sum(own),
-    }
-    assert (
-        "rules decided 4 rows"
-        in outsort("evaluate", tmp_path / "t.csv", "-m", saved, "--rules", paths / "all.toml").out
+    counts = {"rows": 4, "labelled": 4, "right": sum(right[:4]), "model_right": sum(own)}
+    ruled = found["ruled"]
+    assert {name: ruled[name] for name in counts} == counts
+    assert ruled["rules"] == rows[0]["outsort_rules"]
+    by_rule = [
+        {"rule": row["outsort_rule"], "label": row["outsort_label"], "rows": 1, "labelled": 1}
+        | {"right": int(right[i]), "model_right": int(own[i])}
+        for i, row in enumerate(rows[:4])
+    ]
+    assert sorted(ruled["by_rule"], key=lambda one: one["rule"]) == sorted(by_rule, key=lambda one: one["rule"])
+    alone = [row["outsort_model_label"] or row["outsort_label"] for row in rows]
+    known = [(row["label"], answer) for row, answer in zip(rows, alone, strict=True)]
+    assert ruled["model_accuracy"] == pytest.approx(np.mean([label == answer for label, answer in known]))
+    shown = outsort(
+        *("evaluate", tmp_path / "t.csv", "-m", saved, "--rules", paths / "all.toml", "--report", tmp_path / "r.html")
     )
+    sentence = f"Rules decided 4 of 6 rows. Of the 4 with a label they have {sum(right[:4])} right, the model alone "
+    assert sentence in " ".join(shown.out.split())
+    page = Page((tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert sentence in page.text
+    # What rules decide is accepted whatever its probability, so two tables differ.
+    assert f", and of rules {ruled['rules']} before it, to t.csv" in page.text
+    assert "the rows that rules decided are among it" in page.text
+    assert "of all rows, by probability alone" in page.text
+    exact = flat(found)
+    assert {path: {exact[path]} for path in page.figures} == page.figures
+    assert {"ruled/right", "ruled/by_rule/3/model_right"} <= set(page.figures)
     refused = outsort("evaluate", tmp_path / "t.csv", "-m", saved, "--rules", "x", "--taxonomy", "market")
     assert "cannot be combined with --taxonomy" in refused.err
     broken = outsort("score", tmp_path / "t.csv", "-o", "-", "-m", saved, "--rules", "nowhere.toml")

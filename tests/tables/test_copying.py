@@ -410,6 +410,46 @@ def test_the_sheet_of_the_summary_is_passed_over_when_a_copy_is_read(tmp_path, s
         assert (n, before.sheet, before.remarks) == (n_again, after.sheet, after.remarks)
 
 
+@pytest.mark.parametrize("is_resaved", [False, True])
+def test_the_summary_of_a_run_before_is_replaced_and_nothing_else(tmp_path, scorer, is_resaved):
+    by_openpyxl(tmp_path / "in.xlsx")
+    score(tmp_path / "in.xlsx", tmp_path / "once.xlsx", scorer)
+    if is_resaved:
+        loaded(tmp_path / "once.xlsx").save(tmp_path / "once.xlsx")
+    told = score(tmp_path / "once.xlsx", tmp_path / "twice.xlsx", scorer, prefix="b_")
+    assert f"{tmp_path}/twice.xlsx: the sheet 'summary' of a run before is replaced" in told
+    before, after = loaded(tmp_path / "once.xlsx"), loaded(tmp_path / "twice.xlsx")
+    assert after.sheetnames == before.sheetnames
+    assert after["summary"]["A1"].value == "Rows by label: once.xlsx"
+    assert len(after["summary"]._charts) == 2
+    old, new = parts(tmp_path / "once.xlsx"), parts(tmp_path / "twice.xlsx")
+    assert old.keys() == new.keys()
+    listed = re.findall(rb'PartName="/([^"]+)"', new["[Content_Types].xml"])
+    assert sorted(listed) == sorted(set(listed))
+    of_summary = {name for name in old if b"summary" in old[name] and name.startswith("xl/charts/")}
+    summary = f"xl/worksheets/sheet{len(before.sheetnames)}.xml"
+    lists = {"[Content_Types].xml", "xl/styles.xml", summary, summary.replace("sheets/", "sheets/_rels/") + ".rels"}
+    changed = {name for name in old if old[name] != new[name]} - of_summary - lists
+    # The list of sheets stays; the filter of the first takes in the new columns.
+    assert {name for name in changed if not name.startswith("xl/drawings/")} <= {SHEET, "xl/workbook.xml"}
+    listed = [re.findall(rb"<sheet .*?>", of["xl/workbook.xml"]) for of in (old, new)]
+    assert listed[0] == listed[1]
+
+
+def test_a_sheet_of_ones_own_that_is_called_summary_stays(tmp_path, scorer):
+    book = openpyxl.Workbook()
+    book.active.append(["task"])
+    book.active.append(["key invoices"])
+    book.create_sheet("summary").append(["ask Ann"])
+    book.save(tmp_path / "in.xlsx")
+    score(tmp_path / "in.xlsx", tmp_path / "once.xlsx", scorer)
+    score(tmp_path / "once.xlsx", tmp_path / "twice.xlsx", scorer, prefix="b_")
+    after = loaded(tmp_path / "twice.xlsx")
+    assert after.sheetnames == ["Sheet", "summary", "summary (2)"]
+    assert after["summary"]["A1"].value == "ask Ann"
+    assert after["summary (2)"]["A1"].value == "Rows by label: once.xlsx"
+
+
 @pytest.mark.parametrize(
     ("part", "why"), [("_xmlsignatures/sig1.xml", "it is signed"), ("xl/revisions/log1.xml", "who changed what")]
 )

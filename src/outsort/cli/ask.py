@@ -50,6 +50,8 @@ def predict(
 
     The words, the bias and the rest (several likely service lines, calibration) add up to the log-odds of the
     label against all others. Longer texts are read clause by clause, each counting for its share.
+
+    With --rules the rule that decided is named; the words are those of the model's own answer.
     """,
     example='outsort explain "Draft the audit report. Key the receipts into Xero"',
 )
@@ -57,6 +59,7 @@ def explain(
     texts: opt.Texts = None,
     model: opt.ModelFile = None,
     style: opt.Style = None,
+    rules: opt.RulesFile = None,
     data: Annotated[
         Path | None, typer.Option(help="Table of labelled texts; shows those most similar to each text.")
     ] = None,
@@ -70,6 +73,7 @@ def explain(
 
     asked = opt.texts_asked(texts)
     judge = load(model)
+    own = opt.rules_for_texts(rules, judge) if rules else None
     labelled = None
     if data:
         from outsort.data.dataset import read
@@ -80,7 +84,7 @@ def explain(
             note(f"{data}: is not the data the model was trained on")
     results = (
         (
-            *predict_explained(judge, text),
+            *predict_explained(judge, text, rules=own),
             explanation.find_precedents(judge, text, labelled, examples) if labelled else [],
         )
         for text in asked

@@ -74,12 +74,13 @@ def review(
     opt.tell_plain(result.reading)
     if result.n_seen:
         note(f"{scored}: {result.n_seen:,} texts skipped: the model was trained on them")
+    queues = " and ".join(map(str, result.queues))
     if result.n_too_long:
-        typer.echo(f"{output}: {result.n_too_long:,} texts skipped: too long for a workbook cell", err=True)
+        typer.echo(f"{queues}: {result.n_too_long:,} texts skipped: too long for a workbook cell", err=True)
     both = f", {result.n_double:,} of them by both reviewers" if double else ""
     for queue, n_texts in result.queues.items() if double else ():
         note(f"{queue}: {n_texts:,} texts to review")
-    note(f"{output}: {result.n_chosen:,} of {result.n_texts:,} texts to review{both}")
+    note(f"{queues}: {result.n_chosen:,} of {result.n_texts:,} texts to review{both}")
 
 
 @described(

@@ -12,9 +12,11 @@ from types import UnionType
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import typer
+from typer import BadParameter
 from typer.core import TyperCommand, TyperGroup
 from typer.models import ArgumentInfo, OptionInfo
 
+from outsort.errors import in_plain_words
 from outsort.reporting.layout import folded
 
 if TYPE_CHECKING:
@@ -58,7 +60,15 @@ class Parameter:
 
 # Typer's own help is a table of fixed columns, which a narrow terminal cuts to pieces.
 class Command(TyperCommand):
-    """A command with the help of `command_page`."""
+    """A command with the help of `command_page`, whose messages about values are in plain words."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
+        """Read the arguments."""
+        try:
+            return list(super().parse_args(ctx, args))
+        except BadParameter as error:
+            error.message = in_plain_words(error.message)
+            raise
 
     def format_usage(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - Click's, wherever Typer has them
         """Write the first line of the help, which also comes before an error."""

@@ -14,8 +14,18 @@ from outsort.data.identity import hashes_of
 from outsort.data.values import column_of, groups_of, weights_of
 from outsort.decision import ACCEPT, REVIEW, threshold_of
 from outsort.evaluation.baselines import Baseline, baselines
+from outsort.evaluation.breakdown import (
+    LabelError,
+    LineScore,
+    MatrixRow,
+    Threshold,
+    by_line,
+    label_errors,
+    matrix,
+    thresholds,
+)
 from outsort.explanation import explain
-from outsort.metrics import Counts, CurvePoint, Decisions, Scores, curve, decisions, intervals, score
+from outsort.metrics import Counts, CurvePoint, Decisions, Scores, curve, decisions, intervals, score, weighted_share
 from outsort.model import Model
 from outsort.numeric import Floats
 from outsort.prediction import Prediction, predictions, strongest_terms
@@ -24,27 +34,51 @@ from outsort.rules.rule import Rules
 from outsort.taxonomy import Taxonomy
 from outsort.taxonomy import predictions as with_categories
 
+#: Share of the texts that a model was trained on above which its answers to them are no evidence: scores then say how
+#: well it remembers. Below it they are off by less than this.
+MOST_SEEN = 0.05
 #: Texts of one task.
 _TEXTS_PER_TASK = 1_000
 
 
 @dataclass(frozen=True)
-class Ruled(Result):
-    """What rules decided of labelled rows.
+class RuledRows(Result):
+    """Labelled rows that rules decided.
 
     Attributes:
-        rules: their fingerprint.
-        rows: how many rows.
+        rows: how many.
         labelled: how many of these have a label that the model knows.
-        right: how many of these are right.
-        model_right: on how many of these the model was right.
+        right: how many of these the rules have right.
+        model_right: how many of these the model alone has right.
     """
 
-    rules: str
     rows: int
     labelled: int
     right: int
     model_right: int
+
+
+@dataclass(frozen=True)
+class RuledBy(RuledRows):
+    """The rows that one rule decided: its name, and the label that it gives."""
+
+    rule: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Ruled(RuledRows):
+    """What rules decided of labelled rows.
+
+    Attributes:
+        rules: their fingerprint.
+        model_accuracy: the accuracy of the model alone, on all rows; None without rows of a known label.
+        by_rule: the rules that decided, the most rows first.
+    """
+
+    rules: str
+    model_accuracy: float | None
+    by_rule: list[RuledBy]
 
 
 @dataclass(frozen=True)
@@ -64,6 +98,8 @@ class Answers:
         source: the name of the data in messages.
         groups: str (n_rows,), for each column to score by: see `groups_of`.
         threshold: the confidence from which answers were accepted; None for that of the model.
+        by_label: whether they were accepted where the model accepts its label, as categories are that no sample
+            certified, and not by their own confidence.
         ruled: what rules decided; None without rules.
     """
 
@@ -79,6 +115,7 @@ class Answers:
     source: str
     groups: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
     threshold: float | None = None
+    by_label: bool = False
     ruled: Ruled | None = None
 
     @property
@@ -126,23 +163,37 @@ class Evaluation(Scores):
     Attributes:
         decision: what accepting answers at the model's threshold comes to.
         curve: precision against coverage.
+        matrix: labels and answers, with what goes to review.
+        thresholds: what those of the curve and that of the model would accept.
         mistakes: the wrong rows with the highest probability times weight, worst first.
         baselines: what the model has to be better than.
         intervals: the low and high ends of each score: see `metrics.intervals`.
         by: for each column, for each of its values, the scores of its rows; of a value without rows of
             a known label, the counts only.
         share_seen: the share of the texts that the model was trained on.
+        service_lines: the scores of each, worst first.
+        label_errors: labels that are probably wrong, most likely first; None where that was not looked for: without
+            cleanlab, or where the answers are no evidence.
         ruled: what rules decided; None without rules.
     """
 
     decision: Decisions
     curve: list[CurvePoint]
+    matrix: list[MatrixRow]
+    thresholds: list[Threshold]
     mistakes: list[Mistake]
     baselines: list[Baseline] = field(default_factory=list)
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     by: dict[str, dict[str, Counts]] = field(default_factory=dict)
     share_seen: float = 0.0
+    service_lines: list[LineScore] = field(default_factory=list)
+    label_errors: list[LabelError] | None = None
     ruled: Ruled | None = None
+
+    @property
+    def is_evidence(self) -> bool:
+        """Whether the answers say how good the model is: it was trained on none of the texts, or on very few."""
+        return self.share_seen <= MOST_SEEN
 
 
 def evaluate(
@@ -205,6 +256,7 @@ def answer(
         source=dataset.source,
         groups=groups,
         threshold=taxonomy.axes[0].threshold if taxonomy and is_certified else threshold_of(model),
+        by_label=taxonomy is not None and not is_certified,
     )
     return _ruled(answers, dataset, rules, of_rules) if rules else answers
 
@@ -220,44 +272,61 @@ def _ruled(answers: Answers, dataset: Dataset, rules: Rules, of_rules: Mapping[s
     best = answers.proba[rows].argmax(axis=1)
     proba[rows, given], proba[rows, best] = answers.proba[rows, best], answers.proba[rows, given]
     with_rules = replace(answers, proba=proba, accepted=answers.accepted | (decided >= 0))
-    labels = answers.labels[rows]
-    right, model_right = ((a.predicted[rows] == labels).sum() for a in (with_rules, answers))
-    n_labelled = int(np.isin(labels, names).sum())
-    return replace(with_rules, ruled=Ruled(rules.fingerprint, len(rows), n_labelled, int(right), int(model_right)))
+    known = np.isin(answers.labels, names)
+    right, model_right = (a.predicted == answers.labels for a in (with_rules, answers))
+
+    def counts(of: NDArray[np.bool_]) -> dict[str, int]:
+        parts = {"rows": of, "labelled": of & known, "right": of & right, "model_right": of & model_right}
+        return {name: int(part.sum()) for name, part in parts.items()}
+
+    places, n_rows = np.unique(decided[rows], return_counts=True)
+    ranked = places[np.argsort(-n_rows, kind="stable")].tolist()
+    ruled = Ruled(
+        **counts(decided >= 0),
+        rules=rules.fingerprint,
+        model_accuracy=weighted_share(answers.weights, model_right, known),
+        by_rule=[RuledBy(**counts(decided == i), rule=rules.rules[i].name, label=rules.rules[i].label) for i in ranked],
+    )
+    return replace(with_rules, ruled=ruled)
 
 
 def evaluate_answers(model: Model, answers: Answers, *, n_mistakes: int = 10) -> Evaluation:
     """Do what `evaluate` does for existing answers."""
     a = answers
     progress.tell("scores and their intervals")
-    return replace(
+    measured = replace(
         measure(model, a, n_mistakes=n_mistakes),
         intervals=intervals(a.labels, a.proba, a.names, a.out_of_scope, weights=a.weights),
         share_seen=float(np.isin(hashes_of(a.texts), model.seen).mean()),
         ruled=a.ruled,
     )
+    return replace(measured, label_errors=label_errors(a)) if measured.is_evidence else measured
 
 
 def measure(model: Model, answers: Answers, *, n_mistakes: int = 10) -> Evaluation:
-    """Return what `evaluate` does, without intervals of scores and what the model has seen.
+    """Return what `evaluate` does, without intervals of scores, what the model has seen and probable label errors.
 
     The answers may come from other models, as in cross-validation: `model` supplies the threshold and the
     top terms.
     """
     a = answers
     threshold = threshold_of(model) if a.threshold is None else a.threshold
+    points = curve(a.labels == a.predicted, a.probability, a.weights)
     wrong = np.flatnonzero(np.isin(a.labels, a.names) & (a.labels != a.predicted))
     worst = wrong[np.argsort(-(a.weights * a.probability)[wrong], kind="stable")]
     return Evaluation(
         **vars(score(a.labels, a.proba, a.names, a.out_of_scope, weights=a.weights, source=a.source)),
         decision=decisions(a.labels, a.names, a.predicted, a.accepted, a.weights, threshold),
-        curve=curve(a.labels == a.predicted, a.probability, a.weights),
+        curve=points,
+        matrix=matrix(a),
+        thresholds=thresholds(a, [point.threshold for point in points], None if a.by_label else threshold),
         mistakes=[_mistake(model, a, i) for i in worst[:n_mistakes].tolist()],
         baselines=baselines(a.texts, a.labels, a.predicted, a.names, a.weights),
         by={
             name: {str(value): _score_group(a, values == value) for value in sorted(set(values))}
             for name, values in a.groups.items()
         },
+        service_lines=by_line(a),
     )
 
 

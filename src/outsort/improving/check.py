@@ -27,6 +27,7 @@ from outsort.data.label_map import LabelMap, meanings_of, translated
 from outsort.data.table import Table, read_table
 from outsort.encodings import decode
 from outsort.errors import DataError
+from outsort.evaluation.breakdown import label_issues, probably_wrong
 from outsort.files import read_bytes
 from outsort.improving.findings import Check, Example, Finding, Limits, Style
 from outsort.improving.lopsided import first_mentions, lopsided_words
@@ -34,7 +35,6 @@ from outsort.improving.near_duplicates import COMPARED, near_duplicates
 from outsort.labels import UNCLEAR, find_out_of_scope, in_order, spellings
 from outsort.language import ENGLISH_FUNCTION_WORDS
 from outsort.model import log_proba, uncalibrated
-from outsort.numeric import Floats
 from outsort.tables.base import ReadOptions, warn
 from outsort.tables.columns import Found, find_column
 from outsort.training import fitting, folds
@@ -237,7 +237,7 @@ def label_errors(
         DataError: cleanlab is not installed, or there are too few rows of a label for five folds.
     """
     # Before the work, which would be for nothing.
-    _label_issues()
+    label_issues()
     out_of_scope = find_out_of_scope(labels)
     classes = in_order(labels, out_of_scope)
     codes = np.array([classes.index(label) for label in labels])
@@ -252,33 +252,6 @@ def label_errors(
     probabilities = np.exp(log_proba(scores, uncalibrated(len(classes)), n_in_scope))
     issues = probably_wrong(codes, probabilities)
     return [(i, classes[int(probabilities[i].argmax())], float(probabilities[i, codes[i]])) for i in issues]
-
-
-def probably_wrong(codes: NDArray[np.int64], probabilities: Floats) -> list[int]:
-    """Return the positions of labels that are probably wrong, most likely first: see `label_errors`.
-
-    Args:
-        codes: int64 (n_rows,), the column of the label of each row.
-        probabilities: float64 (n_rows, n_labels), by models that were not trained on the row.
-
-    Raises:
-        DataError: cleanlab is not installed.
-    """
-    find = _label_issues()
-    there, codes = np.unique(codes, return_inverse=True)
-    if len(there) < 2:
-        return []
-    of_these = probabilities[:, there]
-    proba = of_these / of_these.sum(axis=1, keepdims=True)
-    return [int(i) for i in find(codes, proba, return_indices_ranked_by="self_confidence", n_jobs=1)]
-
-
-def _label_issues() -> Callable[..., Iterable[int]]:
-    try:
-        from cleanlab.filter import find_label_issues
-    except ImportError:
-        raise DataError("needs cleanlab; install it with pip install 'outsort[check]'") from None
-    return find_label_issues  # type: ignore[no-any-return]
 
 
 def _sheet(

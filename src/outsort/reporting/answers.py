@@ -96,10 +96,12 @@ def explanation_tables(
     answer += f"; {_others(p)}"
     if len(explanation.clauses) > 1:
         answer += f"\nby its clauses {_made_of(p)}"
+    if p.ruling and p.ruling.rule:
+        answer += f"\nby rule {printable(_ruled(p.ruling))}"
     words = sum(word.log_odds for word in explanation.words)
     total = (
-        f"log-odds of {p.label} {explanation.log_odds:+.2f} = words {words:+.2f}, bias {explanation.bias:+.2f}, "
-        f"rest {explanation.spread:+.2f}"
+        f"log-odds of {explanation.label} {explanation.log_odds:+.2f} = words {words:+.2f}, "
+        f"bias {explanation.bias:+.2f}, rest {explanation.spread:+.2f}"
     )
     yield from (shown, answer, total)
     if len(explanation.clauses) > 1:

@@ -9,6 +9,7 @@ from outsort.labels import UNCLEAR
 
 if TYPE_CHECKING:
     from outsort.data.weighing import Weights
+    from outsort.evaluation.evaluate import Evaluation, Ruled
     from outsort.metrics import Counts
     from outsort.scoring.summary import Summary
 
@@ -56,6 +57,18 @@ def of_unclear(n: int, out_of_scope_auc: float | None) -> str:
         rows, as_mistakes = "rows", "as mistakes if they are accepted"
     in_auc = "" if out_of_scope_auc is None else "in the out-of-scope AUC, and "
     return f"{n:,} {rows} labelled {UNCLEAR} {'counts' if n == 1 else 'count'} {in_auc}{as_mistakes}; in no other score"
+
+
+def of_ruled(result: Evaluation, ruled: Ruled) -> str:
+    """Return what rules decided and what the model alone would have got, in a sentence or two."""
+    decided = f"Rules decided {ruled.rows:,} of {result.n + result.n_left_out:,} rows"
+    if not ruled.labelled:
+        return f"{decided}{', none of them with a label' if ruled.rows else ''}."
+    return (
+        f"{decided}. Of the {ruled.labelled:,} with a label they have {ruled.right:,} right, the model alone "
+        f"{ruled.model_right:,}; accuracy on all rows is {figure(result.accuracy)}, of the model alone "
+        f"{figure(ruled.model_accuracy)}."
+    )
 
 
 def among(inside: Sequence[str]) -> str:
@@ -120,10 +133,16 @@ def percents(ends: tuple[float, float]) -> str:
 
 
 def notes(summary: Summary) -> list[str]:
-    """Return what is to be known about the weights of a summary, in sentences."""
-    result = notes_on_weights(summary.weights) if summary.weights else []
+    """Return what is to be known about a summary beside its tables, in sentences: what rules decided, odd weights."""
+    result = []
+    ruled, weights = summary.ruled, summary.weights
+    if ruled:
+        share = percent(ruled.weight / summary.weight) if summary.weight else "none"
+        of = f"{share} of {weights.column}" if weights else share
+        result.append(f"Rules decided {ruled.rows:,} of {summary.rows:,} rows ({of}).")
+    result += notes_on_weights(weights) if weights else []
     by = summary.by
-    if summary.weights and by and by.missed:
+    if weights and by and by.missed:
         result.append(
             f"There are too many values in {by.column!r} to keep them all: one that is listed may lack up to "
             f"{by.missed:,.0f}, which is in the others."

@@ -6,9 +6,13 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from outsort.decision import DEFAULT_THRESHOLD
+from outsort.metrics import wilson
 from outsort.model import Model
-from outsort.reporting.captions import SCORES, figure, legend
+from outsort.numeric import LEVEL
+from outsort.reporting.captions import SCORES, figure, legend, percents
 from outsort.reporting.layout import Table
 from outsort.reporting.terminal import certificate_line, scores_table
 from outsort.training.about import summarize
@@ -120,6 +124,7 @@ def _scores(model: Model, scores: Mapping[str, HeldOutScores]) -> Iterator[str |
     legend_of = _plain(legend(model.labels, model.out_of_scope))
     yield f"Cross-validation: every row is answered by a model that was not trained on it. {legend_of}"
     yield scores_table(scores, "held out")
+    yield f"{LEVEL:.0%} intervals of accuracy: {'; '.join(_interval(*item) for item in scores.items())}."
     before = "; ".join(
         f"{_plain(scheme)}, {SCORES['log_loss']} {figure(of.uncalibrated.log_loss)}, "
         f"{SCORES['calibration_error']} {figure(of.uncalibrated.calibration_error)}"
@@ -128,12 +133,31 @@ def _scores(model: Model, scores: Mapping[str, HeldOutScores]) -> Iterator[str |
     yield f"Before calibration: {before}."
 
 
+def _interval(scheme: str, of: HeldOutScores) -> str:
+    """Return the intervals of the accuracies of a scheme, in words.
+
+    What is known of the weights of rows are the sums of each label: those of one label are taken to be alike, as
+    `train --share` makes them. So many rows of equal weight say as much as these (Kish, 1965).
+    """
+    shown = []
+    for words, figures in (("", of), (", in scope ", of.in_scope)):
+        if figures:
+            sums = np.array(figures.confusion).sum(axis=1)
+            # Labels in scope come first.
+            n_rows = np.array([one.n for one in of.per_class.values()])[: len(sums)]
+            n = sums.sum() ** 2 / (sums[n_rows > 0] ** 2 / n_rows[n_rows > 0]).sum()
+            shown.append(f"{words}{percents(wilson(figures.accuracy, float(n)))}")
+    return f"{_plain(scheme)} {''.join(shown)}"
+
+
 def _decision(promise: Promise | None) -> str:
     if promise and promise.coverage:
+        of_all = wilson(promise.coverage, promise.n_rows)
+        of_accepted = wilson(promise.precision, promise.coverage * promise.n_rows)
         return (
-            f"At threshold {promise.threshold:.3f}, coverage is {promise.coverage:.1%} of {promise.n_rows:,} "
-            f"held-out rows ({_plain(promise.held_out)}) and precision {promise.precision:.1%}. "
-            f"Certified on such rows: at least {promise.target:.0%} "
+            f"At threshold {promise.threshold:.3f}, coverage is {promise.coverage:.1%} ({percents(of_all)}) of "
+            f"{promise.n_rows:,} held-out rows ({_plain(promise.held_out)}) and precision {promise.precision:.1%} "
+            f"({percents(of_accepted)}; {LEVEL:.0%} intervals). Certified on such rows: at least {promise.target:.0%} "
             f"precision at {promise.level:.0%} confidence. All other answers go to review."
         )
     start = "No threshold is certified"

@@ -266,7 +266,7 @@ def _accuracies(found: Mapping[str, tuple[int, float, tuple[float, float]]]) -> 
 
 
 def _in_per_cent(axes: Axes, which: str) -> None:
-    from matplotlib.ticker import PercentFormatter
+    from matplotlib.ticker import FuncFormatter
 
     for name in which:
-        getattr(axes, f"{name}axis").set_major_formatter(PercentFormatter(1))
+        getattr(axes, f"{name}axis").set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g}%"))

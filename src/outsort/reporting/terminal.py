@@ -6,7 +6,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from outsort.improving.findings import Style
-from outsort.reporting.captions import SCORES, captions, figure, headline, notes, of_unclear, percent, percents
+from outsort.reporting.captions import (
+    SCORES,
+    captions,
+    figure,
+    headline,
+    notes,
+    of_ruled,
+    of_unclear,
+    percent,
+    percents,
+)
 from outsort.reporting.layout import JOINT, Table, table, visible
 
 if TYPE_CHECKING:
@@ -135,11 +145,7 @@ def evaluation_tables(result: Evaluation) -> Iterator[RenderableType]:
     ]
     yield f"at threshold {d.threshold:.3f}: {', '.join(filter(None, at_threshold))}"
     if result.ruled:
-        ruled = result.ruled
-        yield (
-            f"rules decided {ruled.rows:,} rows; of {ruled.labelled:,} with a label {ruled.right:,} are right, "
-            f"{ruled.model_right:,} as the model answered them"
-        )
+        yield of_ruled(result, result.ruled)
     points = [point for point in result.curve[1::2] if point.coverage >= CURVE_FROM]
     heads = ["coverage", *(f"{point.coverage:.0%}" for point in points)]
     yield table(heads, [["precision", *(f"{p.precision:.1%}" for p in points)]], right=range(1, len(heads)))

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from outsort.metrics import Decisions
     from outsort.reporting.report import Report
 
-#: Share of the texts that a model was trained on above which its answers to them are no evidence: scores then say how
-#: well it remembers. Below it they are off by less than this.
-MOST_SEEN = 0.05
 #: The rows that a scheme of cross-validation measures.
 _KINDS = {folds.STRATIFIED: "rows like the training rows", folds.LINES_OUT: "a service line that no training row had"}
 
@@ -39,15 +36,10 @@ class Verdict:
     advice: str = ""
 
 
-def is_evidence(report: Report) -> bool:
-    """Return whether the answers say how good the model is: it was trained on none of the texts, or on very few."""
-    return report.figures.share_seen <= MOST_SEEN
-
-
 def verdict(report: Report) -> Verdict:
     """Return the verdict of a report. Where the model was trained on the rows, there is nothing else to say."""
     figures = report.figures
-    if not is_evidence(report):
+    if not figures.is_evidence:
         held_out = " Its held-out figures are in outsort card." if summarize(report.model).scores else ""
         return Verdict(
             "Trained on these rows: no evidence.",

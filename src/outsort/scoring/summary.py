@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 Key = TypeVar("Key")
 #: What becomes of a row: each is one of these.
 PARTS = ACCEPTED, TO_REVIEW, OUT_OF_SCOPE = ("accepted", "to review", "out of scope")
-#: Service lines and groups that a summary lists; the others are pooled.
-N_LINES, N_GROUPS = 15, 25
+#: Service lines, rules and groups that a summary lists; the others are pooled.
+N_LINES, N_RULES, N_GROUPS = 15, 15, 25
 #: Groups that are told apart while a table is read. With twice as many the lighter half is pooled.
 MAX_GROUPS = 50_000
 #: Kinds of reasons that are told apart: those of rows that could not be read have words of their own.
@@ -161,6 +161,8 @@ class Summary(Result):
         decisions: the three `PARTS`, which add up to all rows.
         reasons: why rows go to review, the most weight first.
         service_lines: the largest by weight; the others are pooled under "others", rows without one under "none".
+        rules: the rows that rules decided, by rule, the largest by weight; the others are pooled under "others". None
+            without rules.
         by: by a column that was asked for, or None.
         deciding: the rows with the most weight at stake.
     """
@@ -176,8 +178,16 @@ class Summary(Result):
     decisions: list[DecisionShare]
     reasons: list[Share]
     service_lines: list[Share]
+    rules: list[Share] | None
     by: Groups | None
     deciding: list[DecidingRow]
+
+    @property
+    def ruled(self) -> Share | None:
+        """All rows that rules decided; None without rules."""
+        if self.rules is None:
+            return None
+        return Share("rules", sum(of.rows for of in self.rules), sum(of.weight for of in self.rules))
 
 
 def interval(expected: Floats, variance: Floats, deviations: Floats, total: float) -> NDArray[np.float64]:
@@ -245,6 +255,8 @@ class SummaryTally:
         self._reasons: dict[str, Floats] = {}
         self._not_work: dict[str, Floats] = {}
         self._of_lines: dict[str, Floats] = {}
+        # By rule, "" for the rows that none decided; empty without rules.
+        self._rules: dict[str, Floats] = {}
         # Rows, weight, expected weight by label, weight by part.
         self._groups: dict[str, Floats] = {}
         self._pooled, self._n_pooled, self._missed = np.zeros(2 + n_labels + len(PARTS)), 0, 0.0
@@ -313,6 +325,7 @@ class SummaryTally:
             for i, name in enumerate(self.model.labels):
                 proba[is_ruled, i] = np.array([value == name for value in label.values])[label.codes[is_ruled]]
             probability = np.where(is_ruled, 1.0, probability)
+            _count(self._rules, rule.codes, [name or "" for name in rule.values], weight)
         part = self._parts(label, decision)
         self._sources[source] = None
         self.n_rows += n
@@ -351,6 +364,7 @@ class SummaryTally:
         _merge(self._reasons, other._reasons)
         _merge(self._not_work, other._not_work)
         _merge(self._of_lines, other._of_lines)
+        _merge(self._rules, other._rules)
         _merge(self._groups, other._groups)
         self._expected += other._expected
         self._variance += other._variance
@@ -385,6 +399,7 @@ class SummaryTally:
             ],
             reasons=_shares(reasons),
             service_lines=_shares(self._of_lines, N_LINES),
+            rules=_shares({name: of for name, of in self._rules.items() if name}, N_RULES) if self._rules else None,
             by=self._by(self.by) if self.by is not None else None,
             deciding=[row.content for row in self._deciding],
         )

@@ -62,7 +62,8 @@ class _Page:
         self._row += 1
         self._add_labels()
         self._add_decisions()
-        for caption, shares in (("reason for review", summary.reasons), ("service line", summary.service_lines)):
+        tables = {"reason for review": summary.reasons, "service line": summary.service_lines}
+        for caption, shares in (tables | {"decided by rule": summary.rules}).items():
             if shares:
                 self._table(self._heads(caption), ([of.name, *self._amounts(of)] for of in shares))
         if summary.not_work:

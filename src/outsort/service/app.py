@@ -25,7 +25,7 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 
 from outsort._version import __version__
 from outsort.data.identity import key_of
-from outsort.errors import ServiceError
+from outsort.errors import ServiceError, in_plain_words
 from outsort.model import Model
 from outsort.prediction import explanation_record, predict_explained, record
 from outsort.rules.rule import Rules
@@ -377,7 +377,9 @@ async def _invalid(_request: Request, error: Any) -> Response:  # noqa: ANN401 -
     if faults[0]["type"] == "json_invalid":
         return problem(400, f"The body is not valid JSON: {faults[0]['ctx']['error']}.")
     # Leave out the input: the client has it, and it may be long.
-    errors = [{"where": ".".join(map(str, fault["loc"])), "what": fault["msg"]} for fault in faults[:10]]
+    errors = [
+        {"where": ".".join(map(str, fault["loc"])), "what": in_plain_words(fault["msg"])} for fault in faults[:10]
+    ]
     detail = "; ".join(f"{error['where']}: {error['what']}" for error in errors[:3])
     return problem(422, f"The request is not valid: {detail}.", errors=errors)
 

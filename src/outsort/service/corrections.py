@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 from starlette.datastructures import UploadFile
 
+from outsort.errors import in_plain_words
 from outsort.files import for_workbook
 from outsort.scoring.corrections import Correction
 
@@ -84,5 +85,5 @@ def _parsed(raw: bytes, labels: Collection[str]) -> dict[int, Correction]:
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, ("corrections", *fault["loc"])))
-        raise HTTPException(422, f"{where}: {fault['msg']}.") from None
+        raise HTTPException(422, f"{where}: {in_plain_words(fault['msg'])}.") from None
     return {row: Correction(**decision.model_dump(exclude={"rows"})) for decision in decisions for row in decision.rows}

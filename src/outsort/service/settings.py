@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, ValidationError
 
-from outsort.errors import ServiceError
+from outsort.errors import ServiceError, in_plain_words
 
 #: What the names of the environment variables begin with.
 ENVIRONMENT = "OUTSORT_"
@@ -70,4 +70,4 @@ class ServiceSettings(BaseModel):
             if name not in cls.model_fields:
                 known = ", ".join(ENVIRONMENT + field.upper() for field in cls.model_fields)
                 raise ServiceError(f"{variable}: is not a setting. Known are {known}.") from None
-            raise ServiceError(f"{variable}: {given[name]!r} is not valid. {fault['msg']}.") from None
+            raise ServiceError(f"{variable}: {given[name]!r} {in_plain_words(fault['msg'])}.") from None

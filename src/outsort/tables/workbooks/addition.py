@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import IO
 
 from outsort.tables.workbooks.contents import relations_part
@@ -22,6 +23,8 @@ from outsort.tables.workbooks.package import CONTENT_TYPES, RELATIONS, Package, 
 from outsort.tables.workbooks.styles import Styles
 
 _CELL_FORMAT = re.compile(rb'(<(?:c|row)\b[^>]*? s=|<col\b[^>]*? style=)"(\d+)"')
+#: Where the drawings and charts of sheets are.
+_DRAWN = ("xl/drawings/", "xl/charts/")
 _OTHER_FORMAT = re.compile(rb'( dxfId=)"(\d+)"')
 
 
@@ -31,8 +34,10 @@ def lists_no_more(package: Package) -> bool:
     return protection is not None and protection.attributes.get("lockStructure", "0") in ("1", "true")
 
 
-def add_sheets(copy: PackageCopy, styles: Styles, built: IO[bytes]) -> None:
-    """Add all sheets of a workbook that XlsxWriter has built behind those of a copy.
+def add_sheets(
+    copy: PackageCopy, styles: Styles, built: IO[bytes], replaced: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Add all sheets of a workbook that XlsxWriter has built behind those of a copy, or in the place of one of these.
 
     Names that formulas could use, such as print areas, stay behind. Sheets come without formulas, and with their texts
     in their cells, as in a workbook of constant memory.
@@ -41,6 +46,7 @@ def add_sheets(copy: PackageCopy, styles: Styles, built: IO[bytes]) -> None:
         copy: the copy.
         styles: the style sheet of the copy, which gets the formats; its content is written by the caller.
         built: the workbook, whose sheets have names that are free (`free_title`): its charts refer to them.
+        replaced: sheets of the copy, part by name, in whose place one of their name goes. Their charts go with them.
 
     Raises:
         MarkupError: the workbook's list of sheets is protected, or a name is taken.
@@ -48,12 +54,15 @@ def add_sheets(copy: PackageCopy, styles: Styles, built: IO[bytes]) -> None:
     other = Package(built)
     if lists_no_more(copy.package):
         raise MarkupError("its list of sheets is protected against changes")
-    taken = {sheet.name.casefold() for sheet in copy.package.sheets}
+    taken = {sheet.name.casefold() for sheet in copy.package.sheets if sheet.name not in replaced}
     if taken & {sheet.name.casefold() for sheet in other.sheets}:
         raise MarkupError("it has a sheet of such a name already")
     formats, others = styles.adopt(Styles(other.read(other.related(other.workbook, "styles")[0])))
     for sheet in other.sheets:
-        names = _free_names(copy, other, sheet.path)
+        place = replaced.get(sheet.name)
+        if place:
+            _drop(copy, place)
+        names = _free_names(copy, other, sheet.path) | ({sheet.path: place} if place else {})
         for old, new in names.items():
             part = other.read(old)
             if old == sheet.path:
@@ -61,7 +70,16 @@ def add_sheets(copy: PackageCopy, styles: Styles, built: IO[bytes]) -> None:
             _add(copy, other, old, new, part)
             if other.has(relations_part(old)):
                 copy.replace(relations_part(new), _with_targets(other, old, names))
-        _list(copy, sheet.name, names[sheet.path])
+        if not place:
+            _list(copy, sheet.name, names[sheet.path])
+
+
+def _drop(copy: PackageCopy, part: str) -> None:
+    """Leave out a sheet with its drawings and charts; pictures stay, as other sheets may show them."""
+    copy.drop(part)
+    for relation in copy.package.relations(part):
+        if relation.target.startswith(_DRAWN) and copy.has(relation.target):
+            _drop(copy, relation.target)
 
 
 def _fitted(sheet: bytes, formats: Sequence[int], others: Sequence[int]) -> bytes:

@@ -14,6 +14,7 @@ from outsort.errors import OutputError
 from outsort.tables.base import Categorical, Origin, plain_cell
 from outsort.tables.letters import letters_of
 from outsort.tables.workbooks.addition import add_sheets, lists_no_more
+from outsort.tables.workbooks.books import PackageBook
 from outsort.tables.workbooks.growth import (
     SheetSurvey,
     covered,
@@ -27,8 +28,18 @@ from outsort.tables.workbooks.growth import (
 from outsort.tables.workbooks.markup import MarkupError, text
 from outsort.tables.workbooks.package import STYLES_TYPE, Package, PackageCopy
 from outsort.tables.workbooks.raw_rows import SheetXml
+from outsort.tables.workbooks.sheets import is_summary
 from outsort.tables.workbooks.styles import EMPTY, Look, Styles
-from outsort.tables.workbooks.workbook import DECISIONS, INSTEAD, MAX_CELL, MAX_COLUMNS, Workbook, length, width_of
+from outsort.tables.workbooks.workbook import (
+    DECISIONS,
+    INSTEAD,
+    MAX_CELL,
+    MAX_COLUMNS,
+    SUMMARY,
+    Workbook,
+    length,
+    width_of,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,10 +91,11 @@ class WorkbookCopy:
             DataError: a table of Excel has a column of such a name.
         """
         self.changes: list[str] = []
-        self._names, self._stream = list(added), stream
+        self._names, self._stream, self._origin = list(added), stream, origin.stream
         self._lost = ", ".join(filter(None, (dialect.lost, "cell formats")))
         self._page: _Page | None = None
         self._further: IO[bytes] | None = None
+        self._replaced: dict[str, str] = {}
         with self._refusing():
             self._package = Package(origin.stream)
             _check_package(self._package)
@@ -122,7 +134,7 @@ class WorkbookCopy:
             page.finish()
             copy = page.copy
             if self._further:
-                add_sheets(copy, self._styles, self._further)
+                add_sheets(copy, self._styles, self._further, self._replaced)
             if self._styles_part:
                 copy.replace(self._styles_part, self._styles.content)
             else:
@@ -141,15 +153,29 @@ class WorkbookCopy:
         return [sheet.name for sheet in self._package.sheets]
 
     def add_sheets(self, add: SheetsAdder) -> None:
-        """Add sheets behind the others when this is closed; see `addition.add_sheets`."""
+        """Add sheets behind the others, or in place of the summary of a run before, when this is closed.
+
+        See `addition.add_sheets`.
+        """
         with self._refusing():
             if lists_no_more(self._package):
                 self.changes.append("its list of sheets is protected, so none was added")
                 return
         self._further = io.BytesIO()
         book = Workbook(self._further)
-        add(book.book, self.titles)
+        self._replaced = self._own_summaries()
+        add(book.book, [title for title in self.titles if title not in self._replaced])
+        added = {sheet.name for sheet in book.book.worksheets()}
+        self.changes += (f"the sheet {name!r} of a run before is replaced" for name in added & self._replaced.keys())
         book.close()
+
+    def _own_summaries(self) -> dict[str, str]:
+        """Return the sheets that runs before added, part by name, apart from the one that gets new columns."""
+        others = [sheet for sheet in self._package.sheets if sheet.path != self._survey.part]
+        if not any(sheet.name.startswith(SUMMARY) for sheet in others):
+            return {}
+        book = PackageBook("", self._origin)
+        return {sheet.name: sheet.path for sheet in others if is_summary(book, sheet)}
 
     def _begun(self, added: Added) -> _Page:
         """Return the sheet that is being written, which the first batch begins: it tells the widths."""

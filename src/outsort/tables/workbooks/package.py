@@ -25,7 +25,7 @@ from outsort.tables.workbooks.contents import (
     sheets_of,
     workbook_part,
 )
-from outsort.tables.workbooks.markup import MarkupError, appended, attribute, outline, prefix_of, spliced
+from outsort.tables.workbooks.markup import MarkupError, Splice, appended, attribute, outline, prefix_of, spliced
 
 #: Bytes of a part that is held in memory; only sheets are larger, which are streamed.
 MAX_PART = 1 << 26
@@ -163,6 +163,7 @@ class PackageCopy:
         self._archive = _Archive(cast("IO[bytes]", _Output(stream)), "w", zipfile.ZIP_DEFLATED)
         self._written: set[str] = set()
         self._changed: dict[str, bytes] = {}
+        self._dropped: set[str] = set()
         self._copy(relations_part(""))
 
     def read(self, name: str) -> bytes:
@@ -171,7 +172,18 @@ class PackageCopy:
 
     def has(self, name: str) -> bool:
         """Return whether there is such a part."""
-        return name in self._changed or self.package.has(name)
+        return name in self._changed or (self.package.has(name) and name not in self._dropped)
+
+    def drop(self, name: str) -> None:
+        """Leave out a part, with its relations and its content type; what it leads to stays."""
+        self._dropped |= {name, relations_part(name)}
+        types = self.read(CONTENT_TYPES)
+        listed = [
+            Splice(element.start, element.end, b"")
+            for element in outline(types, 1).children
+            if element.attributes.get("PartName") == f"/{name}"
+        ]
+        self.replace(CONTENT_TYPES, spliced(types, listed))
 
     def replace(self, name: str, content: bytes) -> None:
         """Change a part, or add one that is listed already."""
@@ -228,7 +240,7 @@ class PackageCopy:
         for name in self.package.names:
             if name in self._changed:
                 self._archive.writestr(self._info(name), self._changed[name])
-            elif name not in self._written:
+            elif name not in self._written | self._dropped:
                 self._copy(name)
         for name, content in self._changed.items():
             if not self.package.has(name):

@@ -98,7 +98,7 @@ def choose_sheets(source: str, book: Book, options: ReadOptions) -> Chosen:
         return Chosen([table], Location(named.name, table.header_row, options=_guesses(table, options)), is_all=False)
     seen = [sheet for sheet in book.sheets if sheet.is_visible and sheet.is_worksheet]
     if len(seen) > 1:
-        seen = [sheet for sheet in seen if not _is_summary(book, sheet)]
+        seen = [sheet for sheet in seen if not is_summary(book, sheet)]
     hidden = [sheet for sheet in book.sheets if not (sheet.is_visible and sheet.is_worksheet)]
     passed = [f"{sheet.name!r} is {_kind(sheet)}" for sheet in hidden]
     if options.sheet == ALL:
@@ -283,7 +283,7 @@ def _read(source: str, book: Book, sheet: SheetPart, options: ReadOptions) -> Sh
     return SheetTable(sheet.name, columns_of(cells[place]), place + 1, cells[:place], head, blocks)
 
 
-def _is_summary(book: Book, sheet: SheetPart) -> bool:
+def is_summary(book: Book, sheet: SheetPart) -> bool:
     """Return whether a sheet is the summary that a run before added."""
     if not re.fullmatch(rf"{SUMMARY}( \(\d+\))?", sheet.name):
         return False
