@@ -1,18 +1,19 @@
 """A small data set, a model of it, and the command line, for the tests of every module."""
 
 import io
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import joblib
 import pandas as pd
 import pytest
+from hypothesis import settings
+from typer.main import get_command
 
-from outsort.cli.main import main
-from outsort.data.dataset import read
-from outsort.training import folds, train
-from serving import serving
+from outsort.cli import main as command_line
 
 #: Three texts a line, enough for every fold to hold each line.
 ROWS = {
@@ -27,6 +28,12 @@ ROWS = {
 TICKETS = Path(__file__).parents[1] / "data" / "tickets.csv"
 
 
+# Where changes are checked, Hypothesis tries as many examples as it does by itself; elsewhere fewer are soon done.
+settings.register_profile("quick", max_examples=25)
+if "CI" not in os.environ:
+    settings.load_profile("quick")
+
+
 def pytest_addoption(parser):
     """Add ``--texts N`` and ``--rows N``, for thorough runs, and ``--update-documents``."""
     parser.addoption("--texts", type=int, default=5000, help="texts on which score must equal predict")
@@ -38,6 +45,13 @@ def pytest_addoption(parser):
 def n_texts(request):
     """How many texts to compare score with predict on."""
     return request.config.getoption("--texts")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _in_this_process():
+    """Train without further processes: each would load NumPy, scikit-learn and Numba for a few small folds."""
+    with joblib.parallel_config("sequential"):
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -64,14 +78,24 @@ def csv_file(frame, tmp_path):
 @pytest.fixture(scope="session")
 def model(rows_frame):
     """A model of the fifteen texts, with lines and NEITHER."""
-    return train.train(rows_frame, checks=folds.Checks(folds=0))
+    return _trained(rows_frame, folds=0)
+
+
+@pytest.fixture(scope="session")
+def model_path(model, tmp_path_factory):
+    """The same in a file, for commands whose answers do not matter: the default model takes longer to lay out."""
+    from outsort import model_file
+
+    path = tmp_path_factory.mktemp("model") / "small.joblib"
+    model_file.save(model, path)
+    return path
 
 
 @pytest.fixture(scope="session")
 def two_class_model():
     """A model of BPO and KPO texts without service lines."""
     rows = [(t, label) for (_, label), texts in ROWS.items() if label != "NEITHER" for t in texts]
-    return train.train(read(pd.DataFrame(rows, columns=["text", "label"])), checks=folds.Checks(folds=0))
+    return _trained(pd.DataFrame(rows, columns=["text", "label"]), folds=0)
 
 
 @pytest.fixture
@@ -90,7 +114,14 @@ def new_tickets():
 def ticket_model():
     """A model of two thirds of the tickets that promises a precision of 90 %."""
     rows = pd.read_csv(TICKETS).drop(range(0, 810, 3))
-    return train.train(rows, checks=folds.Checks(target_precision=0.9))
+    return _trained(rows, target_precision=0.9)
+
+
+def _trained(rows, **checks):
+    # Imported here, as what only some fixtures need: the process that hands out the tests does without.
+    from outsort.training import folds, train
+
+    return train.train(rows, checks=folds.Checks(**checks))
 
 
 class Outcome:
@@ -100,16 +131,26 @@ class Outcome:
         self.code, self.out, self.err = code, out, err
 
 
+@pytest.fixture(scope="session")
+def commands():
+    """All commands, which Typer reads anew at each run otherwise: that takes longer than to score a small table."""
+    return get_command(command_line.app)
+
+
 @pytest.fixture
-def outsort(capsys, monkeypatch):
+def outsort(capsys, monkeypatch, commands):
     """Run a command line: ``outsort("predict", "text", stdin=b"...")``."""
+    monkeypatch.setattr(command_line, "app", commands)
 
     def run(*arguments, stdin=b""):
         capsys.readouterr()
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
-        with pytest.raises(SystemExit) as stopped:
-            main([str(argument) for argument in arguments])
-        return Outcome(stopped.value.code or 0, *capsys.readouterr())
+        # Kept in a variable of this frame, the exception would keep the model and all that the command held.
+        try:
+            command_line.main([str(argument) for argument in arguments])
+        except SystemExit as stopped:
+            code = stopped.code or 0
+        return Outcome(code, *capsys.readouterr())
 
     return run
 
@@ -117,6 +158,8 @@ def outsort(capsys, monkeypatch):
 @pytest.fixture(scope="session")
 def client(model):
     """A client of the service around the small model."""
+    from serving import serving
+
     with serving(model) as client:
         yield client
 

@@ -150,9 +150,6 @@ def command_here(*arguments: object) -> Outcome:
             main([str(argument) for argument in arguments])
         except SystemExit as stopped:
             code = stopped.code or 0
-        finally:
-            # The command freezes what there is at its end.
-            gc.unfreeze()
     return Outcome(code, err.getvalue())
 
 

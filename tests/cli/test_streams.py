@@ -1,5 +1,6 @@
 """Pipes as input, and standard streams that are closed, full or of another encoding."""
 
+import gc
 import json
 import os
 import shutil
@@ -184,3 +185,9 @@ class TestStandardStreams:
         assert done.returncode == 0, done.stderr
         found = json.loads(done.stdout.decode())
         assert [row["text"] for row in (found if isinstance(found, list) else [found])] == texts
+
+
+def test_a_program_that_runs_many_commands_gets_its_memory_back(outsort):
+    before = gc.get_freeze_count()
+    assert outsort("predict", "key invoices").code == 0
+    assert gc.get_freeze_count() == before

@@ -10,7 +10,6 @@ from outsort.errors import DataError
 from outsort.scoring import files
 from outsort.scoring.corrections import CORRECTED, Correction
 from outsort.scoring.scorer import added_columns
-from outsort.tables.base import BATCH_ROWS
 from outsort.tables.formats import WRITTEN
 
 READERS = {
@@ -32,10 +31,12 @@ def scored(source, output, model, **options):
 
 
 @pytest.mark.parametrize("style", WRITTEN)
-def test_a_correction_replaces_the_answer_of_its_row_alone_and_keeps_the_model_s(model, tmp_path, style):
-    n = BATCH_ROWS + 2
+def test_a_correction_replaces_the_answer_of_its_row_alone_and_keeps_the_model_s(model, tmp_path, style, monkeypatch):
+    n_in_batch = 10
+    monkeypatch.setattr("outsort.tables.delimited.BATCH_ROWS", n_in_batch)
+    n = n_in_batch + 2
     pd.DataFrame({"id": range(n), "text": ["key invoices into sap"] * n}).to_csv(tmp_path / "t.csv", index=False)
-    corrections = {1: BY_ADA, BATCH_ROWS: IN_THE_NEXT_BATCH}
+    corrections = {1: BY_ADA, n_in_batch: IN_THE_NEXT_BATCH}
     plain = scored(tmp_path / "t.csv", tmp_path / f"plain.{style}", model)
     ours = scored(tmp_path / "t.csv", tmp_path / f"ours.{style}", model, corrections=corrections)
 

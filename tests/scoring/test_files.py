@@ -426,16 +426,16 @@ class TestBadInput:
             ("id,text\n1,ä\n".encode() * 6000 + b"2,b\xff\n3,d\n", None, "is not valid utf-8"),
         ],
     )
-    def test_a_broken_row_stops_the_run_or_comes_along(self, outsort, tmp_path, content, row, why):
+    def test_a_broken_row_stops_the_run_or_comes_along(self, outsort, model_path, tmp_path, content, row, why):
         (tmp_path / "in.csv").write_bytes(content)
-        done = outsort("score", tmp_path / "in.csv", "-o", tmp_path / "out.csv")
+        done = outsort("score", "-m", model_path, tmp_path / "in.csv", "-o", tmp_path / "out.csv")
         assert done.code == 1
         assert why in done.err
         if row:
             assert f"in.csv, row {row} {why}" in done.err
         assert "--on-error keep" in done.err
         assert sorted(p.name for p in tmp_path.iterdir()) == ["in.csv"]
-        kept = outsort("score", tmp_path / "in.csv", "-o", tmp_path / "out.csv", "--on-error", "keep")
+        kept = outsort("score", "-m", model_path, tmp_path / "in.csv", "-o", tmp_path / "out.csv", "--on-error", "keep")
         assert kept.code == 0
         out = (tmp_path / "out.csv").read_bytes()
         assert out.count(b",") > 0
@@ -446,53 +446,73 @@ class TestBadInput:
         assert ",review," in broken
 
     @pytest.mark.parametrize("line", ["[1, 2]", "not json", '"text"', '{"a": 1', "{" * 100_000])
-    def test_a_json_line_that_is_no_object(self, outsort, tmp_path, line):
+    def test_a_json_line_that_is_no_object(self, outsort, model_path, tmp_path, line):
         (tmp_path / "in.jsonl").write_text(f'{{"task": "a"}}\n{line}\n{{"task": "b"}}\n')
-        done = outsort("score", tmp_path / "in.jsonl", "-o", tmp_path / "out.jsonl")
+        done = outsort("score", "-m", model_path, tmp_path / "in.jsonl", "-o", tmp_path / "out.jsonl")
         assert done.code == 1
         assert "in.jsonl, line 2 is not " in done.err
-        assert outsort("score", tmp_path / "in.jsonl", "-o", tmp_path / "out.jsonl", "--on-error", "keep").code == 0
+        assert (
+            outsort(
+                "score", "-m", model_path, tmp_path / "in.jsonl", "-o", tmp_path / "out.jsonl", "--on-error", "keep"
+            ).code
+            == 0
+        )
         rows = [json.loads(row) for row in (tmp_path / "out.jsonl").read_text().splitlines()]
         assert [row["decision"] for row in rows][1] == "review"
         assert rows[1]["line"] == line
 
     @pytest.mark.parametrize("name", ["in.csv", "in.parquet", "in.xlsx", "in.jsonl", "in.csv.gz", "in.csv.zst"])
-    def test_bytes_that_are_something_else_are_one_message(self, outsort, tmp_path, name):
+    def test_bytes_that_are_something_else_are_one_message(self, outsort, model_path, tmp_path, name):
         (tmp_path / name).write_bytes(b"" if name == "in.csv" else b"PK\x03\x04 nothing of the kind \x00\xff")
-        done = outsort("score", tmp_path / name, "-o", tmp_path / "out.csv")
+        done = outsort("score", "-m", model_path, tmp_path / name, "-o", tmp_path / "out.csv")
         assert done.code == 1
         assert done.err.count("\n") == 1
         assert done.err.startswith(f"outsort: {tmp_path}/{name}")
         assert not (tmp_path / "out.csv").exists()
 
-    def test_workbooks_that_are_locked_or_hold_macros(self, outsort, tmp_path):
+    def test_workbooks_that_are_locked_or_hold_macros(self, outsort, model_path, tmp_path):
         (tmp_path / "locked.xlsx").write_bytes(
             b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600 + "EncryptedPackage".encode("utf-16-le")
         )
-        assert "protected by a password" in outsort("score", tmp_path / "locked.xlsx", "-o", tmp_path / "o.csv").err
+        assert (
+            "protected by a password"
+            in outsort("score", "-m", model_path, tmp_path / "locked.xlsx", "-o", tmp_path / "o.csv").err
+        )
         with zipfile.ZipFile(tmp_path / "macro.xlsx", "w") as archive:
             archive.writestr("xl/vbaProject.bin", b"x")
-        assert "workbook with macros" in outsort("score", tmp_path / "macro.xlsx", "-o", tmp_path / "o.csv").err
+        assert (
+            "workbook with macros"
+            in outsort("score", "-m", model_path, tmp_path / "macro.xlsx", "-o", tmp_path / "o.csv").err
+        )
         (tmp_path / "a.xlsm").write_bytes(b"PK")
-        assert "workbook with macros" in outsort("score", tmp_path / "a.xlsm", "-o", tmp_path / "o.csv").err
+        assert (
+            "workbook with macros"
+            in outsort("score", "-m", model_path, tmp_path / "a.xlsm", "-o", tmp_path / "o.csv").err
+        )
 
-    def test_bombs_are_refused_in_bounded_memory(self, outsort, tmp_path, monkeypatch):
+    def test_bombs_are_refused_in_bounded_memory(self, outsort, model_path, tmp_path, monkeypatch):
         monkeypatch.setattr("outsort.tables.packing._GROWTH_ASKED", 1 << 20)
         (tmp_path / "b.csv.gz").write_bytes(gzip.compress(b"text\n" + b"a\n" * 4_000_000))
-        assert "300 times its size" in outsort("score", tmp_path / "b.csv.gz", "-o", tmp_path / "o.csv").err
+        assert (
+            "300 times its size"
+            in outsort("score", "-m", model_path, tmp_path / "b.csv.gz", "-o", tmp_path / "o.csv").err
+        )
         with zipfile.ZipFile(tmp_path / "b.xlsx", "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("xl/worksheets/sheet1.xml", b"0" * 10_000_000)
-        assert "300 times its size" in outsort("score", tmp_path / "b.xlsx", "-o", tmp_path / "o.csv").err
+        assert (
+            "300 times its size"
+            in outsort("score", "-m", model_path, tmp_path / "b.xlsx", "-o", tmp_path / "o.csv").err
+        )
         assert not (tmp_path / "o.csv").exists()
 
-    def test_no_text_column_names_those_there_are(self, outsort, tmp_path):
+    def test_no_text_column_names_those_there_are(self, outsort, model_path, tmp_path):
         pq.write_table(pa.table({"a": [1], "b": [2]}), tmp_path / "in.parquet")
-        done = outsort("score", tmp_path / "in.parquet", "-o", tmp_path / "o.csv")
+        done = outsort("score", "-m", model_path, tmp_path / "in.parquet", "-o", tmp_path / "o.csv")
         assert done.code == 1
         assert "no text column; it has 'a', 'b'. Name one with --text-column." in done.err
 
-    def test_an_unknown_format_names_the_known_ones(self, outsort, csv_path, tmp_path):
-        done = outsort("score", csv_path, "-o", tmp_path / "out.odt")
+    def test_an_unknown_format_names_the_known_ones(self, outsort, model_path, csv_path, tmp_path):
+        done = outsort("score", "-m", model_path, csv_path, "-o", tmp_path / "out.odt")
         assert done.code == 1
         assert (
             "csv (also .gz, .zst), tsv (also .gz, .zst), jsonl (also .gz, .zst), json (also .gz, .zst), parquet, xlsx"

@@ -67,7 +67,7 @@ def agrees(kernel, batch):
 
 
 @given(batch=st.lists(texts | long_texts | signed_texts | run_on_texts, max_size=6))
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=2 * settings.default.max_examples)
 @example(batch=["İstanbul ŞİRKETİ", "ﬁle ﬁle", "ｄａｔａ ｅｎｔｒｙ", "a\u0301b", "\x1c", "\u3000", "€", "．", "_"])
 @example(batch=["x" * 64 + "y" * 70, "é" * 64 + "ü" * 3, "word" * 40])
 @example(batch=["\ud800 data entry \udfff", "data\x00entry", "٣٤٥ ١", "½ ²"])

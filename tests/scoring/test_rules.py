@@ -21,7 +21,6 @@ from outsort.scoring import files, folder, frames
 from outsort.scoring.corrections import Correction
 from outsort.scoring.scorer import Scorer
 from outsort.scoring.summary import SummaryTally
-from outsort.tables.base import BATCH_ROWS
 from outsort.tables.formats import WRITTEN
 from pages import Page, flat
 from serving import serving
@@ -154,8 +153,10 @@ def test_arrow_tables_and_empty_ones_are_decided_alike(model, with_columns, tabl
 
 
 @pytest.mark.parametrize("style", WRITTEN)
-def test_files_of_every_format_are_decided_alike(model, with_columns, table, tmp_path, style):
-    n = BATCH_ROWS // len(TEXTS) + 1
+def test_files_of_every_format_are_decided_alike(model, with_columns, table, tmp_path, style, monkeypatch):
+    for name in ("delimited", "jsonl", "json", "parquet", "workbooks.excel", "workbooks.sheets"):
+        monkeypatch.setattr(f"outsort.tables.{name}.BATCH_ROWS", 10)
+    n = 10 // len(TEXTS) + 1
     pd.concat([table] * n).to_csv(tmp_path / "t.csv", index=False)
     plain_options = files.Options(write_as=style)
     files.score_file(tmp_path / "t.csv", tmp_path / "between", model, options=plain_options)

@@ -53,7 +53,7 @@ def split(path, folder, model=None, **options):
 
 @given(any_text)
 @example("Key invoices as in Schedule 2. Then file them.")
-@settings(max_examples=200)
+@settings(max_examples=2 * settings.default.max_examples)
 def test_the_words_of_the_clauses_are_those_of_the_text(text):
     assert [word for clause in clauses_of(text) for word in words(clause)] == words(text)
 
@@ -62,7 +62,7 @@ def test_the_words_of_the_clauses_are_those_of_the_text(text):
     st.decimals(-(10**9), 10**9, places=2).map(float),
     st.lists(st.one_of(st.just(0.0), st.floats(0.5, 60)), min_size=1, max_size=30),
 )
-@settings(max_examples=200)
+@settings(max_examples=2 * settings.default.max_examples)
 def test_the_parts_of_an_amount_add_up_to_it_and_go_by_weight(amount, weights):
     parts = divided(amount, weights)
     assert sum(parts) == pytest.approx(amount, abs=1e-6)

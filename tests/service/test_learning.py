@@ -39,6 +39,7 @@ def learnt(client):
     return state
 
 
+@pytest.mark.slow
 def test_corrections_are_merged_and_a_model_that_is_not_worse_answers(client, model, csv_file):
     assert client.get("/model").json()["learns"] is True
     started = client.post("/learning", json={"corrections": decisions(RIGHT)})

@@ -155,11 +155,11 @@ def test_what_is_no_table_is_named_for_what_it_is(content, words, suffix, model,
     ],
 )
 @pytest.mark.parametrize("suffix", ["csv", "xls", "tsv.gz"])
-def test_a_document_that_is_named_a_table_is_not_read_as_one_row(content, words, suffix, tmp_path):
+def test_a_document_that_is_named_a_table_is_not_read_as_one_row(content, words, suffix, model, tmp_path):
     # A web page named .xls is what many programs export a table as.
     (tmp_path / f"in.{suffix}").write_bytes(content)
     with pytest.raises(DataError, match=re.escape(f"in.{suffix}: is {words}, not a table. Save its table as .xlsx")):
-        score_file(tmp_path / f"in.{suffix}", tmp_path / "out.csv")
+        score_file(tmp_path / f"in.{suffix}", tmp_path / "out.csv", model)
 
 
 def test_every_kind_that_is_not_read_says_what_to_do():

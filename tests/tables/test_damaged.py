@@ -129,9 +129,9 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("name", "content", "style", "said"), REFUSED.values(), ids=REFUSED)
-def test_what_cannot_be_scored_is_one_message(outsort, tmp_path, name, content, style, said):
+def test_what_cannot_be_scored_is_one_message(outsort, model_path, tmp_path, name, content, style, said):
     (tmp_path / name).write_bytes(content)
-    options = ["--encoding", "utf-16"] if "utf-16" in said else []
+    options = ["-m", model_path, *(["--encoding", "utf-16"] if "utf-16" in said else [])]
     done = outsort("score", tmp_path / name, "-o", tmp_path / f"out.{style}", *options)
     start, end = said.split("…")
     assert (done.code, done.out) == (1, "")

@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -284,6 +285,16 @@ def test_the_model_tells_where_it_came_from(csv_file):
     assert about["settings"]["seed"] == 5
     assert set(about["scores"]) == {folds.STRATIFIED, folds.LINES_OUT}
     assert about["scores"][folds.STRATIFIED]["n"] == 15
+
+
+@pytest.mark.slow
+def test_folds_in_other_processes_are_those_of_this_one(rows_frame):
+    checks = folds.Checks(folds=3)
+    here = train.train(rows_frame, checks=checks)
+    with joblib.parallel_config("loky", n_jobs=2):
+        there = train.train(rows_frame, checks=checks)
+    assert there.fingerprint == here.fingerprint
+    assert there.about["scores"] == here.about["scores"]
 
 
 def test_texts_without_a_letter_or_a_shared_word_teach_nothing():

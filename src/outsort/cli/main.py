@@ -90,6 +90,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             _run(arguments)
         finally:
             if arguments is None:
+                # What is left goes with the process. A program that calls this again and again needs it collected.
+                gc.freeze()
                 # All is written or removed. Raised while Python ends, `SystemExit` would be shown as a traceback.
                 _set_handlers(signal.SIG_DFL)
 
@@ -118,8 +120,6 @@ def _run(arguments: Sequence[str] | None) -> None:
         where = f"{error.filename}: " if error.filename else ""
         typer.echo(f"outsort: {where}{error.strerror or error}.", err=True)
         sys.exit(1)
-    finally:
-        gc.freeze()
 
 
 def _show_warning(

@@ -53,9 +53,9 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("name", "content", "said"), REFUSED.values(), ids=REFUSED)
-def test_what_cannot_be_read_is_one_message(name, content, said, outsort, tmp_path):
+def test_what_cannot_be_read_is_one_message(name, content, said, outsort, model_path, tmp_path):
     (tmp_path / name).write_bytes(content() if callable(content) else content)
-    done = outsort("score", tmp_path / name, "-o", tmp_path / "out.csv", "--split")
+    done = outsort("score", tmp_path / name, "-o", tmp_path / "out.csv", "--split", "-m", model_path)
     assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
     assert done.err.startswith(f"outsort: {tmp_path}/{name}: {said}")
     assert [path.name for path in tmp_path.iterdir()] == [name]
