@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from outsort.decision import DEFAULT_THRESHOLD
-from outsort.metrics import wilson
 from outsort.model import Model
-from outsort.numeric import LEVEL
+from outsort.numeric import LEVEL, wilson
 from outsort.reporting.captions import SCORES, figure, legend, percents
 from outsort.reporting.layout import Table
 from outsort.reporting.terminal import certificate_line, scores_table

@@ -21,8 +21,8 @@ from outsort.data import values
 from outsort.evaluation.breakdown import label_errors
 from outsort.evaluation.evaluate import Answers, Evaluation, measure
 from outsort.explanation import top_terms
-from outsort.metrics import wilson
 from outsort.model import Model
+from outsort.numeric import wilson
 from outsort.reporting import page, plots
 from outsort.reporting.captions import SCORES, among, captions, headline, legend, of_ruled, of_unclear, percents
 from outsort.reporting.plots import Plot
