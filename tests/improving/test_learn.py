@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from outsort.data.identity import key_of
-from outsort.improving.learn import History, learn
+from outsort.improving.history import History
+from outsort.improving.learn import learn
 
 THINGS = ["ledgers", "deeds", "wills", "bills", "patents", "receipts", "leases", "claims", "orders", "forms"]
 RIGHT = {f"{verb} {thing}": label for verb, label in (("punch", "BPO"), ("litigate", "KPO")) for thing in THINGS}

@@ -165,6 +165,7 @@ def test_a_total_is_not_added_to_what_it_is_the_sum_of(scorers, tmp_path):
 
 
 @pytest.mark.parametrize("style", ["csv", "tsv", "jsonl", "parquet", "xlsx"])
+@pytest.mark.filterwarnings("ignore:.*sheet 'summary' of a run before")
 def test_every_format_has_the_same_summary(scorers, tmp_path, style):
     scorer = scorers[1]
     rows = [(text, f"{i * 1000.25}", "AB"[i % 2]) for i, text in enumerate(TEXTS * 3)]

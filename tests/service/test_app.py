@@ -146,6 +146,7 @@ NAMES = ["t.csv", "t.tsv", "t.jsonl", "t.parquet", "t.xlsx", "t.csv.gz", "t.json
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("as_form", [False, True])
+@pytest.mark.filterwarnings("ignore:.*sheet 'summary' of a run before")
 def test_a_file_comes_back_as_score_makes_it(client, model, table, tmp_path, name, as_form):
     path = table(name)
     if as_form:

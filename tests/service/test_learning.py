@@ -1,11 +1,16 @@
 """Learning from corrections on the page: the data grows, a better model answers, and the one before comes back."""
 
+import csv
+import io
 import re
+import threading
 import time
 
 import pandas as pd
 import pytest
 
+import outsort
+from conftest import ROWS
 from outsort.errors import ServiceError
 from outsort.improving.history import History
 from outsort.service import app
@@ -165,6 +170,95 @@ def test_without_the_option_nothing_is_learnt(model):
 
 
 @pytest.mark.slow
+def test_a_file_that_is_scored_while_the_model_changes_is_answered_by_one_model_and_says_which(model, two_class_model):
+    texts = [f"{text} {i}" for i in range(60_000) for text in ("key invoices", "draft a contract", "mop floors", "zzz")]
+    query, answers = {"filename": "t.csv", "progress": "anotherSession"}, []
+    with serving(model, ServiceSettings(answer_seconds=300)) as client:
+
+        def score():
+            content = "\n".join(["text", *texts]).encode()
+            answers.append(client.post("/score", params=query, content=content, timeout=300))
+
+        session = threading.Thread(target=score)
+        session.start()
+        while not client.get("/progress", params={"name": query["progress"]}).json()["rows"]:
+            assert session.is_alive()
+            time.sleep(0.02)
+        client.server.config.app.state.served.switch(two_class_model)
+        assert client.get("/model").json()["model"] == two_class_model.fingerprint
+        assert session.is_alive(), "the file was scored before the model changed"
+        session.join()
+        rows = list(csv.DictReader(io.StringIO(answers[0].text)))
+        assert len(rows) == len(texts)
+        assert {row["model"] for row in rows} == {model.fingerprint}
+        for part in (rows[:4], rows[-4:]):
+            assert [row["label"] for row in part] == [outsort.predict(row["text"], model).label for row in part]
+        after = client.post("/score?filename=t.csv", content=b"text\nmop floors\n").text
+        assert [row["model"] for row in csv.DictReader(io.StringIO(after))] == [two_class_model.fingerprint]
+
+
+@pytest.mark.slow
+def test_a_worse_model_is_refused_on_the_page_and_the_old_one_stays(browser, two_class_model, tmp_path):
+    from browsing import axe_source, expect, opened, paste, shown, violations
+
+    # Data with all labels the wrong way round: what is learnt from them gets the person's answers wrong.
+    data = tmp_path / "tasks.csv"
+    wrong = {"BPO": "KPO", "KPO": "BPO"}
+    rows = [(text, wrong[label]) for (_, label), texts in ROWS.items() if label in wrong for text in texts]
+    pd.DataFrame(rows, columns=["text", "label"]).to_csv(data, index=False)
+    texts = [
+        *("key scanned invoices", "copy invoices into sap", "type records into excel", "translate french subtitles"),
+        *("localise a contract to french", "draft contract clauses", "research a contract"),
+        *("train a vision model", "build a churn model", "tune a vision model"),
+    ]
+    with serving(two_class_model, SETTINGS, learn_into=data) as client:
+        for page in opened(browser, client, path=f"#token={TOKEN}"):
+            paste(page, texts)
+            before = [shown(page, place)[:3] for place in range(len(texts))]
+            page.focus("#list")
+            for _, label, _ in before:
+                page.keyboard.press(label[0].lower())
+            page.get_by_role("button", name="Learn from my corrections").click()
+            said = page.locator("#lesson-said")
+            expect(said).to_contain_text("The new model is worse than the current one, which stays", timeout=120_000)
+            expect(said).to_contain_text("Your corrections are kept in tasks.csv.")
+            expect(page.locator("#lesson-facts")).to_contain_text("is worse than the current one")
+            expect(page.locator("#lesson-back")).to_be_hidden()
+            expect(page.locator("#lesson-cancel")).to_be_hidden()
+            expect(page.locator("#model")).to_contain_text(two_class_model.fingerprint)
+            assert [shown(page, place)[:3] for place in range(len(texts))] == before
+            if axe := axe_source():
+                assert violations(page, axe) == []
+        client.headers["authorization"] = f"Bearer {TOKEN}"
+        assert client.get("/model").json()["model"] == two_class_model.fingerprint
+    assert len(pd.read_csv(data)) == len(rows) + len(texts)
+    assert [event["event"] for event in History(data).events()] == ["decide", "learn"]
+
+
+@pytest.mark.slow
+def test_the_page_says_what_went_wrong_and_what_could_not_be_added(browser, model, csv_file):
+    from browsing import expect, opened, paste
+
+    with serving(model, SETTINGS, learn_into=csv_file) as client:
+        for page in opened(browser, client, path=f"#token={TOKEN}"):
+            paste(page, ["key invoices into sap"])
+            page.focus("#list")
+            page.keyboard.press("k")
+            learn = page.get_by_role("button", name="Learn from my corrections")
+            page.route("**/learning", lambda route: route.abort())
+            learn.click()
+            expect(page.get_by_role("alert")).to_have_text("The service cannot be reached. Is it still running?")
+            page.messages.clear()  # the browser tells of the request
+            page.unroute("**/learning")
+            learn.click()
+            said = page.locator("#lesson-said")
+            expect(said).to_have_text("None of these corrections could be added to tasks.csv.", timeout=120_000)
+            expect(page.get_by_role("alert")).to_be_hidden()
+            expect(page.locator("#lesson-facts")).to_contain_text("Not added: ")
+            expect(page.locator("#lesson-cancel")).to_be_hidden()
+
+
+@pytest.mark.slow
 def test_from_paste_to_the_better_model_and_back_without_a_terminal(browser, model, csv_file):
     from browsing import axe_source, expect, opened, paste, shown, violations
 
@@ -182,15 +276,17 @@ def test_from_paste_to_the_better_model_and_back_without_a_terminal(browser, mod
             page.get_by_role("button", name="Learn from my corrections").click()
             expect(page.locator("#lesson-said")).to_contain_text("now answers with the new model", timeout=120_000)
             facts = page.locator("#lesson-facts")
-            expect(facts).to_contain_text("tasks.csv now has 35 labelled rows: 20 added, 0 filled in, 0 known before.")
-            expect(facts).to_contain_text(re.compile(r"On the 20 rows that are new, a model .* is better: \d+ right"))
-            expect(facts).to_contain_text(re.compile(r"In this file \d+ answers? changed"))
+            expect(facts).to_contain_text("tasks.csv now has 35 labelled rows: 20 added, 0 filled in, 0 already there.")
+            expect(facts).to_contain_text(
+                re.compile(r"On the 20 new rows, .* is better than the current one: \d+ rows")
+            )
+            expect(facts).to_contain_text(re.compile(r"In this file, \d+ answers? changed"))
             assert [shown(page, 20 + place)[1] for place in range(2)] == list(unseen.values())
             expect(page.locator("#model")).to_contain_text("trained on 35 rows")
             if axe := axe_source():
                 assert violations(page, axe) == []
 
-            page.get_by_role("button", name=f"Go back to the model before, {model.fingerprint}").click()
+            page.get_by_role("button", name=f"Go back to the previous model, {model.fingerprint}").click()
             expect(page.locator("#lesson-said")).to_contain_text(f"answers with model {model.fingerprint} again")
             assert [shown(page, 20 + place)[1] for place in range(2)] == before
     assert [event.get("by") for event in History(csv_file).events() if event["event"] == "use"] == ["Ada", "Ada"]

@@ -306,6 +306,8 @@ def test_eight_labels_have_filters_keys_and_colours_of_their_own(browser, ticket
     with serving(ticket_model) as client:
         for page in opened(browser, client):
             assert page.title() == "outsort"
+            # What is said of the shipped labels, and the example of them, is gone.
+            expect(page.locator("#welcome")).to_have_count(0)
             expect(page.get_by_text("BPO")).to_have_count(0)
             paste(page, texts)
             answers = outsort.predict(texts, ticket_model)

@@ -118,12 +118,36 @@ def test_a_finger_opens_a_row_corrects_it_and_moves_the_threshold(browser, clien
         assert 0.6 < float(slider.input_value()) < 0.72
         # Nothing to be hit is smaller than WCAG's least, 24 by 24, but what stands in a line of text.
         small = page.evaluate(
-            """() => [...document.querySelectorAll("button, select, input:not([type=radio]), summary")]
+            """() => [...document.querySelectorAll("a, button, select, input:not([type=radio]), summary")]
                 .filter(e => e.checkVisibility() && !e.closest("[aria-hidden=true], .choice, .file"))
                 .map(e => [e.getBoundingClientRect(), e.outerHTML.slice(0, 80)])
                 .filter(([box]) => Math.min(box.width, box.height) < 24).map(([, html]) => html)"""
         )
         assert small == []
+
+
+@pytest.mark.parametrize("width", [360, 768, 1024, 1440])
+def test_no_words_are_cut_where_there_is_room_for_them(browser, client, width):
+    for page in opened(browser, client, viewport={"width": width, "height": 900}):
+        drop(page, "spend.csv", SPEND)
+        expect(page.get_by_role("status")).to_contain_text("4 texts sorted")
+        row(page, 0).click()
+        page.click("#decide [value=KPO]")
+        cut = page.evaluate(
+            """() => [...document.querySelectorAll("#keys, #detail, #lines .name, .row .line, .row .state")]
+                .filter(e => e.checkVisibility() && e.scrollWidth > e.clientWidth).map(e => e.outerHTML.slice(0, 80))"""
+        )
+        assert cut == []
+        # What a field shows while it is empty, and a list as chosen, fits in it, with its padding and the arrow.
+        narrow = page.evaluate(
+            """() => ["#find", "#format"].map(of => document.querySelector(of)).filter(e => {
+                const pen = document.createElement("canvas").getContext("2d");
+                pen.font = getComputedStyle(e).font;
+                const said = e.placeholder ?? e.selectedOptions[0].text;
+                return e.clientWidth < pen.measureText(said).width + (e.placeholder ? 24 : 40);
+            }).map(e => e.id)"""
+        )
+        assert narrow == []
 
 
 def test_printed_it_is_a_summary(page):

@@ -71,7 +71,7 @@ def test_rows_and_spend_are_counted_by_label_and_to_review(page, model):
 
     assert of_picture(page) == expected([1] * 10, str)
     page.select_option("#measure", "spend")
-    expect(page.locator("#measured")).to_have_text("3 cells without a number count nothing.")
+    expect(page.locator("#measured")).to_have_text("3 cells without an amount above 0 count as 0.")
     assert of_picture(page) == expected(weights, lambda n: f"{n / 1e6:.1f}m" if n >= 10_000 else f"{round(n):,}")
     # A person's label counts in place of the model's.
     page.focus("#list")
@@ -95,12 +95,12 @@ def test_totals_and_notes_count_as_little_as_in_the_summary_of_score(page, model
     lines = {of["name"] for of in summary["service_lines"]}
 
     drop(page, path.name, path.read_bytes())
-    expect(page.locator("#measured")).to_have_text("2 rows are no work (a total, a note).")
+    expect(page.locator("#measured")).to_have_text("2 rows are not work (a total, a note).")
     assert of_picture(page) == {of["name"]: str(of["rows"]) for of in [*summary["labels"], review]}
     for kind, n in (("all", len(rows)), ("review", review["rows"])):
         expect(page.locator(f"[name=show][value={kind}] + span b")).to_have_text(str(n))
     n_accepted = summary["rows"] - review["rows"]
-    expect(page.locator("#promise")).to_contain_text(f"{n_accepted / summary['rows']:.0%} of the rows ({n_accepted});")
+    expect(page.locator("#promise")).to_contain_text(f"{n_accepted / summary['rows']:.0%} of the rows ({n_accepted})")
     # Blank rows of work are one text; the total and the note stand for themselves, at the end.
     page.select_option("#order", "unsure")
     n = page.locator("#list [role=option]:visible").count()
@@ -117,7 +117,9 @@ def test_totals_and_notes_count_as_little_as_in_the_summary_of_score(page, model
 
     page.set_viewport_size({"width": 1200, "height": 900})
     page.select_option("#measure", "spend")
-    expect(page.locator("#measured")).to_contain_text("(a total, a note). 3 cells without a number count nothing.")
+    expect(page.locator("#measured")).to_contain_text(
+        "(a total, a note). 3 cells without an amount above 0 count as 0."
+    )
     written = {of["name"]: of["weight"] for of in [*summary["labels"], review]}
     assert of_picture(page) == {name: f"{n / 1e6:.1f}m" if n >= 10_000 else f"{n:,.0f}" for name, n in written.items()}
     assert page.locator("#lines button").count() == len(lines)
@@ -159,14 +161,14 @@ def test_amounts_are_read_as_the_library_reads_them(page):
 def test_the_threshold_is_moved_and_says_what_it_would_accept(page, model):
     dropped(page)
     answers = outsort.predict(TEXTS, model)
-    slider = page.get_by_role("slider", name="Least confidence to accept")
+    slider = page.get_by_role("slider", name="Minimum confidence to accept")
 
     def said(threshold):
         accepted = [a for a in answers if a.reason in ("", LOW_CONFIDENCE) and a.probability >= threshold]
         right = sum(a.probability for a in accepted) / len(accepted)
         return (
-            f"From {threshold:.1%} it accepts {len(accepted) / 10:.0%} of the rows ({len(accepted)}); "
-            f"by its own probabilities {'>99%' if right > 0.995 else f'{right:.0%}'} right: an estimate."
+            f"At {threshold:.1%} or more, the model accepts {len(accepted) / 10:.0%} of the rows ({len(accepted)}) "
+            f"and estimates that {'>99%' if right > 0.995 else f'{right:.0%}'} of them are right."
         ), len(accepted)
 
     text, n_accepted = said(threshold_of(model))
@@ -195,7 +197,7 @@ def test_a_rule_is_named_and_no_threshold_sends_its_rows_to_review(browser, mode
     with serving(model, rules=outsort.load_rules(tmp_path / "rules.csv", model)) as client:
         for page in opened(browser, client):
             dropped(page)
-            page.get_by_role("slider", name="Least confidence to accept").fill("1")
+            page.get_by_role("slider", name="Minimum confidence to accept").fill("1")
             ruled = page.locator(".row", has_text=TEXTS[4])
             expect(ruled.locator(".state")).to_have_text("accepted")
             expect(ruled.locator("data")).to_have_text("by rule")
@@ -261,12 +263,14 @@ def test_equal_texts_are_one_row_and_one_correction(page):
 def test_other_columns_are_shown_on_request(page):
     dropped(page)
     page.uncheck("#grouped")
+    row(page, 4).click()
     page.click("#columns-shown summary")
     page.get_by_role("checkbox", name="lot").check()
     expect(row(page, 3).locator(".cells")).to_have_text("L3")
+    expect(row(page, 4)).to_have_attribute("aria-selected", "true")
     page.get_by_role("checkbox", name="spend").check()
     expect(row(page, 0).locator(".cells")).to_have_text("L0 · £1,000.50")
-    expect(page.locator("#why dd").first).to_have_text("L0")
+    expect(page.locator("#why dd").first).to_have_text("L4")
     page.get_by_role("checkbox", name="lot").uncheck()
     expect(row(page, 0).locator(".cells")).to_have_text("£1,000.50")
 

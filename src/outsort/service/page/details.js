@@ -51,7 +51,7 @@ function factsOf(row, known) {
   if (!isWork(row)) return facts;
   if (row.rule) facts.push(["Decided by the rule", row.rule], ["The model would say", row.modelLabel]);
   const next = nextOf(row);
-  if (next.length) facts.push(["Next labels", next.map(([name, p]) => `${name} ${percent(p)}`).join(", ")]);
+  if (next.length) facts.push(["Other labels", next.map(([name, p]) => `${name} ${percent(p)}`).join(", ")]);
   if (!known) return facts;
   for (const side of /** @type {const} */ (["for", "against"])) {
     facts.push([`Terms ${side} ${row.label}`, known[side].map(({ term }) => term).join(", ") || "none"]);

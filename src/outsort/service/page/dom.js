@@ -21,11 +21,8 @@ export function element(tag, name = "", text = "") {
   return made;
 }
 
-/** @param {string} text
- *  @param {{ isHidden?: boolean }} how */
-export function button(text, { isHidden = false } = {}) {
-  return Object.assign(element("button", "", text), { type: "button", hidden: isHidden });
-}
+/** @param {string} text */
+export const button = (text) => Object.assign(element("button", "", text), { type: "button" });
 
 /** @param {string} text */
 export function setStatus(text, busy = false) {

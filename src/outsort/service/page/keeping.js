@@ -74,13 +74,13 @@ store.onChange(async (/** @type {string} */ id) => {
   if (known) known.merge(log);
   else reviews.set(id, new Review(record, log));
   listKept();
-  update();
+  if (known === shownReview) update();
 });
 
 export function listKept() {
   const latest = [...reviews.values()].sort((a, b) => (a.at < b.at ? 1 : -1));
   $("kept").hidden = latest.length === 0;
-  $("welcome").hidden = latest.length > 0 || !$("definitions");
+  if ($("welcome")) $("welcome").hidden = latest.length > 0; // other labels than the shipped have none
   $("forget-all").hidden = latest.length < 2;
   $("kept").querySelector("ul").replaceChildren(...latest.map(itemOf));
 }

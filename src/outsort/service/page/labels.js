@@ -1,6 +1,6 @@
 // The labels of the model: their colours and keys, and what on the page depends on them.
 
-import { $, element } from "./dom.js";
+import { $, button, element } from "./dom.js";
 
 /** Keys for the labels of the shipped data; those of other models have the digits. */
 const LETTERS = /** @type {Record<string, string>} */ ({ BPO: "b", KPO: "k", NEITHER: "n" });
@@ -30,7 +30,7 @@ export function build({ labels: names, out_of_scope: outOfScope }) {
     hue: label === outOfScope ? "out" : `hue${i % N_COLOURS}`,
   }));
   if (isShipped) describeShipped();
-  else $("definitions").remove();
+  else $("welcome").remove(); // it is about the shipped labels
   $("label-keys").replaceChildren(...keyHints(isShipped));
   $("show-label").hidden = $("decide-label").hidden = !isListed();
   if (isListed()) {
@@ -67,16 +67,16 @@ function filterOf({ label }) {
 
 /** @param {{label: string, key: string}} known */
 function buttonOf({ label, key }) {
-  const button = element("button");
-  Object.assign(button, { type: "button", value: label });
-  button.setAttribute("aria-keyshortcuts", key);
+  const made = button("");
+  made.value = label;
+  made.setAttribute("aria-keyshortcuts", key);
   if (/\d/.test(key)) {
     const hint = element("kbd", "", key);
     hint.setAttribute("aria-hidden", "true");
-    button.append(hint, " ");
+    made.append(hint, " ");
   }
-  button.append(label);
-  return button;
+  made.append(label);
+  return made;
 }
 
 /** @param {string} none

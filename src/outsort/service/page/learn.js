@@ -15,7 +15,7 @@ const EVERY = 1000;
 const N_LISTED = 10;
 const STAGES = /** @type {Record<string, string>} */ ({
   merging: "Adding your corrections to the data …",
-  training: "Training a new model, and comparing it with the present one …",
+  training: "Training a new model and comparing it with the current one …",
 });
 
 /** A comparison of two models on rows that neither has seen, as `outsort retrain --json` has it.
@@ -32,13 +32,33 @@ const STAGES = /** @type {Record<string, string>} */ ({
 /** Whether a change of the model is being taken up. */
 let isFollowing = false;
 
+/** Do what may change the model, unless that is being done, and say what goes wrong.
+ *  @param {() => Promise<void>} work */
+async function following(work) {
+  if (isFollowing) return;
+  isFollowing = true;
+  try {
+    await work();
+  } catch (error) {
+    say("");
+    fail(/** @type {Error} */ (error));
+  } finally {
+    isFollowing = false;
+    $("lesson-cancel").hidden = true;
+  }
+}
+
+const fail = (/** @type {Error} */ { message }) => showError(message, $("results").querySelector(".top"));
+
 /** Offer to learn, if the service may. */
-export async function offer() {
+export function offer() {
   $("learn").hidden = !info.learns;
   if (!info.learns) return;
-  const state = await learning();
-  if (state.stage) follow();
-  else showBack(state);
+  following(async () => {
+    const state = await learning();
+    if (state.stage) await follow();
+    else showBack(state);
+  });
 }
 
 /** Learn from the corrections of the review. */
@@ -48,20 +68,15 @@ async function learn() {
   const corrections = review.corrected().map(({ text, modelLabel, label, line, at }) => {
     return { text, label, model_label: modelLabel, service_line: line, reviewer, decided_at: at };
   });
-  try {
-    await learning("POST", "learning", { corrections });
-    await follow();
-  } catch (error) {
-    showError(/** @type {Error} */ (error).message, $("results").querySelector(".top"));
-  }
+  await learning("POST", "learning", { corrections });
+  await follow();
 }
 
 /** Show how far it is, until it is done. */
 async function follow() {
-  isFollowing = true;
   $("lesson").hidden = $("lesson-cancel").hidden = false;
   $("lesson-back").hidden = true;
-  $("lesson-facts").replaceChildren();
+  list([]);
   /** @type {State} */
   let state = await learning();
   for (; state.stage; state = await learning()) {
@@ -71,7 +86,6 @@ async function follow() {
   $("lesson-cancel").hidden = true;
   if (state.problem) say(state.problem);
   else if (state.lesson) await tellOf(state);
-  isFollowing = false;
   showBack(state);
 }
 
@@ -79,33 +93,42 @@ const say = (/** @type {string} */ text) => {
   if ($("lesson-said").textContent !== text) $("lesson-said").textContent = text;
 };
 
+/** @param {string[]} facts */
+const list = (facts) => $("lesson-facts").replaceChildren(...facts.map((fact) => element("li", "", fact)));
+
 /** Say what was learnt, and what changed by it. @param {State} state */
 async function tellOf({ data, lesson, model }) {
-  const facts = factsOf(lesson, data);
-  if (lesson.is_better && model === lesson.model) {
+  const facts = factsOf(lesson, data), { comparison, is_better: isBetter, known } = lesson;
+  if (isBetter && model === lesson.model) {
     say(`The service now answers with the new model, ${model}.`);
     facts.push(...(await switched()));
-  } else if (lesson.comparison) {
-    say(`The new model is ${lesson.comparison.worse ? "worse" : "not compared"}, so the present one stays. Your corrections are kept in ${data}.`);
-  } else say(`Nothing new in these corrections: ${data} has them already.`);
-  $("lesson-facts").replaceChildren(...facts.map((fact) => element("li", "", fact)));
+  } else if (comparison) {
+    const why = comparison.worse ? "is worse than" : "could not be compared with";
+    say(`The new model ${why} the current one, which stays in use. Your corrections are kept in ${data}.`);
+  } else if (known) say(`There is nothing new in these corrections: ${data} already has them.`);
+  else say(`None of these corrections could be added to ${data}.`);
+  list(facts);
 }
 
 /** @param {any} lesson
  *  @param {string} data */
 function factsOf({ added, filled, known, problems, rows, comparison }, data) {
-  const facts = [`${data} now has ${count(rows)} labelled rows: ${added} added, ${filled} filled in, ${known} known before.`];
+  const facts = [`${data} now has ${count(rows)} labelled rows: ${added} added, ${filled} filled in, ${known} already there.`];
   for (const problem of problems) facts.push(`Not added: ${problem}.`);
   const judged = comparison?.on_new_rows;
-  if (judged) facts.push(`On the ${plural(judged.n, "row")} that are new, ${judgement(judged)}`);
-  for (const [scheme, one] of Object.entries(comparison?.on_groups ?? {})) facts.push(`On ${scheme}, ${judgement(one)}`);
+  if (judged) facts.push(`On the ${plural(judged.n, "new row")}, each held out in turn, the new model is ${judgement(judged, "the current one")}`);
+  for (const [scheme, one] of Object.entries(comparison?.on_groups ?? {})) {
+    facts.push(`On ${scheme}, models trained with the new rows are ${judgement(one, "models trained without them")}`);
+  }
   return facts;
 }
 
-/** Say a comparison in a sentence. @param {Judgement} judged */
-function judgement({ got_right: right, got_wrong: wrong, worse, interval }) {
+/** Say how a comparison came out, as the end of a sentence.
+ *  @param {Judgement} judged
+ *  @param {string} other what it was compared with */
+function judgement({ got_right: right, got_wrong: wrong, worse, interval }, other) {
   const verdict = worse ? "worse" : interval[0] > 0 ? "better" : "no worse";
-  return `a model trained without them is ${verdict}: ${count(right)} right that were wrong, ${count(wrong)} wrong that were right.`;
+  return `${verdict} than ${other}: ${plural(right, "row")} now right, ${count(wrong)} now wrong.`;
 }
 
 /** Sort the file again by the model that now answers; return what changed in it. */
@@ -135,8 +158,8 @@ function changesBetween(before, after) {
     moves.set(move, (moves.get(move) ?? 0) + 1);
     texts.add(`${move}: ${row.text}`);
   });
-  const counted = [...moves].map(([move, times]) => `${move} ${count(times)}`).join(", ");
-  const facts = [`In this file ${plural(n, "answer")} changed${n ? ` (${counted})` : ""}; ${count(accepted)} no longer to review, ${count(sent)} now to review.`];
+  const counted = [...moves].map(([move, times]) => `${move}: ${count(times)}`).join(", ");
+  const facts = [`In this file, ${plural(n, "answer")} changed${n ? ` (${counted})` : ""}. Newly accepted: ${count(accepted)}. Newly to review: ${count(sent)}.`];
   return [...facts, ...[...texts].slice(0, N_LISTED)];
 }
 
@@ -161,31 +184,28 @@ export function describeModel() {
 /** @param {State} state */
 function showBack({ before, stage }) {
   $("lesson-back").hidden = !before || Boolean(stage);
-  if (before) $("lesson-back").textContent = `Go back to the model before, ${before}`;
+  if (before) $("lesson-back").textContent = `Go back to the previous model, ${before}`;
   if (before && !stage) $("lesson").hidden = false;
 }
 
 async function back() {
-  isFollowing = true;
   const state = await learning("POST", "learning/back", { reviewer: $("reviewer").value.trim() });
   const facts = await switched();
   say(`The service answers with model ${state.model} again.`);
-  $("lesson-facts").replaceChildren(...facts.map((fact) => element("li", "", fact)));
-  isFollowing = false;
+  list(facts);
   showBack(state);
 }
 
-$("learn").addEventListener("click", learn);
-$("lesson-cancel").addEventListener("click", () => learning("DELETE"));
-$("lesson-back").addEventListener("click", back);
+$("learn").addEventListener("click", () => following(learn));
+$("lesson-cancel").addEventListener("click", () => learning("DELETE").catch(fail));
+$("lesson-back").addEventListener("click", () => following(back));
 $("lesson-close").addEventListener("click", () => {
   $("lesson").hidden = true;
   setStatus("");
 });
-whenModelChanges(async () => {
-  if (isFollowing) return;
-  isFollowing = true;
-  await takeUp();
-  isFollowing = false;
-  setStatus("The model has changed: the texts are sorted again.");
-});
+whenModelChanges(() =>
+  following(async () => {
+    await takeUp();
+    setStatus("The model has changed, so the texts were sorted again.");
+  }),
+);

@@ -58,6 +58,12 @@ export function update() {
   redraw();
 }
 
+/** Show the cells of other columns; the rows listed, and the one selected, stay. */
+export function showCells() {
+  outdateAll();
+  redraw();
+}
+
 /** Show what changed, also which rows are listed. */
 export function refresh() {
   outdateAll();
@@ -75,8 +81,7 @@ export function filter() {
   activate(view.view.length ? 0 : -1);
 }
 
-/** List all rows. */
-export function showAll() {
+function showAll() {
   view.resetFilters();
   filter();
 }

@@ -4,7 +4,7 @@ import { amounts, areAmounts } from "./amounts.js";
 import { hasLines, recount, review, tallied } from "./current.js";
 import { $, amount, button, count, element, lineName, percent, plural, setStatus, share } from "./dom.js";
 import { hueOf, isListed, labels } from "./labels.js";
-import { filter, refresh } from "./list.js";
+import { filter, refresh, showCells } from "./list.js";
 import { info } from "./service.js";
 import { cellsOf, isWork } from "./table.js";
 import { N_BINS } from "./tally.js";
@@ -80,9 +80,9 @@ function uncounted() {
   if (tallied.notWork.size) {
     const n = [...tallied.notWork.values()].reduce((sum, rows) => sum + rows);
     const kinds = [...tallied.notWork].map(([kind, rows]) => (rows > 1 ? `${count(rows)}× ${kind}` : kind));
-    said.push(`${plural(n, "row")} ${n === 1 ? "is" : "are"} no work (${kinds.join(", ")}).`);
+    said.push(`${plural(n, "row")} ${n === 1 ? "is" : "are"} not work (${kinds.join(", ")}).`);
   }
-  if (unread) said.push(`${plural(unread, "cell")} without a number ${unread === 1 ? "counts" : "count"} nothing.`);
+  if (unread) said.push(`${plural(unread, "cell")} without an amount above 0 ${unread === 1 ? "counts" : "count"} as 0.`);
   return said;
 }
 
@@ -160,11 +160,11 @@ function drawHistogram() {
   $("threshold").value = String(at);
   $("least").textContent = percent(least);
   const { whole, accepted } = tallied;
-  const what = review.amounts ? `of ${review.measure}` : `of the rows (${count(accepted.rows)})`;
-  const right = accepted.weight ? `; by its own probabilities ${share(accepted.expected, accepted.weight)} right` : "";
+  const [what, those] = review.amounts ? [`of ${review.measure}`, "it is"] : [`of the rows (${count(accepted.rows)})`, "them are"];
+  const right = accepted.weight ? ` and estimates that ${share(accepted.expected, accepted.weight)} of ${those} right` : "";
   const isMoved = review.threshold !== null;
-  const said = `From ${written(at)} it accepts ${share(accepted.weight, whole.weight)} ${what}${right}: an estimate.`;
-  $("promise").textContent = isMoved ? `${said} The download keeps the model's ${written(info.threshold)}.` : said;
+  const said = `At ${written(at)} or more, the model accepts ${share(accepted.weight, whole.weight)} ${what}${right}.`;
+  $("promise").textContent = isMoved ? `${said} The download still uses the model's ${written(info.threshold)}.` : said;
   $("threshold").setAttribute("aria-valuetext", `${written(at)}. ${said}`);
   $("reset-threshold").hidden = !isMoved;
   $("reset-threshold").textContent = `Back to ${written(info.threshold)}`;
@@ -237,7 +237,7 @@ async function showColumn(name, isShown) {
   if (from !== review) return;
   if (isShown) review.cells.set(name, cells);
   else review.cells.delete(name);
-  refresh();
+  showCells();
 }
 
 $("measure").addEventListener("change", () => measure($("measure").value));

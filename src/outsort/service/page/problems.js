@@ -21,7 +21,7 @@ export const commandFor = (name) => `On the command line there is no limit: outs
 export function inWords({ status, message }, name) {
   if (status === 413) {
     const why = message.replace(/ Send [^.]*parts?\.$/, "").replace(/([\d,]+) bytes/, (_, n) => megabytes(Number(n.replaceAll(",", ""))));
-    return `${name} is too much for this page. ${why} ${commandFor(name)}`;
+    return `${name} is too large for this page. ${why} ${commandFor(name)}`;
   }
   if (status === 415) return `${name} is not a table that can be read. ${TAKEN}`;
   return ADVICE.reduce((said, [programs, people]) => said.replace(programs, people), message);

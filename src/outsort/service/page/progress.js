@@ -17,7 +17,6 @@ export class Progress {
   constructor(name) {
     this.id = unique();
     this.signal = this.#abort.signal;
-    this.name = name;
     setStatus(`Sorting ${name} …`, true);
     $("progress").hidden = false;
     $("done").removeAttribute("value");

@@ -73,6 +73,13 @@ export class Review {
     this.replay(log);
   }
 
+  /** Take up what a sorting brought, in place of what the one before did; nothing to free its memory.
+   *  @param {Partial<Review>} brought */
+  bring(brought = {}) {
+    const none = { rows: [], columns: [], texts: [], scored: null, article: null, redraw: null, cells: new Map() };
+    Object.assign(this, none, { measure: "", amounts: null, unread: 0 }, brought);
+  }
+
   get record() {
     const { id, file, column, sheet, pasted, model, at } = this;
     return { id, file, column, sheet, pasted, model, at };

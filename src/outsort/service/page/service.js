@@ -1,6 +1,6 @@
 // Requests to the service that this page comes from.
 
-import { $, showError } from "./dom.js";
+import { $, hideError, showError } from "./dom.js";
 
 /** Limit of texts explained per request. */
 export const MAX_EXPLAINED = 60;
@@ -94,7 +94,7 @@ function unlock(rejected) {
       setToken($("token").value);
       $("token").value = "";
       $("unlock").hidden = true;
-      $("alert").hidden = true;
+      hideError();
       unlocking = null;
       resolve();
     };

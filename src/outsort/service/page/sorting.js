@@ -59,7 +59,7 @@ export async function take(file, { pasted = false, column = null, sheet = "", ne
     await prepare();
     if (file.size > info.limits.file) {
       const limit = megabytes(info.limits.file);
-      throw new Error(`${file.name} has ${megabytes(file.size)}; this page takes files of up to ${limit}. ${commandFor(file.name)}`);
+      throw new Error(`${file.name} is ${megabytes(file.size)}; this page takes files of up to ${limit}. ${commandFor(file.name)}`);
     }
     // A copy: another program may change or move the file while it is under review.
     const content = new File([await file.arrayBuffer()], file.name);
@@ -89,8 +89,7 @@ export async function sort(sorted, near = null) {
     const table = (isDocument(sorted.file) && (await readDocument(sorted, progress))) || (await readTable(sorted, progress));
     if (current !== run) return false;
     progress.end();
-    Object.assign(sorted, { article: null, redraw: null, scored: null, cells: new Map() }, table);
-    Object.assign(sorted, { measure: "", amounts: null, unread: 0 });
+    sorted.bring(table);
     show(sorted);
     return true;
   } catch (error) {
@@ -167,7 +166,7 @@ export function readAgain(chosen) {
 /** Show a review that is sorted. @param {Review} review */
 export function show(review) {
   // The one before is sorted again if it is opened again.
-  if (shownReview !== review) Object.assign(shownReview, { rows: [], article: null, scored: null, cells: new Map() });
+  if (shownReview !== review) shownReview.bring();
   reviews.set(review.id, review);
   if (history.state !== review.id) history.pushState(review.id, "");
   $("ask").hidden = true;
