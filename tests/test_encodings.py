@@ -65,6 +65,7 @@ def tables(n_texts):
             yield language, encoding, table, raw
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_texts", "n_right", "n_refused"), [(1, 320, 130), (3, 125, 20)])
 def test_text_is_right_or_refused_in_every_language_and_encoding(n_texts, n_right, n_refused):
     outcomes = [(read_back(raw), table) for _, _, table, raw in tables(n_texts)]

@@ -219,6 +219,7 @@ def two_teams(tickets):
     return tickets[tickets.label.isin(["delivery", "refund"])].iloc[:100].reset_index(drop=True)
 
 
+@pytest.mark.slow
 def test_cross_validation_and_a_grid_search_are_train_fold_by_fold(two_teams):
     two_teams = two_teams[:50]
     folds = StratifiedKFold(2, shuffle=True, random_state=0)
@@ -248,6 +249,7 @@ def test_service_lines_reach_the_folds_of_a_search_in_a_pipeline(frame):
     assert search.predict(["type invoices"]).tolist() == ["BPO"]
 
 
+@pytest.mark.slow
 def test_calibrated_it_is_less_sure_and_less_wrong(two_teams, new_tickets):
     test = new_tickets[new_tickets.label.isin(["delivery", "refund"])]
     plain = OutsortClassifier().fit(two_teams.text, two_teams.label)

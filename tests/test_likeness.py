@@ -49,6 +49,7 @@ def test_without_a_promise_nothing_is_unlike_it():
     assert differences(found(unknown=0.9), {}) == []
 
 
+@pytest.mark.slow
 def test_what_training_measures_is_what_scoring_finds_on_rows_like_it(tasks_of_two_kinds):
     # The oracle: rows drawn like the training rows, which must look alike, and rows in another tongue, which must not.
     model, fresh, foreign = tasks_of_two_kinds

@@ -191,6 +191,7 @@ def test_a_hostile_file_is_refused_before_memory_is_taken(tmp_path, what):
     assert peak < 10_000_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("raw", "why"),
     [

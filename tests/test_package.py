@@ -17,6 +17,7 @@ from outsort.reporting.card import card as card_of
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["predict", "--help"], ["predict", "key invoices", "--format", "json"]]
 )
@@ -41,6 +42,7 @@ def test_importing_the_package_does_no_work():
     assert done.stdout == "False\n"
 
 
+@pytest.mark.slow
 def test_the_service_starts_without_what_trains_a_model():
     """If it trains, it does so in a process of its own."""
     code = """
@@ -53,6 +55,7 @@ print([m for m in ("outsort.training", "sklearn", "scipy.stats", "scipy.optimize
     assert done.stdout == "[]\n"
 
 
+@pytest.mark.slow
 def test_merging_verdicts_does_without_the_statistics_of_scipy():
     code = "import sys, outsort.improving.merge; print('scipy.stats' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

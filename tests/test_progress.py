@@ -55,6 +55,7 @@ def test_every_row_that_is_answered_is_counted(told, model, csv_file, monkeypatc
     assert [event for event in told if event[0] == "row"] == [("row", done, 15) for done in (0, 4, 8, 12, 15)]
 
 
+@pytest.mark.slow
 def test_check_and_plan_name_their_steps(told, frame):
     frame = frame.loc[frame.index.repeat(24)].reset_index(drop=True)
     frame["text"] += [f" {n % 7} in lot {n}" for n in range(360)]

@@ -89,6 +89,7 @@ def test_a_label_is_explained_against_the_rest(ticket_model, new_tickets):
             assert found.lines == ()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("folder")
 def test_every_label_is_evaluated(run, ticket_model, new_tickets):
     found = json.loads(run("evaluate answered.csv -m tickets.joblib --json"))
@@ -111,6 +112,7 @@ def test_the_report_and_the_card_speak_of_these_labels(folder, run, ticket_model
     assert card.partition(coverage)[2].partition(") of ")[2].startswith("540 held-out rows (random folds)")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["csv", "xlsx"])
 def test_a_table_gets_a_column_for_each_label(suffix, folder, run, ticket_model, new_tickets):
     run(f"score new.{suffix} -m tickets.joblib -o scored.{suffix}")
@@ -123,6 +125,7 @@ def test_a_table_gets_a_column_for_each_label(suffix, folder, run, ticket_model,
     assert (scored["probability"] == proba.max(axis=1)).all()
 
 
+@pytest.mark.slow
 def test_a_model_of_fewer_tickets_is_compared(tickets, new_tickets, ticket_model):
     smaller = train.train(tickets[::4].reset_index(drop=True), checks=folds.Checks(folds=0))
     result = compare(smaller, ticket_model, read(new_tickets, for_training=False))

@@ -46,6 +46,7 @@ def test_a_narrow_terminal_has_the_text_below_the_option_and_a_wide_one_beside_i
     assert "\n  -o, --output PATH  Model file to write. (required)\n" in help_of("train", width=80)
 
 
+@pytest.mark.slow
 def test_the_help_is_the_same_without_docstrings(help_of):
     lines = [
         "from outsort.cli.main import app",

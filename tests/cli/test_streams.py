@@ -57,6 +57,7 @@ def test_every_format_comes_through_a_pipe(outsort, frame, model_file, tmp_path,
     assert scored["text"].tolist() == frame["text"].tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [

@@ -82,6 +82,7 @@ def test_weights_say_how_much_moves_and_which_flip_comes_first(faithful, contrar
     assert result.weight_moved == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_labelled", [True, False])
 def test_the_matrices_are_those_of_a_cross_table(contrary_tickets, is_labelled, tickets):
     old, new = contrary_tickets

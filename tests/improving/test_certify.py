@@ -39,6 +39,7 @@ def sample_of(model, frame):
     return read(frame.reset_index(drop=True), known_labels=model.labels, for_training=False)
 
 
+@pytest.mark.slow
 def test_the_new_model_promises_what_its_sample_shows(trained):
     # The population is noisier than the training rows: the old threshold breaks the promise on it.
     population = frame_of(1_500, 1, 0.12)
@@ -64,6 +65,7 @@ def test_the_new_model_promises_what_its_sample_shows(trained):
     assert proba.max(axis=1).mean() == pytest.approx(right.mean(), abs=0.06)
 
 
+@pytest.mark.slow
 def test_what_goes_to_review_whatever_its_confidence_is_not_accepted(trained):
     # Every second row is a word alone, which is always right and never accepted.
     population = frame_of(300, 4, 0.02)
@@ -74,6 +76,7 @@ def test_what_goes_to_review_whatever_its_confidence_is_not_accepted(trained):
     assert 0 < result.more <= 0.5
 
 
+@pytest.mark.slow
 def test_a_calibration_of_a_calibrated_model_is_one_calibration(trained):
     # The oracle: the answers calibrated once more, in two steps.
     sample = sample_of(trained, frame_of(120, 2, 0.1))
@@ -113,6 +116,7 @@ def test_the_promise_is_broken_in_at_most_one_sample_of_ten(trained):
     assert broken <= 10
 
 
+@pytest.mark.slow
 def test_unclear_counts_as_a_mistake_where_it_is_accepted(trained):
     frame = frame_of(120, 4, 0.0)
     _, clean = certify_model(trained, sample_of(trained, frame), is_random=True, target_precision=0.8)
@@ -167,6 +171,7 @@ class TestCommand:
         known = frame_of(150, 6, 0.03).set_index("text")["label"]
         return queue.assign(label=queue["text"].map(known))
 
+    @pytest.mark.slow
     def test_a_random_sample_makes_the_promise_ones_own(self, queue, model_path, outsort, tmp_path):
         assert queue[DRAWN].eq("1").all()
         queue.to_csv(tmp_path / "q.csv", index=False)
@@ -191,6 +196,7 @@ class TestCommand:
         assert again.code == 1
         assert "was trained on 200 of its 200 texts" in again.err
 
+    @pytest.mark.slow
     def test_what_cannot_certify_writes_nothing(self, queue, model_path, outsort, tmp_path):
         cases = {
             "does not say that it is a random sample": queue.drop(columns=DRAWN),
@@ -211,6 +217,7 @@ class TestCommand:
         assert "no threshold reaches 99% precision" in done.out
         assert not (tmp_path / "own.joblib").exists()
 
+    @pytest.mark.slow
     def test_rows_without_a_label_are_listed(self, queue, model_path, outsort, tmp_path):
         queue.assign(label=[*queue["label"][:-1], ""]).to_csv(tmp_path / "q.csv", index=False)
         done = outsort("certify", tmp_path / "q.csv", "-m", model_path, "-o", tmp_path / "own.joblib")

@@ -79,6 +79,7 @@ def test_a_certified_model_keeps_its_promise_on_other_rows(trained, mine, sample
     assert np.isnan(taxonomy.load(mine, loaded).axes[0].threshold)
 
 
+@pytest.mark.slow
 def test_commands_certify_evaluate_and_predict(outsort, trained, mine, sample, tmp_path):
     base, output = tmp_path / "base.joblib", tmp_path / "certified.joblib"
     model_file.save(trained, base)

@@ -127,6 +127,7 @@ def test_a_label_turned_round_is_suspected(clean):
     assert suspect.probability_of_label < 0.5
 
 
+@pytest.mark.slow
 def test_style_that_tells_the_label_is_noticed_and_content_is_not():
     rng = np.random.default_rng(0)
     content = [(" ".join(rng.choice(WORDS[label], 4)), label) for label in WORDS for _ in range(100)]
@@ -136,6 +137,7 @@ def test_style_that_tells_the_label_is_noticed_and_content_is_not():
     assert style_test(shouted, labels).accuracy > 0.95
 
 
+@pytest.mark.slow
 def test_style_is_judged_as_if_both_labels_had_as_many_rows():
     # 95 % of KPO rows are in capitals and 35 % of BPO rows, of which there are ten times as many. The best
     # guess takes capitals for KPO: recalls of 0.95 and 0.65, mean 0.80. Calling everything BPO is right in
@@ -152,12 +154,14 @@ def test_style_is_judged_as_if_both_labels_had_as_many_rows():
     assert found.accuracy == pytest.approx(0.80, abs=0.05)
 
 
+@pytest.mark.slow
 def test_style_without_a_signal_is_at_chance_however_uneven_the_labels():
     # Nine BPO rows to one KPO, all in one manner: calling everything BPO, or KPO, is right in 0.9, or 0.1.
     labels = ["BPO"] * 900 + ["KPO"] * 100
     assert style_test(["draft model"] * 1000, labels).accuracy == 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_labels", "limit"), [(2, 0.6), (3, 1 / 3 + 0.2 * 2 / 3), (8, 1 / 8 + 0.2 * 7 / 8)])
 def test_the_limit_of_style_is_as_far_from_chance_whatever_the_number_of_labels(n_labels, limit):
     labels = [f"label {i}" for i in range(n_labels) for _ in range(50)]
@@ -184,6 +188,7 @@ def own():
     return pd.DataFrame(rows, columns=["text", "label"])
 
 
+@pytest.mark.slow
 def test_labels_of_ones_own_are_checked_like_any(own):
     own.loc[0, "label"] = "billing"
     own.loc[31, "label"] = "Other"
@@ -195,6 +200,7 @@ def test_labels_of_ones_own_are_checked_like_any(own):
     assert result.style.chance == pytest.approx(1 / 3)
 
 
+@pytest.mark.slow
 def test_labels_of_too_few_rows_leave_the_others_to_be_judged(own):
     few = pd.DataFrame({"text": ["fold a crane", "fold a boat"], "label": "Origami"})
     result = check(pd.concat([own, few], ignore_index=True), limits=Limits(near_duplicate=1, style=1))
@@ -236,6 +242,7 @@ def test_more_rows_than_the_limits_are_sampled_and_said(clean):
     assert result.style.n == 40
 
 
+@pytest.mark.slow
 def test_long_rows_are_compared_by_their_beginning_and_it_is_said(clean):
     clean.loc[0, "text"] = "x" * 100_000
     assert "compared 1 long texts by their first 5,000 characters" in check(clean).left_out[0]
@@ -256,6 +263,7 @@ def leaning(clean, tmp_path):
     return clean, tmp_path / "guide.md"
 
 
+@pytest.mark.slow
 def test_lopsided_words_are_for_a_person_to_judge_beside_the_guide(leaning):
     data, guide = leaning
     result = check(data, guide=guide, limits=Limits(near_duplicate=1, style=1))
@@ -315,6 +323,7 @@ class TestCommand:
         done = outsort("check", path, "--strict", "--similarity", "0.95", "--max-style", "1")
         assert (done.code, done.err) == (0, f"{path}: text column 'text', 80 rows\n")
 
+    @pytest.mark.slow
     def test_json_is_what_python_returns(self, outsort, path):
         assert json.loads(outsort("check", path, "--json").out) == check(path).to_dict()
 

@@ -20,6 +20,7 @@ def corrections(tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_what_is_new_is_learnt_once(corrections, csv_file, model):
     steps = []
     lesson, better = learn(corrections, csv_file, model, tell=steps.append)

@@ -449,6 +449,7 @@ def landed(path, verdicts):
     return {row["text"]: row["label"] for row in rows_of(path)} == verdicts
 
 
+@pytest.mark.slow
 def test_many_verdicts_land_through_a_workbook_worked_through(queued, model, tmp_path, verdicts):
     work_through(queued, verdicts)
     result = merge([queued], tmp_path / "data.csv", model)
@@ -637,6 +638,7 @@ def own(tickets, tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_labels_of_ones_own_land_as_the_data_spell_them(own, ticket_model, tmp_path):
     given = queue(tmp_path / "q.csv", [("pay me back", "refund"), ("no wifi again", "Software"), ("hello", "OTHER")])
     result = merge([given], own, ticket_model)

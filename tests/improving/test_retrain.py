@@ -53,6 +53,7 @@ def test_new_rows_are_answered_by_models_that_were_trained_without_them(base, mo
     assert model.about["lineage"][0]["model"] == base.fingerprint
 
 
+@pytest.mark.slow
 def test_new_rows_are_judged_on_unseen_groups():
     # Every supplier writes of the same work; the base knew half of the words.
     rows = [
@@ -77,6 +78,7 @@ def test_fewer_than_ten_groups_are_not_judged(base, more):
     assert result.on_groups == {}
 
 
+@pytest.mark.slow
 def test_the_lineage_goes_back_to_the_first(base, more):
     second, _ = retrain(read(more), base, checks=Checks(folds=2))
     third, _ = retrain(read(more), second, checks=Checks(folds=2))
@@ -88,6 +90,7 @@ def test_without_new_rows_and_test_there_is_nothing_to_judge_by(base, frame):
     assert (result.new_rows, result.on_new_rows, result.judged) == (0, None, False)
 
 
+@pytest.mark.slow
 def test_the_labels_keep_the_spelling_of_the_base(few_tickets, new_tickets):
     base = train.train(few_tickets, out_of_scope="feature request", checks=Checks(folds=0))
     more = pd.concat([few_tickets, new_tickets[:60]], ignore_index=True)
@@ -100,6 +103,7 @@ def test_the_labels_keep_the_spelling_of_the_base(few_tickets, new_tickets):
     assert result.on_test.old.accuracy == 1
 
 
+@pytest.mark.slow
 def test_a_new_label_is_learnt_but_has_no_test_in_common(few_tickets):
     base = train.train(few_tickets, checks=Checks(folds=0))
     new = pd.DataFrame({"text": [f"fold a {what}" for what in ("crane", "boat", "hat", "box")], "label": "Origami"})
@@ -112,6 +116,7 @@ def test_a_new_label_is_learnt_but_has_no_test_in_common(few_tickets):
         retrain(data, base, checks=Checks(folds=2), test=read(few_tickets, for_training=False))
 
 
+@pytest.mark.slow
 def test_the_new_model_promises_the_precision_that_the_base_does(ticket_model, few_tickets):
     model, _ = retrain(read(few_tickets), ticket_model)
     assert model.about["decision"]["target"] == ticket_model.about["decision"]["target"] == 0.9
@@ -154,6 +159,7 @@ def test_a_worse_model_is_not_written(outsort, files, more):
     assert "not written: the new model is worse" in done.err
 
 
+@pytest.mark.slow
 def test_json_is_all_it_prints_written_or_not(outsort, files, frame):
     new = files / "new.joblib"
     arguments = ("--base", files / "old.joblib", "-o", new, "--gate", "no-worse", "--json")
@@ -167,6 +173,7 @@ def test_json_is_all_it_prints_written_or_not(outsort, files, frame):
     assert result["comparison"]["on_new_rows"]["difference"] == model.about["lineage"][0]["difference"]
 
 
+@pytest.mark.slow
 def test_with_nothing_to_judge_by_the_gate_stays_shut(outsort, files, frame):
     frame.to_csv(files / "same.csv", index=False)
     new = files / "new.joblib"

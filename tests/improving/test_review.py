@@ -255,6 +255,7 @@ def test_candidates_are_found_in_lists_of_json_and_joined_columns(model, tmp_pat
     assert found.n_rows.tolist() == found.weights.tolist() == [1, 1]
 
 
+@pytest.mark.slow
 def test_a_csv_queue_holds_the_same_and_texts_of_any_length(model, tmp_path):
     path = tmp_path / "queue.csv"
     texts = ['draft, a "licence"\nnow', "x " * 30_000]

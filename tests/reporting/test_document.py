@@ -183,6 +183,7 @@ def test_clauses_beyond_the_limit_are_told_and_count_in_the_shares(found, source
     assert f"The first 4 of its {n} clauses are shown; the shares are of all." in Page(page.render(short, model)).text
 
 
+@pytest.mark.slow
 def test_several_documents_are_listed_and_tables_are_passed_over(source, tmp_path, model):
     (tmp_path / "b.txt").write_text("Key invoices. Draft a contract.\n")
     (tmp_path / "c.csv").write_text("task\nKey invoices. File them.\n")

@@ -54,6 +54,7 @@ def pages(measured, trained):
     return {"evaluate": report.render(measured), "train": report.render(trained)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["evaluate", "train"])
 def test_it_needs_nothing_from_elsewhere_and_runs_nothing(pages, kind):
     tags = Page(pages[kind]).tags
@@ -135,10 +136,12 @@ def test_plots_have_the_colours_of_the_page(pages):
         assert not re.findall(r"#[0-9a-f]{6}\b", svg)
 
 
+@pytest.mark.slow
 def test_the_same_report_is_the_same_file(pages, trained):
     assert report.render(trained) == pages["train"]
 
 
+@pytest.mark.slow
 def test_the_users_plotting_style_leaves_no_trace_and_is_left_alone(pages, trained):
     import matplotlib as mpl
 
@@ -153,6 +156,7 @@ def test_answers_held_out_are_accepted_from_the_threshold_on(trained):
     assert np.isnan(trained.model.threshold)
 
 
+@pytest.mark.slow
 def test_more_lines_than_a_page_shows_are_collapsed(model):
     n = report.N_WORST + 5
     answers = answers_of(["BPO", "KPO"] * n, [0.1, 0.9] * n, lines=np.repeat([f"line{i}" for i in range(n)], 2))
@@ -189,6 +193,7 @@ def of_twenty():
     return report.of_evaluation(model, data, answers, evaluate.evaluate_answers(model, answers))
 
 
+@pytest.mark.slow
 def test_twenty_labels_of_any_name_are_shown(of_twenty):
     html = report.render(of_twenty)
     page = Page(html)
@@ -203,6 +208,7 @@ def test_twenty_labels_of_any_name_are_shown(of_twenty):
     assert {path: {exact[path]} for path in page.figures} == page.figures
 
 
+@pytest.mark.slow
 def test_labels_of_ones_own_are_told_nothing_of_others(of_twenty):
     html = report.render(of_twenty)
     assert not re.search(r"BPO|KPO|NEITHER|[- ]scope\b", Page(html).text)
@@ -267,6 +273,7 @@ def test_axes_have_no_decimals_that_say_nothing(pages):
     assert [tick for tick in shown if tick.endswith(".0")] == []
 
 
+@pytest.mark.slow
 def test_probable_label_errors_are_listed_or_the_report_says_nothing_of_them(model):
     answers = answers_of(["BPO", "KPO"] * 3, [0.1, 0.9] * 3)
     error = breakdown.LabelError(7, "key invoices", "BPO", "KPO")
@@ -276,6 +283,7 @@ def test_probable_label_errors_are_listed_or_the_report_says_nothing_of_them(mod
         assert said in text
 
 
+@pytest.mark.slow
 def test_a_taxonomy_has_one_report_with_a_section_for_each_axis(outsort, tmp_path):
     rows = {"text": ["Reset user passwords", "Draft a lease", "Key invoices"], "level": ["ITO", "KPO", "BPO"]}
     pd.DataFrame(rows).assign(domain=["IT", "legal", "Finance and accounting"]).to_csv(tmp_path / "m.csv", index=False)
@@ -291,6 +299,7 @@ def test_a_taxonomy_has_one_report_with_a_section_for_each_axis(outsort, tmp_pat
     assert len(regions) == len(set(regions))
 
 
+@pytest.mark.slow
 def test_rules_are_listed_up_to_a_number_and_those_of_rows_without_labels_have_no_share(model):
     by_rule = [evaluate.RuledBy(2, 0, 0, 0, f"rule <{i}>", "BPO") for i in range(report.N_RULES + 3)]
     ruled = evaluate.Ruled(46, 0, 0, 0, "abc", 0.5, by_rule)

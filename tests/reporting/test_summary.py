@@ -102,6 +102,7 @@ def test_a_summary_without_rows_weights_or_groups_is_a_page(model, tmp_path):
         assert Page(page.render(tally.result())).figures["rows"] == {content.count("\n") - 1}
 
 
+@pytest.mark.slow
 def test_many_labels_are_a_page(tmp_path):
     odd = random_model(9, with_out_of_scope=True, lines_per_label=1)
     (tmp_path / "in.csv").write_text("task,g\nkey invoices,a\ndraft contract,b\n")

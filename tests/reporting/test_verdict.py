@@ -112,6 +112,7 @@ def test_with_weights_it_counts_weight(model):
     assert "2 rows of d.csv, by weight," in found.points["Measured on"]
 
 
+@pytest.mark.slow
 def test_many_labels_in_scope_are_measured_among_themselves(ticket_model):
     # Of four rows of access three are answered access, one of them as the likeliest label in scope only.
     model = replace(ticket_model, out_of_scope="software")

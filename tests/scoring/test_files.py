@@ -218,6 +218,7 @@ def test_a_new_workbook_looks_as_a_person_would_have_made_it(tmp_path):
     assert out.column_dimensions["B"].width > out.column_dimensions["A"].width
 
 
+@pytest.mark.slow
 def test_a_sheet_that_claims_to_be_huge_takes_what_it_holds(tmp_path):
     # A sheet of the greatest size, of two rows: taken at its word it took hours.
     book = openpyxl.Workbook()
@@ -287,6 +288,7 @@ def test_dialects_stay_and_encodings_become_one_that_excel_opens(tmp_path, encod
     assert out.count(b"\r\n") == 2
 
 
+@pytest.mark.slow
 def test_frames_and_arrow_tables_and_iterators_of_them(table):
     table.index = list("abcdefgh")
     scored = score(table)
@@ -529,6 +531,7 @@ class TestBadInput:
             score_file(csv_path, csv_path, force=True)
         assert csv_path.read_bytes() == before
 
+    @pytest.mark.slow
     def test_a_full_disk_leaves_no_half_file(self, csv_path, tmp_path):
         # A limit on the size of files fails a write half way, as a full disk does.
         command = [sys.executable, "-B", "-m", "outsort", "score", csv_path, "-o", tmp_path / "out.csv"]
@@ -544,6 +547,7 @@ class TestBadInput:
         done = outsort("score", csv_path, "-o", "/dev/null", "--to", "csv", "--force")
         assert done.err == "outsort: /dev/null: is not a regular file. Name one, or - for standard output.\n"
 
+    @pytest.mark.slow
     def test_taken_column_names_ask_for_a_prefix(self, csv_path, tmp_path):
         score_file(csv_path, tmp_path / "1.csv")
         score_file(tmp_path / "1.csv", tmp_path / "2.csv")

@@ -66,6 +66,7 @@ def agrees(kernel, batch):
         assert scores[answers.line[i]] >= scores[of_label].max() - 1e-4
 
 
+@pytest.mark.slow
 @given(batch=st.lists(texts | long_texts | signed_texts | run_on_texts, max_size=6))
 @settings(deadline=None, max_examples=2 * settings.default.max_examples)
 @example(batch=["İstanbul ŞİRKETİ", "ﬁle ﬁle", "ｄａｔａ ｅｎｔｒｙ", "a\u0301b", "\x1c", "\u3000", "€", "．", "_"])
@@ -82,6 +83,7 @@ def kernel_of_any(request):
     return Kernel(random_model(n_labels, with_out_of_scope=with_out_of_scope), 1)
 
 
+@pytest.mark.slow
 @given(batch=st.lists(texts | long_texts | signed_texts | run_on_texts, max_size=6))
 @settings(deadline=None)
 @example(batch=["Key invoices. " * 3_000, "entry\n" * 1_001 + "audit " * 90, "naïve draft\u2028" * 1_500])

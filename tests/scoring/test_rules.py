@@ -259,6 +259,7 @@ def test_a_summary_takes_what_rules_decide_for_certain(model, rules):
     assert found.labels[0].interval[1] - found.labels[0].interval[0] == pytest.approx(0)
 
 
+@pytest.mark.slow
 def test_a_summary_says_how_much_each_rule_decides(outsort, saved, paths, table, tmp_path):
     table.to_csv(tmp_path / "t.csv", index=False)
     run = ("score", tmp_path / "t.csv", "-m", saved, "--rules", paths / "all.toml", "--weight-column", "Spend")
@@ -376,6 +377,7 @@ def test_explain_names_the_rule_and_explains_the_model(outsort, saved, paths):
     assert shown.count("by rule") == 1
 
 
+@pytest.mark.slow
 def test_commands_score_and_evaluate_with_rules(outsort, saved, paths, table, tmp_path):
     table.assign(label=["KPO", "BPO", "BPO", "BPO", "BPO", "", "NEITHER"]).drop(5).to_csv(
         tmp_path / "t.csv", index=False

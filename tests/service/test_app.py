@@ -102,6 +102,7 @@ def test_a_model_without_lines_and_neither_is_served(two_class_model):
         assert_problem(corrected(client, '[{"rows": [0], "label": "NEITHER"}]'), 422, "the model, 'BPO', 'KPO'.")
 
 
+@pytest.mark.slow
 def test_a_model_of_any_labels_is_served(ticket_model, new_tickets):
     labels, texts = sorted(set(new_tickets["label"])), new_tickets["text"].tolist()
     proba = ticket_model.predict_proba(texts)
@@ -144,6 +145,7 @@ def table(model, tmp_path):
 NAMES = ["t.csv", "t.tsv", "t.jsonl", "t.parquet", "t.xlsx", "t.csv.gz", "t.jsonl.zst"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("as_form", [False, True])
 @pytest.mark.filterwarnings("ignore:.*sheet 'summary' of a run before")
@@ -232,6 +234,7 @@ def test_one_table_in_an_archive_is_scored(client):
     assert_problem(response, 422, "t.zip: holds 2 tables: 'tasks.csv', 'more.csv'.")
 
 
+@pytest.mark.slow
 def test_a_small_file_that_unpacks_to_a_huge_one_is_refused(model):
     bombs = {
         "t.zip": zipped("tasks.csv", b"text\n" + b"data entry\n" * 10_000),
@@ -264,6 +267,7 @@ def test_a_file_that_is_no_table_is_named_for_what_it_is(client, name, content, 
     assert_problem(client.post("/score", params={"filename": name}, content=content), 422, words)
 
 
+@pytest.mark.slow
 def test_a_document_is_split_and_shown_as_on_the_command_line(client, model, tmp_path):
     path = tmp_path / "Scope (2).docx"
     path.write_bytes(documents.docx_of(documents.scope(1)))
@@ -582,6 +586,7 @@ def read_all(connection):
 HEAD = b"POST %s HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [b"/predict", b"/score?filename=t.csv"])
 def test_a_body_that_does_not_arrive_times_out(model, path):
     with serving(model, ServiceSettings(upload_seconds=0.2)) as client, connect(client) as connection:
@@ -591,6 +596,7 @@ def test_a_body_that_does_not_arrive_times_out(model, path):
         assert "did not arrive within 0.2 seconds" in answer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "said", [[], [b"POST /predict HTTP/1.1\r\nx: y"], [b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n", b"GET /"]]
 )
@@ -604,6 +610,7 @@ def test_a_client_too_slow_to_send_a_request_is_disconnected(model, monkeypatch,
         wait_for(lambda: not client.server.server_state.connections, seconds=3)
 
 
+@pytest.mark.slow
 def test_a_client_too_slow_to_read_the_response_is_disconnected(model, monkeypatch):
     monkeypatch.setattr(Protocol, "seconds", 0.2)
     content = b"text\n" + b"data entry of a great many long invoices and much more\n" * 40_000
@@ -857,6 +864,7 @@ def test_the_page_comes_from_the_package_alone_and_puts_no_text_in_as_markup(cli
 # --- what is logged ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_texts_are_never_logged(model, caplog, capfd):
     caplog.set_level(logging.DEBUG)
     word = "zebracrossing"

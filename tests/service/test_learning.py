@@ -94,6 +94,7 @@ def test_corrections_are_merged_and_a_model_that_is_not_worse_answers(client, mo
     assert history.load(state["model"]).fingerprint == state["model"]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_learnt_says_why(client, csv_file, model):
     refused = client.post("/learning", json={"corrections": decisions({"punch deeds": "OTHER"})})
     assert refused.status_code == 422

@@ -593,6 +593,7 @@ def test_rows_that_were_not_read_are_there_still(tmp_path, scorer):
     assert [row[3] is not None for row in rows] == [True, True, False, False, False]
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_half_way_leaves_nothing_and_says_one_thing(tmp_path, scorer, monkeypatch, capfd):
     # zipfile completes an archive that is let go of: a part of the rows would look like all.
     by_pandas(tmp_path / "in.xlsx")

@@ -49,6 +49,7 @@ def saved(model, tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_spoilt_tables_are_scored_whole_or_refused(tmp_path, saved):
     n_refused = 0
     for seed in range(60):

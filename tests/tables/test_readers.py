@@ -127,6 +127,7 @@ def test_a_batch_of_a_wide_sheet_has_fewer_rows():
     assert max(len(batch) for batch in batches) * 16_384 * 64 < 2 * BATCH_BYTES
 
 
+@pytest.mark.slow
 def test_one_long_text_in_every_row_of_parquet_is_decoded_in_parts():
     # By dictionary it takes a few bytes a row in the file, and all of its length in memory.
     text, stream = "key invoices " * 1600, io.BytesIO()

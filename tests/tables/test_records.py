@@ -75,6 +75,7 @@ def test_columns_are_added_behind_each_record():
     assert out == b'1,"a\nb","y,z",0.5\n2,c,x,1.0\n'
 
 
+@pytest.mark.slow
 def test_every_share_is_written_as_python_writes_it():
     shares = np.arange(1_000_001) / 1_000_000
     records = Records(np.full(len(shares), 10, np.uint8), np.arange(len(shares) + 1), ",")

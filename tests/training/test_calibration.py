@@ -52,6 +52,7 @@ def test_what_is_out_of_scope_has_a_curve_of_platt_of_its_own():
     np.testing.assert_allclose(found[3], [theirs.intercept_[0], theirs.coef_[0, 0]], atol=2e-3)
 
 
+@pytest.mark.slow
 def test_of_more_labels_it_is_the_conditional_logit():
     # Multinomial logistic regression is a conditional logit when pairs of labels are compared: the chosen label
     # against each other one has the probability of a two-way choice (independence of irrelevant alternatives).

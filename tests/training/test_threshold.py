@@ -32,6 +32,7 @@ def test_the_promise_is_kept_in_nine_of_ten_draws(n, weighted):
     assert certified > (900 if n == 2000 else 250)
 
 
+@pytest.mark.slow
 def test_answers_just_below_the_target_are_certified_in_at_most_one_draw_of_ten(monkeypatch):
     # Confidence says nothing here, so any threshold breaks the promise. Divided among
     # the four searches, which overlap, the error of one draw in ten is not used up: 5 % break it.
@@ -69,6 +70,7 @@ def test_accepted_rows_are_those_from_the_threshold_on():
     assert found.precision == correct[accepted].mean() >= found.bound >= 0.9
 
 
+@pytest.mark.slow
 def test_as_many_more_rows_as_it_says_are_about_enough():
     rng = np.random.default_rng(2)
     few = [certify(*draw(rng, 150), target=0.9, level=0.9) for _ in range(30)]

@@ -204,6 +204,7 @@ def test_a_service_line_is_held_out_whole(frame):
     assert all("cleaning" in lines[rows] for rows, _ in splits)
 
 
+@pytest.mark.slow
 def test_shares_weigh_labels_as_repeated_rows_do():
     # The oracle: NEITHER is a tenth of the rows; repeated until it is a third of them, it counts as a third.
     rng = np.random.default_rng(0)
@@ -371,6 +372,7 @@ def test_calibration_lowers_log_loss_and_the_model_keeps_it(noisy):
     np.testing.assert_array_equal(model.later, validation.later)
 
 
+@pytest.mark.slow
 def test_the_threshold_is_the_one_that_held_out_rows_certify(noisy):
     # Words drawn at random mislead naive Bayes, which takes each for what it says by itself.
     settings, checks = fitting.Settings(bayes_share=0), folds.Checks(target_precision=0.7)
@@ -388,6 +390,7 @@ def test_what_the_rows_cannot_certify_sets_no_threshold(noisy):
     assert model.about["decision"]["threshold"] is None
 
 
+@pytest.mark.slow
 def test_weights_count_as_rows_would(noisy):
     # The oracle: the same rows, each repeated as often as it weighs.
     _, weighted = train.train_validated(noisy, checks=folds.Checks(weight_column="spend"))
@@ -436,6 +439,7 @@ def exaggerating():
     return data, splits, raw
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("schemes", "hardest"),
     [
@@ -571,6 +575,7 @@ def test_texts_that_say_too_little_teach_to_be_unsure(frame):
     assert np.isin(hashes_of(unclear.text), model.seen).all()
 
 
+@pytest.mark.slow
 def test_the_promise_says_how_often_labels_come_by_their_weights(noisy):
     checks = folds.Checks(folds=3, target_precision=0.6, shares={"KPO": 0.8})
     decision = train.train(noisy, checks=checks).about["decision"]

@@ -52,6 +52,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "content", "said"), REFUSED.values(), ids=REFUSED)
 def test_what_cannot_be_read_is_one_message(name, content, said, outsort, model_path, tmp_path):
     (tmp_path / name).write_bytes(content() if callable(content) else content)
