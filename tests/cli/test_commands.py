@@ -673,6 +673,30 @@ def test_a_signal_waits_until_llvm_has_loaded_its_code():
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_a_finaliser_ends_the_program_all_the_same(number):
+    # An exception raised there is shown and forgotten.
+    script = f"""
+import signal, sys, time
+from outsort.cli import main
+
+class Finalised:
+    def __del__(self):
+        signal.raise_signal({int(number)})
+
+def run(arguments):
+    Finalised()
+    time.sleep(60)
+
+main._run = run
+main.main()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False, timeout=50)
+    assert (done.returncode, done.stderr) == (128 + number, b"")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_as_python_ends_is_no_traceback(number):
     # As it waits for threads at its end, where joblib once was when a signal came.
     script = f"""

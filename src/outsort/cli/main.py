@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
 import threading
 import warnings
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
@@ -80,6 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     streams.prepare()
     # Unwinding removes every half-written output before the process ends.
     _set_handlers(_stopped)
+    show = sys.unraisablehook
+    sys.unraisablehook = partial(_unraisable, show)
     # Loading a model and its libraries makes many objects that live on: collecting garbage among them
     # again and again, and once more at the end, takes a fifth of a second.
     gc.set_threshold(100_000, 50, 50)
@@ -145,9 +149,27 @@ def _stopped(number: int, frame: FrameType | None) -> None:
     """
     while frame:
         if frame.f_globals.get("__name__", "").startswith("llvmlite."):
-            later = threading.Timer(0.01, signal.raise_signal, [number])
-            later.daemon = True
-            later.start()
+            _send_again(number)
             return
         frame = frame.f_back
     sys.exit(128 + number)
+
+
+def _unraisable(show: Callable[[sys.UnraisableHookArgs], object], lost: sys.UnraisableHookArgs) -> None:
+    """Send a signal again whose exit was lost; show any other exception that could not be raised.
+
+    In a finaliser or the callback of a weak reference, as Python's own locks of imports have one, an exception is
+    shown and forgotten.
+    """
+    if isinstance(lost.exc_value, SystemExit) and lost.exc_value.code in (128 + signal.SIGINT, 128 + signal.SIGTERM):
+        _send_again(lost.exc_value.code - 128)
+    else:
+        show(lost)
+
+
+def _send_again(number: int) -> None:
+    # `signal.raise_signal` is the timer's thread's own affair: the main thread would sleep on.
+    send = partial(os.kill, os.getpid()) if os.name == "posix" else signal.raise_signal
+    later = threading.Timer(0.01, send, [number])
+    later.daemon = True
+    later.start()
