@@ -130,15 +130,25 @@ def weighted_share(weights: Floats, of: NDArray[np.bool_], among: NDArray[np.boo
 def share_interval(weights: Floats, of: NDArray[np.bool_], among: NDArray[np.bool_]) -> tuple[float, float] | None:
     """Return the interval of `weighted_share`, whose arguments it has; None where there is no such share.
 
-    Wilson's, of as many rows of equal weight as say as much: the square of the sum of the weights over the sum of
-    their squares (Kish, 1965).
+    Wilson's, of as many rows as `effective_rows` counts.
     """
     share = weighted_share(weights, of, among)
     if share is None:
         return None
+    return wilson(share, effective_rows(weights[among]))
+
+
+def effective_rows(weights: Floats) -> float:
+    """Return how many rows of equal weight say as much as rows of these weights, not all 0 (Kish, 1965).
+
+    It is the square of the sum of the weights over the sum of their squares.
+
+    >>> effective_rows(np.array([2.0, 2.0])), effective_rows(np.array([9.0, 3.0]))
+    (2.0, 1.6)
+    """
     # Of the largest, so that no square overflows or vanishes.
-    relative = weights[among] / weights[among].max()
-    return wilson(share, float(relative.sum() ** 2 / (relative**2).sum()))
+    relative = weights / weights.max()
+    return float(relative.sum() ** 2 / (relative**2).sum())
 
 
 def decisions(

@@ -618,7 +618,7 @@ def test_the_command_says_how_far_two_agree(outsort, data, model, tmp_path):
         "Two reviewers agree on the label of 3 of 4 texts (75.0%); kappa 0.636 (95% interval 0.054 to 1.000)."
     )
     assert told[1].startswith(
-        "So labels of one reviewer are on average right in at most 87.5% of texts (95% interval 65.0% to 97.7%), and no"
+        "So labels of one reviewer are on average right in 87.5% of texts at best (95% interval 65.0–97.7%), and no"
     )
     assert [line.rpartition(".")[0] for line in told if line.startswith(("BPO", "KPO", "NEITHER"))] == [
         "BPO 2 1 1 0.500 -0.235 to 1",

@@ -46,6 +46,15 @@ def test_accuracies_have_intervals_of_as_many_rows_as_say_as_much(made):
         assert f"95% intervals of accuracy: {scheme} {percents(all_rows)}, in scope {percents(inside)}." in text
 
 
+def test_the_intervals_of_a_model_with_weights_are_those_of_the_rows_that_they_leave(rows_frame):
+    rows = rows_frame.assign(spend=[1.0, 9.0, 4.0] * 5)
+    checks = folds.Checks(folds=3, weight_column="spend")
+    model = train.train(read(rows), checks=checks)
+    scheme, scores = next(iter(summarize(model).scores.items()))
+    weights = rows["spend"].to_numpy()
+    assert f"{scheme} {percents(wilson(scores.accuracy, weights.sum() ** 2 / (weights**2).sum()))}" in card(model)
+
+
 def figure(value):
     return "" if value is None else f"{value:.3f}"
 

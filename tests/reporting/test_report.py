@@ -309,6 +309,15 @@ def test_rules_are_listed_up_to_a_number_and_those_of_rows_without_labels_have_n
     assert f"the first {report.N_RULES} of {report.N_RULES + 3} rules" in text
     assert f"rule <{report.N_RULES - 1}>" in text
     assert f"rule <{report.N_RULES}>" not in text
+    # The column for labels is there where some rows have none, and weights are told apart where there are some.
+    assert "with a label" in [cell.split("<")[0] for cell in html.split('class="n">')]
+    assert "Rows count as one each" not in text
+    one = evaluate.RuledBy(2, 2, 1, 1, "rule", "BPO")
+    all_labelled = evaluate.Ruled(2, 2, 1, 1, "abc", 0.5, [one])
+    answers = answers_of(["BPO", "KPO"], [0.1, 0.9], weights=[1, 2])
+    html = report.render(report_of(model, answers, ruled=all_labelled))
+    assert '<th scope="col" class="n">with a label' not in html
+    assert "Rows count as one each here, and by weight in accuracies." in Page(html).text
     none = replace(ruled, rows=0, by_rule=[])
     text = Page(report.render(report_of(model, answers_of(["BPO"], [0.1]), ruled=none))).text
     assert "Rules decided 0 of 1 rows." in text

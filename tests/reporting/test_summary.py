@@ -102,6 +102,13 @@ def test_a_summary_without_rows_weights_or_groups_is_a_page(model, tmp_path):
         assert Page(page.render(tally.result())).figures["rows"] == {content.count("\n") - 1}
 
 
+def test_a_table_of_nothing_but_totals_is_not_said_to_have_no_rows(model, tmp_path):
+    (tmp_path / "in.csv").write_text("task,spend\nTotal,5\nTotal,6\n")
+    tally = SummaryTally(model)
+    score_file(tmp_path / "in.csv", tmp_path / "out.csv", model, summary=tally)
+    assert page.verdict(tally.result()) == ["The table has no rows of work."]
+
+
 @pytest.mark.slow
 def test_many_labels_are_a_page(tmp_path):
     odd = random_model(9, with_out_of_scope=True, lines_per_label=1)

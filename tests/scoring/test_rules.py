@@ -400,6 +400,13 @@ def test_commands_score_and_evaluate_with_rules(outsort, saved, paths, table, tm
         for i, row in enumerate(rows[:4])
     ]
     assert sorted(ruled["by_rule"], key=lambda one: one["rule"]) == sorted(by_rule, key=lambda one: one["rule"])
+    most = table.assign(text="Take the minutes", label=["KPO"] * 6 + ["UNCLEAR"], Spend=[9, 9, 9, 9, 2000, 9, 9])
+    most.iloc[2, most.columns.get_loc("text")] = "translate subtitles"
+    most.iloc[3, most.columns.get_loc("text")] = "translate subtitles"
+    most.to_csv(tmp_path / "m.csv", index=False)
+    run = ("evaluate", tmp_path / "m.csv", "-m", saved, "--rules", paths / "all.toml", "--json")
+    ranked = json.loads(outsort(*run).out)["ruled"]["by_rule"]
+    assert [(one["rule"], one["rows"], one["labelled"]) for one in ranked] == [("minutes", 5, 4), ("subtitles", 2, 2)]
     alone = [row["outsort_model_label"] or row["outsort_label"] for row in rows]
     known = [(row["label"], answer) for row, answer in zip(rows, alone, strict=True)]
     assert ruled["model_accuracy"] == pytest.approx(np.mean([label == answer for label, answer in known]))

@@ -292,6 +292,19 @@ def test_a_summary_without_a_column_of_amounts_counts_the_words_of_work(tmp_path
     assert result.weights.column == "words of work"
 
 
+def test_boilerplate_counts_apart_but_not_what_keeps_an_amount_or_cannot_be_read(tmp_path, scorer, monkeypatch):
+    rows = ("Terms. Key invoices,90", "Terms. Law,60", "Key. File,8,x")
+    (tmp_path / "in.csv").write_text("\n".join(["text,spend", *rows]))
+    monkeypatch.setattr(scorer, "weights", lambda texts, *_: np.array(["invoices" in text for text in texts], float))
+    for weight_column, apart, weight in ((None, 3, 2), ("spend", 2, 158)):
+        tally = SummaryTally(scorer.model, weight_column=weight_column)
+        how = {"options": Options(split=True, keep=True, weight_column=weight_column), "summary": tally}
+        score_file(tmp_path / "in.csv", tmp_path / "o.csv", scorer, force=True, tell=quiet, **how)
+        result = tally.result()
+        assert [(of.name, of.rows, of.weight) for of in result.not_work] == [("boilerplate", apart, 0)]
+        assert (result.rows, result.weight) == (5 - apart, weight)
+
+
 def test_the_page_says_that_it_counts_words_of_work_which_are_whole(tmp_path, scorer):
     pd.DataFrame({"id": [1, 2], "text": [SCOPE, "Key invoices"]}).to_csv(tmp_path / "in.csv", index=False)
     tally = SummaryTally(scorer.model)

@@ -291,3 +291,20 @@ def test_from_paste_to_the_better_model_and_back_without_a_terminal(browser, mod
             expect(page.locator("#lesson-said")).to_contain_text(f"answers with model {model.fingerprint} again")
             assert [shown(page, 20 + place)[1] for place in range(2)] == before
     assert [event.get("by") for event in History(csv_file).events() if event["event"] == "use"] == ["Ada", "Ada"]
+
+
+@pytest.mark.slow
+def test_a_new_model_that_somebody_left_before_the_page_looked_is_not_called_worse(browser, model, csv_file):
+    from browsing import expect, opened
+
+    lesson = {"added": 1, "filled": 0, "known": 0, "problems": [], "rows": 9, "model": "new", "is_better": True}
+    ended = {"data": "tasks.csv", "stage": "", "model": "old", "before": "", "problem": "", "lesson": lesson}
+    lesson["comparison"] = {"worse": False, "on_new_rows": None, "on_groups": {}}
+    states = iter([ended | {"stage": "training"}] * 2)
+    with serving(model, SETTINGS, learn_into=csv_file) as client:
+        for page in opened(browser, client, path=f"#token={TOKEN}"):
+            page.route("**/learning", lambda route: route.fulfill(json=next(states, ended)))
+            page.reload()
+            said = page.locator("#lesson-said")
+            page.evaluate("document.querySelector('#results').hidden = false")
+            expect(said).to_contain_text("is no worse, but the service answers with old again")

@@ -627,6 +627,11 @@ def test_two_tabs_share_the_corrections_of_a_file(page, client):
 
     # A file of this tab is offered in the other, until one forgets it.
     sorted_file(page, "other.csv", ["zzz"])
+    # What is done to a file that is not shown draws nothing anew, such as the field that somebody types in.
+    page.evaluate("document.querySelector('#why').firstElementChild.dataset.seen = 'yes'")
+    other.keyboard.press("b")
+    expect(page.locator("#kept")).to_contain_text("2 corrections")
+    expect(page.locator("#why [data-seen]")).to_have_count(1)
     other.click("#again")
     expect(other.locator("#kept")).to_contain_text("other.csv")
     other.get_by_role("button", name="Forget other.csv").click()

@@ -138,6 +138,17 @@ def test_no_words_are_cut_where_there_is_room_for_them(browser, client, width):
                 .filter(e => e.checkVisibility() && e.scrollWidth > e.clientWidth).map(e => e.outerHTML.slice(0, 80))"""
         )
         assert cut == []
+        # The widest label beside a long name of a service line, of those that the shipped model has.
+        below = page.evaluate(
+            """() => {
+                const of = [...document.querySelectorAll(".row")].find(e => e.textContent.includes("NEITHER"));
+                of.querySelector(".line").textContent = "cleaning and facilities";
+                of.querySelector("data").textContent = ">99%";
+                const more = of.querySelector(".more");
+                return more.scrollHeight - more.clientHeight;
+            }"""
+        )
+        assert below <= 1
         # What a field shows while it is empty, and a list as chosen, fits in it, with its padding and the arrow.
         narrow = page.evaluate(
             """() => ["#find", "#format"].map(of => document.querySelector(of)).filter(e => {

@@ -222,7 +222,7 @@ def probably_wrong(codes: NDArray[np.int64], probabilities: Floats) -> list[int]
 
 
 def label_issues() -> Callable[..., Iterable[int]]:
-    """Return what finds them, of cleanlab; raise DataError if that is not installed."""
+    """Return what finds the rows whose labels are probably wrong; raise DataError without cleanlab, which has it."""
     try:
         from cleanlab.filter import find_label_issues
     except ImportError:

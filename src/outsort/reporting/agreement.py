@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from outsort.numeric import LEVEL
-from outsort.reporting.captions import figure
+from outsort.reporting.captions import figure, percent, percents
 from outsort.reporting.layout import table, visible
 
 if TYPE_CHECKING:
@@ -20,11 +20,10 @@ N_LINES = 10
 
 def agreement_tables(labels: Agreement, lines: Agreement | None) -> Iterator[RenderableType]:
     """Lay out how far two reviewers agree on labels and on service lines, and what that bounds accuracy by."""
-    low, high = labels.most_interval
     yield f"Two reviewers agree on the label of {_share(labels)}; kappa {_kappa(labels)}."
     yield (
-        f"So labels of one reviewer are on average right in at most {labels.most:.1%} of texts ({LEVEL:.0%} interval "
-        f"{low:.1%} to {high:.1%}), and no accuracy measured against them can be higher."
+        f"So labels of one reviewer are on average right in {percent(labels.most)} of texts at best ({LEVEL:.0%} "
+        f"interval {percents(labels.most_interval)}), and no accuracy measured against them can be higher."
     )
     yield _answers("label", labels, len(labels.answers))
     if lines:
@@ -36,7 +35,7 @@ def agreement_tables(labels: Agreement, lines: Agreement | None) -> Iterator[Ren
 
 def _share(found: Agreement) -> str:
     texts = "text" if found.n == 1 else "texts"
-    return f"{found.agreed:,} of {found.n:,} {texts} ({found.agreed / found.n:.1%})"
+    return f"{found.agreed:,} of {found.n:,} {texts} ({percent(found.agreed / found.n)})"
 
 
 def _kappa(found: Kappa) -> str:

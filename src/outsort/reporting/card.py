@@ -11,7 +11,7 @@ import numpy as np
 from outsort.decision import DEFAULT_THRESHOLD
 from outsort.model import Model
 from outsort.numeric import LEVEL, wilson
-from outsort.reporting.captions import SCORES, figure, legend, percents
+from outsort.reporting.captions import SCORES, figure, legend, percent, percents
 from outsort.reporting.layout import Table
 from outsort.reporting.terminal import certificate_line, scores_table
 from outsort.training.about import summarize
@@ -133,17 +133,14 @@ def _scores(model: Model, scores: Mapping[str, HeldOutScores]) -> Iterator[str |
 
 
 def _interval(scheme: str, of: HeldOutScores) -> str:
-    """Return the intervals of the accuracies of a scheme, in words.
-
-    What is known of the weights of rows are the sums of each label: those of one label are taken to be alike, as
-    `train --share` makes them. So many rows of equal weight say as much as these (Kish, 1965).
-    """
+    """Return the intervals of the accuracies of a scheme, in words: those of `metrics.effective_rows`."""
     shown = []
     for words, figures in (("", of), (", in scope ", of.in_scope)):
         if figures:
             sums = np.array(figures.confusion).sum(axis=1)
             # Labels in scope come first.
-            n_rows = np.array([one.n for one in of.per_class.values()])[: len(sums)]
+            n_rows = np.array([of.effective_rows.get(label, one.n) for label, one in of.per_class.items()])[: len(sums)]
+            # Each label has the square of its sum over its own effective rows as its sum of squares.
             n = sums.sum() ** 2 / (sums[n_rows > 0] ** 2 / n_rows[n_rows > 0]).sum()
             shown.append(f"{words}{percents(wilson(figures.accuracy, float(n)))}")
     return f"{_plain(scheme)} {''.join(shown)}"
@@ -154,8 +151,8 @@ def _decision(promise: Promise | None) -> str:
         of_all = wilson(promise.coverage, promise.n_rows)
         of_accepted = wilson(promise.precision, promise.coverage * promise.n_rows)
         return (
-            f"At threshold {promise.threshold:.3f}, coverage is {promise.coverage:.1%} ({percents(of_all)}) of "
-            f"{promise.n_rows:,} held-out rows ({_plain(promise.held_out)}) and precision {promise.precision:.1%} "
+            f"At threshold {promise.threshold:.3f}, coverage is {percent(promise.coverage)} ({percents(of_all)}) of "
+            f"{promise.n_rows:,} held-out rows ({_plain(promise.held_out)}) and precision {percent(promise.precision)} "
             f"({percents(of_accepted)}; {LEVEL:.0%} intervals). Certified on such rows: at least {promise.target:.0%} "
             f"precision at {promise.level:.0%} confidence. All other answers go to review."
         )

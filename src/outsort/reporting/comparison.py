@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from outsort.reporting.captions import notes_on_weights
+from outsort.reporting.captions import notes_on_weights, percent
 from outsort.reporting.layout import Table, table, visible
 from outsort.reporting.terminal import N_IN_MATRIX, judgement_line, rows_table, scores_table
 
@@ -39,7 +39,7 @@ def changes_tables(result: Changes) -> Iterator[RenderableType]:
         )
     )
     yield (
-        f"{result.flipped:,} of {result.n_rows:,} predictions changed ({result.weight_moved:.1%} of the weight); "
+        f"{result.flipped:,} of {result.n_rows:,} predictions changed ({percent(result.weight_moved)} of the weight); "
         f"accept→review {to_review}, review→accept {to_accept}"
     )
     if len(result.labels) <= N_IN_MATRIX:

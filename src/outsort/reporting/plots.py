@@ -160,7 +160,9 @@ def _draw_precision(axes: Axes, answers: Answers, threshold: float | None, targe
             ha="left" if coverage < 0.6 else "right",
             color=page.INK,
         )
-        description += f" At the threshold {threshold:.3f}, coverage {coverage:.1%}, precision {precision:.1%}."
+        description += (
+            f" At the threshold {threshold:.3f}, coverage {percent(coverage)}, precision {percent(precision)}."
+        )
     if target:
         axes.axhline(target, color=page.SOFT, linestyle="--", linewidth=1)
     axes.set(xlabel="coverage: share of rows accepted", ylabel="precision: share of those right")

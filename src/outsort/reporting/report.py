@@ -1,8 +1,7 @@
 """The quality of a model as one self-contained HTML file, for screens of any width and for print.
 
-A `Report` is made of a training or an evaluation, and rendered or written. The headline figures come from `evaluation`.
-Counted here, from the same answers, are the tables that only this page shows: the matrix, the thresholds, the scores by
-service line, and the probable label errors. `plots` draws, and `verdict` words what comes first.
+A `Report` is made of a training or an evaluation, and rendered or written. Its figures are those of `evaluation`, as
+`--json` has them; `plots` draws, and `verdict` words what comes first.
 """
 
 from __future__ import annotations

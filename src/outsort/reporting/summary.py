@@ -113,7 +113,7 @@ def segments(weights: Mapping[str, float]) -> list[Segment]:
 def verdict(summary: Summary) -> list[str]:
     """Return a few sentences that sum up the figures."""
     if not summary.rows:
-        return ["The table has no rows."]
+        return ["The table has no rows of work." if summary.not_work else "The table has no rows."]
     rows = f"{summary.rows:,} rows"
     unit, whole, has_words = unit_of(summary), amount(summary.weight, summary), counts_words(summary)
     what = f"{whole} {unit} in {rows}" if has_words else f"{unit} {whole} in {rows}" if summary.weights else rows

@@ -106,7 +106,7 @@ def certificate_line(certificate: Certificate) -> str:
     promise = f"{c.target:.0%} precision at {c.level:.0%} confidence"
     if c.coverage:
         return (
-            f"at threshold {c.threshold:.3f}: coverage {c.coverage:.0%}, precision {c.precision:.1%} on "
+            f"at threshold {c.threshold:.3f}: coverage {percent(c.coverage, 0)}, precision {percent(c.precision)} on "
             f"held-out rows; certified: at least {promise}"
         )
     if c.n_more < 0:
@@ -118,7 +118,7 @@ def certified_lines(result: Certified, of: str) -> Iterator[str]:
     """Say what a random sample certifies, of another table `of` too, and what more labels would bring."""
     yield f"{result.n_texts:,} texts, {result.certificate.n_rows:,} rows drawn: {certificate_line(result.certificate)}"
     if result.share_of is not None:
-        yield f"{of}: {result.share_of:.0%} of the rows can go unread"
+        yield f"{of}: {percent(result.share_of, 0)} of the rows can go unread"
     if result.n_for_more > result.certificate.n_rows and result.more > result.certificate.coverage:
         yield (
             f"about {result.n_for_more:,} labels in all might certify a coverage of {result.more:.0%}, if answers are "
@@ -139,16 +139,16 @@ def evaluation_tables(result: Evaluation) -> Iterator[RenderableType]:
     yield _labels_table(result)
     d = result.decision
     at_threshold = [
-        f"coverage {d.coverage:.0%}",
+        f"coverage {percent(d.coverage, 0)}",
         "" if d.precision is None else f"precision {percent(d.precision)} ({percents(d.intervals['precision'])})",
-        "" if d.others_reviewed is None else f"{d.others_reviewed:.0%} of other rows to review",
+        "" if d.others_reviewed is None else f"{percent(d.others_reviewed, 0)} of other rows to review",
     ]
     yield f"at threshold {d.threshold:.3f}: {', '.join(filter(None, at_threshold))}"
     if result.ruled:
         yield of_ruled(result, result.ruled)
     points = [point for point in result.curve[1::2] if point.coverage >= CURVE_FROM]
     heads = ["coverage", *(f"{point.coverage:.0%}" for point in points)]
-    yield table(heads, [["precision", *(f"{p.precision:.1%}" for p in points)]], right=range(1, len(heads)))
+    yield table(heads, [["precision", *(percent(p.precision) for p in points)]], right=range(1, len(heads)))
     if result.mistakes:
         heads = ["worst mistakes", "actual", "predicted", "probability", "top terms"]
         rows = (
@@ -216,7 +216,7 @@ def check_tables(result: Check, n_shown: int) -> Iterator[RenderableType]:
     yield f"{result.source}: {result.n:,} rows, {result.encoding}"
     for name, counts in (("label", result.by_label), ("genre", result.by_genre)):
         if counts:
-            shares = ([value or "(blank)", f"{n:,}", f"{n / result.n:.1%}"] for value, n in counts.items())
+            shares = ([value or "(blank)", f"{n:,}", percent(n / result.n)] for value, n in counts.items())
             yield table([name, "rows", "share"], shares, right=[1, 2])
     found: dict[str, Finding | Style] = {name: f for name in CHECKS if (f := getattr(result, name))}
     verdicts = (_verdict(result, *item) for item in found.items())

@@ -43,6 +43,8 @@ NO_LINE = "none"
 N_DECIDING, MAX_SHOWN = 20, 300
 #: What clauses are weighted by that have no amounts.
 WORDS_OF_WORK = "words of work"
+#: What clauses are that do not say the work: their weight is 0.
+BOILERPLATE = "boilerplate"
 #: How errors of the probabilities go together, see `interval`: between any two rows, and more between two with the same
 #: service line. Chosen, of a few pairs tried, for the coverage that `benchmarks/intervals.py` measures.
 CORRELATION, CORRELATION_IN_LINE = 0.04, 0.5
@@ -154,7 +156,7 @@ class Summary(Result):
         model: fingerprint of the model.
         rows: the number of rows of work.
         weight: the sum of their weights; as much as `rows` without a weight column.
-        not_work: totals, notes and the like, by what they are; they count nowhere else.
+        not_work: totals, notes, boilerplate and the like, by what they are; they count nowhere else.
         weights: how the weights were read; None where each row counts as one.
         level: of the intervals.
         labels: by label, in the order of the model.
@@ -262,6 +264,8 @@ class SummaryTally:
         self._pooled, self._n_pooled, self._missed = np.zeros(2 + n_labels + len(PARTS)), 0, 0.0
         self._deciding: list[_Row] = []
         self._weighing = Weighing(weight_column or "")
+        #: The column with the words of work of clauses; None of whole rows.
+        self.words_column: str | None = None
 
     def anew(self) -> SummaryTally:
         """Return an empty tally of the same kind."""
@@ -277,6 +281,7 @@ class SummaryTally:
         """
         self._weighing.column = self._weighing.column or WORDS_OF_WORK
         self.weight_column = amounts if self.weight_column else weighted_words
+        self.words_column = weighted_words
 
     def check_columns(self, source: str, columns: Sequence[str], added: Collection[str]) -> None:
         """Raise DataError unless a table has the columns of weights and groups, once each, and not only the output."""
@@ -297,6 +302,7 @@ class SummaryTally:
         added: Added,
         weights: Sequence[object] | None,
         groups: Sequence[object] | None,
+        boilerplate: Sequence[int] = (),
     ) -> None:
         """Add n rows of a table.
 
@@ -307,8 +313,9 @@ class SummaryTally:
             added: their answers, under the names that `Scorer.columns` gives them.
             weights: n, the cells of the column of weights; None without one.
             groups: n, the cells of the column of groups; None without one.
+            boilerplate: the places of clauses that do not say the work.
         """
-        work = self._work_of(added, weights)
+        work = self._work_of(added, weights, boilerplate)
         if len(work) < len(numbers):
             numbers = [numbers[i] for i in work]
             added = {name: _taken(column, work) for name, column in added.items()}
@@ -404,16 +411,18 @@ class SummaryTally:
             deciding=[row.content for row in self._deciding],
         )
 
-    def _work_of(self, added: Added, weights: Sequence[object] | None) -> NDArray[np.intp]:
+    def _work_of(self, added: Added, weights: Sequence[object] | None, boilerplate: Sequence[int]) -> NDArray[np.intp]:
         """Return the places of rows of work, ascending: intp (n_work,); count the others."""
         reason = added["reason"]
         if not isinstance(reason, Categorical):
             raise TypeError("reasons come as a Categorical")
-        kinds = [why or "" for why in reason.values]
-        is_none = np.array([kind.startswith(NOT_WORK) for kind in kinds], np.bool_)[reason.codes]
+        kinds = [*(why or "" for why in reason.values), BOILERPLATE]
+        codes = reason.codes.copy()
+        codes[list(boilerplate)] = len(kinds) - 1
+        is_none = np.array([kind.startswith((NOT_WORK, BOILERPLATE)) for kind in kinds], np.bool_)[codes]
         places = np.flatnonzero(is_none)
         amounts = np.ones(len(places)) if weights is None else self._weighing.apart(weights, places)
-        _count(self._not_work, reason.codes[places], kinds, amounts)
+        _count(self._not_work, codes[places], kinds, amounts)
         return np.flatnonzero(~is_none)
 
     def _parts(self, label: Categorical, decision: Categorical) -> NDArray[np.int64]:
@@ -509,7 +518,12 @@ def add_batch(tally: SummaryTally, source: str, batch: Batch, texts: BatchTexts,
     """Add a batch of a table, called `source` unless the batch says otherwise, and its answers to a tally."""
     weights, groups = (name and cells_of(batch, name) for name in (tally.weight_column, tally.by))
     name = batch.source if isinstance(batch, UnionBatch) else source
-    tally.add(name, batch.numbers, texts, added, weights or None, groups or None)
+    boilerplate: list[int] = []
+    if tally.words_column:
+        # A row that no clause says the work of has its amount on the first, which is to be seen.
+        told = zip(cells_of(batch, tally.words_column), weights or [], strict=True)
+        boilerplate = [i for i, cells in enumerate(told) if not any(cells) and i not in batch.faults]
+    tally.add(name, batch.numbers, texts, added, weights or None, groups or None, boilerplate)
     if tally.documents:
         tally.documents.add(batch.inner if isinstance(batch, UnionBatch) else batch, added)
 

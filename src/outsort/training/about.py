@@ -105,5 +105,7 @@ def _scores(found: Mapping[str, Any]) -> HeldOutScores:
         "per_class": {label: LabelScores.from_dict(of) for label, of in found["per_class"].items()},
         "in_scope": Figures.from_dict(found["in_scope"]) if found["in_scope"] else None,
         "uncalibrated": Uncalibrated.from_dict(found["uncalibrated"]),
+        # The model that ships was trained without weights, before models named these.
+        "effective_rows": found.get("effective_rows", {}),
     }
     return HeldOutScores.from_dict({**found, **nested})

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from outsort.data.dataset import Dataset
 from outsort.labels import in_order
-from outsort.metrics import Scores, score
+from outsort.metrics import Scores, effective_rows, score
 from outsort.model import log_proba, uncalibrated
 from outsort.numeric import Floats
 from outsort.results import Result
@@ -41,9 +41,16 @@ class Uncalibrated(Result):
 
 @dataclass(frozen=True)
 class HeldOutScores(Scores):
-    """Scores of a scheme of cross-validation, after and before calibration."""
+    """Scores of a scheme of cross-validation.
+
+    Attributes:
+        uncalibrated: what the same answers scored before calibration.
+        effective_rows: how many rows of equal weight say as much as those of each label; empty where the rows of each
+            label weigh the same.
+    """
 
     uncalibrated: Uncalibrated
+    effective_rows: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -122,7 +129,8 @@ def validate(
             for p in (before, proba[rows])
         )
         difference = Uncalibrated(of_before.log_loss, of_before.calibration_error)
-        scores[name] = HeldOutScores(**vars(of_after), uncalibrated=difference)
+        effective = _effective_rows(labels[rows], weights[rows])
+        scores[name] = HeldOutScores(**vars(of_after), uncalibrated=difference, effective_rows=effective)
     chosen = held_out[scheme]
     certificate = certify(
         chosen.proba.max(axis=1),
@@ -133,6 +141,14 @@ def validate(
         settings.seed,
     )
     return Validation(scores, held_out, scheme, calibration, later, certificate)
+
+
+def _effective_rows(labels: NDArray[np.str_], weights: Floats) -> dict[str, float]:
+    """Return `HeldOutScores.effective_rows` of n rows."""
+    of_labels = {str(label): weights[labels == label] for label in np.unique(labels)}
+    if all(np.ptp(of_label) == 0 for of_label in of_labels.values()):
+        return {}
+    return {label: effective_rows(of_label) for label, of_label in of_labels.items() if of_label.any()}
 
 
 def calibrated_proba(raw: Floats, calibration: Floats, later: Floats, n_in_scope: int) -> Floats:

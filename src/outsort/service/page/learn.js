@@ -102,6 +102,9 @@ async function tellOf({ data, lesson, model }) {
   if (isBetter && model === lesson.model) {
     say(`The service now answers with the new model, ${model}.`);
     facts.push(...(await switched()));
+  } else if (isBetter) {
+    // Somebody went back to the model before between two looks.
+    say(`The new model is no worse, but the service answers with ${model} again. Your corrections are kept in ${data}.`);
   } else if (comparison) {
     const why = comparison.worse ? "is worse than" : "could not be compared with";
     say(`The new model ${why} the current one, which stays in use. Your corrections are kept in ${data}.`);
