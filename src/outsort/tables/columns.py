@@ -329,9 +329,9 @@ class _Search:
 
     def _as_good(self, chosen: int, named: Sequence[int]) -> list[int]:
         """Return the other columns of the same kind that read like descriptions, unless the chosen one says more."""
-        if not self._cells or self._readings[chosen].rank > 1 or self._readings[chosen].kind > Kind.SUMMARY:
-            return []
         kind = self._readings[chosen].kind
+        if kind > Kind.SUMMARY:
+            return []
         same = [p for p in named if p != chosen and self._readings[p].kind is kind and self._readings[p].rank < 2]
         full = [place for place in same if self._prose(place).likeness >= LEAST_LIKENESS]
         return [place for place in full if not self._says_more(chosen, place, _TIMES_AS_LONG)]
