@@ -5,7 +5,8 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 
-#: How Pydantic, and Typer by it, say what is wrong with a value, and how a person would. The first that fits is taken.
+#: How Pydantic, and Typer by it or by Click, say what is wrong with a value, and how a person would. The first that fits
+#: is taken.
 _PLAIN_WORDS = {
     r"Value error, (.*)": r"\1",
     r"Field required": "is missing",
@@ -21,6 +22,11 @@ _PLAIN_WORDS = {
     r"Input should be less than or equal to (.*)": r"must be \1 or less",
     r"Input should be greater than (.*)": r"must be more than \1",
     r"Input should be (.*)": r"must be \1",
+    r".* is not a valid integer(?: range)?\.": "must be a whole number",
+    r".* is not a valid float(?: range)?\.": "must be a number",
+    r".* is not in the range x>=(.*)\.": r"must be \1 or more",
+    r".* is not in the range x<=(.*)\.": r"must be \1 or less",
+    r".* is not in the range (.*)<=x<=(.*)\.": r"must be from \1 to \2",
     r"(?:String|List|Data|Value) should (match pattern .*)": r"must \1",
     r"(?:String|List|Data|Value) should have (at \w+ \d+ \w+).*": r"must have \1",
     r"could not (?:parse value and unit from byte string|interpret byte unit).*": "must be a size such as 64MiB",

@@ -734,7 +734,7 @@ class TestQuiet:
         (("predict", "--terms", "x", "a"), "'--terms': must be a whole number"),
         (("predict", "--terms", "-1", "a"), "'--terms': must be 0 or more"),
         (("predict", "--format", "x", "a"), "'--format' / '-f': 'x' is not one of 'table', 'csv', 'json', 'jsonl'."),
-        (("certify", "m.joblib", "--level", "7"), "'--level': must be 0.999 or less"),
+        (("certify", "m.joblib", "--level", "x"), "'--level': must be a number"),
     ],
 )
 def test_values_that_are_not_valid_are_refused_in_plain_words(outsort, arguments, said):

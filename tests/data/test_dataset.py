@@ -302,6 +302,12 @@ def test_dates_are_grouped_by_month_and_other_cells_as_they_are(values, groups):
     assert groups_of(with_column(values), "x").tolist() == groups
 
 
+def test_case_and_blanks_of_a_column_s_name_do_not_count():
+    data = with_column(["1", "2"])
+    assert groups_of(data, " X ").tolist() == ["1", "2"]
+    assert weights_of(data, "X").tolist() == [1, 2]
+
+
 def test_hashes_are_those_of_the_words_whatever_their_case_and_spacing():
     hashes = hashes_of(["Key  invoices", "draft a contract", " key INVOICES "])
     assert hashes.dtype == np.uint32

@@ -62,6 +62,12 @@ def test_totals_and_blank_rows_are_no_answers(tmp_path):
     assert "Total" not in {row.group for one in found.findings for row in (*one.rows, *one.more)}
 
 
+def test_case_and_blanks_of_the_names_of_columns_do_not_count(tmp_path):
+    path = scored(tmp_path, LOGO)
+    found = check_consistency(path, by="SUPPLIER", weight_column=" Spend")
+    assert found.findings == check_consistency(path, by="supplier", weight_column="spend").findings
+
+
 @pytest.mark.parametrize(
     ("text", "other"),
     [

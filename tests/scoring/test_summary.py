@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -140,6 +141,18 @@ def test_the_sums_are_those_of_the_scored_file(scorers, tmp_path, rows, which, w
         options=options, force=True, tell=told.append, summary=tally,
     )  # fmt: skip
     check_sums(tally.result(), tmp_path / "out.csv", scorer.model, weighted=weighted, by=by)
+
+
+@pytest.mark.parametrize("name", ["in.csv", "in.jsonl", "in.xlsx"])
+def test_case_and_blanks_of_the_names_of_columns_do_not_count(scorers, tmp_path, name):
+    table = pd.DataFrame({"text": ["key invoices", "audit"], "Net  spend": [3, 4], " Supplier": ["A", "B"]})
+    if name == "in.jsonl":
+        table.to_json(tmp_path / name, orient="records", lines=True)
+    else:
+        (table.to_csv if name == "in.csv" else table.to_excel)(tmp_path / name, index=False)
+    tally = SummaryTally(scorers[1].model, weight_column="net spend", by="SUPPLIER")
+    score_file(tmp_path / name, tmp_path / "out.csv", scorers[1], summary=tally)
+    assert [(of.name, of.weight) for of in tally.result().by.groups] == [("B", 4), ("A", 3)]
 
 
 def test_a_total_is_not_added_to_what_it_is_the_sum_of(scorers, tmp_path):

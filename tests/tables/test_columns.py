@@ -211,8 +211,23 @@ class TestFallback:
             "text column 'Responsibilities' (--text-column 'Responsibilities'), "
             f"not {other!r}, which reads as well (--text-column {other!r})"
         )
-        fewer = [[PROSE[0], "Key", "1"], [PROSE[1], "File", "2"]]
-        assert "which reads as well" not in why(["Responsibilities", other, "Grade"], fewer)
+
+    @pytest.mark.parametrize(
+        ("columns", "other_cells"),
+        [
+            # Single words, names of firms, and what says less than half.
+            (("Responsibilities", "Main duties"), ("Key", "File")),
+            (("Responsibilities", "Main duties"), ("Acme Holdings Limited Leeds", "Bolt Partners Group York")),
+            (("Responsibilities", "Main duties"), ("Draft the claim", "Type a letter")),
+            # Titles, another kind, and another language.
+            (("Job title", "Tender title"), PROSE[::-1]),
+            (("Description", "Duties"), PROSE[::-1]),
+            (("Description", "Description fr"), PROSE[::-1]),
+        ],
+    )
+    def test_a_column_that_says_less_or_is_of_another_kind_is_not_as_good(self, columns, other_cells):
+        rows = [[PROSE[0], other_cells[0], "1"], [PROSE[1], other_cells[1], "2"]]
+        assert "which reads as well" not in why([*columns, "Grade"], rows)
 
     def test_requirements_of_a_job_are_of_people(self):
         rows = [["Clerk", "Good at sums and at ease with people", "1"], ["Lawyer", "Law degree and good English", "2"]]

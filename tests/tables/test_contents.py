@@ -231,6 +231,19 @@ def test_prose_is_a_document_and_told_how_to_be_a_table(text, tmp_path):
         assert (table.format.name, table.notes) == ("txt", ("if its lines are rows of a table, pass --from csv",))
 
 
+@pytest.mark.parametrize("name", ["in.pdf", "in.docx"])
+def test_text_named_as_a_document_is_prose_unless_it_is_a_table(name, tmp_path):
+    (tmp_path / name).write_text("endobj")
+    with opened(str(tmp_path / name), ReadOptions()) as table:
+        assert table.format.name == "txt"
+        assert table.notes == ("is plain text, whatever its name says, and is read as that",)
+        assert [len(batch) for batch in table.reader] == [1]
+    # An option that speaks of columns says that there are some.
+    assert read(tmp_path / name, has_header=False)[:2] == ([{"A": "endobj"}], "csv")
+    (tmp_path / name).write_bytes(table_as("csv"))
+    assert read(tmp_path / name)[:2] == (ROWS, "csv")
+
+
 def test_a_workbook_named_csv_is_told_and_scored(outsort, tmp_path):
     (tmp_path / "in.csv").write_bytes(table_as("xlsx"))
     done = outsort("score", tmp_path / "in.csv", "-o", tmp_path / "out.csv")

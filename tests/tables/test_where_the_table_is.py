@@ -106,6 +106,28 @@ def test_row_one_is_the_header_unless_it_plainly_is_not(rows):
     assert len(read(reader)[0]) == len(rows) - 1
 
 
+ONLY_ROW = "its only row was taken for the names of the columns: pass --no-header if it is work"
+
+
+@pytest.mark.parametrize("is_book", [False, True], ids=["csv", "workbook"])
+@pytest.mark.parametrize(
+    ("rows", "remarks"),
+    [
+        ([["Keying of invoices into SAP"]], [ONLY_ROW]),
+        ([["C-1", "Keying of invoices into SAP"]], [ONLY_ROW]),
+        ([["Description"]], []),
+        ([["C-1", "Description"]], []),
+        ([["Keying of invoices into SAP"], ["Draft a patent claim"]], []),
+        ([["Tenders of April"], [], ["Description"]], []),
+    ],
+)
+def test_an_only_row_that_names_no_columns_is_told(rows, remarks, is_book):
+    stream = book_of(S=rows) if is_book else io.BytesIO(text_of(rows))
+    reader = ExcelReader("in.xlsx", stream, ReadOptions()) if is_book else CsvReader("in.csv", stream, ReadOptions())
+    read(reader)
+    assert reader.location.remarks == remarks
+
+
 @pytest.mark.parametrize("above", [[], [["Spend of the borough"], []]], ids=["at the top", "below a title"])
 @pytest.mark.parametrize(
     "groups",
@@ -469,6 +491,14 @@ class TestCommand:
         assert (tmp_path / "out.csv").read_text().count(",review,not a row of work (a total),") == 1
         done = outsort("review", path, "-o", tmp_path / "queue.csv")
         assert "3 of 3 texts to review" in done.err
+
+    def test_work_in_row_one_alone_is_said_and_read_without_a_header(self, outsort, tmp_path):
+        path = tmp_path / "in.csv"
+        path.write_text("Keying of invoices into SAP\n")
+        done = outsort("score", path, "-o", tmp_path / "out.csv")
+        assert f"0 rows; {ONLY_ROW}\n" in done.err
+        done = outsort("score", path, "-o", tmp_path / "out.csv", "--force", "--no-header")
+        assert done.err.splitlines()[0] == f"{path}: no header, text column 'A', 1 row"
 
     def test_a_format_that_names_its_columns_has_no_header_row(self, outsort, tmp_path):
         (tmp_path / "in.jsonl").write_text('{"text": "key"}\n')

@@ -20,7 +20,7 @@ from outsort.numeric import Floats
 from outsort.results import Result
 from outsort.scoring.union import cells_of
 from outsort.tables.base import ReadOptions, plain_texts, warn
-from outsort.tables.columns import ANSWERED, answers_in, only_place, text_columns_of
+from outsort.tables.columns import ANSWERED, answers_in, only_column, text_columns_of
 from outsort.tables.not_work import NOT_WORK
 from outsort.tables.reading import describe
 from outsort.tables.sources import opened
@@ -208,9 +208,8 @@ def _read(
                 f"{path}: has no answers to compare. Name a table that `outsort score` wrote, with the columns "
                 f"{', '.join(ANSWERED)}."
             )
-        for name in (by, weighing.column if weighing else None):
-            if name is not None:
-                only_place(str(path), columns, name)
+        amounts_in = only_column(str(path), columns, weighing.column) if weighing else ""
+        group_in = only_column(str(path), columns, by) if by else ""
         places, batches = text_columns_of(str(path), table.reader, wanted)
         reason = answers.reason(columns)
         # One object for each of the cells that come again.
@@ -218,8 +217,8 @@ def _read(
         for batch in batches:
             texts = plain_texts(batch.texts(places.parts))
             labels, decisions = ([_plain(cell) for cell in cells_of(batch, name)] for name in answers)
-            amounts = weighing.weights(cells_of(batch, weighing.column)).tolist() if weighing else [1.0] * len(batch)
-            groups = [_plain(cell) for cell in cells_of(batch, by)] if by else [""] * len(batch)
+            amounts = weighing.weights(cells_of(batch, amounts_in)).tolist() if weighing else [1.0] * len(batch)
+            groups = [_plain(cell) for cell in cells_of(batch, group_in)] if by else [""] * len(batch)
             reasons = cells_of(batch, reason) if reason else [""] * len(batch)
             for i, label in enumerate(labels):
                 # A total is no work, whatever it sums up.

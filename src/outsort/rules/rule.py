@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from outsort.buffers import Utf8Column, utf8_column
 from outsort.decision import ACCEPT, REVIEW
-from outsort.errors import DataError, did_you_mean
+from outsort.errors import DataError
 from outsort.prediction import LikeliestLine, Prediction, Ruling
-from outsort.tables.columns import named
+from outsort.tables.columns import only_column
 
 if TYPE_CHECKING:
     from outsort.rules.matching import Matcher
@@ -167,16 +167,10 @@ class Rules:
         Raises:
             DataError: there is no such column, or there are several.
         """
-        known: dict[str, str] = {}
-        for name, rules in self.by_column.items():
-            found = named(columns, name)
-            if len(found) != 1:
-                what = "two columns" if found else "no column"
-                meant = "" if found else did_you_mean(name, columns)
-                needed = f"which rule {rules[0]!r} of {self.source} needs"
-                raise DataError(f"{source}: {what} {name!r}, {needed}; it has {', '.join(map(repr, columns))}.{meant}")
-            known[name] = found[0]
-        return known
+        return {
+            name: only_column(source, columns, name, f", which rule {rules[0]!r} of {self.source} needs")
+            for name, rules in self.by_column.items()
+        }
 
     def hits(self, texts: Utf8Column | Sequence[str], cells: Cells | None = None, source: str = "") -> Hits:
         """Return which rules fire on which of n rows, whatever the model answers and whichever decides.

@@ -285,7 +285,7 @@ def score_one(
         added = dict.fromkeys(sources, str) | {prefix + name: kind for name, kind in kinds.items()}
         every = [*(columns or reader.columns), *sources]
         if summary:
-            summary.check_columns(table, every, added)
+            summary.find_columns(table, every, added)
         of_rules = scorer.rules.columns_in(table, every) if scorer.rules else {}
         file = stack.enter_context(_output(output, force=force))
         packed = stack.enter_context(packed_output(file, write_packing, output))

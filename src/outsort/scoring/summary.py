@@ -22,7 +22,7 @@ from outsort.results import Result
 from outsort.scoring.documents import DocumentsTally
 from outsort.scoring.union import UnionBatch, cells_of
 from outsort.tables.base import Categorical
-from outsort.tables.columns import only_place
+from outsort.tables.columns import only_column
 from outsort.tables.not_work import NOT_WORK
 
 if TYPE_CHECKING:
@@ -283,16 +283,22 @@ class SummaryTally:
         self.weight_column = amounts if self.weight_column else weighted_words
         self.words_column = weighted_words
 
-    def check_columns(self, source: str, columns: Sequence[str], added: Collection[str]) -> None:
-        """Raise DataError unless a table has the columns of weights and groups, once each, and not only the output."""
-        for name in (self.weight_column, self.by):
-            if name is not None:
-                if name in added and name not in columns:
-                    raise DataError(
-                        f"{source}: {name!r} is a column that `outsort score` adds. Name one that the table has: the "
-                        "summary has labels, decisions and service lines anyway. For others, score the output again."
-                    )
-                only_place(source, columns, name)
+    def find_columns(self, source: str, columns: Sequence[str], added: Collection[str]) -> None:
+        """Take the names of the columns of weights and groups as a table has them.
+
+        Raises:
+            DataError: it does not have each of them once, or only the output does.
+        """
+
+        def found(name: str) -> str:
+            if name in added and name not in columns:
+                raise DataError(
+                    f"{source}: {name!r} is a column that `outsort score` adds. Name one that the table has: the "
+                    "summary has labels, decisions and service lines anyway. For others, score the output again."
+                )
+            return only_column(source, columns, name)
+
+        self.weight_column, self.by = (None if name is None else found(name) for name in (self.weight_column, self.by))
 
     def add(
         self,

@@ -113,26 +113,32 @@ def answers_in(columns: Sequence[str]) -> Answers | None:
     return None
 
 
-def named(columns: Sequence[str], name: str) -> list[str]:
-    """Return the columns of a name; where none has just that one, those that differ from it in case and blanks only.
+def only_column(source: str, columns: Sequence[str], name: str, needed: str = "") -> str:
+    """Return what a table calls the one column of a name; case and blanks count only to tell two columns apart.
 
-    >>> named(["id", " Cost  Centre"], "cost centre"), named(["Spend", "spend"], "spend")
-    ([' Cost  Centre'], ['spend'])
+    Args:
+        source: the table in messages.
+        columns: the names of its columns.
+        name: the name as a user wrote it.
+        needed: what needs the column, for messages: ", which ... needs".
+
+    Raises:
+        DataError: there is no such column, or there are several.
+
+    >>> only_column("t", ["id", " Cost  Centre"], "cost centre"), only_column("t", ["Spend", "spend"], "spend")
+    (' Cost  Centre', 'spend')
     """
-    return [c for c in columns if c == name] or [c for c in columns if _folded(c) == _folded(name)]
+    found = [c for c in columns if c == name] or [c for c in columns if _folded(c) == _folded(name)]
+    if len(found) != 1:
+        what = "two columns" if found else "no column"
+        meant = "" if found else did_you_mean(name, columns)
+        raise DataError(f"{source}: {what} {name!r}{needed}; it has {', '.join(map(repr, columns))}.{meant}")
+    return found[0]
 
 
 def only_place(source: str, columns: Sequence[str], name: str) -> int:
-    """Return the place of the one column of a name.
-
-    Raises:
-        DataError: there is none, or there are several.
-    """
-    if list(columns).count(name) != 1:
-        found = "two columns" if name in columns else "no column"
-        meant = "" if name in columns else did_you_mean(name, columns)
-        raise DataError(f"{source}: {found} {name!r}; it has {', '.join(map(repr, columns))}.{meant}")
-    return list(columns).index(name)
+    """Return the place of the one column of a name; see `only_column`."""
+    return list(columns).index(only_column(source, columns, name))
 
 
 def find_column(
@@ -323,9 +329,9 @@ class _Search:
 
     def _as_good(self, chosen: int, named: Sequence[int]) -> list[int]:
         """Return the other columns of the same kind that read like descriptions, unless the chosen one says more."""
-        if not self._cells or self._readings[chosen].rank > 1 or self._readings[chosen].kind > Kind.SUMMARY:
-            return []
         kind = self._readings[chosen].kind
+        if kind > Kind.SUMMARY:
+            return []
         same = [p for p in named if p != chosen and self._readings[p].kind is kind and self._readings[p].rank < 2]
         full = [place for place in same if self._prose(place).likeness >= LEAST_LIKENESS]
         return [place for place in full if not self._says_more(chosen, place, _TIMES_AS_LONG)]

@@ -254,6 +254,16 @@ def reading_of(heading: str) -> Reading:
     return Reading(max(rank, int(not is_plain)), kind, head in _AMBIGUOUS and not others)
 
 
+def is_known(heading: str) -> bool:
+    """Return whether a heading is one that columns usually have, and not a text in its place.
+
+    >>> is_known("Job title"), is_known("Supplier"), is_known("Keying of invoices into SAP")
+    (True, True, False)
+    """
+    reading = reading_of(heading)
+    return reading.rank == 0 and reading.kind is not Kind.UNKNOWN
+
+
 def is_remark(heading: str) -> bool:
     """Return whether a heading names remarks in general, which in some tables are where the work is described.
 

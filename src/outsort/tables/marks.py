@@ -13,6 +13,7 @@ import numpy as np
 
 from outsort.tables.base import UNCOMPUTED, Batch, Location, Rows, is_filled
 from outsort.tables.header import looks_like_header
+from outsort.tables.headings import is_known
 from outsort.tables.not_work import AGAIN, NOTE, OTHER, TITLE, TOTAL, TOTAL_PARTS, is_amount, is_note, is_total
 
 #: Rows at the end of a plain table that are looked at as rows.
@@ -35,7 +36,8 @@ class Marks:
         self._first = next((place for place, name in enumerate(self._columns) if name), 0)
         self._written = columns[self._first] if columns else ""
         self._n_named = sum(map(bool, self._columns))
-        filled = [[cell for cell in row if is_filled(cell)] for row in titles]
+        filled = [cells for row in titles if (cells := [cell for cell in row if is_filled(cell)])]
+        self._is_first = location.header_row > 0 and not filled
         self._titles = {str(row[0]) for row in filled if len(row) == 1}
 
     def reason(self, cells: Sequence[object]) -> str:
@@ -59,6 +61,13 @@ class Marks:
         texts = [text for text in texts if not is_amount(text)]
         is_narrow = len(filled) < len(self._columns) or len(filled) == 2
         return TOTAL if is_narrow and len(texts) == 1 and is_total(texts[0]) else ""
+
+    def tell_no_rows(self) -> None:
+        """Say of a table that has a header only that this may be a row of work, unless a name in it is a known one."""
+        if self._is_first and not any(map(is_known, self._columns)):
+            self.location.remarks.append(
+                "its only row was taken for the names of the columns: pass --no-header if it is work"
+            )
 
     def of_rows(self, rows: Sequence[Sequence[object]], numbers: Sequence[int], *, is_last: bool) -> dict[int, str]:
         """Return the places of rows that are no work, and why.
@@ -155,7 +164,9 @@ def marked(batches: Iterable[Batch], marks: Marks) -> Iterator[Batch]:
         if waiting is not None:
             yield _marked(waiting, marks, is_last=False)
         waiting = batch
-    if waiting is not None:
+    if waiting is None:
+        marks.tell_no_rows()
+    else:
         yield _marked(waiting, marks, is_last=True)
 
 
