@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 
-#: How Pydantic, and Typer by it or by Click, say what is wrong with a value, and how a person would. The first that fits
-#: is taken.
+#: How Pydantic, and Typer by it or by Click, say what is wrong with a value, and how a person would. The first that
+#: fits is taken.
 _PLAIN_WORDS = {
     r"Value error, (.*)": r"\1",
     r"Field required": "is missing",

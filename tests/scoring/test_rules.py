@@ -259,6 +259,19 @@ def test_a_summary_takes_what_rules_decide_for_certain(model, rules):
     assert found.labels[0].interval[1] - found.labels[0].interval[0] == pytest.approx(0)
 
 
+def test_a_summary_of_several_tables_adds_up_what_each_rule_decides(model, rules):
+    total, scorer = SummaryTally(model), Scorer(model, workers=1, rules=rules)
+    for texts in (["take the minutes", "xyzzy"], ["take the minutes", "zzz qqq"]):
+        tally = total.anew()
+        tally.add("t", range(2), texts, scorer.columns(texts), None, None)
+        total.merge(tally)
+    found = total.result()
+    assert sum(of.rows for of in found.labels) == 4
+    # What no rule decides is of none.
+    assert [(of.name, of.rows) for of in found.rules] == [("minutes", 2), ("unsure", 1)]
+    assert (found.ruled.rows, found.ruled.weight) == (3, 3)
+
+
 @pytest.mark.slow
 def test_a_summary_says_how_much_each_rule_decides(outsort, saved, paths, table, tmp_path):
     table.to_csv(tmp_path / "t.csv", index=False)

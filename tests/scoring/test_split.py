@@ -159,6 +159,7 @@ def test_a_row_of_a_table_is_taken_to_say_the_work_sooner_than_a_sentence():
     scorer, alone = Scorer(default_model(), workers=1), np.arange(1)
     texts = ["Key supplier invoices into SAP and pay them | 9,000"]
     weights = [scorer.weights(texts, alone, np.array([is_row]))[0] for is_row in (False, True)]
+    assert weights[1] > weights[0]
     odds = [weight / (1 - weight) for weight in weights]
     assert odds[1] / odds[0] == pytest.approx(np.exp(ROW_LIFT))
 
