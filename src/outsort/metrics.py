@@ -143,8 +143,8 @@ def effective_rows(weights: Floats) -> float:
 
     It is the square of the sum of the weights over the sum of their squares.
 
-    >>> effective_rows(np.array([2.0, 2.0])), effective_rows(np.array([9.0, 3.0]))
-    (2.0, 1.6)
+    >>> effective_rows(np.array([2.0, 2.0])), effective_rows(np.array([2.0, 1.0]))
+    (2.0, 1.8)
     """
     # Of the largest, so that no square overflows or vanishes.
     relative = weights / weights.max()
