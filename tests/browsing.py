@@ -40,7 +40,7 @@ def paste(page, texts):
     page.fill("#texts", "\n".join(texts))
     page.click("#ask .primary")
     # A service that has just started may still be loading compiled code.
-    expect(page.locator("#results")).to_be_visible(timeout=30_000)
+    expect(page.locator("#results")).to_be_visible(timeout=90_000)
 
 
 def drop(page, name, content):

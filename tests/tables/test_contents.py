@@ -416,6 +416,11 @@ class TestPaths:
         for column, text in [("a.b", "key invoices"), ("a.c.d", "mop floors")]:
             assert _texts_of(path, column) == [text]
 
+    def test_a_struct_is_found_beside_columns_of_its_name(self, tmp_path):
+        arrays = [pa.array([1]), pa.array([{"n": "?"}]), pa.array([{"text": "key invoices"}])]
+        pq.write_table(pa.Table.from_arrays(arrays, names=["work"] * 3), tmp_path / "in.parquet")
+        assert _texts_of(tmp_path / "in.parquet", "work.text") == ["key invoices"]
+
     @pytest.mark.parametrize("style", ["json", "jsonl", "parquet"])
     def test_labelled_texts_are_read_by_it(self, style, tmp_path):
         from outsort.data.dataset import read as read_labelled

@@ -98,16 +98,17 @@ def _column_at(table: pa.Table | pa.RecordBatch, path: str) -> pa.Array:
     """Return a column, or what is at a path of names with dots between them in a column of structs."""
     import pyarrow as pa
 
-    if path in table.schema.names:
-        return table.column(path)
-    for place, char in enumerate(path):
-        name = path[:place]
-        if char == "." and name in table.schema.names and pa.types.is_struct(table.schema.field(name).type):
-            column = table.column(name)
+    # By place: Arrow finds no column by a name that several have.
+    names = table.schema.names
+    if path in names:
+        return table.column(names.index(path))
+    for at, field in enumerate(table.schema):
+        if path.startswith(f"{field.name}.") and pa.types.is_struct(field.type):
+            column = table.column(at)
             flat = (column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])).flatten()
-            inner = pa.table(flat, names=[field.name for field in column.type])
+            inner = pa.table(flat, names=[of_struct.name for of_struct in field.type])
             with suppress(KeyError):
-                found = _column_at(inner, path[place + 1 :])
+                found = _column_at(inner, path[len(field.name) + 1 :])
                 return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
     raise KeyError(path)
 
