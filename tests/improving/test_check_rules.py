@@ -127,6 +127,10 @@ def test_of_a_clash_a_hundred_rows_are_named_and_all_are_counted(model, rules):
     assert (clash.n_rows, clash.weight, clash.rows) == (101, 101, list(range(2, 102)))
 
 
+def test_the_column_of_weights_is_called_what_the_table_calls_it(model, rules):
+    assert check_rules(ROWS, rules, model, weight_column=" spend", tell=str).weight_column == "Spend"
+
+
 def test_there_is_no_share_of_nothing(model, rules):
     found = check_rules(ROWS.assign(Spend="0"), rules, model, weight_column="Spend", tell=str)
     assert next(rules_tables(found, 5)).endswith(": rules decide 5 of 5 rows")

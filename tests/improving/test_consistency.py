@@ -66,6 +66,7 @@ def test_case_and_blanks_of_the_names_of_columns_do_not_count(tmp_path):
     path = scored(tmp_path, LOGO)
     found = check_consistency(path, by="SUPPLIER", weight_column=" Spend")
     assert found.findings == check_consistency(path, by="supplier", weight_column="spend").findings
+    assert found.weights.column == "spend"
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,10 @@ def test_case_and_blanks_of_the_names_of_columns_do_not_count(scorers, tmp_path,
         (table.to_csv if name == "in.csv" else table.to_excel)(tmp_path / name, index=False)
     tally = SummaryTally(scorers[1].model, weight_column="net spend", by="SUPPLIER")
     score_file(tmp_path / name, tmp_path / "out.csv", scorers[1], summary=tally)
-    assert [(of.name, of.weight) for of in tally.result().by.groups] == [("B", 4), ("A", 3)]
+    found = tally.result()
+    assert [(of.name, of.weight) for of in found.by.groups] == [("B", 4), ("A", 3)]
+    # It is called what the table calls it.
+    assert (found.weights.column, found.by.column) == ("Net  spend", " Supplier")
 
 
 def test_a_total_is_not_added_to_what_it_is_the_sum_of(scorers, tmp_path):

@@ -291,6 +291,8 @@ def test_a_label_column_is_found_by_its_usual_names_or_must_exist():
     assert find_column("t", ["Service Line"], "line", None) == "Service Line"
     assert find_column("t", ["a"], "line", None, optional=True) is None
     assert find_column("t", ["a", "text"], "label", "a") == "a"
+    assert find_column("t", ["Work  Type", "text"], "label", "work type") == "Work  Type"
+    assert find_column("t", ["Kind", "kind"], "label", "kind") == "kind"
     with pytest.raises(DataError, match=r"t: no column 'b'; it has 'a', 'text'\. Name one with --line-column\."):
         find_column("t", ["a", "text"], "line", "b", optional=True)
 

@@ -24,7 +24,7 @@ from outsort.results import Result, plain
 from outsort.rules.rule import Hits, Rule, Rules
 from outsort.scoring.scorer import Scorer
 from outsort.tables.base import Categorical, ReadOptions, warn
-from outsort.tables.columns import answers_in, find_column, only_place
+from outsort.tables.columns import answers_in, find_column, only_column, only_place
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -183,6 +183,8 @@ def check_rules(
     reading = replace(reading or ReadOptions(), text_columns=(text_column,) if text_column else ())
     table = read_table(data, only_work=True, reading=reading)
     known = rules.columns_in(*table.columns)
+    if weight_column is not None:
+        weight_column = only_column(*table.columns, weight_column)
     label_name = find_column(*table.columns, "label", label_column, optional=True)
     if label_column is None and answers_in(table.columns[1]):
         # What `score` answered is no person's label.

@@ -208,7 +208,8 @@ def _read(
                 f"{path}: has no answers to compare. Name a table that `outsort score` wrote, with the columns "
                 f"{', '.join(ANSWERED)}."
             )
-        amounts_in = only_column(str(path), columns, weighing.column) if weighing else ""
+        if weighing:
+            weighing.column = only_column(str(path), columns, weighing.column)
         group_in = only_column(str(path), columns, by) if by else ""
         places, batches = text_columns_of(str(path), table.reader, wanted)
         reason = answers.reason(columns)
@@ -217,7 +218,7 @@ def _read(
         for batch in batches:
             texts = plain_texts(batch.texts(places.parts))
             labels, decisions = ([_plain(cell) for cell in cells_of(batch, name)] for name in answers)
-            amounts = weighing.weights(cells_of(batch, amounts_in)).tolist() if weighing else [1.0] * len(batch)
+            amounts = weighing.weights(cells_of(batch, weighing.column)).tolist() if weighing else [1.0] * len(batch)
             groups = [_plain(cell) for cell in cells_of(batch, group_in)] if by else [""] * len(batch)
             reasons = cells_of(batch, reason) if reason else [""] * len(batch)
             for i, label in enumerate(labels):

@@ -299,6 +299,9 @@ class SummaryTally:
             return only_column(source, columns, name)
 
         self.weight_column, self.by = (None if name is None else found(name) for name in (self.weight_column, self.by))
+        if self.weight_column and not self.words_column:
+            # Of clauses, the column has the parts of amounts, not what they are amounts of.
+            self._weighing.column = self.weight_column
 
     def add(
         self,

@@ -128,12 +128,16 @@ def only_column(source: str, columns: Sequence[str], name: str, needed: str = ""
     >>> only_column("t", ["id", " Cost  Centre"], "cost centre"), only_column("t", ["Spend", "spend"], "spend")
     (' Cost  Centre', 'spend')
     """
-    found = [c for c in columns if c == name] or [c for c in columns if _folded(c) == _folded(name)]
+    found = _of_name(columns, name)
     if len(found) != 1:
         what = "two columns" if found else "no column"
         meant = "" if found else did_you_mean(name, columns)
         raise DataError(f"{source}: {what} {name!r}{needed}; it has {', '.join(map(repr, columns))}.{meant}")
     return found[0]
+
+
+def _of_name(columns: Sequence[str], name: str) -> list[str]:
+    return [c for c in columns if c == name] or [c for c in columns if _folded(c) == _folded(name)]
 
 
 def only_place(source: str, columns: Sequence[str], name: str) -> int:
@@ -158,7 +162,7 @@ def find_column(
     """
     if name is not None:
         wanted: Sequence[str] = (name,)
-        found = [c for c in columns if c == name]
+        found = _of_name(columns, name)
     else:
         wanted = USUAL_NAMES[role]
         plain = {c: re.sub(r"[\W_]", "", c.lower()) for c in columns}
