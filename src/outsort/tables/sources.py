@@ -105,8 +105,8 @@ def _format_in(
         DataError: it is a kind of file that is not read, or nothing tells its format.
     """
     style, refusal = _named(named, given)
-    if style and style.name == "txt" and not given and (has_columns or is_table(content)):
-        style = FORMATS["csv"]
+    if style and style.name == "txt" and not given:
+        style = _of_text(content, has_columns=has_columns)
     if refusal and is_refused(named):
         raise refusal
     found = kind_in(content, style.name if style else "")
@@ -120,15 +120,18 @@ def _format_in(
         # Which kind of text it is, the user knows best.
         found = None
     if not found and style and style.magic and style.name != "html" and is_text(content):
-        # A document's name says that its text is prose, unless it looks like a table.
-        is_prose = style.is_document and not has_columns and not is_table(content)
-        found = FORMATS["txt" if is_prose else "csv"]
+        found = _of_text(content, has_columns=has_columns) if style.is_document else FORMATS["csv"]
     if found and found != style:
         return found, [f"is {found.words}, whatever its name says, and is read as that"]
     if style is None:
         raise refusal or DataError(f"{name}: its format is not known.")
     is_guess = style.name == "txt" and not given
     return style, ["if its lines are rows of a table, pass --from csv"] if is_guess else []
+
+
+def _of_text(content: IO[bytes], *, has_columns: bool) -> Format:
+    """Return the format of text that its name calls a document: prose, unless it looks like a table."""
+    return FORMATS["csv" if has_columns or is_table(content) else "txt"]
 
 
 def _named(named: str, given: str | None) -> tuple[Format | None, DataError | None]:
