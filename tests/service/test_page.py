@@ -437,6 +437,19 @@ def test_a_correction_is_taken_away_by_the_same_label_and_that_can_be_undone(pag
     expect(page.locator("#undo")).to_be_disabled()
 
 
+def test_no_button_moves_when_the_explanation_of_a_text_comes(page):
+    held = []
+    page.route("**/predict", lambda route: held.append(route))
+    paste(page, ["key invoices"])
+    page.click("#decide [value=KPO]")
+    places = [page.locator(at).bounding_box() for at in ("#undo", "#line", "#next")]
+    expect(page.locator("#legend")).to_be_hidden()
+    for route in held:
+        route.continue_()
+    expect(page.locator("#legend")).to_be_visible()
+    assert [page.locator(at).bounding_box() for at in ("#undo", "#line", "#next")] == places
+
+
 def test_the_same_label_once_more_is_no_decision(page):
     paste(page, ["key invoices", "zzz"])
     page.click("#decide [value=KPO]")

@@ -69,7 +69,8 @@ function nextOf({ label: answer, proba = [] }) {
  *  @param {Row} row
  *  @param {Explained | undefined} known */
 function showLegend(row, known) {
-  $("legend").hidden = !known;
+  $("legend").hidden = !isWork(row);
+  $("legend").style.visibility = known ? "" : "hidden"; // its room is kept, so that no button moves as it comes
   $("legend").className = `small soft ${hueOf(row.label)}`;
   $("for").textContent = `for ${row.label}`;
   $("against").textContent = `against ${row.label}`;
