@@ -427,9 +427,14 @@ def spoilt_table(rng, style):
 
 
 def _has_sheets(path: Path) -> bool:
-    # Whatever the library raises.
+    """Return whether the other library sees a sheet in a workbook, or in the one that a ZIP file holds."""
+    # Whatever the libraries raise.
     with suppress(Exception):
-        return bool(openpyxl.load_workbook(path).worksheets)
+        raw = path.read_bytes()
+        if path.suffix == ".zip":
+            with zipfile.ZipFile(path) as packed:
+                raw = next(packed.read(name) for name in packed.namelist() if name.endswith(".xlsx"))
+        return bool(openpyxl.load_workbook(io.BytesIO(raw)).worksheets)
     return False
 
 
@@ -585,7 +590,7 @@ def score_spoilt(seed: int, folder: Path, model: Path, old: Sequence[Table] = ()
         written = rows_written(target, output)
     # Whatever other libraries raise.
     except Exception as error:
-        if output == style == "xlsx" and not _has_sheets(source):
+        if output == "xlsx" and style in ("xlsx", "xlsx.zip") and not _has_sheets(source):
             # A copy of a workbook keeps its faults, too: of this one the other library sees no sheet.
             return
         raise Found("torn", f"{target.name} cannot be read: {error!r}") from error
