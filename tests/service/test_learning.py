@@ -178,7 +178,7 @@ def test_a_file_that_is_scored_while_the_model_changes_is_answered_by_one_model_
 
         def score():
             content = "\n".join(["text", *texts]).encode()
-            answers.append(client.post("/score", params=query, content=content, timeout=300))
+            answers.append(client.post("/score", params=query, content=content))
 
         session = threading.Thread(target=score)
         session.start()
@@ -221,7 +221,7 @@ def test_a_worse_model_is_refused_on_the_page_and_the_old_one_stays(browser, two
                 page.keyboard.press(label[0].lower())
             page.get_by_role("button", name="Learn from my corrections").click()
             said = page.locator("#lesson-said")
-            expect(said).to_contain_text("The new model is worse than the current one, which stays", timeout=120_000)
+            expect(said).to_contain_text("The new model is worse than the current one, which stays")
             expect(said).to_contain_text("Your corrections are kept in tasks.csv.")
             expect(page.locator("#lesson-facts")).to_contain_text("is worse than the current one")
             expect(page.locator("#lesson-back")).to_be_hidden()
@@ -253,7 +253,7 @@ def test_the_page_says_what_went_wrong_and_what_could_not_be_added(browser, mode
             page.unroute("**/learning")
             learn.click()
             said = page.locator("#lesson-said")
-            expect(said).to_have_text("None of these corrections could be added to tasks.csv.", timeout=120_000)
+            expect(said).to_have_text("None of these corrections could be added to tasks.csv.")
             expect(page.get_by_role("alert")).to_be_hidden()
             expect(page.locator("#lesson-facts")).to_contain_text("Not added: ")
             expect(page.locator("#lesson-cancel")).to_be_hidden()
@@ -275,7 +275,7 @@ def test_from_paste_to_the_better_model_and_back_without_a_terminal(browser, mod
             for label in RIGHT.values():
                 page.keyboard.press(label[0].lower())
             page.get_by_role("button", name="Learn from my corrections").click()
-            expect(page.locator("#lesson-said")).to_contain_text("now answers with the new model", timeout=120_000)
+            expect(page.locator("#lesson-said")).to_contain_text("now answers with the new model")
             facts = page.locator("#lesson-facts")
             expect(facts).to_contain_text("tasks.csv now has 35 labelled rows: 20 added, 0 filled in, 0 already there.")
             expect(facts).to_contain_text(

@@ -556,10 +556,11 @@ def test_what_is_forgotten_is_gone(page):
     assert asked == ["Forget tenders.csv and 1 correction? This cannot be undone."] * 2
     expect(page.locator("#texts")).to_be_visible()
     expect(page.locator("#kept")).to_be_hidden()
+    # To forget takes the browser a moment, and this reload asks nobody whether to wait for it.
+    page.wait_for_function(f"async () => Object.values(await ({STORED})()).every(n => n === 0)")
     page.reload()
     expect(page.locator("#model")).to_contain_text("Model")
     expect(page.locator("#kept")).to_be_hidden()
-    assert page.evaluate(STORED) == {"reviews": 0, "log": 0}
     sorted_file(page, "tenders.csv", TEXTS)
     expect(page.locator("#corrected")).to_have_text("0")
 
@@ -615,11 +616,10 @@ def test_where_nothing_can_be_kept_nothing_is_lost_and_it_is_said_once(browser, 
         page.click("#again")
         page.click("text=tenders.csv")
         state(page, 0).to_have_text("corrected")
-        asked = []
-        page.once("dialog", lambda dialog, asked=asked: (asked.append(dialog.type), dialog.dismiss()))
-        page.evaluate("setTimeout(() => location.reload())")
-        page.wait_for_timeout(300)
-        assert asked == ["beforeunload"]
+        with page.expect_event("dialog") as asked:
+            page.evaluate("setTimeout(() => location.reload())")
+        assert asked.value.type == "beforeunload"
+        asked.value.dismiss()
         (made,) = corrections(page)
         assert made["label"] == "KPO"
 
@@ -640,7 +640,9 @@ def test_two_tabs_share_the_corrections_of_a_file(page, client):
 
     # A file of this tab is offered in the other, until one forgets it.
     sorted_file(page, "other.csv", ["zzz"])
-    # What is done to a file that is not shown draws nothing anew, such as the field that somebody types in.
+    # What is done to a file that is not shown draws nothing anew, such as the field that somebody types in. That the
+    # explanation has come, which does, is seen by its legend.
+    expect(page.locator("#legend")).to_be_visible()
     page.evaluate("document.querySelector('#why').firstElementChild.dataset.seen = 'yes'")
     other.keyboard.press("b")
     expect(page.locator("#kept")).to_contain_text("2 corrections")
