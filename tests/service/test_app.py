@@ -547,8 +547,8 @@ def test_a_file_that_takes_too_long_is_given_up_and_the_next_is_scored(model, tm
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit of memory is kept by Linux")
 def test_a_file_that_takes_too_much_memory_is_given_up_and_the_next_is_scored(model):
-    # Each line has a key of its own, so that a table of all keys has millions of cells.
-    content = b'{"text": ""}\n' + b"".join(b'{"%d": 1}\n' % i for i in range(5000))
+    # One character from beyond the first 65,536, and each of the text takes four bytes.
+    content = ('{"text": "👷' + "key invoices " * 2_000_000 + '"}\n').encode()
     with serving(model, ServiceSettings(workers=1, answer_seconds=PATIENCE, memory=1 << 29)) as client:
         response = client.post("/score", params={"filename": "t.jsonl", "to": "csv"}, content=content)
         assert_problem(response, 413, "takes more than 536,870,912 bytes of memory")

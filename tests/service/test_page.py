@@ -437,17 +437,38 @@ def test_a_correction_is_taken_away_by_the_same_label_and_that_can_be_undone(pag
     expect(page.locator("#undo")).to_be_disabled()
 
 
-def test_no_button_moves_when_the_explanation_of_a_text_comes(page):
+#: Where whatever can be clicked is.
+PLACES = """() => [...document.querySelectorAll("button, a, input, select, summary, .row, .row .quick span")]
+    .filter(e => e.checkVisibility({visibilityProperty: true}))
+    .map(e => [e.id || e.textContent, ...Object.values(e.getBoundingClientRect().toJSON())])"""
+
+
+@pytest.mark.parametrize("width", [360, 900, 1280])
+def test_nothing_moves_when_the_explanation_of_a_text_comes(browser, client, width):
     held = []
-    page.route("**/predict", lambda route: held.append(route))
-    paste(page, ["key invoices"])
-    page.click("#decide [value=KPO]")
-    places = [page.locator(at).bounding_box() for at in ("#undo", "#line", "#next")]
-    expect(page.locator("#legend")).to_be_hidden()
-    for route in held:
-        route.continue_()
-    expect(page.locator("#legend")).to_be_visible()
-    assert [page.locator(at).bounding_box() for at in ("#undo", "#line", "#next")] == places
+    for page in opened(browser, client, viewport={"width": width, "height": 800}):
+        page.route("**/predict", lambda route: held.append(route))
+        # Of clauses of which some count little, in lines that are full.
+        paste(page, ["Translate contract clauses, subtitles and invoices into SAP. " + "Mop office floors. " * 5])
+        row(page, 0).click()
+        page.click("#decide [value=KPO]")
+        page.focus("#line")
+        while not held:
+            page.wait_for_timeout(10)
+        places, lines = page.evaluate(PLACES), page.locator("#line option").all_text_contents()
+        expect(page.locator("#legend")).to_be_hidden()
+        answer = held[0].fetch().json()
+        for word in answer["answers"][0]["words"]:
+            word |= {"log_odds": 9, "is_reason": True}  # the strongest tint
+        held[0].fulfill(json=answer)
+        expect(page.locator("#legend")).to_be_visible()
+        expect(page.locator("#little")).to_be_visible()
+        assert page.evaluate(PLACES) == places
+        # Nor does the list that may just be open; afterwards it begins with what is most probable.
+        assert page.locator("#line option").all_text_contents() == lines
+        page.click("#decide [value=BPO]")
+        page.click("#decide [value=KPO]")
+        assert page.locator("#line option").all_text_contents() == [lines[0], *lines[:0:-1]]
 
 
 def test_the_same_label_once_more_is_no_decision(page):
