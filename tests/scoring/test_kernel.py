@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from models import WORDS, random_model
 from outsort import text as text_module
+from outsort.buffers import first_told, utf8_column
 from outsort.prediction import default_model, predict
-from outsort.scoring.kernel import Kernel
+from outsort.scoring.kernel import Kernel, _answer
 
 known = st.sampled_from(["data", "entry", "Contract", "DESIGN", "review", "translate", "logo", "500", *WORDS])
 texts = st.one_of(
@@ -216,7 +217,7 @@ def test_a_kernel_made_before_a_fork_answers_in_the_child(model):
     expected = kernel.answer(["key invoices", "draft a contract"]).proba
     child = os.fork()
     if not child:
-        signal.alarm(20)
+        signal.alarm(120)
         found = kernel.answer(["key invoices", "draft a contract"]).proba
         os._exit(0 if (found == expected).all() else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
@@ -227,3 +228,12 @@ def test_arrays_that_may_not_be_written_are_copied_so_that_nothing_is_compiled_a
     for name in ("position", "later", "calibration", "prior"):
         getattr(model, name).flags.writeable = False
     assert all(part.flags.writeable for part in Kernel(model)._layout if isinstance(part, np.ndarray))
+
+
+def test_texts_from_anywhere_are_of_one_kind_so_that_nothing_is_compiled_anew(kernel):
+    kernel.answer(["tax"])
+    before = list(_answer.signatures)
+    joined = first_told(map(utf8_column, (["tax", ""], ["", "audit"])))
+    for texts in (pa.array(["tax"]), pa.array(["tax", None], pa.large_string()), joined):
+        kernel.answer(texts)
+    assert _answer.signatures == before
