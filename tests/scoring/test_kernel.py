@@ -69,7 +69,7 @@ def agrees(kernel, batch):
 
 @pytest.mark.slow
 @given(batch=st.lists(texts | long_texts | signed_texts | run_on_texts, max_size=6))
-@settings(deadline=None, max_examples=2 * settings.default.max_examples)
+@settings(max_examples=2 * settings.default.max_examples)
 @example(batch=["İstanbul ŞİRKETİ", "ﬁle ﬁle", "ｄａｔａ ｅｎｔｒｙ", "a\u0301b", "\x1c", "\u3000", "€", "．", "_"])
 @example(batch=["x" * 64 + "y" * 70, "é" * 64 + "ü" * 3, "word" * 40])
 @example(batch=["\ud800 data entry \udfff", "data\x00entry", "٣٤٥ ١", "½ ²"])
@@ -86,7 +86,6 @@ def kernel_of_any(request):
 
 @pytest.mark.slow
 @given(batch=st.lists(texts | long_texts | signed_texts | run_on_texts, max_size=6))
-@settings(deadline=None)
 @example(batch=["Key invoices. " * 3_000, "entry\n" * 1_001 + "audit " * 90, "naïve draft\u2028" * 1_500])
 @example(batch=["clean " * 20, "clean " * 21, "clean " * 40 + "éclair", "clean floor " * 400, "a" * 64 * 25])
 @example(
