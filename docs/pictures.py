@@ -65,9 +65,10 @@ def main() -> None:
         browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         for scheme in ("light", "dark"):
             page = browser.new_page(viewport={"width": SIZE[0], "height": SIZE[1]}, color_scheme=scheme)
+            page.set_default_timeout(180_000)  # the checks take them while the machine is busy
             page.goto(address)
             page.set_input_files("input[type=file]", table)
-            page.locator("#results").wait_for(timeout=60_000)
+            page.locator("#results").wait_for()
             page.wait_for_load_state("networkidle")
             path = folder / f"page-{scheme}.png"
             page.screenshot(path=path, animations="disabled")

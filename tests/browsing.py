@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from serving import PATIENCE
+
 expect = pytest.importorskip("playwright.sync_api", reason="pip install 'outsort[browser]'").expect
-# A busy machine takes its time to start the processes that score.
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=1000 * PATIENCE)
 
 
 def opened(browser, client, script="", path="", **options):
     """Open the page in a browser of its own, after running a script in it."""
     context = browser.new_context(accept_downloads=True, **options)
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(1000 * PATIENCE)
     context.add_init_script(script)
     messages, requests = [], []
     context.on("console", lambda message: messages.append(message.text) if message.type != "verbose" else None)
@@ -39,8 +40,7 @@ def tab(context, client, path=""):
 def paste(page, texts):
     page.fill("#texts", "\n".join(texts))
     page.click("#ask .primary")
-    # A service that has just started may still be loading compiled code.
-    expect(page.locator("#results")).to_be_visible(timeout=90_000)
+    expect(page.locator("#results")).to_be_visible()
 
 
 def drop(page, name, content):

@@ -9,6 +9,9 @@ import httpx
 
 from outsort.service import app, workers
 
+#: Seconds that a busy machine may take for what is done in one elsewhere. Only what fails waits that long.
+PATIENCE = 180
+
 
 @contextmanager
 def serving(model, settings=None, **options):
@@ -26,7 +29,7 @@ def serving(model, settings=None, **options):
             time.sleep(0.01)
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     try:
-        with httpx.Client(base_url=address, timeout=60) as client:
+        with httpx.Client(base_url=address, timeout=PATIENCE) as client:
             client.server = server
             yield client
     finally:

@@ -7,7 +7,7 @@ import io
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from outsort.encodings import GUESSED, decode, detect
@@ -166,7 +166,6 @@ def test_text_that_cannot_be_told_is_refused_with_a_way_out_that_there_is():
         decode(b"a,b\x81\x8d", "f.txt")
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(min_codepoint=9, max_codepoint=0x4FF), min_size=1, max_size=40), st.sampled_from(GUESSED))
 def test_what_is_taken_can_be_decoded_and_whatever_text_does_not_crash(text, encoding):
     raw = text.encode(encoding, "ignore")

@@ -24,7 +24,7 @@ def any_model(request):
 
 
 @given(any_text=any_texts)
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_contributions_bias_and_spread_add_up_to_the_log_odds_of_any_label(any_model, any_text):
     # The oracle: the probabilities of the model.
     for label, log_p in zip(any_model.labels, any_model.predict_log_proba([any_text])[0], strict=True):
@@ -59,7 +59,7 @@ def test_reasons_are_words_that_mean_something_and_weigh_enough():
 
 
 @given(any_text=any_texts)
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_reasons_are_the_telling_contributions_largest_first(any_model, any_text):
     explanation = explain(any_model, any_text)
     found = {term: f for term, f in explanation.contributions.items() if is_telling(term) and abs(f) >= 0.3}
@@ -103,7 +103,6 @@ def test_without_a_label_the_most_probable_one_is_explained(model):
 
 
 @given(any_text=any_texts)
-@settings(deadline=None)
 def test_of_two_labels_without_lines_the_score_is_linear_and_has_no_spread(two_class_model, any_text):
     for label, log_p in zip(two_class_model.labels, two_class_model.predict_log_proba([""])[0], strict=True):
         explanation = explain(two_class_model, any_text, label)

@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -92,7 +92,6 @@ def label_scores(scores):
 
 
 @given(any_text=one_clause)
-@settings(deadline=None)
 def test_the_probabilities_of_one_clause_equal_those_of_scikit_learn(unpruned, line_scores, any_text):
     of_line = {line: np.exp(score) for line, score in line_scores(any_text).items()}
     expected = {line: odds / sum(of_line.values()) for line, odds in of_line.items()}
@@ -109,7 +108,6 @@ CALIBRATED = {
 
 
 @given(any_text=one_clause)
-@settings(deadline=None)
 def test_log_odds_within_scope_are_those_of_scikit_learns_parts_calibrated(unpruned, line_scores, any_text):
     bpo, kpo, neither = label_scores(line_scores(any_text))
     log_proba = dataclasses.replace(unpruned, **CALIBRATED).predict_log_proba([any_text])[0]
@@ -120,7 +118,6 @@ def test_log_odds_within_scope_are_those_of_scikit_learns_parts_calibrated(unpru
 
 
 @given(parts=st.lists(st.lists(words_we_know, min_size=1, max_size=4).map(" ".join), min_size=2, max_size=6))
-@settings(deadline=None)
 def test_a_text_is_the_weighted_mean_of_what_scikit_learn_says_of_its_clauses(unpruned, line_scores, parts):
     weights = [1 / (1 + np.exp(-(0.3 - 0.8 * np.log(rank)))) for rank in range(1, len(parts) + 1)]
     scores = np.array([label_scores(line_scores(part)) for part in parts])
@@ -155,7 +152,6 @@ def two_class_pair():
 
 
 @given(any_text=one_clause)
-@settings(deadline=None)
 def test_a_model_without_lines_equals_scikit_learn_too(two_class_pair, any_text):
     ours, theirs = two_class_pair
     np.testing.assert_allclose(ours.predict_proba([any_text]), theirs.predict_proba([any_text]), rtol=0, atol=1e-6)

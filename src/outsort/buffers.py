@@ -19,7 +19,7 @@ class Utf8Column(NamedTuple):
     """Texts in UTF-8, concatenated, with offsets.
 
     Attributes:
-        data: uint8, the bytes, read-only; never empty, because compiled code needs a pointer.
+        data: uint8, the bytes; never empty, because compiled code needs a pointer.
         offsets: int64 (n_texts + 1,), the start of each text and the end of the last.
     """
 

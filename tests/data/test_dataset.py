@@ -4,7 +4,7 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from outsort.data.dataset import read, read_table
@@ -221,7 +221,6 @@ def test_row_numbers_are_those_of_a_spreadsheet(written):
 cells = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00\r"), min_size=1)
 
 
-@settings(deadline=None)
 @given(texts=st.lists(cells.filter(str.strip), min_size=4, max_size=8, unique_by=same_text))
 def test_any_text_survives_a_csv_file(tmp_path_factory, texts):
     path = tmp_path_factory.mktemp("any") / "t.csv"

@@ -21,6 +21,7 @@ from outsort.scoring.documents import DocumentsTally
 from outsort.scoring.files import Options, score_file
 from outsort.scoring.summary import SummaryTally
 from pages import LOW_CONTRAST, Page
+from serving import PATIENCE
 
 EVIL = "Key <img src=x onerror=document.title=1> invoices into SAP & <b>file</b> \"them\" 'daily'"
 SCOPE = f"""# Keying of invoices
@@ -251,7 +252,7 @@ class TestInABrowser:
 
         def open_page(script="", **options):
             context = browser.new_context(accept_downloads=True, **options)
-            context.set_default_timeout(15_000)
+            context.set_default_timeout(1000 * PATIENCE)
             context.add_init_script(script)
             contexts.append(context)
             shown = context.new_page()

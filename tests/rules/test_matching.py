@@ -107,7 +107,7 @@ def fires(rule, text, row):
 
 
 @given(rule_lists(), st.lists(st.tuples(texts, st.sampled_from(CELLS), st.sampled_from(CELLS)), max_size=8))
-@settings(deadline=None, max_examples=2 * settings.default.max_examples)
+@settings(max_examples=2 * settings.default.max_examples)
 def test_rules_fire_where_loops_say_they_do(found, rows):
     rules = Rules("mine", tuple(found), TODAY)
     columns = {"one": [one for _, one, _ in rows], "two": [two for _, _, two in rows]}

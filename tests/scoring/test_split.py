@@ -73,7 +73,7 @@ def test_the_parts_of_an_amount_add_up_to_it_and_go_by_weight(amount, weights):
 
 
 @given(st.lists(st.tuples(any_text, st.integers(0, 10**7)), min_size=1, max_size=6))
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_rows_of_a_register_become_clauses_that_add_up_to_it(scorer, tmp_path_factory, rows):
     folder = tmp_path_factory.mktemp("split")
     rows = [(text.encode("utf-8", "replace").decode().replace("\0", ""), cents / 100) for text, cents in rows]

@@ -128,7 +128,7 @@ written_rows = st.one_of(
 )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(written_rows, max_size=40), which=st.integers(0, 2), weighted=st.booleans(), by=st.booleans())
 def test_the_sums_are_those_of_the_scored_file(scorers, tmp_path, rows, which, weighted, by):
     scorer = scorers[which]

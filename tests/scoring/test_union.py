@@ -103,7 +103,7 @@ tables = headers.flatmap(
 )
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(given_tables=st.lists(tables, min_size=2, max_size=4), limit=st.sampled_from([None, 1, 3]))
 def test_the_union_has_the_rows_of_all_in_order(tmp_path, model, given_tables, limit):
     # The oracle: the tables as dictionaries, one after the other.

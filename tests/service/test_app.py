@@ -39,7 +39,7 @@ from outsort.service.protocol import Protocol
 from outsort.service.schemas import MAX_CHARACTERS, MAX_TEXTS
 from outsort.service.settings import ServiceSettings
 from outsort.tables.formats import WRITTEN
-from serving import serving
+from serving import PATIENCE, serving
 from workbooks import wide_rows, workbook
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
@@ -530,12 +530,16 @@ def test_what_takes_too_long_is_refused(model):
 
 
 @pytest.mark.slow
-def test_a_file_that_takes_too_long_is_given_up_and_the_next_is_scored(model):
-    settings = ServiceSettings(answer_seconds=5, workers=1)
+def test_a_file_that_takes_too_long_is_given_up_and_the_next_is_scored(model, tmp_path):
+    # What reads a table may have to be compiled, which takes longer than the limit.
+    (tmp_path / "t.csv").write_text("text\ndata entry\n")
+    files.score_file(tmp_path / "t.csv", tmp_path / "o.csv", model)
+    # The process that scores takes about as long to start, which is no fault of a file.
+    settings = ServiceSettings(answer_seconds=2, workers=1)
     with serving(model, settings) as client:
         query = {"filename": "t.xlsx", "to": "csv"}
         response = client.post("/score", params=query, content=workbook(wide_rows(8000)))
-        assert_problem(response, 413, "Answering takes longer than 5 seconds")
+        assert_problem(response, 413, "Answering takes longer than 2 seconds")
         response = client.post("/score", params={"filename": "t.csv"}, content=b"text\ndata entry\n")
         assert response.status_code == 200
 
@@ -543,11 +547,11 @@ def test_a_file_that_takes_too_long_is_given_up_and_the_next_is_scored(model):
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit of memory is kept by Linux")
 def test_a_file_that_takes_too_much_memory_is_given_up_and_the_next_is_scored(model):
-    # Each line has a key of its own, so that a table of all keys has billions of cells.
-    content = b'{"text": ""}\n' + b"".join(b'{"%d": 1}\n' % i for i in range(20_000))
-    with serving(model, ServiceSettings(workers=1)) as client:
+    # One character from beyond the first 65,536, and each of the text takes four bytes.
+    content = ('{"text": "👷' + "key invoices " * 2_000_000 + '"}\n').encode()
+    with serving(model, ServiceSettings(workers=1, answer_seconds=PATIENCE, memory=1 << 29)) as client:
         response = client.post("/score", params={"filename": "t.jsonl", "to": "csv"}, content=content)
-        assert_problem(response, 413, "takes more than 805,306,368 bytes of memory")
+        assert_problem(response, 413, "takes more than 536,870,912 bytes of memory")
         response = client.post("/score", params={"filename": "t.csv"}, content=b"text\ndata entry\n")
         assert response.status_code == 200
 
@@ -567,13 +571,14 @@ def connect(client, **options):
     connection = socket.socket()
     for option, value in options.items():
         connection.setsockopt(socket.SOL_SOCKET, getattr(socket, option), value)
-    connection.settimeout(20)
+    connection.settimeout(PATIENCE)
     connection.connect((client.base_url.host, client.base_url.port))
     return connection
 
 
-def wait_for(condition, seconds=20):
-    end = time.monotonic() + seconds
+def wait_for(condition):
+    """Wait until something is so: as long as a busy machine may take."""
+    end = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)
@@ -602,12 +607,12 @@ def test_a_body_that_does_not_arrive_times_out(model, path):
 )
 def test_a_client_too_slow_to_send_a_request_is_disconnected(model, monkeypatch, said):
     monkeypatch.setattr(Protocol, "seconds", 0.3)
-    with serving(model) as client, connect(client) as connection:
-        wait_for(lambda: client.server.server_state.connections)
+    with serving(model) as client, connect(client) as connection, suppress(ConnectionError):
         for part in said:
             connection.sendall(part)
             time.sleep(0.1)
-        wait_for(lambda: not client.server.server_state.connections, seconds=3)
+        # The connection ends, or this fails with a timeout.
+        read_all(connection)
 
 
 @pytest.mark.slow
@@ -678,7 +683,7 @@ class Gate:
 
     def __call__(self, model, text, *, explain):
         self.entered.release()
-        assert self.go.wait(20)
+        assert self.go.wait(PATIENCE)
         return app.answer(model, text, explain=explain)
 
 
@@ -946,19 +951,21 @@ def test_it_prints_the_address_of_the_page_and_opens_it(command, tmp_path, csv_f
 
 
 @pytest.mark.slow
-def test_what_is_being_asked_is_answered_before_it_stops(command):
-    process = command("--port", "0")
+def test_what_is_being_asked_is_answered_before_it_stops(command, tmp_path):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    process = command("--port", "0", TMPDIR=str(temporary), OUTSORT_GRACE_SECONDS=str(PATIENCE))
     port = port_of(process)
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
         connection.sendall(HEAD.replace(b"100", b"18") % b"/score?filename=t.csv" + b"text\n")
-        time.sleep(0.3)
+        wait_for(lambda: list(temporary.rglob("table.csv")))
         process.send_signal(signal.SIGTERM)
         wait_for(lambda: refused(port))
         connection.sendall(b"key invoices\n")
         answer = read_all(connection).decode()
     assert answer.startswith("HTTP/1.1 200 ")
     assert "\nkey invoices,BPO," in answer
-    assert process.wait(20) == 143
+    assert process.wait(PATIENCE) == 143
 
 
 @pytest.mark.slow
@@ -971,11 +978,11 @@ def test_when_the_grace_period_is_over_it_ends_and_leaves_nothing(command, tmp_p
     head = b"POST /score?filename=t.xlsx&to=csv HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n" % len(body)
     with ExitStack() as stack:
         for _ in range(6):
-            connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE))
             connection.sendall(head + body)
         wait_for(lambda: len(list(temporary.rglob("table.xlsx"))) == 6)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 143
+        assert process.wait(PATIENCE) == 143
     said = [line[24:] for line in process.stderr.read().splitlines()]
     assert said[0] == "ended with 6 requests in progress"
     assert [line for line in said[1:] if not line.startswith("POST /score 503")] == []
@@ -1028,7 +1035,7 @@ def refused(port):
 def test_a_second_server_on_the_same_port_says_so(command):
     port = port_of(command("--port", "0"))
     second = command("--port", str(port))
-    _, said = second.communicate(timeout=60)
+    _, said = second.communicate(timeout=PATIENCE)
     assert second.returncode == 1
     assert said == f"outsort: 127.0.0.1, port {port}: is already in use. Name another with --port.\n"
 
@@ -1046,7 +1053,7 @@ def test_a_second_server_on_the_same_port_says_so(command):
 )
 def test_what_cannot_be_served_is_refused_at_once(command, arguments, token, said):
     process = command("--port", "0", *arguments, token=token)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert said in error
 
@@ -1111,6 +1118,7 @@ def test_the_service_does_what_its_description_says(client, tmp_path):
         [
             *(Path(sys.executable).with_name("schemathesis"), "--config-file", CONFIG, "run"),
             *(f"{client.base_url}/openapi.json", "--max-examples", "40", "--seed", "1", "--no-color"),
+            *("--request-timeout", str(PATIENCE)),
         ],
         cwd=tmp_path,
         capture_output=True,

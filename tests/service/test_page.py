@@ -437,17 +437,38 @@ def test_a_correction_is_taken_away_by_the_same_label_and_that_can_be_undone(pag
     expect(page.locator("#undo")).to_be_disabled()
 
 
-def test_no_button_moves_when_the_explanation_of_a_text_comes(page):
+#: Where whatever can be clicked is.
+PLACES = """() => [...document.querySelectorAll("button, a, input, select, summary, .row, .row .quick span")]
+    .filter(e => e.checkVisibility({visibilityProperty: true}))
+    .map(e => [e.id || e.textContent, ...Object.values(e.getBoundingClientRect().toJSON())])"""
+
+
+@pytest.mark.parametrize("width", [360, 900, 1280])
+def test_nothing_moves_when_the_explanation_of_a_text_comes(browser, client, width):
     held = []
-    page.route("**/predict", lambda route: held.append(route))
-    paste(page, ["key invoices"])
-    page.click("#decide [value=KPO]")
-    places = [page.locator(at).bounding_box() for at in ("#undo", "#line", "#next")]
-    expect(page.locator("#legend")).to_be_hidden()
-    for route in held:
-        route.continue_()
-    expect(page.locator("#legend")).to_be_visible()
-    assert [page.locator(at).bounding_box() for at in ("#undo", "#line", "#next")] == places
+    for page in opened(browser, client, viewport={"width": width, "height": 800}):
+        page.route("**/predict", lambda route: held.append(route))
+        # Of clauses of which some count little, in lines that are full.
+        paste(page, ["Translate contract clauses, subtitles and invoices into SAP. " + "Mop office floors. " * 5])
+        row(page, 0).click()
+        page.click("#decide [value=KPO]")
+        page.focus("#line")
+        while not held:
+            page.wait_for_timeout(10)
+        places, lines = page.evaluate(PLACES), page.locator("#line option").all_text_contents()
+        expect(page.locator("#legend")).to_be_hidden()
+        answer = held[0].fetch().json()
+        for word in answer["answers"][0]["words"]:
+            word |= {"log_odds": 9, "is_reason": True}  # the strongest tint
+        held[0].fulfill(json=answer)
+        expect(page.locator("#legend")).to_be_visible()
+        expect(page.locator("#little")).to_be_visible()
+        assert page.evaluate(PLACES) == places
+        # Nor does the list that may just be open; afterwards it begins with what is most probable.
+        assert page.locator("#line option").all_text_contents() == lines
+        page.click("#decide [value=BPO]")
+        page.click("#decide [value=KPO]")
+        assert page.locator("#line option").all_text_contents() == [lines[0], *lines[:0:-1]]
 
 
 def test_the_same_label_once_more_is_no_decision(page):
@@ -556,10 +577,11 @@ def test_what_is_forgotten_is_gone(page):
     assert asked == ["Forget tenders.csv and 1 correction? This cannot be undone."] * 2
     expect(page.locator("#texts")).to_be_visible()
     expect(page.locator("#kept")).to_be_hidden()
+    # To forget takes the browser a moment, and this reload asks nobody whether to wait for it.
+    page.wait_for_function(f"async () => Object.values(await ({STORED})()).every(n => n === 0)")
     page.reload()
     expect(page.locator("#model")).to_contain_text("Model")
     expect(page.locator("#kept")).to_be_hidden()
-    assert page.evaluate(STORED) == {"reviews": 0, "log": 0}
     sorted_file(page, "tenders.csv", TEXTS)
     expect(page.locator("#corrected")).to_have_text("0")
 
@@ -615,11 +637,10 @@ def test_where_nothing_can_be_kept_nothing_is_lost_and_it_is_said_once(browser, 
         page.click("#again")
         page.click("text=tenders.csv")
         state(page, 0).to_have_text("corrected")
-        asked = []
-        page.once("dialog", lambda dialog, asked=asked: (asked.append(dialog.type), dialog.dismiss()))
-        page.evaluate("setTimeout(() => location.reload())")
-        page.wait_for_timeout(300)
-        assert asked == ["beforeunload"]
+        with page.expect_event("dialog") as asked:
+            page.evaluate("setTimeout(() => location.reload())")
+        assert asked.value.type == "beforeunload"
+        asked.value.dismiss()
         (made,) = corrections(page)
         assert made["label"] == "KPO"
 
@@ -640,7 +661,9 @@ def test_two_tabs_share_the_corrections_of_a_file(page, client):
 
     # A file of this tab is offered in the other, until one forgets it.
     sorted_file(page, "other.csv", ["zzz"])
-    # What is done to a file that is not shown draws nothing anew, such as the field that somebody types in.
+    # What is done to a file that is not shown draws nothing anew, such as the field that somebody types in. That the
+    # explanation has come, which does, is seen by its legend.
+    expect(page.locator("#legend")).to_be_visible()
     page.evaluate("document.querySelector('#why').firstElementChild.dataset.seen = 'yes'")
     other.keyboard.press("b")
     expect(page.locator("#kept")).to_contain_text("2 corrections")

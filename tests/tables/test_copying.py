@@ -662,7 +662,7 @@ def test_cells_are_what_they_were_and_new_columns_what_was_scored(n_books, tmp_p
     monkeypatch.setattr("outsort.tables.workbooks.excel.BATCH_ROWS", 3)
     source, output = tmp_path / "in.xlsx", tmp_path / "out.xlsx"
 
-    @settings(deadline=None, max_examples=n_books, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=n_books, suppress_health_check=list(HealthCheck))
     @given(books())
     def check(write):
         write(source)

@@ -4,7 +4,7 @@ import csv
 import io
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from outsort.errors import DataError
@@ -48,7 +48,6 @@ def test_the_delimiter_is_the_one_that_makes_a_table(text, delimiter):
 cells = st.text(st.sampled_from('ab,;|\t" \n'), max_size=6)
 
 
-@settings(deadline=None)
 @given(
     st.integers(2, 4).flatmap(lambda n: st.lists(st.lists(cells, min_size=n, max_size=n), min_size=2, max_size=8)),
     st.sampled_from(",;\t|"),

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from outsort.tables.base import Dialect, ReadOptions
@@ -34,7 +34,6 @@ def numbered(content):
     return {n: row for batch in reader for n, row in zip(batch.numbers, batch.values(reader.columns), strict=True)}
 
 
-@settings(deadline=None)
 @given(st.lists(records() | st.sampled_from(["\n", "\r\n"]), min_size=1, max_size=8), st.data())
 def test_edited_rows_of_csv_are_those_that_readers_number_so(body, data):
     before = "x,y,z\r\n" + "".join(body)
@@ -59,7 +58,6 @@ VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_si
 OBJECTS = st.dictionaries(st.text(max_size=3) | st.sampled_from(["label", "text"]), VALUES, max_size=4)
 
 
-@settings(deadline=None)
 @given(st.lists(OBJECTS, min_size=1, max_size=4), st.sampled_from([",", " ,\t"]), st.booleans(), st.data())
 def test_edited_lines_of_json_hold_the_new_values(objects, comma, is_ascii, data):
     lines = [f" {json.dumps(o, ensure_ascii=is_ascii, separators=(comma, ' :'))} " for o in objects]

@@ -222,7 +222,7 @@ def score(source, output, scorer, **options):
 def test_each_cell_is_kept_or_the_run_says_what_became_of_it(style_in, style_out, scorer, folder):
     source, output = folder / f"in.{style_in}", folder / f"out.{style_out}"
 
-    @settings(deadline=None, max_examples=6, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=6, suppress_health_check=list(HealthCheck))
     @given(tables(style_in))
     def check(table):
         rows, write = table
@@ -437,7 +437,7 @@ class TestWorkbooks:
 
 class TestJson:
     @given(st.from_regex(r"-?(0|[1-9][0-9]{0,25})(\.[0-9]{1,25})?([eE][+-]?[0-9]{1,3})?", fullmatch=True))
-    @settings(deadline=None, max_examples=6, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=6, suppress_health_check=list(HealthCheck))
     def test_a_number_keeps_its_digits_whatever_their_number(self, scorer, folder, digits):
         (folder / "in.jsonl").write_text(f'{{"text": "key invoices", "n": {digits}}}\n')
         told_of(folder / "in.jsonl", folder / "out.csv", scorer)
@@ -519,7 +519,7 @@ class TestParquet:
 
 class TestSafeForExcel:
     @given(st.lists(texts, min_size=1, max_size=3))
-    @settings(deadline=None, max_examples=6, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=6, suppress_health_check=list(HealthCheck))
     def test_a_cell_is_a_number_or_begins_with_nothing_that_runs(self, scorer, folder, cells):
         write_jsonl(folder / "in.jsonl", [{"text": "key invoices", "n": cell} for cell in cells])
         told_of(folder / "in.jsonl", folder / "out.csv", scorer, safe_for_excel=True)

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from outsort.errors import DataError
@@ -39,7 +39,6 @@ values = st.recursive(
 objects = st.lists(st.dictionaries(st.text(max_size=4), values, max_size=4), max_size=5)
 
 
-@settings(deadline=None)
 @given(objects, st.sampled_from([None, 1, "\t"]), st.booleans(), st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]))
 def test_an_array_is_read_wherever_the_parts_are_cut(rows, indent, is_ascii, encoding):
     raw = json.dumps(rows, indent=indent, ensure_ascii=is_ascii).encode(encoding, "surrogatepass")

@@ -5,7 +5,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from outsort.tables.records import Records, parse_prefix
@@ -19,7 +19,6 @@ def read(text):
     return list(csv.reader(io.StringIO(text, newline=""), strict=True))
 
 
-@settings(deadline=None)  # the first example compiles
 @given(text=raw_texts, n_cells=st.integers(1, 3))
 @example(text='a,"b\0,c', n_cells=2)
 @example(text='"a"b,c\n', n_cells=2)
@@ -38,7 +37,6 @@ def test_what_is_plain_is_what_the_csv_module_reads(text, n_cells):
     assert size == len(text.encode()) or not go_on
 
 
-@settings(deadline=None)  # the first example compiles
 @given(
     rows=st.lists(st.lists(cells, min_size=3, max_size=3), max_size=5),
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
@@ -50,7 +48,6 @@ def test_what_the_csv_module_writes_is_plain(rows, quoting):
     assert (records.cells(), go_on) == (rows, True)
 
 
-@settings(deadline=None)  # the first example compiles
 @given(text=raw_texts, size=st.integers(0, 40))
 def test_a_cut_through_a_record_loses_nothing(text, size):
     raw = text.encode()

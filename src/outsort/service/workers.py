@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import signal
@@ -109,7 +110,7 @@ class _Worker:
         """Run a task; see `Workers.run`. Afterwards, the process may have to be started again."""
         try:
             self._connection.send(task)
-            result = self._received(time.monotonic() + seconds, job)
+            result = self._received(seconds, job)
             if result is None:
                 self._end()
                 raise too_slow(seconds) if job.is_wanted else ClientDisconnect
@@ -120,14 +121,16 @@ class _Worker:
             raise result
         return cast("T", result)
 
-    def _received(self, end: float, job: Job) -> object:
-        """Return the outcome of a task; None if it does not come in time, or is no longer wanted."""
+    def _received(self, seconds: float, job: Job) -> object:
+        """Return the outcome of a task; None if it is no longer wanted, or takes longer once it has begun."""
+        end = math.inf
         while job.is_wanted and (left := end - time.monotonic()) > 0:
             if self._connection.poll(min(left, _CHECK_SECONDS)):
                 result = self._connection.recv()
                 if not isinstance(result, Done):
                     return result
                 job.done = result
+                end = min(end, time.monotonic() + seconds)
         return None
 
     def close(self) -> None:
@@ -167,6 +170,8 @@ def _work(connection: Connection, model: Model, memory: int, taxonomy: Taxonomy 
             task = connection.recv()
         except EOFError:
             return
+        # The task's time begins now: starting is not its affair.
+        connection.send(Done(0, 0.0))
         connection.send(_outcome(task, scorer, _teller(connection)))
 
 

@@ -57,8 +57,6 @@ class Records(NamedTuple):
         content = np.empty(int(self.starts[-1] - self.starts[0]) + 1, np.uint8)
         offsets = np.zeros(len(self.starts), np.int64)
         _take(self.data, self.starts, place, ord(self.delimiter), content, offsets)
-        # As texts from elsewhere are: code is compiled once for each kind of array.
-        content.setflags(write=False)
         return Utf8Column(content, offsets)
 
     def extended(

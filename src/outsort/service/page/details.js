@@ -74,7 +74,7 @@ function showLegend(row, known) {
   $("legend").className = `small soft ${hueOf(row.label)}`;
   $("for").textContent = `for ${row.label}`;
   $("against").textContent = `against ${row.label}`;
-  $("little").hidden = !known || !hasLittle(known);
+  $("little").style.visibility = known && hasLittle(known) ? "" : "hidden"; // and so that no line of it is added
 }
 
 /** List the service lines of a label, the most probable ones first.
@@ -87,6 +87,11 @@ function fillLines(label, known, correction) {
   if (!correction || !lines.length) return;
   const likely = (known?.service_lines ?? []).map((item) => item.service_line).filter((l) => lines.includes(l));
   const options = [...likely, ...lines.filter((line) => !likely.includes(line))];
-  $("line").replaceChildren(new Option("not chosen", ""), ...options.map((line) => new Option(lineName(line), line)));
-  $("line").value = correction.line;
+  const select = $("line");
+  // A list that somebody may just choose from stays in its order.
+  if (select !== document.activeElement || select.dataset.label !== label) {
+    select.dataset.label = label;
+    select.replaceChildren(new Option("not chosen", ""), ...options.map((line) => new Option(lineName(line), line)));
+  }
+  select.value = correction.line;
 }
