@@ -130,6 +130,10 @@ def test_the_terminal_has_the_same_figures(summary):
     assert re.search(r"not a row of work \(a total\) +1 +1,018 +\n", text)
     assert "Acme <b>" in text
     assert "counted as 0" in text
+    assert "expected: every row counts for each label by its probability" in text
+    assert re.search(
+        r"threshold is not certified: answers are accepted from probability\s+0.7, without a\s+promise", text
+    )
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])

@@ -126,6 +126,7 @@ class ModelInfo(BaseModel):
     outsort: str
     model: str
     threshold: float = Field(description="Least confidence of accepted answers.")
+    certified: bool = Field(description="Whether a precision of accepted answers was certified at that threshold.")
     terms: int
     labels: list[str]
     out_of_scope: str = Field(description="The label for what is out of scope; empty if there is none.")

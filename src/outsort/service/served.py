@@ -71,6 +71,7 @@ class Served:
             outsort=__version__,
             model=model.fingerprint,
             threshold=threshold_of(model),
+            certified=model.is_certified,
             terms=len(model.terms),
             labels=list(model.labels),
             out_of_scope=model.out_of_scope,

@@ -164,7 +164,10 @@ function drawHistogram() {
   const right = accepted.weight ? ` and estimates that ${share(accepted.expected, accepted.weight)} of ${those} right` : "";
   const isMoved = review.threshold !== null;
   const said = `At ${written(at)} or more, the model accepts ${share(accepted.weight, whole.weight)} ${what}${right}.`;
-  $("promise").textContent = isMoved ? `${said} The download still uses the model's ${written(info.threshold)}.` : said;
+  const rest = isMoved
+    ? ` The download still uses the model's ${written(info.threshold)}.`
+    : info.certified ? "" : " No precision of accepted answers is certified for this model.";
+  $("promise").textContent = said + rest;
   $("threshold").setAttribute("aria-valuetext", `${written(at)}. ${said}`);
   $("reset-threshold").hidden = !isMoved;
   $("reset-threshold").textContent = `Back to ${written(info.threshold)}`;
