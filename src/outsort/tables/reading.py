@@ -64,8 +64,9 @@ def describe(
         parts.append("no header")
     elif location.header_row > 1:
         parts.append(f"header in row {location.header_row:,}")
-    names = distinct_names(columns)
-    asked = ["|".join((names[c.place] if c.place < len(names) else c.name) for c in part) for part in texts.parts]
+    own, names = texts.made_from or (texts.parts, columns)
+    names = distinct_names(names)
+    asked = ["|".join((names[c.place] if c.place < len(names) else c.name) for c in part) for part in own]
     parts.append(texts.why or f"text column{'s' * (len(asked) > 1)} {', '.join(map(repr, asked))}")
     parts += [f"{what} column {name!r}" for what, name in (("label", label), ("service-line", line)) if name]
     if n_rows is not None:
