@@ -158,6 +158,13 @@ def test_amounts_are_read_as_the_library_reads_them(page):
         assert [n if n == "NaN" else float(n) for n in found] == expected, cells
 
 
+def test_codes_and_running_numbers_are_not_offered_as_amounts(page):
+    rows = [f"{i:04},{i + 7},{5 * i},{text}\n" for i, text in enumerate(TEXTS, 1)]
+    drop(page, "register.csv", "".join(["ref,no,spend,description\n", *rows]).encode())
+    expect(page.get_by_role("status")).to_contain_text("10 texts sorted")
+    assert page.locator("#measure option").all_text_contents() == ["rows", "spend"]
+
+
 def test_the_threshold_is_moved_and_says_what_it_would_accept(page, model):
     dropped(page)
     answers = outsort.predict(TEXTS, model)

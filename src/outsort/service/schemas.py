@@ -207,7 +207,7 @@ FILE_RESPONSE: dict[str, Any] = {
     "headers": {
         "Outsort-Table": {
             "description": "JSON: the columns of the file; its text columns, each with those read where it is blank; "
-            "the prefix of added columns; and notes on what was guessed.",
+            "the prefix of added columns; and notes: where the table was, what was guessed and what is odd.",
             "schema": {"type": "string"},
         }
     },

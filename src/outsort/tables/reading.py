@@ -14,11 +14,13 @@ class Reading(str):
 
     Attributes:
         is_plain: whether nothing was guessed that could have been otherwise.
+        notes: where the table was, if that is not plain, and what was guessed besides its columns.
     """
 
-    __slots__ = ("is_plain",)
+    __slots__ = ("is_plain", "notes")
 
     is_plain: bool
+    notes: list[str]
 
 
 def describe(
@@ -64,6 +66,7 @@ def describe(
         parts.append("no header")
     elif location.header_row > 1:
         parts.append(f"header in row {location.header_row:,}")
+    where = list(parts)
     own, names = texts.made_from or (texts.parts, columns)
     names = distinct_names(names)
     asked = ["|".join((names[c.place] if c.place < len(names) else c.name) for c in part) for part in own]
@@ -81,4 +84,5 @@ def describe(
         told += f". The same again: {' '.join(again)}"
     reading = Reading(told)
     reading.is_plain = not is_guessed
+    reading.notes = [*where, *remarks]
     return reading

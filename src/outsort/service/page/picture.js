@@ -120,7 +120,18 @@ function drawLines() {
   const most = tallied.lines[0]?.weight ?? 0, focused = document.activeElement?.getAttribute("data-line");
   $("lines").replaceChildren(...tallied.lines.map((part) => buttonOf(part, most)));
   markLine();
+  endBelowAName();
+  $("lines-hint").textContent = `${count(tallied.lines.length)} to filter by`;
   if (focused) $("lines").querySelector(`[data-line="${CSS.escape(focused)}"]`)?.focus();
+}
+
+/** Make the list of service lines as high as the names that fit in it, so that it cuts none; the others are scrolled to. */
+function endBelowAName() {
+  const list = $("lines");
+  list.style.maxHeight = "";
+  const ends = [...list.children].map((one) => one.offsetTop + one.offsetHeight - list.offsetTop);
+  const fits = ends.filter((end) => end <= list.clientHeight);
+  if (fits.length && fits.length < ends.length) list.style.maxHeight = `${fits.at(-1)}px`;
 }
 
 /** @param {LinePart} part
@@ -252,4 +263,5 @@ $("reset-threshold").addEventListener("click", () => {
   refresh();
   $("threshold").focus();
 });
+new ResizeObserver(endBelowAName).observe($("lines-panel"));
 window.addEventListener("beforeprint", () => ($("picture").open = true));
