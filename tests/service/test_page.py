@@ -823,7 +823,7 @@ def test_what_the_service_noted_is_said_in_words_of_the_page(page, tmp_path):
     )
     page.click("#again")
     paste(page, ["key invoices"])
-    notes.to_have_text("")
+    notes.to_be_hidden()
 
 
 def test_a_file_that_cannot_be_used_says_why(page):

@@ -126,7 +126,7 @@ def test_a_finger_opens_a_row_corrects_it_and_moves_the_threshold(browser, clien
         assert small == []
 
 
-@pytest.mark.parametrize("width", [360, 768, 1024, 1440])
+@pytest.mark.parametrize("width", [360, 768, 1024, 1180, 1440])
 def test_no_words_are_cut_where_there_is_room_for_them(browser, client, width):
     for page in opened(browser, client, viewport={"width": width, "height": 900}):
         drop(page, "spend.csv", SPEND)

@@ -145,6 +145,7 @@ function optionOf({ name, cells }) {
 /** Show how the file of a review was read: its text column and sheet, to be changed, and notes. @param {Review} of */
 function showReading({ pasted, file, columns, texts, column, sheet, notes }) {
   $("notes").textContent = pasted ? "" : notesInWords(notes);
+  $("notes").hidden = !$("notes").textContent;
   $("reading").hidden = pasted || !texts.length;
   if ($("reading").hidden) return;
   const options = columns.map(optionOf);
