@@ -2,16 +2,18 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from models import model_of
 from outsort import taxonomy
 from outsort.errors import DataError
 from outsort.explanation import explain
-from outsort.prediction import default_model
+from outsort.prediction import Ruling, default_model, predict_explained
 from outsort.scoring.frames import score
 
 HEADER = "line,code,name,note"
@@ -76,6 +78,19 @@ def test_a_taxonomy_of_labels_serves_a_model_without_lines(two_class_model, writ
     )
 
 
+@pytest.mark.parametrize("names_line", [True, False])
+def test_a_rule_gives_the_category_of_a_line_that_the_model_rules_out(written, names_line):
+    """So sure of the other line that the probability of this one is 0 as a float."""
+    model = model_of({"key": {"keying": 2000.0}, "draft": {"drafting": 1.0}}, {"keying": "BPO", "drafting": "KPO"})
+    found = taxonomy.load(written(["keying,A,Routine,", "drafting,B,Expert,"]), model)
+    prediction, explanation = predict_explained(model, "key key")
+    assert dict(explanation.lines)["drafting"] == 0
+    ruling = Ruling("drafts", "BPO", "accept", "0", names_line)
+    ruled = replace(prediction, label="KPO", service_line="drafting", ruling=ruling)
+    (answer,) = taxonomy.with_categories(ruled, explanation, model, found).categories
+    assert (answer.code, answer.probability) == ("B", 1.0)
+
+
 def test_the_fingerprint_is_of_the_categories_not_of_notes_or_order(model, written):
     first = taxonomy.load(written(ROWS), model).fingerprint
     assert taxonomy.load(written([row.replace("keyed", "typed") for row in ROWS[::-1]]), model).fingerprint == first
@@ -87,7 +102,7 @@ def test_the_fingerprint_is_of_the_categories_not_of_notes_or_order(model, writt
     [
         (
             ["data_entri,A,Routine,", *ROWS[1:]],
-            "row 2: no line of the model is called 'data_entri'; one is 'data_entry'",
+            "row 2: no line of the model is called 'data_entri'. Did you mean 'data_entry'?",
         ),
         ([ROWS[0], "translation,A,Typing,", *ROWS[2:]], "row 3: code 'A' is named 'Typing', but 'Routine' in row 2"),
         ([*ROWS, ",C,Care,"], "row 6: category 'C' has no line"),

@@ -19,6 +19,8 @@ REASONS = (
 WEAK = ("", LOW_CONFIDENCE)
 #: The threshold of a model whose data certified none.
 DEFAULT_THRESHOLD = 0.7
+#: What such a model promises.
+UNCERTIFIED = f"answers are accepted from probability {DEFAULT_THRESHOLD:g}, without a promise"
 #: Answers go to review if the model knows fewer than this fraction of the text's words as whole words.
 MIN_KNOWN = 0.25
 #: One word alone says too little: of the few real ones half were answered wrong.
@@ -29,7 +31,7 @@ MAX_TIMES_LONGER = 2
 
 def threshold_of(model: Model) -> float:
     """Return the least probability of an accepted answer of `model`."""
-    return DEFAULT_THRESHOLD if np.isnan(model.threshold) else model.threshold
+    return model.threshold if model.is_certified else DEFAULT_THRESHOLD
 
 
 def longest_of(model: Model) -> int:

@@ -220,6 +220,11 @@ class Model:
         """Whether the model has service lines, not only labels."""
         return list(self.lines) != list(self.line_labels)
 
+    @property
+    def is_certified(self) -> bool:
+        """Whether rows or a sample certified the threshold."""
+        return not np.isnan(self.threshold)
+
     @cached_property
     def vocabulary(self) -> dict[str, int]:
         """The index of each term in `terms`."""

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outsort.buffers import checked
-from outsort.data.problems import listed, near
+from outsort.data.problems import listed
 from outsort.decision import ACCEPT, REVIEW, WEAK
-from outsort.errors import DataError
+from outsort.errors import DataError, did_you_mean
 from outsort.explanation import Explanation
 from outsort.files import shipped
 from outsort.model import CERTIFIED, Model
@@ -273,7 +273,7 @@ def _row_problems(entries: Sequence[Entry], lines: Sequence[str]) -> Iterator[st
             what = "the line is empty" if (axis, code) in filled else f"category {code!r} has no line"
             yield f"row {row}: {what}"
         elif line not in lines:
-            yield f"row {row}: no line of the model is called {line!r}{near(line, lines)}"
+            yield f"row {row}: no line of the model is called {line!r}.{did_you_mean(line, lines)}"
         elif before is not entry:
             yield f"row {row}: line {line!r} is in category {code!r} already, in row {before.row}"
         if np.isnan(weight):

@@ -113,6 +113,12 @@ def test_a_shell_completes_commands_options_and_values(words, completed):
     assert done.stdout.split() == completed
 
 
+def test_a_missing_argument_is_called_as_in_the_usage_with_what_to_give(outsort):
+    done = outsort("compare", "old.joblib", "new.joblib")
+    assert done.code == 2
+    assert "Missing argument 'DATA'. Table of texts, with or without labels." in done.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "meant"),
     [

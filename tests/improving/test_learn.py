@@ -23,12 +23,13 @@ def corrections(tmp_path):
 @pytest.mark.slow
 def test_what_is_new_is_learnt_once(corrections, csv_file, model):
     steps = []
-    lesson, better = learn(corrections, csv_file, model, tell=steps.append)
+    lesson, better = learn(corrections, csv_file, model, shares={"NEITHER": 0.25}, tell=steps.append)
     assert steps == ["merging", "training"]
     assert (lesson.added, lesson.filled, lesson.known, lesson.rows, lesson.problems) == (20, 0, 0, 35, [])
     assert (lesson.base, lesson.model, lesson.is_better) == (model.fingerprint, better.fingerprint, True)
     assert lesson.comparison.new_rows == 20
     assert better.predict(["punch contracts", "litigate contracts"]).tolist() == ["BPO", "KPO"]
+    assert better.prior[list(better.labels).index("NEITHER")] == pytest.approx(0.25, abs=0.01)
     # The model that came of it knows them all.
     again, none = learn(corrections, csv_file, better)
     assert (again.added, again.known, again.model, again.comparison, none) == (0, 20, "", None, None)

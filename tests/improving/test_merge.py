@@ -560,8 +560,9 @@ def test_the_command_tells_and_exits(outsort, data, model, tmp_path):
     given = queue(tmp_path / "q.csv", [("fold leaflets", "BPO"), ("draft a contract", "BPO")])
     done = outsort("merge", given, "--into", data, "-m", tmp_path / "m.joblib", "--reviewer", "Ann")
     assert done.code == 3
-    assert "1 rows added, 0 labels filled in, 0 already there; 0 without a label" in done.out
+    assert "1 row added, 0 labels filled in, 0 already there; 0 without a label" in done.out
     assert "is BPO here, but KPO in row" in done.err
+    assert done.err.endswith("outsort: 1 label not merged\n")
     assert rows_of(data)[-1]["reviewer"] == "Ann"
 
 

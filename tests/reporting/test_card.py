@@ -103,6 +103,7 @@ def test_the_short_card_has_the_scores_and_the_promise(outsort, made, tmp_path):
     for scheme, scores in made.about["scores"].items():
         assert f" {scores['accuracy']:.3f} " in next(line for line in shown.splitlines() if scheme in line)
     assert "no threshold reaches 95% precision at 90% confidence on 15 held-out rows" in shown
+    assert "answers are accepted from probability 0.7, without a promise: outsort certify" in shown
     assert "#" not in shown
 
 

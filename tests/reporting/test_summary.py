@@ -130,6 +130,10 @@ def test_the_terminal_has_the_same_figures(summary):
     assert re.search(r"not a row of work \(a total\) +1 +1,018 +\n", text)
     assert "Acme <b>" in text
     assert "counted as 0" in text
+    assert "expected: every row counts for each label by its probability" in text
+    assert re.search(
+        r"threshold is not certified: answers are accepted from probability\s+0.7, without a\s+promise", text
+    )
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
@@ -142,6 +146,23 @@ def test_no_terminal_is_too_narrow_for_the_figures(summary, width):
     assert "…" not in shown.getvalue()
     for of in (*summary.labels, *summary.decisions, *summary.service_lines[:5], *summary.by.groups[:5]):
         assert {f"{of.rows:,}", f"{of.weight:,.0f}"} <= set(figures)
+
+
+@pytest.mark.slow
+def test_on_a_phone_only_the_table_of_groups_scrolls(browser, model, tmp_path):
+    with (tmp_path / "in.csv").open("w", newline="", encoding="utf-8") as file:
+        spent = [(text, f"{234_567 * (i + 1):,}", supplier) for i, (text, _, supplier) in enumerate(ROWS[:-1])]
+        csv.writer(file).writerows([["task", "annual spend", "supplier"], *spent])
+    tally = SummaryTally(model, weight_column="annual spend", by="supplier")
+    score_file(tmp_path / "in.csv", tmp_path / "out.csv", model, summary=tally)
+    shown = browser.new_page(viewport={"width": 360, "height": 800})
+    shown.set_content(page.render(tally.result()))
+    scrolled = shown.evaluate(
+        """() => [...document.querySelectorAll(".scroll")].filter(e => e.scrollWidth > e.clientWidth)
+            .map(e => e.getAttribute("aria-label"))"""
+    )
+    shown.close()
+    assert [name.partition(",")[0] for name in scrolled] == ["Largest first"]
 
 
 class TestCommand:

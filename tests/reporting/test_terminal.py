@@ -150,6 +150,19 @@ def planned(_):
     return terminal.plan_tables(plan, 2)
 
 
+def test_a_threshold_that_nothing_certified_is_said_to_be_none_where_answers_are_accepted(dataset):
+    uncertified = replace(model(), threshold=float("nan"))
+    shown = [item for item in terminal.evaluation_tables(evaluate(uncertified, dataset)) if isinstance(item, str)]
+    assert any(line.startswith("at threshold 0.700 (not certified): coverage") for line in shown)
+    trained = Summary("a1b2c3", 1, 1, None, {}, {}, Promise(0.95, 0.9, 50, 1_000), {})
+    for summary in (trained, replace(trained, decision=None)):
+        *_, said = terminal.written_lines("mine.joblib", 1_000, summary)
+        assert said == (
+            "answers are accepted from probability 0.7, without a promise: outsort certify can make one, on a random "
+            "sample of your own texts"
+        )
+
+
 class Terminal(io.StringIO):
     def isatty(self):
         return True

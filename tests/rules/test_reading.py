@@ -120,10 +120,10 @@ def rule(text, name='name = "a"', label='label = "BPO"'):
         (rule('words = "a"', label="label = 5"), "rule 1 ('a'): label is not a text: 5"),
         (
             rule('words = "a"', label='line = "translatoin"'),
-            "rule 1 ('a'): no line of the model is called 'translatoin'; one is 'translation'",
+            "rule 1 ('a'): no line of the model is called 'translatoin'. Did you mean 'translation'?",
         ),
         (rule('words = "a"\nline = "cleaning"'), "rule 1 ('a'): line 'cleaning' is of label NEITHER, not BPO"),
-        (rule('wrods = "a"\nwords = "a"'), "rule 1 ('a'): unknown key 'wrods'; one is 'words'"),
+        (rule('wrods = "a"\nwords = "a"'), "rule 1 ('a'): unknown key 'wrods'. Did you mean 'words'?"),
         (rule('words = "a"\nuntil = "31.12.2026"'), "rule 1 ('a'): until '31.12.2026' is not a date"),
         (rule('words = "a"\nonly = "always"'), "rule 1 ('a'): only 'always': leave it out, or write 'review'"),
         (rule('where = "Dept"'), "rule 1 ('a'): where holds 'Dept', not a table"),
@@ -158,7 +158,7 @@ def test_what_is_wrong_is_said_once_with_file_and_rule(model, written, text, say
         ("", "mine.toml", r"mine.toml: has no rules"),
         ("rule = 5", "mine.toml", r"mine.toml: 'rule' is not a list of tables"),
         ("[[rules]]\n", "mine.toml", r"mine.toml: unknown key 'rules'"),
-        ("name,words,labl\na,b,BPO\n", "mine.csv", r"mine.csv: unknown column 'labl'; one is 'label'"),
+        ("name,words,labl\na,b,BPO\n", "mine.csv", r"mine.csv: unknown column 'labl'. Did you mean 'label'\?"),
         (
             "name,words,label\na,b,BPO\n\na,c,ABC\n",
             "mine.csv",

@@ -234,10 +234,10 @@ def test_a_sheet_that_claims_to_be_huge_takes_what_it_holds(tmp_path):
 
 
 def test_the_layout_of_a_file_is_told_before_it_is_scored(csv_path, tmp_path):
-    assert layout(csv_path, Options(), ADDED) == Layout(["id", "description", "day"], [["description"]], "", [])
+    assert layout(csv_path, Options(), ADDED) == Layout(["id", "description", "day"], [["description"]], "")
     score_file(csv_path, tmp_path / "once.jsonl")
     columns = ["id", "description", "day", *ADDED]
-    assert layout(tmp_path / "once.jsonl", Options(), ADDED) == Layout(columns, [["description"]], "outsort_", [])
+    assert layout(tmp_path / "once.jsonl", Options(), ADDED) == Layout(columns, [["description"]], "outsort_")
 
 
 def test_a_scorer_made_once_scores_many_files(csv_path, tmp_path, model):

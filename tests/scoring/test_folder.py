@@ -55,6 +55,33 @@ def test_a_run_that_failed_records_how_far_it_got(sources, out, model):
     assert (out / "a.csv").read_text().startswith("made by")
 
 
+def test_a_first_run_that_wrote_nothing_leaves_nothing_in_the_way(sources, out, model):
+    stopped_after(0, sources, out, model)
+    assert not out.exists()
+    out.mkdir()
+    (out / "mine.txt").touch()
+    stopped_after(0, sources, out, model)
+    assert [path.name for path in out.iterdir()] == ["mine.txt"]
+    assert len(score_files(sources, out, model)) == 3
+
+
+def test_a_run_that_goes_on_keeps_its_record_though_it_writes_nothing(sources, out, model):
+    stopped_after(1, sources, out, model)
+    with suppress(ZeroDivisionError), batch_run(sources, out, model, Options(), force=False, resume=True) as run:
+        run.start()
+        raise ZeroDivisionError
+    assert manifest_of(out)["jobs"]["a.csv"]["rows"] == 2
+
+
+def test_a_folder_is_no_input_and_no_match_of_a_pattern(sources, out, model):
+    folder = Path(sources[0]).parent
+    with pytest.raises(DataError, match=r"in: is a folder\. Name its files, as in '.*\*\.csv'\."):
+        score_files([str(folder)], out, model)
+    assert not out.exists()
+    (folder / "more.csv").mkdir()
+    assert len(score_files([str(folder / "*")], out, model)) == 3
+
+
 def test_nothing_is_written_before_the_start(sources, out, model):
     with batch_run(sources, out, model, Options(), force=False, resume=False):
         pass

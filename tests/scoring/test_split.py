@@ -110,6 +110,13 @@ def test_a_clause_has_its_row_its_key_its_weight_and_its_own_answer(tmp_path):
     assert told[0] == f"{tmp_path}/in.csv: text column 'description', split into clauses, 4 rows"
 
 
+def test_what_was_read_is_asked_for_again_by_the_column_that_was_split(tmp_path, model):
+    (tmp_path / "in.csv").write_text("Spend of 2026\nref,description\n1,key invoices. draft a contract\n")
+    told = []
+    score_file(tmp_path / "in.csv", tmp_path / "out.csv", model, options=Options(split=True), tell=told.append)
+    assert told[0].endswith("The same again: --header-row 2 --text-column description")
+
+
 def test_a_model_that_learnt_no_clauses_weighs_all_alike(model):
     assert not model.weighs_clauses
     section, is_row = np.zeros(2, np.intp), np.zeros(2, np.bool_)

@@ -58,7 +58,7 @@ def sums_of(path, model, *, weighted, by):
             add(weight, "not work", row["reason"])
             continue
         is_out = bool(model.out_of_scope) and row["label"] == model.out_of_scope
-        part = "to review" if row["decision"] == "review" else "out of scope" if is_out else "accepted"
+        part = "to review" if row["decision"] == "review" else "accepted as out of scope" if is_out else "accepted"
         add(weight, "all")
         add(weight, "label", row["label"])
         add(weight, "part", part)

@@ -53,7 +53,7 @@ def test_a_scored_workbook_shows_its_own_sums(source, tmp_path, model):
         assert expected == pytest.approx(sum(float(row["spend"]) * row[f"p_{name}"] for row in data), abs=1e-6)
         assert low <= expected <= high
     decisions = {name: rows for name, rows, *_ in tables["decision"][1:]}
-    assert list(decisions) == ["accepted", "to review", "out of scope"]
+    assert list(decisions) == ["accepted", "to review", "accepted as out of scope"]
     assert decisions["to review"] == sum(row["decision"] == "review" for row in data)
     assert {row[0]: row[1] for row in tables["supplier"][1:]} == {"=S0": 6, "=S1": 6}
     assert [[cell for cell in row if cell is not None] for row in tables["beside these"]] == [

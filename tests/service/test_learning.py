@@ -18,7 +18,7 @@ from conftest import ROWS
 from outsort.errors import ServiceError
 from outsort.improving.history import History
 from outsort.service import app
-from outsort.service.learning import settings_for_learning
+from outsort.service.learning import LearnInto, settings_for_learning
 from outsort.service.settings import ServiceSettings
 from outsort.service.workers import CONTEXT
 from serving import serving
@@ -36,7 +36,7 @@ def decisions(right, by="Ada"):
 @pytest.fixture
 def client(model, csv_file):
     """A service that learns into a copy of the small data."""
-    with serving(model, SETTINGS, learn_into=csv_file) as client:
+    with serving(model, SETTINGS, learn_into=LearnInto(csv_file)) as client:
         client.headers["authorization"] = f"Bearer {TOKEN}"
         yield client
 
@@ -161,7 +161,7 @@ def test_only_who_has_the_token_can_let_it_learn(client):
 
 def test_a_service_that_learns_has_a_token_and_is_for_this_machine_only(model, csv_file):
     with pytest.raises(ServiceError, match=r"other machines can reach this address, and --learn changes your data"):
-        app.serve(model, "0.0.0.0", 0, SETTINGS, learn_into=csv_file)  # noqa: S104
+        app.serve(model, "0.0.0.0", 0, SETTINGS, learn_into=LearnInto(csv_file))  # noqa: S104
     assert settings_for_learning(SETTINGS, "127.0.0.1").token == TOKEN
     made = [settings_for_learning(ServiceSettings(), "localhost").token for _ in range(2)]
     assert len(set(made)) == 2
@@ -231,7 +231,7 @@ def test_a_worse_model_is_refused_on_the_page_and_the_old_one_stays(browser, two
         *("localise a contract to french", "draft contract clauses", "research a contract"),
         *("train a vision model", "build a churn model", "tune a vision model"),
     ]
-    with serving(two_class_model, SETTINGS, learn_into=data) as client:
+    with serving(two_class_model, SETTINGS, learn_into=LearnInto(data)) as client:
         for page in opened(browser, client, path=f"#token={TOKEN}"):
             paste(page, texts)
             before = [shown(page, place)[:3] for place in range(len(texts))]
@@ -256,10 +256,28 @@ def test_a_worse_model_is_refused_on_the_page_and_the_old_one_stays(browser, two
 
 
 @pytest.mark.slow
+def test_what_is_learnt_from_has_the_shares_and_marks_of_clauses_that_were_given(model, csv_file, tmp_path):
+    decision = {"text": "punch ledgers", "label": "BPO"}
+    marks = tmp_path / "marks.csv"
+    pd.DataFrame([("k0", "punch", 1)], columns=["row", "clause", "says_the_work"]).to_csv(marks, index=False)
+    wrong = {
+        "no text has the key 'k0'": LearnInto(csv_file, clauses=marks),
+        # Shares are checked by the command; the service does not say more of what it does not expect.
+        "Something went wrong": LearnInto(csv_file, shares={"NEITHER": 2.0}),
+    }
+    for problem, into in wrong.items():
+        decision["text"] += " again"
+        with serving(model, SETTINGS, learn_into=into) as client:
+            client.headers["authorization"] = f"Bearer {TOKEN}"
+            client.post("/learning", json={"corrections": [decision]})
+            assert problem in learnt(client)["problem"]
+
+
+@pytest.mark.slow
 def test_the_page_says_what_went_wrong_and_what_could_not_be_added(browser, model, csv_file):
     from browsing import expect, opened, paste
 
-    with serving(model, SETTINGS, learn_into=csv_file) as client:
+    with serving(model, SETTINGS, learn_into=LearnInto(csv_file)) as client:
         for page in opened(browser, client, path=f"#token={TOKEN}"):
             paste(page, ["key invoices into sap"])
             page.focus("#list")
@@ -283,7 +301,7 @@ def test_from_paste_to_the_better_model_and_back_without_a_terminal(browser, mod
     from browsing import axe_source, expect, opened, paste, shown, violations
 
     unseen = {"punch contracts": "BPO", "litigate contracts": "KPO"}
-    with serving(model, SETTINGS, learn_into=csv_file) as client:
+    with serving(model, SETTINGS, learn_into=LearnInto(csv_file)) as client:
         for page in opened(browser, client, path=f"#token={TOKEN}"):
             assert TOKEN not in page.url
             paste(page, [*RIGHT, *unseen])
@@ -320,10 +338,19 @@ def test_a_new_model_that_somebody_left_before_the_page_looked_is_not_called_wor
     ended = {"data": "tasks.csv", "stage": "", "model": "old", "before": "", "problem": "", "lesson": lesson}
     lesson["comparison"] = {"worse": False, "on_new_rows": None, "on_groups": {}}
     states = iter([ended | {"stage": "training"}] * 2)
-    with serving(model, SETTINGS, learn_into=csv_file) as client:
+    with serving(model, SETTINGS, learn_into=LearnInto(csv_file)) as client:
         for page in opened(browser, client, path=f"#token={TOKEN}"):
             page.route("**/learning", lambda route: route.fulfill(json=next(states, ended)))
             page.reload()
             said = page.locator("#lesson-said")
             page.evaluate("document.querySelector('#results').hidden = false")
             expect(said).to_contain_text("is no worse, but the service answers with old again")
+
+
+def test_options_of_training_need_data_to_train_on_and_labels_of_the_model(outsort, csv_file, model_path):
+    alone = outsort("serve", "--share", "NEITHER=0.5")
+    assert (alone.code, "is for training: name the data with --learn" in alone.err) == (2, True)
+    mistyped = outsort("serve", "-m", model_path, "--learn", csv_file, "--share", "NIETHER=0.5")
+    assert (mistyped.code, "there is no label 'NIETHER'. Did you mean 'NEITHER'?" in mistyped.err) == (2, True)
+    missing = outsort("serve", "-m", model_path, "--learn", csv_file, "--clauses", csv_file.with_name("no.csv"))
+    assert (missing.code, "Name a table of marked clauses" in missing.err) == (1, True)

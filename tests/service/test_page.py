@@ -829,6 +829,26 @@ def test_the_sheet_can_be_changed_afterwards(page, tmp_path):
     assert page.messages.pop().startswith("Failed to load resource: the server responded with a status of 422")
 
 
+def test_what_the_service_noted_is_said_in_words_of_the_page(page, tmp_path):
+    book = openpyxl.Workbook()
+    book.active.title = "Spend FY25"
+    for row_ in (["Spend of 2025"], [], ["ref", "description"], [1, "key invoices"], [2, "draft a contract"]):
+        book.active.append(row_)
+    book.create_sheet("Read me").append(["Prepared by procurement"])
+    book.save(tmp_path / "spend.xlsx")
+    drop(page, "spend.xlsx", (tmp_path / "spend.xlsx").read_bytes())
+    notes = expect(page.locator("#notes"))
+    notes.to_have_text("Sheet 'Spend FY25'; header in row 3; not read: 'Read me'.")
+    drop(page, "old.csv", "text\nÜbersetzung für Behörden\n".encode("cp1252"))
+    notes.to_have_text(
+        "Read as cp1252, because it is not UTF-8. If letters look wrong, save it as UTF-8 or as an Excel workbook, and "
+        "sort it again."
+    )
+    page.click("#again")
+    paste(page, ["key invoices"])
+    notes.to_be_hidden()
+
+
 def test_a_file_that_cannot_be_used_says_why(page):
     drop(page, "x.odt", b"text\n")
     expect(page.get_by_role("alert")).to_have_text(

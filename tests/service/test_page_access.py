@@ -126,7 +126,7 @@ def test_a_finger_opens_a_row_corrects_it_and_moves_the_threshold(browser, clien
         assert small == []
 
 
-@pytest.mark.parametrize("width", [360, 768, 1024, 1440])
+@pytest.mark.parametrize("width", [360, 768, 1024, 1180, 1440])
 def test_no_words_are_cut_where_there_is_room_for_them(browser, client, width):
     for page in opened(browser, client, viewport={"width": width, "height": 900}):
         drop(page, "spend.csv", SPEND)
@@ -149,6 +149,16 @@ def test_no_words_are_cut_where_there_is_room_for_them(browser, client, width):
             }"""
         )
         assert below <= 1
+        # Its figure is beside it, not below.
+        apart = page.evaluate(
+            """() => {
+                const all = [...document.querySelectorAll(".row .prediction")];
+                const of = all.find(e => e.textContent.includes("NEITHER"));
+                const [badge, figure] = [...of.children].map(e => e.getBoundingClientRect());
+                return Math.abs(badge.top + badge.bottom - figure.top - figure.bottom) / 2;
+            }"""
+        )
+        assert apart < 4
         # What a field shows while it is empty, and a list as chosen, fits in it, with its padding and the arrow.
         narrow = page.evaluate(
             """() => ["#find", "#format"].map(of => document.querySelector(of)).filter(e => {
@@ -159,6 +169,44 @@ def test_no_words_are_cut_where_there_is_room_for_them(browser, client, width):
             }).map(e => e.id)"""
         )
         assert narrow == []
+
+
+@pytest.mark.parametrize("width", [360, 1024, 1440])
+def test_the_list_of_service_lines_ends_with_a_whole_name(browser, client, width):
+    texts = [
+        "key invoices",
+        "translate subtitles",
+        "review contract clauses",
+        "tune a vision model",
+        "clean the office",
+    ]
+    for page in opened(browser, client, viewport={"width": width, "height": 900}):
+        sorted_file(page, "lines.csv", texts)
+        n = page.locator("#lines button").count()
+        assert n >= 5
+        expect(page.locator("#lines-hint")).to_have_text(f"{n} to filter by")
+        cut = """() => {
+            const list = document.querySelector("#lines").getBoundingClientRect();
+            return [...document.querySelectorAll("#lines button")].map(e => e.getBoundingClientRect())
+                .filter(e => e.top < list.bottom - 1 && e.bottom > list.bottom + 1).length;
+        }"""
+        assert page.evaluate(cut) == 0
+        # Longer names take two lines; the list is as high again when the panel changes.
+        page.evaluate("document.querySelector('#lines .name').textContent = 'a name '.repeat(9)")
+        page.set_viewport_size({"width": width - 20, "height": 900})
+        page.wait_for_function(f"({cut})() === 0")
+
+
+def test_a_key_corrects_from_the_details_also(page):
+    sorted_file(page, "tenders.csv", ["key invoices", "zzz"])
+    page.click("#next")
+    expect(row(page, 1)).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("k")
+    state(page, 1).to_have_text("corrected")
+    # But not where a key chooses from a list.
+    page.focus("#line")
+    page.keyboard.press("n")
+    expect(page.locator("#decide [value=KPO]")).to_have_attribute("aria-pressed", "true")
 
 
 def test_printed_it_is_a_summary(page):

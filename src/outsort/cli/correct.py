@@ -125,18 +125,22 @@ def merge(
         reading=opt.reading_of(encoding, delimiter, sheet, header_row),
     )
     typer.echo(
-        f"{into}: {result.added:,} rows added, {result.filled:,} labels filled in, "
+        f"{into}: {_counted(result.added, 'row')} added, {_counted(result.filled, 'label')} filled in, "
         f"{result.known:,} already there; {result.undecided:,} without a label"
     )
     if result.labels:
         write_tables(sys.stdout, agreement_tables(result.labels, result.lines))
     if result.lines_filled:
         n = len(result.lines_filled)
-        what = "1 service line left blank was" if n == 1 else f"{n:,} service lines left blank were"
+        what = f"{_counted(n, 'service line')} left blank {'was' if n == 1 else 'were'}"
         more = f" and {n - _MAX_NAMED:,} more" if n > _MAX_NAMED else ""
         note(f"{into}: {what} filled in by the model: {'; '.join(result.lines_filled[:_MAX_NAMED])}{more}")
     for problem in result.problems:
         typer.echo(problem, err=True)
     if result.problems:
-        typer.echo(f"outsort: {len(result.problems):,} labels not merged", err=True)
+        typer.echo(f"outsort: {_counted(len(result.problems), 'label')} not merged", err=True)
         raise typer.Exit(3)
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'s' * (n != 1)}"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import typer
 from typer import BadParameter
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperArgument, TyperCommand, TyperGroup
 from typer.models import ArgumentInfo, OptionInfo
 
 from outsort.errors import in_plain_words
@@ -68,6 +68,10 @@ class Command(TyperCommand):
             return list(super().parse_args(ctx, args))
         except BadParameter as error:
             error.message = in_plain_words(error.message)
+            if isinstance(error.param, TyperArgument) and error.param.name:
+                # As the line of usage above it has it, and with what to give.
+                error.param_hint = repr(error.param.name.upper())
+                error.message = error.message or error.param.help or ""
             raise
 
     def format_usage(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - Click's, wherever Typer has them

@@ -17,7 +17,7 @@ from outsort.reporting.styles import AnswerFormat
 from outsort.tables import formats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from contextlib import AbstractContextManager
 
     from rich.console import RenderableType
@@ -323,14 +323,14 @@ def check_report(path: Path, *, force: bool) -> None:
     check(path, force=force)
 
 
-def by_label(given: list[str] | None, dataset: Dataset, option: str) -> dict[str, float]:
-    """Return the values of a repeatable option LABEL=NUMBER by label."""
+def by_label(given: list[str] | None, labels: Collection[str], option: str) -> dict[str, float]:
+    """Return the values of a repeatable option LABEL=NUMBER by label, one of those of the rows or of a model."""
     result = {}
     for item in given or ():
         label, _, figure = item.rpartition("=")
-        if label not in dataset.labels:
-            meant = did_you_mean(label, dataset.labels)
-            raise typer.BadParameter(f"no row is labelled {label!r}.{meant}", param_hint=option)
+        if label not in labels:
+            meant = did_you_mean(label, labels)
+            raise typer.BadParameter(f"there is no label {label!r}.{meant}", param_hint=option)
         try:
             result[label] = float(figure)
         except ValueError:
@@ -338,10 +338,10 @@ def by_label(given: list[str] | None, dataset: Dataset, option: str) -> dict[str
     return result
 
 
-def shares_of(given: list[str] | None, dataset: Dataset) -> dict[str, float]:
+def shares_of(given: list[str] | None, labels: Collection[str]) -> dict[str, float]:
     """Return the values of --share by label."""
-    shares = by_label(given, dataset, "--share")
-    if sum(shares.values()) >= 1 or min(shares.values(), default=1) <= 0 or shares.keys() >= set(dataset.labels):
+    shares = by_label(given, labels, "--share")
+    if sum(shares.values()) >= 1 or min(shares.values(), default=1) <= 0 or shares.keys() >= set(labels):
         problem = "shares are above 0 and together under 1, and one label has none."
         raise typer.BadParameter(problem, param_hint="--share")
     return shares

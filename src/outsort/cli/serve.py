@@ -19,8 +19,9 @@ from outsort.errors import OutsortError
     service binds to this machine only. Other variables set limits: see docs/serving.md.
 
     With --learn the page can learn from your corrections, on this machine only: they are merged into DATA, and a new
-    model is trained, which takes over unless it is worse. Models and a log are kept in a folder beside DATA; without
-    --model, the service starts with the model last used. The address then contains a token: keep it to yourself.
+    model is trained, with --clauses and --share as in train, which takes over unless it is worse. Models and a log are
+    kept in a folder beside DATA; without --model, the service starts with the model last used. The address then
+    contains a token: keep it to yourself.
     """,
     example="outsort serve --open\noutsort serve -m mine.joblib --port 9000",
 )
@@ -37,6 +38,8 @@ def serve(
             help="Table of labelled texts that the page may merge corrections into, to train a better model.",
         ),
     ] = None,
+    clauses: opt.Clauses = None,
+    share: opt.Share = None,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in your browser.")] = False,
 ) -> None:
     from outsort.files import open_binary
@@ -46,13 +49,19 @@ def serve(
 
     try:
         from outsort.service import app, settings
+        from outsort.service.learning import LearnInto
     except ModuleNotFoundError as error:
         raise OutsortError(f"serve needs {error.name}; install it with pip install 'outsort[serve]'.") from None
+    if not learn:
+        opt.refuse_any({"--clauses": clauses, "--share": share}, "is for training: name the data with --learn")
     limits = settings.ServiceSettings.from_environment()
     if learn:
         opt.refuse_any({"--taxonomy": taxonomy, "--rules": rules}, "cannot be combined with --learn")
         open_binary(learn, hint="Name a table of labelled texts, such as a copy of data/tasks.csv.").close()
+    if clauses:
+        open_binary(clauses, hint="Name a table of marked clauses, such as data/clauses.csv.").close()
     judge = (History(learn).last() if learn and not model else None) or load(model)
+    into = LearnInto(learn, clauses, opt.shares_of(share, judge.labels)) if learn else None
     categories = load_taxonomy(taxonomy, judge) if taxonomy else None
     own = opt.rules_for_texts(rules, judge) if rules else None
 
@@ -61,4 +70,4 @@ def serve(
         if open_page:
             webbrowser.open(address)
 
-    app.serve(judge, host, port, limits, categories, own, tell, learn)
+    app.serve(judge, host, port, limits, categories, own, tell, into)

@@ -95,9 +95,9 @@ def train(
         group_column=group_column,
         time_column=time_column,
         weight_column=weight_column,
-        shares=opt.shares_of(share, dataset),
+        shares=opt.shares_of(share, dataset.labels),
     )
-    settings = Settings(seed=seed, later=opt.by_label(later, dataset, "--later"))
+    settings = Settings(seed=seed, later=opt.by_label(later, dataset.labels, "--later"))
     with opt.work_on(cluster), steps():
         model, validation = train_validated(dataset, settings, checks)
     seconds = time.perf_counter() - start
@@ -196,13 +196,13 @@ def retrain(
         model, result = train_again(
             dataset,
             old,
-            settings=Settings(seed=seed, later=opt.by_label(later, dataset, "--later")),
+            settings=Settings(seed=seed, later=opt.by_label(later, dataset.labels, "--later")),
             checks=replace(
                 promised(old),
                 folds=folds,
                 group_column=group_column,
                 weight_column=weight_column,
-                shares=opt.shares_of(share, dataset),
+                shares=opt.shares_of(share, dataset.labels),
             ),
             test=measure,
         )

@@ -223,7 +223,7 @@ def _row_problems(
         if not text.strip():
             yield f"row {row}: the text is empty"
         if not label:
-            yield f"row {row}: the label is empty"
+            yield f"row {row}: the label is empty; write one, or {UNCLEAR} where the text says too little"
         elif known_labels is not None and label not in (*known_labels, UNCLEAR):
             yield f"row {row}: label {label!r} is not one of {', '.join(known_labels)}"
         # A queue leaves the lines blank that a person did not fill in.

@@ -1,7 +1,6 @@
 """Problems of many rows in one message."""
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 _MAX_SHOWN = 10
 
@@ -11,20 +10,15 @@ def shortened(text: str) -> str:
     return text if len(text) <= 60 else text[:59] + "…"
 
 
-def near(name: str, known: Sequence[str]) -> str:
-    """Return the end of a problem with an unknown name: which of the known ones is like it, "" if none is.
-
-    >>> near("lable", ["name", "label"]), near("x", ["name", "label"])
-    ("; one is 'label'", '')
-    """
-    found = get_close_matches(name, known, 1)
-    return f"; one is {found[0]!r}" if found else ""
-
-
 def listed(source: str, problems: Sequence[str]) -> str:
-    """Return one message for all problems: the first ten, and the number of others."""
+    """Return one message for all problems: the first ten, and the number of others.
+
+    >>> listed("mine.csv", ["row 2: no label 'X'. Did you mean 'Y'?"])
+    "mine.csv, row 2: no label 'X'. Did you mean 'Y'? Fix it and try again."
+    """
+    problems = [problem.removesuffix(".") for problem in problems]
     if len(problems) == 1:
-        return f"{source}, {problems[0]}. Fix it and try again."
+        return f"{source}, {problems[0]}{'' if problems[0].endswith('?') else '.'} Fix it and try again."
     shown = "".join(f"\n  {problem}" for problem in problems[:_MAX_SHOWN])
     more = len(problems) - _MAX_SHOWN
     rest = f"\n  and {more} more" if more > 0 else ""

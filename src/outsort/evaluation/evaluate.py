@@ -162,6 +162,7 @@ class Evaluation(Scores):
 
     Attributes:
         decision: what accepting answers at the model's threshold comes to.
+        is_certified: whether that threshold was certified, by held-out rows or a sample.
         curve: precision against coverage.
         matrix: labels and answers, with what goes to review.
         thresholds: what those of the curve and that of the model would accept.
@@ -178,6 +179,7 @@ class Evaluation(Scores):
     """
 
     decision: Decisions
+    is_certified: bool
     curve: list[CurvePoint]
     matrix: list[MatrixRow]
     thresholds: list[Threshold]
@@ -255,7 +257,7 @@ def answer(
         weights=weights,
         source=dataset.source,
         groups=groups,
-        threshold=taxonomy.axes[0].threshold if taxonomy and is_certified else threshold_of(model),
+        threshold=taxonomy.axes[0].threshold if taxonomy and is_certified else None,
         by_label=taxonomy is not None and not is_certified,
     )
     return _ruled(answers, dataset, rules, of_rules) if rules else answers
@@ -317,6 +319,7 @@ def measure(model: Model, answers: Answers, *, n_mistakes: int = 10) -> Evaluati
     return Evaluation(
         **vars(score(a.labels, a.proba, a.names, a.out_of_scope, weights=a.weights, source=a.source)),
         decision=decisions(a.labels, a.names, a.predicted, a.accepted, a.weights, threshold),
+        is_certified=a.threshold is not None or model.is_certified,
         curve=points,
         matrix=matrix(a),
         thresholds=thresholds(a, [point.threshold for point in points], None if a.by_label else threshold),

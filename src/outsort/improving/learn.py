@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from outsort.data.dataset import read
 from outsort.improving.merge import merge
-from outsort.improving.retrain import Retraining, retrain
+from outsort.improving.retrain import Retraining, promised, retrain
 from outsort.model import Model
 from outsort.results import Result
 from outsort.training.fitting import Settings
@@ -42,7 +42,13 @@ class Lesson(Result):
 
 
 def learn(
-    corrections: Path, data: Path, base: Model, *, tell: Callable[[str], object] = lambda _: None
+    corrections: Path,
+    data: Path,
+    base: Model,
+    *,
+    clauses: Path | None = None,
+    shares: Mapping[str, float] | None = None,
+    tell: Callable[[str], object] = lambda _: None,
 ) -> tuple[Lesson, Model | None]:
     """Merge corrections into labelled data, and train a model on it with the settings of the current one.
 
@@ -50,6 +56,8 @@ def learn(
         corrections: a table as the page writes it, see `merge`.
         data: the labelled data, which is changed.
         base: the current model.
+        clauses: a table of marked clauses of the labelled texts, see `data.marks.read_marks`; None for none.
+        shares: how often some labels come in the texts to be answered, see `training.folds.Checks`; None for none.
         tell: called with the name of each step when it begins: merging, training.
 
     Returns:
@@ -61,11 +69,12 @@ def learn(
     """
     tell("merging")
     merged = merge([corrections], data, base)
-    dataset = read(data, out_of_scope=base.out_of_scope)
+    dataset = read(data, out_of_scope=base.out_of_scope, clauses=clauses)
     model, comparison = None, None
     if merged.added or merged.filled:
         tell("training")
-        model, comparison = retrain(dataset, base, settings=Settings(**base.about.get("settings", {})))
+        settings, checks = Settings(**base.about.get("settings", {})), replace(promised(base), shares=shares or {})
+        model, comparison = retrain(dataset, base, settings=settings, checks=checks)
     lesson = Lesson(
         added=merged.added,
         filled=merged.filled,

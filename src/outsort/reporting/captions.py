@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from outsort.decision import UNCERTIFIED
 from outsort.labels import UNCLEAR
 
 if TYPE_CHECKING:
@@ -133,8 +134,8 @@ def percents(ends: tuple[float, float]) -> str:
 
 
 def notes(summary: Summary) -> list[str]:
-    """Return what is to be known about a summary beside its tables, in sentences: what rules decided, odd weights."""
-    result = []
+    """Return what is to be known about a summary beside its tables, in sentences: promises, rules, odd weights."""
+    result = [] if summary.is_certified else [f"The model's threshold is not certified: {UNCERTIFIED}."]
     ruled, weights = summary.ruled, summary.weights
     if ruled:
         share = percent(ruled.weight / summary.weight) if summary.weight else "none"

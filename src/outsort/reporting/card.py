@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from outsort.decision import DEFAULT_THRESHOLD
+from outsort.decision import UNCERTIFIED
 from outsort.model import Model
 from outsort.numeric import LEVEL, wilson
 from outsort.reporting.captions import SCORES, figure, legend, percent, percents
 from outsort.reporting.layout import Table
-from outsort.reporting.terminal import certificate_line, scores_table
+from outsort.reporting.terminal import promise_lines, scores_table
 from outsort.training.about import summarize
 
 if TYPE_CHECKING:
@@ -53,10 +53,7 @@ def short_card(model: Model) -> Iterator[RenderableType]:
     yield f"model {summary.model}: {_either(model)}{data}"
     if summary.scores:
         yield scores_table(summary.scores, "cross-validation")
-    if summary.decision:
-        yield certificate_line(summary.decision)
-    else:
-        yield f"no threshold is certified; answers are accepted from probability {DEFAULT_THRESHOLD:g}"
+    yield from promise_lines(summary.decision)
 
 
 def _parts(model: Model) -> Iterator[str | Table]:
@@ -163,7 +160,7 @@ def _decision(promise: Promise | None) -> str:
             f": {promise.n_rows:,} held-out rows ({_plain(promise.held_out)}) could not certify "
             f"{promise.target:.0%} precision at {promise.level:.0%} confidence{more}"
         )
-    return f"{start}. Answers are accepted from probability {DEFAULT_THRESHOLD:g}, without a promise."
+    return f"{start}: {UNCERTIFIED}."
 
 
 def _intended_use(model: Model) -> str:

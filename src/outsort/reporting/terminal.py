@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from outsort.decision import UNCERTIFIED
 from outsort.improving.findings import Style
 from outsort.reporting.captions import (
     SCORES,
@@ -83,8 +84,7 @@ def training_lines(summary: TrainingSummary, dataset: Dataset) -> Iterator[Rende
 def written_lines(output: str, size: int, summary: TrainingSummary, took: str = "") -> Iterator[str]:
     """Say what was written, and what it promises."""
     yield f"{output}: {summary.terms:,} terms, {size / 1e6:.1f} MB{took}"
-    if summary.decision:
-        yield certificate_line(summary.decision)
+    yield from promise_lines(summary.decision)
 
 
 def gap_line(scores: Mapping[str, Counts], usual: str, unseen: str) -> str | None:
@@ -112,6 +112,14 @@ def certificate_line(certificate: Certificate) -> str:
     if c.n_more < 0:
         return f"no threshold reaches {promise} on {c.n_rows:,} held-out rows"
     return f"no threshold: {c.n_rows:,} held-out rows cannot certify {promise}; about {c.n_more:,} more might"
+
+
+def promise_lines(certificate: Certificate | None) -> Iterator[str]:
+    """Say from where a model accepts answers, and what it promises of them; None is one without a certificate."""
+    if certificate is not None:
+        yield certificate_line(certificate)
+    if certificate is None or not certificate.coverage:
+        yield f"{UNCERTIFIED}: outsort certify can make one, on a random sample of your own texts"
 
 
 def certified_lines(result: Certified, of: str) -> Iterator[str]:
@@ -143,7 +151,8 @@ def evaluation_tables(result: Evaluation) -> Iterator[RenderableType]:
         "" if d.precision is None else f"precision {percent(d.precision)} ({percents(d.intervals['precision'])})",
         "" if d.others_reviewed is None else f"{percent(d.others_reviewed, 0)} of other rows to review",
     ]
-    yield f"at threshold {d.threshold:.3f}: {', '.join(filter(None, at_threshold))}"
+    uncertified = "" if result.is_certified else " (not certified)"
+    yield f"at threshold {d.threshold:.3f}{uncertified}: {', '.join(filter(None, at_threshold))}"
     if result.ruled:
         yield of_ruled(result, result.ruled)
     points = [point for point in result.curve[1::2] if point.coverage >= CURVE_FROM]
@@ -321,7 +330,10 @@ def summary_tables(summary: Summary) -> Iterator[RenderableType]:
             for of in by.groups[:N_LISTED]
         )
         names = [of.name for of in summary.labels][: len(by.groups[0].labels) if by.groups else None]
-        yield table([by.column, *heads, *names], mixes, right=range(1, n + len(names)), wrap=[0])
+        n_values = len(by.groups) + by.n_rest
+        first = f"{by.column}, largest of {n_values:,}" if n_values > N_LISTED else by.column
+        yield table([first, *heads, *names], mixes, right=range(1, n + len(names)), wrap=[0])
+    yield "expected: every row counts for each label by its probability."
     yield from notes(summary)
 
 

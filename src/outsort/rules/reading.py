@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from outsort.data.amounts import amounts
-from outsort.data.problems import listed, near, shortened
-from outsort.errors import DataError, raised_as
+from outsort.data.problems import listed, shortened
+from outsort.errors import DataError, did_you_mean, raised_as
 from outsort.files import read_bytes, shipped
 from outsort.model import Model
 from outsort.prediction import default_model
@@ -107,7 +107,7 @@ def _of_table(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
         known = [name for name in _KEYS if name != "where"] + list(_OF_COLUMNS)
         for name, written in zip(names, table.reader.columns, strict=True):
             if name and name not in known and not _NUMBERED.fullmatch(name):
-                raise DataError(f"{path}: unknown column {written!r}{near(name, known)}.")
+                raise DataError(f"{path}: unknown column {written!r}.{did_you_mean(name, known)}")
         for batch in table.reader:
             for row, cells in zip(batch.numbers, batch.values(table.reader.columns), strict=True):
                 values = {name: _cell(cell) for name, cell in zip(names, cells, strict=False)}
@@ -150,7 +150,7 @@ class _Making:
         """Return the rule, which is of use if there are no problems."""
         for key in self._values:
             if key not in _KEYS:
-                self._wrong(f"unknown key {key!r}{near(key, _KEYS)}")
+                self._wrong(f"unknown key {key!r}.{did_you_mean(key, _KEYS)}")
         if not self._name:
             self._wrong("the name is missing")
         texts = tuple(filter(None, self._texts()))
@@ -234,7 +234,7 @@ class _Making:
         if written and not self._model.has_lines:
             self._wrong(f"line {written!r}: the model has no service lines")
         elif written and written not in self._model.lines:
-            self._wrong(f"no line of the model is called {written!r}{near(written, self._model.lines)}")
+            self._wrong(f"no line of the model is called {written!r}.{did_you_mean(written, self._model.lines)}")
         return written if self._model.has_lines and written in self._model.lines else ""
 
     def _until(self) -> date | None:
@@ -264,7 +264,7 @@ class _Making:
         column = written.get("column", "")
         for key in written:
             if key not in _OF_COLUMNS:
-                self._wrong(f"unknown key {key!r} in where{near(key, _OF_COLUMNS)}")
+                self._wrong(f"unknown key {key!r} in where.{did_you_mean(key, _OF_COLUMNS)}")
         if not isinstance(column, str) or not column.strip():
             self._wrong("a condition names no column")
         if not written.keys() & set(_OF_COLUMNS[1:]):

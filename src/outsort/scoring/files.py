@@ -172,13 +172,11 @@ class Layout(NamedTuple):
         columns: all names in order, those of one name with their numbers; for JSON, those of the first rows.
         text_columns: the text columns, each with those read where it is blank.
         prefix: prefix of the added columns.
-        notes: what was guessed about it, each as a sentence.
     """
 
     columns: list[str]
     text_columns: list[list[str]]
     prefix: str
-    notes: list[str]
 
 
 def layout(source: Path | str, options: Options, added: Iterable[str]) -> Layout:
@@ -191,13 +189,9 @@ def layout(source: Path | str, options: Options, added: Iterable[str]) -> Layout
         columns = table.reader.head_columns
         found, _ = text_columns_of(str(source), table.reader, options.text_columns)
         choices = [*distinct_names(columns), *table.reader.nested_columns]
-        location = table.reader.location
-        notes = [*table.notes, *location.remarks]
-        if location.header_row > 1:
-            notes.append(f"header in row {location.header_row:,}")
     added = [*added, *(CORRECTED if options.corrections else ())]
     texts = [[choices[column.place] for column in part] for part in found.parts]
-    return Layout(choices[: len(columns)], texts, added_prefix(columns, added, options.prefix), notes)
+    return Layout(choices[: len(columns)], texts, added_prefix(columns, added, options.prefix))
 
 
 class _Input(NamedTuple):

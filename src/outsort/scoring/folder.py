@@ -4,7 +4,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from glob import glob, has_magic
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -54,6 +54,7 @@ class Run:
         self._settings = settings
         self._entries: dict[str, dict[str, Any]] = {}
         self._written = 0.0
+        self._is_first = False
 
     def start(self) -> None:
         """Create the folder and write a manifest of the jobs.
@@ -65,9 +66,20 @@ class Run:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"{self._folder}: cannot create this folder ({error.strerror}). Name another.") from error
+        self._is_first = not self._path.exists()
         self.write()
         self.cleanup()
         self.started = True
+
+    def end(self) -> None:
+        """Record how far the run got; a first run that wrote no output leaves nothing in the way of the next."""
+        self.cleanup()
+        if self._is_first and not self.counts:
+            self._path.unlink(missing_ok=True)
+            with suppress(OSError):  # it was there before, and holds something else
+                self._folder.rmdir()
+        else:
+            self.write()
 
     def finish(self, job: Job, n_rows: int) -> None:
         """Record that a job's output is complete."""
@@ -191,8 +203,7 @@ def batch_run(
         yield run
     finally:
         if run.started:
-            run.cleanup()
-            run.write()
+            run.end()
 
 
 def _jobs(sources: Sequence[str], folder: Path, options: Options) -> list[Job]:
@@ -269,14 +280,18 @@ def is_pattern(source: str) -> bool:
 
 
 def expand(sources: Sequence[str]) -> list[str]:
-    """Return the files that names and patterns refer to, in order.
+    """Return the files that names and patterns refer to, in order; folders that a pattern matches are left out.
 
     Raises:
-        DataError: a pattern matches no file.
+        DataError: a pattern matches no file, or a name is that of a folder.
     """
     paths: list[str] = []
     for source in sources:
-        found = sorted(glob(source, recursive=True)) if is_pattern(source) else [source]  # noqa: PTH207 - from any root
+        found = [source]
+        if is_pattern(source):
+            found = sorted(name for name in glob(source, recursive=True) if not Path(name).is_dir())  # noqa: PTH207 - from any root
+        elif Path(source).is_dir():
+            raise DataError(f"{source}: is a folder. Name its files, as in '{Path(source) / '*.csv'}'.")
         if not found:
             raise DataError(f"{source}: no file matches this pattern.")
         paths += found

@@ -180,7 +180,7 @@ class SplitReader:
         prefix = added_prefix(own[: self._n_own], new, how.prefix)
         self.columns = self.head_columns = [*own[: self._n_own], *(prefix + name for name in new)]
         place = len(self.columns) - len(new) + (1 if is_document else 2)
-        self.own_texts = Found([[Column(self.columns[place], place)]], self._told())
+        self.own_texts = Found([[Column(self.columns[place], place)]], self._told(), (self.found.parts, own))
         self.encoding, self.location = inner.encoding, inner.location
         self.dialect = replace(inner.dialect, origin=None)
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Key = TypeVar("Key")
 #: What becomes of a row: each is one of these.
-PARTS = ACCEPTED, TO_REVIEW, OUT_OF_SCOPE = ("accepted", "to review", "out of scope")
+PARTS = ACCEPTED, TO_REVIEW, OUT_OF_SCOPE = ("accepted", "to review", "accepted as out of scope")
 #: Service lines, rules and groups that a summary lists; the others are pooled.
 N_LINES, N_RULES, N_GROUPS = 15, 15, 25
 #: Groups that are told apart while a table is read. With twice as many the lighter half is pooled.
@@ -154,6 +154,7 @@ class Summary(Result):
     Attributes:
         sources: the files, in the order they were scored.
         model: fingerprint of the model.
+        is_certified: whether its threshold was certified, see `Model.is_certified`.
         rows: the number of rows of work.
         weight: the sum of their weights; as much as `rows` without a weight column.
         not_work: totals, notes, boilerplate and the like, by what they are; they count nowhere else.
@@ -171,6 +172,7 @@ class Summary(Result):
 
     sources: list[str]
     model: str
+    is_certified: bool
     rows: int
     weight: float
     not_work: list[Share]
@@ -403,6 +405,7 @@ class SummaryTally:
         return Summary(
             sources=list(self._sources),
             model=self.model.fingerprint,
+            is_certified=self.model.is_certified,
             rows=int(rows),
             weight=weight,
             not_work=_shares(self._not_work),

@@ -33,7 +33,7 @@ from outsort.scoring import files as scoring_files
 from outsort.service import uploads
 from outsort.service.guard import SCRIPTS, STYLES, Guard, busy, is_local, log, problem, too_slow
 from outsort.service.jobs import Jobs
-from outsort.service.learning import add_routes, settings_for_learning
+from outsort.service.learning import LearnInto, add_routes, settings_for_learning
 from outsort.service.protocol import Protocol
 from outsort.service.schemas import (
     EXAMPLES,
@@ -121,7 +121,7 @@ def create_app(
     answering: Callable[..., dict[str, Any]] = answer,
     taxonomy: Taxonomy | None = None,
     rules: Rules | None = None,
-    learn_into: Path | None = None,
+    learn_into: LearnInto | None = None,
 ) -> FastAPI:
     """Return the ASGI application that serves a model.
 
@@ -251,8 +251,8 @@ def create_app(
             raise AnyHTTPException(422, "report: shows a document clause by clause. Pass split=true.")
         task = partial(uploads.score_report if report else uploads.score, file, options, settings.max_unpacked)
         with jobs.job(progress) as job:
-            output, layout = await job.result(files_pool.run(served.run, task, job), request)
-        return uploads.stream(output, file, layout)
+            output, told = await job.result(files_pool.run(served.run, task, job), request)
+        return uploads.stream(output, file, told)
 
     @app.get(
         "/progress", dependencies=secured, responses=problems(401, 403, 421, 422, 503), summary="See how far a file is"
@@ -290,7 +290,7 @@ def serve(
     taxonomy: Taxonomy | None = None,
     rules: Rules | None = None,
     tell: Callable[[str], object] = lambda _: None,
-    learn_into: Path | None = None,
+    learn_into: LearnInto | None = None,
 ) -> None:
     """Serve until stopped, then finish the requests in progress.
 

@@ -6,10 +6,10 @@ import csv
 import secrets
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import joblib
 from fastapi import FastAPI, HTTPException
@@ -34,6 +34,20 @@ if TYPE_CHECKING:
     from outsort.service.served import Served
 
 _COLUMNS = ("key", "text", "label", "service_line", "reviewer", "decided_at")
+
+
+class LearnInto(NamedTuple):
+    """Labelled data that corrections are merged into, and how a model is trained on it.
+
+    Attributes:
+        data: the table.
+        clauses: see `improving.learn.learn`, like the next.
+        shares: likewise.
+    """
+
+    data: Path
+    clauses: Path | None = None
+    shares: Mapping[str, float] = {}
 
 
 class Decision(BaseModel):
@@ -94,10 +108,10 @@ def settings_for_learning(settings: ServiceSettings, host: str) -> ServiceSettin
 class Learning:
     """Learns in a process of its own, from one person's corrections at a time."""
 
-    def __init__(self, data: Path, served: Served) -> None:
+    def __init__(self, into: LearnInto, served: Served) -> None:
         """Hold the data to merge into, and what is served, which gets the better models."""
-        self._data, self._served = data, served
-        self._history = History(data)
+        self._into, self._served = into, served
+        self._history = History(into.data)
         self._lock = threading.Lock()
         self._stage, self._problem = "", ""
         self._lesson: Lesson | None = None
@@ -107,7 +121,7 @@ class Learning:
     def state(self) -> LearningState:
         """Return what is known."""
         return LearningState(
-            data=self._data.name,
+            data=self._into.data.name,
             stage=self._stage,
             model=self._served.model.fingerprint,
             before=self._history.before(self._served.model),
@@ -190,7 +204,7 @@ class Learning:
             ours, theirs = CONTEXT.Pipe()
             with ours:
                 with theirs:
-                    process = CONTEXT.Process(target=_work, args=(theirs, path, self._data, self._served.model))
+                    process = CONTEXT.Process(target=_work, args=(theirs, path, self._into, self._served.model))
                     process.start()
                     self._process = process
                     if self._is_cancelled:
@@ -238,7 +252,7 @@ def add_routes(app: FastAPI, learning: Learning | None, secured: Sequence[Depend
         return learning.state()
 
 
-def _work(connection: Connection, corrections: Path, data: Path, base: Model) -> None:
+def _work(connection: Connection, corrections: Path, into: LearnInto, base: Model) -> None:
     begin()
     # It imports what trains, which the service itself does without.
     from outsort.improving.learn import learn
@@ -246,7 +260,9 @@ def _work(connection: Connection, corrections: Path, data: Path, base: Model) ->
     try:
         # Threads: processes of its own would outlive one that is killed.
         with joblib.parallel_config("threading"):
-            lesson, model = learn(corrections, data, base, tell=connection.send)
+            lesson, model = learn(
+                corrections, into.data, base, clauses=into.clauses, shares=into.shares, tell=connection.send
+            )
     except OutsortError as error:
         hidden = str(error).replace(f"{corrections}", "your corrections")
         connection.send(ServiceError(hidden))

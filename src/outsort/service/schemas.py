@@ -126,6 +126,7 @@ class ModelInfo(BaseModel):
     outsort: str
     model: str
     threshold: float = Field(description="Least confidence of accepted answers.")
+    certified: bool = Field(description="Whether a precision of accepted answers was certified at that threshold.")
     terms: int
     labels: list[str]
     out_of_scope: str = Field(description="The label for what is out of scope; empty if there is none.")
@@ -206,7 +207,7 @@ FILE_RESPONSE: dict[str, Any] = {
     "headers": {
         "Outsort-Table": {
             "description": "JSON: the columns of the file; its text columns, each with those read where it is blank; "
-            "the prefix of added columns; and notes on what was guessed.",
+            "the prefix of added columns; and notes: where the table was, what was guessed and what is odd.",
             "schema": {"type": "string"},
         }
     },

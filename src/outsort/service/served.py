@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from outsort._version import __version__
 from outsort.decision import threshold_of
 from outsort.model import Model
 from outsort.rules.rule import Rules
 from outsort.service.jobs import Job
-from outsort.service.learning import Learning
+from outsort.service.learning import Learning, LearnInto
 from outsort.service.schemas import MAX_CHARACTERS, MAX_TEXTS, ModelInfo, T
 from outsort.service.settings import ServiceSettings
 from outsort.service.workers import Task, Workers
@@ -33,7 +31,7 @@ class Served:
         settings: ServiceSettings,
         taxonomy: Taxonomy | None,
         rules: Rules | None,
-        learn_into: Path | None,
+        learn_into: LearnInto | None,
     ) -> None:
         """Hold the model; see `create_app`."""
         self.model, self._settings, self._taxonomy, self._rules = model, settings, taxonomy, rules
@@ -71,6 +69,7 @@ class Served:
             outsort=__version__,
             model=model.fingerprint,
             threshold=threshold_of(model),
+            certified=model.is_certified,
             terms=len(model.terms),
             labels=list(model.labels),
             out_of_scope=model.out_of_scope,

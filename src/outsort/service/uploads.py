@@ -34,6 +34,7 @@ from outsort.tables.columns import NoColumnError
 from outsort.tables.contents import packing_in
 from outsort.tables.formats import FORMATS, PACKINGS, format_of, packed_suffix, split_packing
 from outsort.tables.packing import unpacked
+from outsort.tables.reading import Reading
 from outsort.tables.sources import opened
 
 if TYPE_CHECKING:
@@ -82,6 +83,22 @@ class Upload(NamedTuple):
     read_as: str
     encoding: str | None = None
     corrections: Mapping[int, Correction] = {}
+
+
+class Told(NamedTuple):
+    """What is told of a file that was scored: its columns as `files.Layout` has them, and notes.
+
+    Attributes:
+        columns: see `files.Layout`, like the next two.
+        text_columns: likewise.
+        prefix: likewise.
+        notes: where the table was, what was guessed, and what is odd about it.
+    """
+
+    columns: list[str]
+    text_columns: list[list[str]]
+    prefix: str
+    notes: list[str]
 
 
 async def receive(
@@ -177,11 +194,11 @@ def score(
     scorer: Scorer,
     tell: Callable[[int, float], None],
     summary: SummaryTally | None = None,
-) -> tuple[Path, files.Layout]:
+) -> tuple[Path, Told]:
     """Score a file, in a process that can be ended; its rows are added to `summary`, and `tell` is told how many.
 
     Returns:
-        The path of the output, and the columns of the file.
+        The path of the output, and what is told of the file.
 
     Raises:
         UnusableFileError: the file cannot be read.
@@ -198,19 +215,26 @@ def score(
             style, packing = options.write_as or style, ""
         output = file.path.with_name(f"scored.{style}{packed_suffix(packing)}")
         layout = files.layout(source, options, scorer.added)
-        files.score_file(source, output, scorer, options=options, summary=summary, progress=tell)
+        told: list[str] = []
+        files.score_file(source, output, scorer, options=options, summary=summary, progress=tell, tell=told.append)
     except (DataError, OutputError) as error:
-        message = re.sub(rf"{re.escape(str(file.path.parent))}/[\w.]+", lambda _: file.name, str(error))
+        message = _named(str(error), file)
         if isinstance(error, NoColumnError):
             samples = [[cell[:MAX_SAMPLE] for cell in cells] for cells in error.samples]
             raise UnusableFileError(_of_http(message), error.columns, samples) from None
         raise UnusableFileError(_of_http(message)) from None
-    return output, layout._replace(notes=[_of_http(note) for note in layout.notes])
+    notes = [note for one in told for note in (one.notes if isinstance(one, Reading) else [_named(one, file)])]
+    return output, Told(*layout, [_of_http(note) for note in notes])
+
+
+def _named(message: str, file: Upload) -> str:
+    """Call files by the name of the upload in a message."""
+    return re.sub(rf"{re.escape(str(file.path.parent))}/[\w.]+", lambda _: file.name, message)
 
 
 def score_report(
     file: Upload, options: files.Options, max_unpacked: int, scorer: Scorer, tell: Callable[[int, float], None]
-) -> tuple[Path, files.Layout]:
+) -> tuple[Path, Told]:
     """Score a document like `score`, and return the path of the page that shows it.
 
     Raises:
@@ -219,13 +243,13 @@ def score_report(
     """
     documents = DocumentsTally(scorer.model, MAX_CLAUSES)
     tally = SummaryTally(scorer.model, documents=documents)
-    output, layout = score(file, replace(options, write_as="jsonl"), max_unpacked, scorer, tell, tally)
+    output, read = score(file, replace(options, write_as="jsonl"), max_unpacked, scorer, tell, tally)
     found = documents.result()
     if not found:
         raise HTTPException(415, f"{file.name}: is a table, and a report shows documents. Leave out report.")
     shown = output.with_name("scored.html")
     page.write(document.render(found, scorer.model), shown, force=True)
-    return shown, layout
+    return shown, read
 
 
 def _unpacked(file: Upload, limit: int) -> Path:
@@ -262,14 +286,14 @@ def _of_http(message: str) -> str:
     'Name one with text_column. Fix it, or pass on_error=keep.'
     """
     message = message.replace("--plain", "plain=true")
-    return re.sub(r"--([a-z-]+)( keep)?", lambda m: m[1].replace("-", "_") + ("=keep" if m[2] else ""), message)
+    return re.sub(r"--(?!help)([a-z-]+)( keep)?", lambda m: m[1].replace("-", "_") + ("=keep" if m[2] else ""), message)
 
 
-def stream(output: Path, file: Upload, layout: files.Layout) -> Response:
+def stream(output: Path, file: Upload, told: Told) -> Response:
     """Send a scored file back under a name derived from that of the upload."""
-    table = json.dumps(layout._asdict())
+    table = json.dumps(told._asdict())
     if len(table) > MAX_HEADER:
-        table = json.dumps(layout._replace(columns=[])._asdict())
+        table = json.dumps(told._replace(columns=[])._asdict())
     if len(table) > MAX_HEADER:
         raise UnusableFileError(f"{file.name}: the name of its text column is too long.")
 

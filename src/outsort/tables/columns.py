@@ -77,10 +77,13 @@ class Found(NamedTuple):
     Attributes:
         parts: see `base.TextColumns`.
         why: how they were found, and the option that names them, where that is not plain; else "".
+        made_from: the text columns that these were made from, and the names of all columns there; None where they are
+            as in the file.
     """
 
     parts: list[list[Column]]
     why: str = ""
+    made_from: tuple[Sequence[Sequence[Column]], Sequence[str]] | None = None
 
 
 class Answers(NamedTuple):

@@ -14,11 +14,13 @@ class Reading(str):
 
     Attributes:
         is_plain: whether nothing was guessed that could have been otherwise.
+        notes: where the table was, if that is not plain, and what was guessed besides its columns.
     """
 
-    __slots__ = ("is_plain",)
+    __slots__ = ("is_plain", "notes")
 
     is_plain: bool
+    notes: list[str]
 
 
 def describe(
@@ -64,8 +66,10 @@ def describe(
         parts.append("no header")
     elif location.header_row > 1:
         parts.append(f"header in row {location.header_row:,}")
-    names = distinct_names(columns)
-    asked = ["|".join((names[c.place] if c.place < len(names) else c.name) for c in part) for part in texts.parts]
+    where = list(parts)
+    own, names = texts.made_from or (texts.parts, columns)
+    names = distinct_names(names)
+    asked = ["|".join((names[c.place] if c.place < len(names) else c.name) for c in part) for part in own]
     parts.append(texts.why or f"text column{'s' * (len(asked) > 1)} {', '.join(map(repr, asked))}")
     parts += [f"{what} column {name!r}" for what, name in (("label", label), ("service-line", line)) if name]
     if n_rows is not None:
@@ -80,4 +84,5 @@ def describe(
         told += f". The same again: {' '.join(again)}"
     reading = Reading(told)
     reading.is_plain = not is_guessed
+    reading.notes = [*where, *remarks]
     return reading

@@ -14,6 +14,8 @@ const GROUPED = { ",": /^\d{1,3}(?:,\d{2,3})*,\d{3}$/, ".": /^\d{1,3}(?:\.\d{2,3
 const AMBIGUOUS = /^[1-9]\d{0,2}[.,]\d{3}$/;
 /** Numbers as programs write them. */
 const SCIENTIFIC = /^[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?$/i;
+/** Numbers that name something, as in a register: no amount is written with zeros before it. */
+const CODE = /^0\d+$/;
 /** Part of the cells looked at that must be amounts in a column of them. */
 const MOST = 0.8;
 
@@ -29,9 +31,13 @@ export function amounts(cells) {
  *  @param {unknown[]} cells */
 export function areAmounts(cells) {
   const filled = cells.filter((cell) => cell != null && String(cell).trim());
+  if (filled.some((cell) => CODE.test(String(cell).trim())) || areRunning(filled)) return false;
   const read = amounts(filled).filter((number) => !Number.isNaN(number));
   return filled.length > 0 && read.length >= MOST * filled.length && read.some((number) => number > 0);
 }
+
+/** Whether cells count the rows: each is one more than the one before. @param {unknown[]} cells */
+const areRunning = (cells) => cells.length > 2 && cells.every((cell, i) => !i || Number(cell) === Number(cells[i - 1]) + 1);
 
 /** Return what stands before the decimals of a column; "" where no cell tells.
  *  @param {unknown[]} cells */

@@ -2,6 +2,7 @@
 
 import { clausesOf, show } from "./document.js";
 import { $ } from "./dom.js";
+import { headOf } from "./table.js";
 
 /** Shows the clauses again. */
 export let redraw = () => {};
@@ -17,7 +18,7 @@ export async function readDocument(response) {
   const article = /** @type {HTMLElement} */ (
     document.importNode(new DOMParser().parseFromString(part, "text/html").body.children[0], true)
   );
-  return { article, rows: clausesOf(article), columns: [], texts: [], scored: null };
+  return { article, rows: clausesOf(article), columns: [], texts: [], notes: headOf(response).notes, scored: null };
 }
 
 /** Show the document of a review in place of the list; nothing if it has none. `correct` takes a clause, a

@@ -102,6 +102,10 @@ window.addEventListener("keydown", (/** @type {any} */ event) => {
 
 $("detail").addEventListener("keydown", (/** @type {any} */ event) => {
   if (event.key === "Escape") open(false);
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("select")) return;
+  // Those of the list, so that "Next to review" can be followed by a key.
+  const label = labelOfKey(event.key.toLowerCase());
+  if (label) correct(label);
 });
 $("close").addEventListener("click", () => open(false));
 $("next").addEventListener("click", list.nextToReview);

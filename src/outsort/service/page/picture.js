@@ -120,7 +120,18 @@ function drawLines() {
   const most = tallied.lines[0]?.weight ?? 0, focused = document.activeElement?.getAttribute("data-line");
   $("lines").replaceChildren(...tallied.lines.map((part) => buttonOf(part, most)));
   markLine();
+  endBelowAName();
+  $("lines-hint").textContent = `${count(tallied.lines.length)} to filter by`;
   if (focused) $("lines").querySelector(`[data-line="${CSS.escape(focused)}"]`)?.focus();
+}
+
+/** Make the list of service lines as high as the names that fit in it, so that it cuts none; the others are scrolled to. */
+function endBelowAName() {
+  const list = $("lines");
+  list.style.maxHeight = "";
+  const ends = [...list.children].map((one) => one.offsetTop + one.offsetHeight - list.offsetTop);
+  const fits = ends.filter((end) => end <= list.clientHeight);
+  if (fits.length && fits.length < ends.length) list.style.maxHeight = `${fits.at(-1)}px`;
 }
 
 /** @param {LinePart} part
@@ -164,7 +175,10 @@ function drawHistogram() {
   const right = accepted.weight ? ` and estimates that ${share(accepted.expected, accepted.weight)} of ${those} right` : "";
   const isMoved = review.threshold !== null;
   const said = `At ${written(at)} or more, the model accepts ${share(accepted.weight, whole.weight)} ${what}${right}.`;
-  $("promise").textContent = isMoved ? `${said} The download still uses the model's ${written(info.threshold)}.` : said;
+  const rest = isMoved
+    ? ` The download still uses the model's ${written(info.threshold)}.`
+    : info.certified ? "" : " No precision of accepted answers is certified for this model.";
+  $("promise").textContent = said + rest;
   $("threshold").setAttribute("aria-valuetext", `${written(at)}. ${said}`);
   $("reset-threshold").hidden = !isMoved;
   $("reset-threshold").textContent = `Back to ${written(info.threshold)}`;
@@ -249,4 +263,5 @@ $("reset-threshold").addEventListener("click", () => {
   refresh();
   $("threshold").focus();
 });
+new ResizeObserver(endBelowAName).observe($("lines-panel"));
 window.addEventListener("beforeprint", () => ($("picture").open = true));

@@ -12,6 +12,23 @@ const ADVICE = [
   [/[^.]*\bheader_row\b[^.]*\.$/, " Leave only the row with the names of the columns above the others, and try again."],
 ];
 
+/** Of notes, what is for programs. @type {[RegExp, string][]} */
+const ASIDES = [
+  [/ \((?:sheet|text_column)\b[^)]*\)/, ""],
+  [/ If letters look wrong, name its encoding.*$/, " If letters look wrong, save it as UTF-8 or as an Excel workbook, and sort it again."],
+  [/: pass no_header if it is work$/, ": if it is work, put a row of names above it, and sort the file again"],
+];
+
+/** @param {string} said
+ *  @param {[RegExp, string][]} advice */
+const forPeople = (said, advice) => advice.reduce((words, [programs, people]) => words.replace(programs, people), said);
+
+/** Return what the service noted when it read a file, in one line. @param {string[]} notes */
+export function notesInWords(notes) {
+  const said = notes.map((note) => forPeople(note, ASIDES).replace(/\.$/, "")).join("; ");
+  return said && `${said[0].toUpperCase()}${said.slice(1)}.`;
+}
+
 /** Say how to sort what is too much for the page. @param {string} name */
 export const commandFor = (name) => `On the command line there is no limit: outsort score "${name}" -o "sorted-${name}"`;
 
@@ -24,5 +41,5 @@ export function inWords({ status, message }, name) {
     return `${name} is too large for this page. ${why} ${commandFor(name)}`;
   }
   if (status === 415) return `${name} is not a table that can be read. ${TAKEN}`;
-  return ADVICE.reduce((said, [programs, people]) => said.replace(programs, people), message);
+  return forPeople(message, ADVICE);
 }

@@ -30,6 +30,8 @@ export class Review {
   columns = [];
   /** @type {string[][]} */
   texts = [];
+  /** What the service noted when it read the file. @type {string[]} */
+  notes = [];
   /** The scored rows as they came; null for a document. @type {Blob | null} */
   scored = null;
   /** A document in place of a list. @type {HTMLElement | null} */
@@ -76,7 +78,7 @@ export class Review {
   /** Take up what a sorting brought, in place of what the one before did; nothing to free its memory.
    *  @param {Partial<Review>} brought */
   bring(brought = {}) {
-    const none = { rows: [], columns: [], texts: [], scored: null, article: null, redraw: null, cells: new Map() };
+    const none = { rows: [], columns: [], texts: [], notes: [], scored: null, article: null, redraw: null, cells: new Map() };
     Object.assign(this, none, { measure: "", amounts: null, unread: 0 }, brought);
   }
 

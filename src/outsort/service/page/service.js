@@ -10,8 +10,8 @@ const PLAIN = { "content-type": "application/octet-stream" };
 /** @import { Review } from "./review.js" */
 
 /** What /model tells of the model and the limits.
- *  @typedef {{outsort: string, model: string, threshold: number, labels: string[], out_of_scope: string,
- *    service_lines: Record<string, string[]>, learns: boolean, data: {rows?: number},
+ *  @typedef {{outsort: string, model: string, threshold: number, certified: boolean, labels: string[],
+ *    out_of_scope: string, service_lines: Record<string, string[]>, learns: boolean, data: {rows?: number},
  *    limits: {characters: number, body: number, file: number}}} ModelInfo */
 
 /** @type {ModelInfo} */

@@ -8,7 +8,7 @@ import { build } from "./labels.js";
 import * as list from "./list.js";
 import { keep, loaded, reviews, showKeeping } from "./keeping.js";
 import * as picture from "./picture.js";
-import { commandFor, inWords } from "./problems.js";
+import { commandFor, inWords, notesInWords } from "./problems.js";
 import { Progress } from "./progress.js";
 import { Review, sameContent } from "./review.js";
 import { describe, info, isDocument, score } from "./service.js";
@@ -142,8 +142,10 @@ function optionOf({ name, cells }) {
   return new Option([name, shown.join("; ")].filter(Boolean).join(": "), name);
 }
 
-/** Show the text column and the sheet of a review, to be changed. @param {Review} of */
-function showReading({ pasted, file, columns, texts, column, sheet }) {
+/** Show how the file of a review was read: its text column and sheet, to be changed, and notes. @param {Review} of */
+function showReading({ pasted, file, columns, texts, column, sheet, notes }) {
+  $("notes").textContent = pasted ? "" : notesInWords(notes);
+  $("notes").hidden = !$("notes").textContent;
   $("reading").hidden = pasted || !texts.length;
   if ($("reading").hidden) return;
   const options = columns.map(optionOf);

@@ -31,22 +31,25 @@ export const kindOf = ({ reason }) => reason.slice(NOT_WORK.length).replace(/^ \
 /** A column of the file: its name, some cells, and whether those are numbers.
  *  @typedef {{name: string, cells: string[], sample: unknown[]}} Column */
 
-/** A scored file: its rows, its columns, the text columns (each a list with those read where it is blank), and the
- *  scored rows as they came.
- *  @typedef {{rows: Row[], columns: Column[], texts: string[][], scored: Blob}} Table */
+/** A scored file: its rows, its columns, the text columns (each a list with those read where it is blank), what the
+ *  service noted when it read it, and the scored rows as they came.
+ *  @typedef {{rows: Row[], columns: Column[], texts: string[][], notes: string[], scored: Blob}} Table */
+
+/** What the service tells of a file beside its rows.
+ *  @param {Response} response
+ *  @returns {{columns: string[], text_columns: string[][], prefix: string, notes: string[]}} */
+export const headOf = (response) => JSON.parse(response.headers.get("outsort-table") ?? "{}");
 
 /** Parse scored rows as they arrive.
  *  @param {Response} response
  *  @param {(share: number, rows: number) => void} tell told what share of them has arrived
  *  @returns {Promise<Table>} */
 export async function read(response, tell = () => {}) {
-  const head = JSON.parse(response.headers.get("outsort-table") ?? "{}");
+  const head = headOf(response), texts = head.text_columns;
   const size = Number(response.headers.get("content-length"));
-  /** @type {string[][]} */
-  const texts = head.text_columns;
   const names = head.columns.length ? head.columns : texts.flat();
   /** @type {Map<string, Column>} */
-  const columns = new Map(names.map((/** @type {string} */ name) => [name, { name, cells: [], sample: [] }]));
+  const columns = new Map(names.map((name) => [name, { name, cells: [], sample: [] }]));
   /** @type {Row[]} */
   const rows = [];
   const rowOf = parser(head.prefix, texts);
@@ -57,7 +60,7 @@ export async function read(response, tell = () => {}) {
       rows.push(rowOf(cells));
     }
   }
-  return { rows, columns: [...columns.values()], texts, scored: kept.whole() };
+  return { rows, columns: [...columns.values()], texts, notes: head.notes, scored: kept.whole() };
 }
 
 /** Read a column of a scored file again.
