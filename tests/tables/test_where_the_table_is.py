@@ -128,6 +128,55 @@ def test_an_only_row_that_names_no_columns_is_told(rows, remarks, is_book):
     assert reader.location.remarks == remarks
 
 
+@pytest.mark.parametrize(
+    ("rows", "header_row"),
+    [
+        (
+            [
+                [None, "Pipeline"],
+                [],
+                [None, "#", "Scope of work", "Vendor"],
+                [None, 1, WORK[0], "A"],
+                [None, 2, WORK[1], "B"],
+            ],
+            3,
+        ),
+        ([["Sum of spend", "Year"], ["Service", "2024/25", "2025/26", "Grand Total"], ["Payroll", 5, 6, 11]], 2),
+        (
+            [["Year", "(All)"], [], ["Sum of spend", "Column Labels"], ["Row Labels", "Q1", "Q2", "Q3", "Grand Total"]]
+            + [[text, 3, 4, 5, 12] for text in WORK],
+            4,
+        ),
+        ([["Budget"], ["Cost line", 2024, 2025, 2026], ["Payroll bureau", 5, 6, 7], ["Actuary", 8, 9, 1]], 2),
+    ],
+    ids=["a sign for numbers", "a pivot", "a pivot with a filter", "years"],
+)
+def test_signs_and_periods_name_columns(rows, header_row):
+    reader = ExcelReader("in.xlsx", book_of(S=rows), ReadOptions(text_columns=["1"]))
+    assert reader.location.header_row == header_row
+    assert reader.columns == [str(cell) for cell in rows[header_row - 1] if cell]
+
+
+def test_years_under_a_group_make_the_lower_of_two_header_rows_the_one():
+    rows = [["Ref", "Description", "Volume", None, "Cost"], [None, None, 2024, 2025, None], ["1", WORK[0], 3, 4, 5]]
+    book = openpyxl.load_workbook(book_of(S=rows))
+    for cells in ("A1:A2", "B1:B2", "C1:D1", "E1:E2"):
+        book.active.merge_cells(cells)
+    stream = io.BytesIO()
+    book.save(stream)
+    reader = ExcelReader("in.xlsx", stream, ReadOptions())
+    assert (reader.columns, len(read(reader)[0])) == (["Ref", "Description", "2024", "2025", "Cost"], 1)
+
+
+def test_a_title_above_rows_none_of_which_names_columns_stops_with_the_options():
+    rows = [["Our own list"], ["Payroll bureau", 12, 7.5], ["Audit of leases", 3, 8]]
+    why = r"row 1 has 1 cell and rows below it have up to 3, .* with --header-row, or pass --no-header\."
+    with pytest.raises(DataError, match=why):
+        ExcelReader("in.xlsx", book_of(S=rows), ReadOptions())
+    assert ExcelReader("in.xlsx", book_of(S=rows), ReadOptions(header_row=2)).columns == ["Payroll bureau", "12", "7.5"]
+    assert len(read(ExcelReader("in.xlsx", book_of(S=rows), ReadOptions(has_header=False)))[0]) == 3
+
+
 @pytest.mark.parametrize("above", [[], [["Spend of the borough"], []]], ids=["at the top", "below a title"])
 @pytest.mark.parametrize(
     "groups",
@@ -216,6 +265,7 @@ def test_a_delimiter_at_the_end_of_every_row_is_no_cell(n):
 
 AFTER = {
     "a total": ([[None, "Total", 2000]], {5: TOTAL}),
+    "a total in every column of numbers": ([["Grand total", 7, 9]], {5: TOTAL}),
     "a grand total and a source": (
         [["Grand total", None, 9], [], ["Source: finance system, unaudited"]],
         {5: TOTAL, 7: NOTE},
@@ -251,7 +301,8 @@ def test_notes_of_fewer_cells_do_not_stop_a_run_and_other_short_rows_do():
 
 
 @pytest.mark.parametrize(
-    "row", [["C-9", "Total rewards consulting", 5], ["C-9", "Sources of funding", 5], ["Total", "Type", 5]]
+    "row",
+    [["C-9", "Total rewards consulting", 5], ["C-9", "Sources of funding", 5], ["Total", "Type", 5], [9, "Total", 5]],
 )
 def test_work_that_sounds_like_a_total_is_work(row):
     assert not read(ExcelReader("in.xlsx", book_of(S=[*table(HEADERS[0]), row]), ReadOptions()))[2]

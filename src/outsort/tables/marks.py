@@ -59,8 +59,9 @@ class Marks:
         if not any(map(_has_total, texts)):
             return ""
         texts = [text for text in texts if not is_amount(text)]
-        is_narrow = len(filled) < len(self._columns) or len(filled) == 2
-        return TOTAL if is_narrow and len(texts) == 1 and is_total(texts[0]) else ""
+        # Of a row without a gap the total comes first: behind a number, it may be the name of a firm.
+        is_sum = len(filled) < len(self._columns) or len(filled) == 2 or texts[:1] == filled[:1]
+        return TOTAL if is_sum and len(texts) == 1 and is_total(texts[0]) else ""
 
     def tell_no_rows(self) -> None:
         """Say of a table that has a header only that this may be a row of work, unless a name in it is a known one."""
