@@ -154,7 +154,7 @@ def test_an_only_row_that_names_no_columns_is_told(rows, remarks, is_book):
 def test_signs_and_periods_name_columns(rows, header_row):
     reader = ExcelReader("in.xlsx", book_of(S=rows), ReadOptions(text_columns=["1"]))
     assert reader.location.header_row == header_row
-    assert reader.columns == [str(cell) for cell in rows[header_row - 1] if cell]
+    assert reader.columns == [str(cell or "") for cell in rows[header_row - 1]]
 
 
 def test_years_under_a_group_make_the_lower_of_two_header_rows_the_one():
@@ -437,17 +437,18 @@ def test_cells_merged_downwards_count_for_each_of_their_rows():
 
 
 def odd_book(seed):
-    """Return a workbook of all kinds of cells."""
+    """Return a workbook of all kinds of cells, in which the first columns may be blank."""
     rng = random.Random(seed)
+    before = [None] * (seed % 3)
     days = [datetime.datetime(1900, 1, 1), datetime.datetime(1900, 3, 1), datetime.datetime(2026, 5, 1, 9, 30)]
     cells = [
         *(None, "x", " ", "\n", "_x000D_", "007", "=1+1", "#N/A", 5, -5, 0, 0.25, 10**15, 10**17),
         *(True, *days, datetime.time(9, 30), datetime.time(23, 59, 59, 999600), datetime.timedelta(days=2, hours=1)),
     ]
     book = openpyxl.Workbook()
-    book.active.append(["text", "a", "b", "c"])
+    book.active.append([*before, "text", "a", "b", "c"])
     for _ in range(30):
-        book.active.append([rng.choice(["key", "draft"]), *(rng.choice(cells) for _ in "abc")])
+        book.active.append([*before, rng.choice(["key", "draft"]), *(rng.choice(cells) for _ in "abc")])
     for row in book.active.iter_rows(2):
         for cell in row:
             if isinstance(cell.value, int) and abs(cell.value) < 10**6 and rng.random() < 0.5:
@@ -572,15 +573,17 @@ class TestCommand:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("before", [[], [None, None]], ids=["at A", "at C"])
 @pytest.mark.parametrize("style", ["xls", "ods"])
-def test_workbooks_of_other_formats_are_read_as_the_one_they_were_made_from(style, office, tmp_path):
+def test_workbooks_of_other_formats_are_read_as_the_one_they_were_made_from(style, before, office, tmp_path):
     from outsort.tables.workbooks.foreign import ForeignReader
 
     rows = [["A title"], [], ["text", "n", "day"], ["key", 5, datetime.datetime(2026, 5, 1)], ["draft", 0.5, None]]
+    rows = [[*before, *row] for row in rows]
     (tmp_path / "in.xlsx").write_bytes(book_of(Work=rows, Other=[["x"]]).getvalue())
     path = office(tmp_path / "in.xlsx", style, tmp_path)
     with path.open("rb") as stream:
         reader = ForeignReader("in", stream, ReadOptions())
         found, numbers, faults = read(reader)
     assert (found, numbers, faults) == (rows[3:], [4, 5], {})
-    assert reader.columns == rows[2]
+    assert reader.columns == [name or "" for name in rows[2]]
