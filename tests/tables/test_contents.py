@@ -421,6 +421,13 @@ class TestPaths:
         pq.write_table(pa.Table.from_arrays(arrays, names=["work"] * 3), tmp_path / "in.parquet")
         assert _texts_of(tmp_path / "in.parquet", "work.text") == ["key invoices"]
 
+    @pytest.mark.parametrize("wanted", [(), ("work.text",)], ids=["found", "named"])
+    def test_two_fields_of_one_name_are_refused_without_a_number(self, wanted, tmp_path):
+        twins = pa.StructArray.from_arrays([pa.array(["key invoices"]), pa.array(["x"])], names=["text", "text"])
+        pq.write_table(pa.table({"id": [1], "work": twins}), tmp_path / "in.parquet")
+        with pytest.raises(NoColumnError, match=r"2 fields 'work\.text', which cannot be told apart\. Rename one"):
+            _texts_of(tmp_path / "in.parquet", *wanted)
+
     @pytest.mark.parametrize("style", ["json", "jsonl", "parquet"])
     def test_labelled_texts_are_read_by_it(self, style, tmp_path):
         from outsort.data.dataset import read as read_labelled

@@ -113,7 +113,7 @@ def answers_in(columns: Sequence[str]) -> Answers | None:
     return None
 
 
-def only_column(source: str, columns: Sequence[str], name: str, needed: str = "") -> str:
+def only_column(source: str, columns: Sequence[str], name: str, needed: str = "", *, nested: Sequence[str] = ()) -> str:
     """Return what a table calls the one column of a name; case and blanks count only to tell two columns apart.
 
     Args:
@@ -121,18 +121,22 @@ def only_column(source: str, columns: Sequence[str], name: str, needed: str = ""
         columns: the names of its columns.
         name: the name as a user wrote it.
         needed: what needs the column, for messages: ", which ... needs".
+        nested: paths into objects, see `base.Reader`, for a name that no column has.
 
     Raises:
         DataError: there is no such column, or there are several.
 
     >>> only_column("t", ["id", " Cost  Centre"], "cost centre"), only_column("t", ["Spend", "spend"], "spend")
     (' Cost  Centre', 'spend')
+    >>> only_column("t", ["id", "lot"], "lot.value", nested=["lot.title", "lot.value"])
+    'lot.value'
     """
-    found = _of_name(columns, name)
+    found = _of_name(columns, name) or _of_name(nested, name)
     if len(found) != 1:
+        names = [*columns, *nested]
         what = "two columns" if found else "no column"
-        meant = "" if found else did_you_mean(name, columns)
-        raise DataError(f"{source}: {what} {name!r}{needed}; it has {', '.join(map(repr, columns))}.{meant}")
+        meant = "" if found else did_you_mean(name, names)
+        raise DataError(f"{source}: {what} {name!r}{needed}; it has {_listed(names)}.{meant}")
     return found[0]
 
 
@@ -140,9 +144,9 @@ def _of_name(columns: Sequence[str], name: str) -> list[str]:
     return [c for c in columns if c == name] or [c for c in columns if _folded(c) == _folded(name)]
 
 
-def only_place(source: str, columns: Sequence[str], name: str) -> int:
-    """Return the place of the one column of a name; see `only_column`."""
-    return list(columns).index(only_column(source, columns, name))
+def only_place(source: str, columns: Sequence[str], name: str, *, nested: Sequence[str] = ()) -> int:
+    """Return the place of the one column of a name; see `only_column`. Paths follow the columns."""
+    return [*columns, *nested].index(only_column(source, columns, name, nested=nested))
 
 
 def find_column(
@@ -239,7 +243,7 @@ def find_text_columns(
         return Found([[Column(columns[0], 0)]])
     # What holds objects is no text itself.
     objects = {path[:place] for path in nested for place, sign in enumerate(path) if sign == "."}
-    return _Search(source, [*columns, *nested], cells, {*others, *objects}).found(fall_back=fall_back)
+    return _Search(source, columns, nested, cells, {*others, *objects}).found(fall_back=fall_back)
 
 
 def _requested(
@@ -253,7 +257,10 @@ def _requested(
     names = [*distinct_names(columns), *nested]
     i = next(i for i, places in enumerate(alternatives) if len(places) != 1)
     asked = wanted if whole else wanted.split("|")[i].strip()
-    if alternatives[i]:
+    if alternatives[i] and alternatives[i][0] >= len(columns):
+        n = len(alternatives[i])
+        message = f"{source}: {n} fields {asked!r}, which cannot be told apart. Rename one, or name another column."
+    elif alternatives[i]:
         numbers = " or ".join(str(place + 1) for place in alternatives[i])
         message = (
             f"{source}: {len(alternatives[i])} columns {asked!r}. Name one with --text-column by number: {numbers}."
@@ -298,11 +305,17 @@ class _Search:
     """The search for the column of texts of a table."""
 
     def __init__(
-        self, source: str, columns: Sequence[str], cells: Cells | None, others: Collection[str | None]
+        self,
+        source: str,
+        columns: Sequence[str],
+        nested: Sequence[str],
+        cells: Cells | None,
+        others: Collection[str | None],
     ) -> None:
-        self._source, self._columns, self._cells = source, columns, cells
-        self._places = [place for place, name in enumerate(columns) if name not in others]
-        self._readings = dict(enumerate(readings_of(columns)))
+        self._source, self._cells = source, cells
+        self._own, self._nested, self._columns = columns, nested, [*columns, *nested]
+        self._places = [place for place, name in enumerate(self._columns) if name not in others]
+        self._readings = dict(enumerate(readings_of(self._columns)))
         self._known: dict[int, Prose] = {}
 
     def found(self, *, fall_back: bool) -> Found:
@@ -397,7 +410,7 @@ class _Search:
         if len(equals) > 1 and self._cells:
             chosen = max(equals, key=lambda place: self._prose(place).likeness)
         if [self._columns[place] for place in equals].count(self._columns[chosen]) > 1:
-            _requested(self._source, self._columns, self._columns[chosen], self._cells)
+            _requested(self._source, self._own, self._columns[chosen], self._cells, self._nested)
         return chosen
 
     def _by_content(self, passed: Sequence[int]) -> Found:
