@@ -156,6 +156,13 @@ class TestCells:
     def test_names_and_addresses_are_no_descriptions(self, cells):
         assert found(["Who knows", "N"], rows=[[cell, "1"] for cell in cells]) == "?"
 
+    def test_where_no_column_reads_like_descriptions_those_with_words_are_named(self):
+        rows = [["4100", "Tax advisers", "2024/25", "5"], ["4200", "Service desk", "2025/26", "7"], ["", "", "", "12"]]
+        assert str(refusal(["Centre", "Line item", "Financial year", "Budget"], rows=rows * 9)) == (
+            "t: no clear text column; there are words in 'Line item'; it has 'Centre', 'Line item', 'Financial year', "
+            "'Budget'. Name one with --text-column."
+        )
+
     def test_a_column_with_another_role_is_not_the_text(self):
         rows = [["Out of the scope of this", PROSE[0]], ["In the scope of it", PROSE[1]]]
         assert found(["answer", "What"], rows=rows, others=["answer", None]) == "What"
@@ -315,3 +322,6 @@ def test_a_first_row_that_reads_like_a_row_is_asked_about(columns, hint):
     with pytest.raises(NoColumnError) as refused:
         find_text_columns("t", columns, [], lambda _: ["1", "2", "3"])
     assert str(refused.value).endswith(f"Name one with --text-column{hint}")
+    # Whoever names the row knows what it is.
+    with pytest.raises(NoColumnError, match=r"Name one with --text-column\.$"):
+        find_text_columns("t", columns, [], lambda _: ["1", "2", "3"], may_be_row=False)

@@ -107,6 +107,7 @@ def test_row_one_is_the_header_unless_it_plainly_is_not(rows):
 
 
 ONLY_ROW = "its only row was taken for the names of the columns: pass --no-header if it is work"
+FIRST_ROW = ONLY_ROW.replace("only", "first")
 
 
 @pytest.mark.parametrize("is_book", [False, True], ids=["csv", "workbook"])
@@ -117,15 +118,22 @@ ONLY_ROW = "its only row was taken for the names of the columns: pass --no-heade
         ([["C-1", "Keying of invoices into SAP"]], [ONLY_ROW]),
         ([["Description"]], []),
         ([["C-1", "Description"]], []),
-        ([["Keying of invoices into SAP"], ["Draft a patent claim"]], []),
+        ([["Keying of invoices into SAP"], ["Draft a patent claim"]], [FIRST_ROW]),
+        ([["Answer customer e-mails"], ["Draft a patent claim"]], [FIRST_ROW]),
+        ([["Type meeting notes", "3", "May"], ["Draft a patent claim", "8", "June"]], [FIRST_ROW]),
+        ([["What is done", "Place", "Month"], ["Draft a patent claim", "Leeds", "June"]], []),
+        ([["What we do"], ["Draft a patent claim"]], []),
+        ([["Task to do"], ["Draft a patent claim"]], []),
         ([["Tenders of April"], [], ["Description"]], []),
     ],
 )
-def test_an_only_row_that_names_no_columns_is_told(rows, remarks, is_book):
-    stream = book_of(S=rows) if is_book else io.BytesIO(text_of(rows))
-    reader = ExcelReader("in.xlsx", stream, ReadOptions()) if is_book else CsvReader("in.csv", stream, ReadOptions())
-    read(reader)
-    assert reader.location.remarks == remarks
+def test_a_first_row_that_names_no_columns_is_told_unless_the_user_named_it(rows, remarks, is_book):
+    for number in (None, 1):
+        stream = book_of(S=rows) if is_book else io.BytesIO(text_of(rows))
+        options = ReadOptions(header_row=number, text_columns=["1"])
+        reader = ExcelReader("in.xlsx", stream, options) if is_book else CsvReader("in.csv", stream, options)
+        read(reader)
+        assert reader.location.remarks == ([] if number else remarks)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from outsort.errors import DataError, did_you_mean
 from outsort.tables.base import Column, distinct_names, plain_texts
-from outsort.tables.headings import Kind, is_remark, readings_of
+from outsort.tables.headings import Kind, is_remark, readings_of, reads_like_cell
 from outsort.tables.letters import place_of
 from outsort.tables.prose import Prose, prose_of, says_nothing
 
@@ -43,8 +43,6 @@ _WORDS_OF_A_CLASS = 2.5
 LEAST_ALONE = 0.2
 #: By how much a heading such as "Name" adds to that.
 _WEAK_HEADING = 1.3
-#: Words of a heading that is a cell rather.
-_WORDS_OF_A_CELL = 5
 #: Columns named in a message.
 _MAX_NAMED = 40
 
@@ -190,7 +188,8 @@ def text_columns_of(source: str, reader: Reader, wanted: Sequence[str]) -> tuple
     columns, nested = reader.head_columns, reader.nested_columns
     batches = iter(reader)
     first = next(batches, None)
-    found = find_text_columns(source, columns, wanted, first_cells(first, [*columns, *nested]), nested=nested)
+    cells, may_be_row = first_cells(first, [*columns, *nested]), not reader.location.is_given
+    found = find_text_columns(source, columns, wanted, cells, nested=nested, may_be_row=may_be_row)
     return found, batches if first is None else chain([first], batches)
 
 
@@ -218,6 +217,7 @@ def find_text_columns(
     nested: Sequence[str] = (),
     others: Collection[str | None] = (),
     fall_back: bool = True,
+    may_be_row: bool = True,
 ) -> Found:
     """Return the text columns: the requested ones, the only one there is, or those found.
 
@@ -233,6 +233,7 @@ def find_text_columns(
         nested: paths into objects, see `base.Reader`; their places follow the columns.
         others: names of columns that have another role.
         fall_back: read a title where a description that was found is blank.
+        may_be_row: whether the names may be a row of work, because nobody said that they are names.
 
     Raises:
         NoColumnError: no such column, or none that is clear.
@@ -243,7 +244,8 @@ def find_text_columns(
         return Found([[Column(columns[0], 0)]])
     # What holds objects is no text itself.
     objects = {path[:place] for path in nested for place, sign in enumerate(path) if sign == "."}
-    return _Search(source, columns, nested, cells, {*others, *objects}).found(fall_back=fall_back)
+    search = _Search(source, columns, nested, cells, {*others, *objects}, may_be_row=may_be_row)
+    return search.found(fall_back=fall_back)
 
 
 def _requested(
@@ -269,11 +271,6 @@ def _requested(
         meant = did_you_mean(asked, names)
         message = f"{source}: no column {asked!r}; it has {_listed(names)}.{meant} Name one with --text-column."
     raise NoColumnError(message, names, _samples(len(names), cells), [names[place] for place in alternatives[i]])
-
-
-def _is_no_heading(name: str) -> bool:
-    """Return whether a name is more like a cell: a number, or as long as a description."""
-    return name.replace(",", "").replace(".", "", 1).isdigit() or len(name.split()) >= _WORDS_OF_A_CELL
 
 
 def _matching(columns: Sequence[str], nested: Sequence[str], wanted: str) -> list[int]:
@@ -311,8 +308,10 @@ class _Search:
         nested: Sequence[str],
         cells: Cells | None,
         others: Collection[str | None],
+        *,
+        may_be_row: bool,
     ) -> None:
-        self._source, self._cells = source, cells
+        self._source, self._cells, self._may_be_row = source, cells, may_be_row
         self._own, self._nested, self._columns = columns, nested, [*columns, *nested]
         self._places = [place for place, name in enumerate(self._columns) if name not in others]
         self._readings = dict(enumerate(readings_of(self._columns)))
@@ -437,12 +436,16 @@ class _Search:
             return Found([[Column(self._columns[passed[0]], passed[0])]])
         names = distinct_names(self._columns)
         why = "no text column"
+        worded = [repr(names[place]) for place in ranked if self._prose(place).is_text][:3]
         if candidates:
             why = f"no clear text column; it may be {' or '.join(repr(names[place]) for place in candidates[:3])}"
+        elif worded:
+            why = f"no clear text column; there are words in {', '.join(worded)}"
         message = (
             f"{self._source}: {self._passed_over(passed)}{why}; it has {_listed(names)}. Name one with --text-column"
         )
-        message += ", or pass --no-header if that is its first row." if any(map(_is_no_heading, names)) else "."
+        is_row = self._may_be_row and any(map(reads_like_cell, names))
+        message += ", or pass --no-header if that is its first row." if is_row else "."
         samples = _samples(len(self._columns), self._cells)
         raise NoColumnError(message, names, samples, [names[place] for place in candidates])
 

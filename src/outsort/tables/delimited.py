@@ -189,6 +189,7 @@ class CsvReader:
             header_row=where.place + 1,
             header=header if where.place == 0 else "",
             options=[f"--header-row {where.place + 1}"] if guessed else [],
+            is_given=options.header_row is not None,
         )
         self._marks = Marks(self.columns, self.location, above)
 

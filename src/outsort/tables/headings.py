@@ -181,6 +181,8 @@ _SUFFIXES = (
 )
 _JOINED = re.compile("(.+)(description|title|name|summary|text|details?|code|id|number|date|type)")
 _KNOWN = _OF_WORK | _PLAIN | _PARTIES | _CLASSES
+#: Words of a heading that is a cell rather.
+_WORDS_OF_A_CELL = 5
 _AMBIGUOUS = _words("body subject matter issue role position")
 
 
@@ -262,6 +264,15 @@ def is_known(heading: str) -> bool:
     """
     reading = reading_of(heading)
     return reading.rank == 0 and reading.kind is not Kind.UNKNOWN
+
+
+def reads_like_cell(heading: str) -> bool:
+    """Return whether a heading is more like a cell: a number, or as long as a description.
+
+    >>> reads_like_cell("1,250.00"), reads_like_cell("Unit price")
+    (True, False)
+    """
+    return heading.replace(",", "").replace(".", "", 1).isdigit() or len(heading.split()) >= _WORDS_OF_A_CELL
 
 
 def is_remark(heading: str) -> bool:

@@ -13,13 +13,15 @@ import numpy as np
 
 from outsort.tables.base import UNCOMPUTED, Batch, Location, Rows, is_filled
 from outsort.tables.header import looks_like_header
-from outsort.tables.headings import is_known
+from outsort.tables.headings import is_known, reads_like_cell
 from outsort.tables.not_work import AGAIN, NOTE, OTHER, TITLE, TOTAL, TOTAL_PARTS, is_amount, is_note, is_total
 
 #: Rows at the end of a plain table that are looked at as rows.
 LAST = 64
 #: The most rows of notes after a table.
 _MOST_NOTES = 20
+#: Words of the only name of a table that may be a row of work.
+_WORDS_OF_WORK = 3
 
 
 class Marks:
@@ -37,7 +39,7 @@ class Marks:
         self._written = columns[self._first] if columns else ""
         self._n_named = sum(map(bool, self._columns))
         filled = [cells for row in titles if (cells := [cell for cell in row if is_filled(cell)])]
-        self._is_first = location.header_row > 0 and not filled
+        self._is_first = location.header_row > 0 and not filled and not location.is_given
         self._titles = {str(row[0]) for row in filled if len(row) == 1}
 
     def reason(self, cells: Sequence[object]) -> str:
@@ -63,11 +65,15 @@ class Marks:
         is_sum = len(filled) < len(self._columns) or len(filled) == 2 or texts[:1] == filled[:1]
         return TOTAL if is_sum and len(texts) == 1 and is_total(texts[0]) else ""
 
-    def tell_no_rows(self) -> None:
-        """Say of a table that has a header only that this may be a row of work, unless a name in it is a known one."""
-        if self._is_first and not any(map(is_known, self._columns)):
+    def tell_header(self, *, has_rows: bool) -> None:
+        """Say of a header that it may be a row of work, unless a name in it is a known one or all are as names are."""
+        if not self._is_first or any(map(is_known, self._columns)):
+            return
+        is_phrase = len(self._columns) == 1 and len(self._columns[0].split()) >= _WORDS_OF_WORK
+        if not has_rows or is_phrase or any(map(reads_like_cell, self._columns)):
             self.location.remarks.append(
-                "its only row was taken for the names of the columns: pass --no-header if it is work"
+                f"its {'first' if has_rows else 'only'} row was taken for the names of the columns: pass --no-header "
+                "if it is work"
             )
 
     def of_rows(self, rows: Sequence[Sequence[object]], numbers: Sequence[int], *, is_last: bool) -> dict[int, str]:
@@ -165,9 +171,8 @@ def marked(batches: Iterable[Batch], marks: Marks) -> Iterator[Batch]:
         if waiting is not None:
             yield _marked(waiting, marks, is_last=False)
         waiting = batch
-    if waiting is None:
-        marks.tell_no_rows()
-    else:
+    marks.tell_header(has_rows=waiting is not None)
+    if waiting is not None:
         yield _marked(waiting, marks, is_last=True)
 
 

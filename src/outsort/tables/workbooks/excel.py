@@ -54,6 +54,7 @@ class ExcelReader:
         self._book = self._open(source, stream)
         chosen = choose_sheets(source, self._book, options)
         self._tables, self.location = chosen.tables, chosen.location
+        self.location.is_given = options.header_row is not None
         self._is_all = chosen.is_all
         first = self._tables[0]
         self.columns = list(first.columns)
