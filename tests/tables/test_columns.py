@@ -200,6 +200,15 @@ class TestFallback:
         assert why(["Job title", heading, "Supplier"], [[PROSE[0], PROSE[1], "Acme Ltd"]]) == ""
         assert why(["Job title", "Remarks", "Supplier"], rows) == ""
 
+    def test_a_usual_heading_that_is_mostly_blank_gives_way_to_a_column_that_says_more(self):
+        columns = ["ID", "Name", "Change details"]
+        work = ["Process accounts payable", "Perform cash forecasting", "Prepare the tax return", "Audit the funds"]
+        rows = [[str(n), text, "Renamed" if n == 2 else ""] for n, text in enumerate(work)]
+        assert found(columns, rows=rows) == "Name"
+        assert "text column 'Name' (--text-column 'Name'), not 'Change details', which is mostly blank" in why(
+            columns, rows=rows
+        )
+
     def test_remarks_that_say_more_than_the_name_of_a_class_are_named(self):
         rows = [["Design", PROSE[0], "1"], ["Research", PROSE[1], "2"]]
         for remarks in ("Notes", "General comments"):
@@ -316,6 +325,7 @@ def test_a_message_names_no_more_columns_than_one_can_read():
         (["C-1", "1,200.50", "x"], ", or pass --no-header if that is its first row."),
         (["ref", "type the invoices of all suppliers", "y"], ", or pass --no-header if that is its first row."),
         (["ref", "date of award", "lot 2"], "."),
+        (["ref", "2026", "How many hours a week is it?"], "."),
     ],
 )
 def test_a_first_row_that_reads_like_a_row_is_asked_about(columns, hint):

@@ -99,6 +99,15 @@ def test_a_single_row_of_json_lines_may_hold_objects(tmp_path):
     assert (row["text"], style) == ("key invoices", "jsonl")
 
 
+def test_rows_by_their_key_are_not_one_row(tmp_path):
+    rows = '{"7": {"text": "key invoices", "n": 1}, "8": {"text": "audit", "n": 2}}'
+    (tmp_path / "in.json").write_text(rows)
+    with pytest.raises(DataError, match=r"holds no array of objects\. Save its rows as one, or as JSON lines"):
+        read(tmp_path / "in.json")
+    (tmp_path / "in.json").write_text(rows.replace('"n": 2', '"other": 2'))
+    assert len(read(tmp_path / "in.json")[0]) == 1
+
+
 def test_json_on_one_line_that_is_broken_is_not_one_row(tmp_path):
     (tmp_path / "in.json").write_text('{"rows": [{"text": "key invoices"}, {"text": "audit}]}')
     with pytest.raises(DataError, match=r"in\.json: is not valid JSON"):

@@ -3,6 +3,7 @@
 import datetime
 import io
 import random
+import shlex
 
 import openpyxl
 import pytest
@@ -519,7 +520,7 @@ def test_a_formula_without_a_result_is_a_fault_of_its_row():
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sheet_rows, "MAX_AT_ONCE", limit)
             _, _, faults = read(ExcelReader("in.xlsx", stream, ReadOptions()))
-        assert faults == {2: "has a formula without a result in B2", 3: "has a formula without a result in C3"}
+        assert faults == {2: "has a formula without a result: B2", 3: "has a formula without a result: C3"}
 
 
 class TestCommand:
@@ -537,7 +538,7 @@ class TestCommand:
         done = outsort("score", path, "-o", tmp_path / "out.csv")
         assert done.err.splitlines()[0] == (
             f"{path}: sheet 'Work', header in row 3, text column 'Description', 3 rows; not read: 'Cover' (--sheet "
-            "NAME, or all). The same again: --sheet Work --header-row 3 --text-column Description"
+            "NAME, or all). The same again: --sheet Work --header-row 3 --text-column 'Description'"
         )
         again = ["--sheet", "Work", "--header-row", 3, "--text-column", "Description"]
         done = outsort("score", path, "-o", tmp_path / "again.csv", *again)
@@ -564,6 +565,18 @@ class TestCommand:
         (tmp_path / "in.jsonl").write_text('{"text": "key"}\n')
         done = outsort("score", tmp_path / "in.jsonl", "-o", tmp_path / "out.csv", "--no-header")
         assert done.err.endswith("jsonl names its columns itself. Leave out --header-row and --no-header.\n")
+
+    @pytest.mark.parametrize("name", ["Service\ndescription", "Task's description", "Task \\ step"])
+    def test_the_options_for_the_same_lead_to_the_same(self, name, outsort, tmp_path):
+        rows = [["A register"], [], ["Ref", name, "Title"], ["1", WORK[0], "x"], ["2", "", WORK[1]]]
+        (tmp_path / "in.csv").write_bytes(text_of(rows, padded=True))
+        args = ("score", tmp_path / "in.csv", "-o", tmp_path / "out.csv", "--force")
+        said = outsort(*args).err.splitlines()[0]
+        first = (tmp_path / "out.csv").read_bytes()
+        options = shlex.split(said.partition("The same again: ")[2])
+        assert outsort(*args, *options).code == 0
+        assert (tmp_path / "out.csv").read_bytes() == first
+        assert shlex.split(said.partition("(")[2].partition(")")[0]) == options[-2:]
 
     def test_a_workbook_of_another_format_is_no_output(self, outsort, tmp_path):
         (tmp_path / "in.csv").write_text("text\nkey invoices\n")

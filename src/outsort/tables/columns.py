@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
@@ -334,7 +335,9 @@ class _Search:
             part += self._next(chosen, named)
         left = [(place, "which reads as well") for place in self._as_good(chosen, named)]
         fuller = self._fuller(chosen)
-        if fuller is not None:
+        if fuller is not None and self._cells and 2 * self._prose(chosen).n < len(self._cells(chosen)):
+            part, left = [Column(self._columns[fuller], fuller)], [(chosen, "which is mostly blank")]
+        elif fuller is not None:
             left = [*((place, how) for place, how in left if place != fuller), (fuller, "which is fuller")]
         if len(part) > 1 or why or len(equals) > 1 or left:
             first, *others = [distinct_names(self._columns)[column.place] for column in part]
@@ -472,7 +475,20 @@ class _Search:
     def _option(self, part: Sequence[Column]) -> str:
         """Return the option that asks for columns."""
         names = distinct_names(self._columns)
-        return f"--text-column {'|'.join(names[column.place] for column in part)!r}"
+        return f"--text-column {in_option('|'.join(names[column.place] for column in part))}"
+
+
+def in_option(name: str) -> str:
+    r"""Return a name as a shell takes it, in quotes and on one line: blanks and line breaks in it count alike.
+
+    >>> print(in_option("Service\ndescription"), in_option("Item"))
+    'Service description' 'Item'
+    """
+    quoted = shlex.quote(" ".join(name.split()) if _LINE_BREAK.search(name) else name)
+    return quoted if quoted.startswith("'") else f"'{quoted}'"
+
+
+_LINE_BREAK = re.compile(r"[\r\n]")
 
 
 def _listed(names: Sequence[str]) -> str:

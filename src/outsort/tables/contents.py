@@ -160,7 +160,11 @@ def _json_kind(text: bytes, named: str) -> Format | None:
         is_one_of_several = named == "jsonl" or b'\n{"' in rest or not (end or named == "json" or _ARRAY.match(line))
         return json_lines if is_object and is_one_of_several else json_file
     # A single row may hold an array as well: there, the name decides.
-    if rest.strip() or not _holds_table(content) or (isinstance(content, dict) and named == "jsonl"):
+    if (
+        rest.strip()
+        or not (_holds_table(content) or _is_keyed(content))
+        or (isinstance(content, dict) and named == "jsonl")
+    ):
         return json_lines
     return json_file
 
@@ -170,6 +174,14 @@ def _holds_table(value: object) -> bool:
     if isinstance(value, dict):
         return any(map(_holds_table, value.values()))
     return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
+
+
+def _is_keyed(value: object) -> bool:
+    """Return whether a value is an object of objects that all have the same keys: rows by their key, no single row."""
+    if not isinstance(value, dict) or len(value) < 2:
+        return False
+    keys = [frozenset(inner) if isinstance(inner, dict) else None for inner in value.values()]
+    return None not in keys and len(set(keys)) == 1
 
 
 #: An object, or a list of objects.

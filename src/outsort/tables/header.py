@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from outsort.errors import DataError
 from outsort.tables.base import is_filled
-from outsort.tables.headings import Kind, reading_of
+from outsort.tables.headings import PERIOD, Kind, reading_of
 
 #: Rows among which the header is looked for, and rows below it that are compared with it.
 LOOKED_AT, _COMPARED = 60, 20
@@ -34,13 +34,6 @@ _HEADINGS = frozenset((
 _NUMBER_LIKE = re.compile(r"[^A-Za-z]*\d[^A-Za-z]*")
 #: Signs that name a column by themselves.
 _SIGNS = frozenset("#№%€£$¥")
-#: Years, quarters and months, which name the columns of pivot tables and budgets.
-_PERIOD = re.compile(
-    r"(?:fy ?)?(?:19|20)\d\d(?: ?[-/–] ?\d{2,4})?|fy ?\d\d(?: ?[-/–] ?\d\d)?|q[1-4](?:[ /-]?(?:19|20)?\d\d)?"
-    r"|(?:(?:19|20)\d\d[ /-]?)?q[1-4]"
-    r"|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?(?:[ '’-]?(?:19|20)?\d\d)?",
-    re.IGNORECASE,
-)
 #: Periods that a row of names has at least: one alone may be the year of a row of work.
 _LEAST_PERIODS = 2
 
@@ -197,7 +190,7 @@ def _may_be_names(cells: Sequence[object]) -> bool:
     texts = [str(cell).strip() for cell in cells]
     if len({text.casefold() for text in texts}) < len(texts):
         return False
-    others = [(cell, text) for cell, text in zip(cells, texts, strict=True) if not _PERIOD.fullmatch(text)]
+    others = [(cell, text) for cell, text in zip(cells, texts, strict=True) if not PERIOD.fullmatch(text)]
     if len(texts) - len(others) < _LEAST_PERIODS:
         others = list(zip(cells, texts, strict=True))
     return all(isinstance(cell, str) and _may_be_name(text) for cell, text in others)
@@ -216,7 +209,7 @@ def _strength(filled: Sequence[Sequence[tuple[int, object]]], place: int) -> _St
         words = re.findall(r"[^\W\d_]+", name.lower())
         values = [row[column] for row in below if column in row]
         does_differ = bool(values) and 2 * sum(_differs(name, value) for value in values) > len(values)
-        is_period = does_differ and _PERIOD.fullmatch(name) is not None
+        is_period = does_differ and PERIOD.fullmatch(name) is not None
         named += is_period or (len(words) <= 5 and any(word in _HEADINGS for word in words))
         differing += does_differ
     return _Strength(named, differing)

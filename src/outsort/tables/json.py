@@ -204,10 +204,10 @@ def _only_array(source: str, scanner: Scanner) -> tuple[_Array, list[str]]:
     if scanner.next_sign():
         raise DataError(f"{source}: goes on after its first object. Save it as one array, or as JSON lines.")
     if len(arrays) != 1:
-        found = f"{len(arrays)} arrays of objects: {', '.join(repr(a.path) for a in arrays[:5])}" if arrays else ""
-        raise DataError(
-            f"{source}: holds {found or 'no array of objects'}. Save the one with the rows as JSON or JSON lines."
-        )
+        if not arrays:
+            raise DataError(f"{source}: holds no array of objects. Save its rows as one, or as JSON lines.")
+        found = f"{len(arrays)} arrays of objects: {', '.join(repr(array.path) for array in arrays[:5])}"
+        raise DataError(f"{source}: holds {found}. Save the one with the rows as JSON or JSON lines.")
     return arrays[0], others
 
 

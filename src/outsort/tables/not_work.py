@@ -28,14 +28,16 @@ _SURE = (
     r"(?:(?:grand|sub|sum|overall|report|net|gross)[- ]?)totals?|overall result"
     r"|(?:gesamt|zwischen|end|teil|brutto|netto)(?:summen?|betrag|ergebnis)|summen?|insgesamt|sous[- ]totau?[lx]|totaux"
     r"|total(?: général|e? generale?| geral)|sub[- ]?totale?s?|subtotaal|totaal|sumas?|somme|razem|ogółem|celkem|totalt"
-    r"|i alt|yhteensä|összesen|σύνολο|итого|всего|合計|小計|合计|总计|总和"
+    r"|i alt|yhteensä|összesen|σύνολο|итого|всего|合計|小計|総計|計|合计|总计|总和|합계|소계|총계"
 )
 _BARE = r"totale?s?|gesamt"
 #: What a cell with a word for a total holds, as far as rows with a text are looked at.
 TOTAL_PARTS = ("otal", "OTAL", "summe", "Summe", "SUMME")
 _TOTAL = re.compile(
-    rf"(?:{_SURE}|{_BARE})(?:\s+(?:for|of|amount|value|spend|cost|excl|incl|excluding|including)\b.{{0,40}}|\s*\(.*\)"
-    r"|\s+\d{4}.{0,10})?\s*:?",
+    rf"(?:{_SURE}|{_BARE})(?:\s+(?:for|of|excl|incl|excluding|including)\b.{{0,40}}"
+    r"|\s+(?:(?:bid|tender|contract|annual|estimated|project) )?"
+    r"(?:amount|value|spend|costs?|price|budget|fees?)\b.{0,40}"
+    r"|\s*\(.*\)|\s+\d{4}.{0,10})?\s*:?",
     re.IGNORECASE,
 )
 #: The total of a group, as spreadsheets name it: "Leeds Total", "Zwischensumme Amt 10".
@@ -63,7 +65,7 @@ _UNIT = re.compile(
     r"|[kt]?(?:eur|gbp|usd|chf|sek|nok|dkk|pln|czk|huf|inr|aud|cad|jpy|brl|zar)"
     r"|%|per ?cent|prozent|days?|weeks?|months?|years?|hours?|tage?n?|wochen?|monaten?|monate|jahren?|jahre|stunden?"
     r"|jours?|semaines?|mois|ans?|années?|heures?|días?|meses|mes|años?|horas?|giorni|mesi|anni|ore"
-    r"|stk\.?|stück|pcs|m2|m²|km|kg|fte|(?:[dtj]{1,4}|[my]{1,4}|a{2,4})(?:[-./](?:[dtj]{1,4}|[my]{1,4}|a{2,4})){1,2})[)\]]?",
+    r"|stk\.?|stück|pcs|ea|each|units?|pieces?|m2|m²|km|kg|fte|(?:[dtj]{1,4}|[my]{1,4}|a{2,4})(?:[-./](?:[dtj]{1,4}|[my]{1,4}|a{2,4})){1,2})[)\]]?",
     re.IGNORECASE,
 )
 #: Words of a note that is told by nothing but its place.

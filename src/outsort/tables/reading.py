@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 
 from outsort.tables.base import Location, ReadOptions, distinct_names
-from outsort.tables.columns import Found
+from outsort.tables.columns import Found, in_option
 
 
 class Reading(str):
@@ -76,7 +75,7 @@ def describe(
     if remarks:
         told += f"; {'; '.join(remark.rstrip('.') for remark in remarks)}"
     if location.options:
-        again = [*location.options, *(f"--text-column {shlex.quote(name)}" for name in asked)]
+        again = [*location.options, *(f"--text-column {in_option(name)}" for name in asked)]
         told += f". The same again: {' '.join(again)}"
     reading = Reading(told)
     reading.is_plain = not is_guessed

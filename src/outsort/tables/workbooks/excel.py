@@ -137,7 +137,7 @@ class ExcelReader:
             cells = [row[:n] + [None] * (n - len(row)) for row in cells]
         for place, columns in block.uncomputed.items():
             names = ", ".join(f"{letters_of(column)}{number + place}" for column in columns)
-            faults[place] = f"{UNCOMPUTED} in {names}"
+            faults[place] = f"{UNCOMPUTED}: {names}"
             self.location.n_uncomputed += len(columns)
         numbers, formats = range(number, number + len(cells)), _formats(block.formats, n)
         n_uncomputed = {place: len(columns) for place, columns in block.uncomputed.items()}
