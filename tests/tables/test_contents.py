@@ -15,7 +15,7 @@ import pytest
 from outsort.buffers import utf8_column
 from outsort.errors import DataError
 from outsort.scoring.files import Options, layout, score_file
-from outsort.tables.base import ReadOptions
+from outsort.tables.base import ReadOptions, plain_texts
 from outsort.tables.columns import NoColumnError, text_columns_of
 from outsort.tables.contents import kind_in, packing_in
 from outsort.tables.formats import FORMATS, UNREAD
@@ -211,6 +211,28 @@ def test_a_damaged_archive_is_no_text(suffix, tmp_path):
     (tmp_path / f"in.{suffix}").write_bytes(zipped({"a.csv": b"text\nkey\n" * 9})[:-30])
     with pytest.raises(DataError, match=r"is a damaged archive or workbook|is damaged, or not compressed"):
         read(tmp_path / f"in.{suffix}")
+
+
+PRINTED = {
+    "psql": " id | duties \n----+--------\n  1 | Key invoices \n  2 | Mop floors \n(2 rows)\n",
+    "sqlplus": "id|title|duties\n1|Clerk|Key invoices\n2|Cook|Mop, cook\n\n2 rows selected.\n",
+    "markdown": "| id | duties | n |\n|----|--------|--:|\n| 1 | Key invoices | 5 |\n| 2 | Mop floors | 7 |\n",
+    "SAP": "-----------\n|id|duties|n|\n-----------\n|1 |Key invoices|5|\n|2 |Mop floors|7|\n-----------\n",
+}
+
+
+@pytest.mark.parametrize("text", PRINTED.values(), ids=PRINTED)
+def test_a_printed_table_is_read_with_its_rules_and_notes_marked(text, tmp_path):
+    (tmp_path / "in.txt").write_text(text)
+    with opened(str(tmp_path / "in.txt"), ReadOptions()) as table:
+        assert table.format.name == "csv"
+        found, batches = text_columns_of("in.txt", table.reader, ())
+        texts = []
+        for batch in batches:
+            of_batch = plain_texts(batch.texts(found.parts))
+            texts += [text.strip() for place, text in enumerate(of_batch) if place not in batch.faults]
+    assert [column.name.strip() for column in found.parts[0]] == ["duties", "title"][: len(found.parts[0])]
+    assert texts == ["Key invoices", "Mop, cook" if "Cook" in text else "Mop floors"]
 
 
 JOBS = [["id", "", "title", "duties"], ["1", "", "Clerk", "Key invoices, file them"], ["2", "", "Cook", "Mop, cook"]]

@@ -14,7 +14,7 @@ from outsort.files import csv_record
 from outsort.tables.base import ReadOptions
 from outsort.tables.columns import NoColumnError
 from outsort.tables.delimited import CsvReader, TsvReader
-from outsort.tables.not_work import AGAIN, NOTE, OTHER, TITLE, TOTAL
+from outsort.tables.not_work import AGAIN, NOTE, OTHER, RULE, TITLE, TOTAL
 from outsort.tables.workbooks import sheet_rows
 from outsort.tables.workbooks.excel import ExcelReader
 
@@ -274,6 +274,7 @@ def test_a_delimiter_at_the_end_of_every_row_is_no_cell(n):
 
 AFTER = {
     "a total": ([[None, "Total", 2000]], {5: TOTAL}),
+    "rules": ([["---", "---", "---"], ["C-9", "Type forms", 7], ["------", None, None]], {5: RULE, 7: RULE}),
     "a total in every column of numbers": ([["Grand total", 7, 9]], {5: TOTAL}),
     "a grand total and a source": (
         [["Grand total", None, 9], [], ["Source: finance system, unaudited"]],
@@ -307,6 +308,11 @@ def test_notes_of_fewer_cells_do_not_stop_a_run_and_other_short_rows_do():
     assert faults == {5: TITLE, 7: NOTE, 8: NOTE, 9: NOTE}
     with pytest.raises(DataError, match="row 5 has 1 cell where the header has 3"):
         read(CsvReader("in.csv", io.BytesIO(f"{start}x\nC-2,Draft,6\n".encode()), ReadOptions()))
+
+
+def test_a_rule_below_the_header_is_no_work_and_dashes_in_a_text_are():
+    raw = b"ref,text\n---,----\n1,Type forms\n2,Answer: -----Original message-----\n3,---\n"
+    assert read(CsvReader("in.csv", io.BytesIO(raw), ReadOptions()))[2] == {2: RULE}
 
 
 @pytest.mark.parametrize(

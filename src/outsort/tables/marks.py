@@ -14,7 +14,20 @@ import numpy as np
 from outsort.tables.base import UNCOMPUTED, Batch, Location, Rows, is_filled
 from outsort.tables.header import looks_like_header
 from outsort.tables.headings import is_known, reads_like_cell
-from outsort.tables.not_work import AGAIN, NOTE, OTHER, TITLE, TOTAL, TOTAL_PARTS, is_amount, is_note, is_total
+from outsort.tables.not_work import (
+    AGAIN,
+    NOTE,
+    OTHER,
+    RULE,
+    RULE_PARTS,
+    TITLE,
+    TOTAL,
+    TOTAL_PARTS,
+    is_amount,
+    is_note,
+    is_rule,
+    is_total,
+)
 
 #: Rows at the end of a plain table that are looked at as rows.
 LAST = 64
@@ -56,10 +69,12 @@ class Marks:
             text = str(filled[0]).strip()
             if text in self._titles:
                 return TITLE
-            return NOTE if is_note(text) else TOTAL if is_total(text) else ""
+            return NOTE if is_note(text) else TOTAL if is_total(text) else RULE if is_rule(text) else ""
         texts = [cell for cell in filled if isinstance(cell, str)]
-        if not any(map(_has_total, texts)):
+        if not any(map(_is_suspect, texts)):
             return ""
+        if len(texts) == len(filled) and all(map(is_rule, texts)):
+            return RULE
         texts = [text for text in texts if not is_amount(text)]
         # Of a row without a gap the total comes first: behind a number, it may be the name of a firm.
         is_sum = len(filled) < len(self._columns) or len(filled) == 2 or texts[:1] == filled[:1]
@@ -104,7 +119,7 @@ class Marks:
 
 
 def _suspects(rows: Sequence[Sequence[object]], named: tuple[int, str] | None) -> tuple[set[int], set[int]]:
-    """Return the places of rows with at most one filled cell, and of those with a word like total or a column's name.
+    """Return the places of rows with at most one filled cell, and of those with a word like total, a rule or a name.
 
     By column, because most columns have neither: rows one by one would take longer than reading them.
     """
@@ -120,19 +135,19 @@ def _suspects(rows: Sequence[Sequence[object]], named: tuple[int, str] | None) -
         if kinds <= {str, type(None)}:
             texts = cast("Sequence[str]", [cell or "" for cell in column] if type(None) in kinds else column)
             together = "\n".join(texts)
-            if _has_total(together):
-                others |= {place for place, text in enumerate(texts) if _has_total(text)}
+            if _is_suspect(together):
+                others |= {place for place, text in enumerate(texts) if _is_suspect(text)}
             n_filled += 1 if "" not in texts and not together.isspace() else np.fromiter(map(bool, texts), np.int64)
         elif str in kinds or type(None) in kinds:
             n_filled += np.fromiter(map(is_filled, column), np.int64)
-            others |= {p for p, cell in enumerate(column) if isinstance(cell, str) and _has_total(cell)}
+            others |= {p for p, cell in enumerate(column) if isinstance(cell, str) and _is_suspect(cell)}
         else:
             n_filled += 1
     return set(np.flatnonzero(n_filled <= 1).tolist()), others
 
 
-def _has_total(text: str) -> bool:
-    return any(part in text for part in TOTAL_PARTS)
+def _is_suspect(text: str) -> bool:
+    return any(part in text for part in (*TOTAL_PARTS, *RULE_PARTS))
 
 
 def after_table(rows: Sequence[Sequence[object]], numbers: Sequence[int], *, has_table: bool = False) -> int:
@@ -199,12 +214,13 @@ def _of_records(batch: Any, marks: Marks, *, is_last: bool) -> dict[int, str]:  
     """Return the marked rows of a batch of bytes, of which only the suspect ones are read."""
     reasons: dict[int, str] = {}
     for place in batch.suspects(marks.location.header):
-        rows = batch.rows(place, place + 1 + LAST // 2)
+        (cells,) = batch.rows(place, place + 1)
         # A blank record says nothing itself; what follows it may be another table.
-        if not any(map(is_filled, rows[0])):
+        if not any(map(is_filled, cells)):
+            rows = batch.rows(place, place + 1 + LAST // 2)
             found = marks.of_rows(rows, batch.numbers[place : place + len(rows)], is_last=False)
             reasons |= {place + 1: found[1]} if found.get(1) == OTHER else {}
-        elif why := marks.reason(rows[0]):
+        elif why := marks.reason(cells):
             reasons[place] = why
     if is_last:
         start = max(0, len(batch) - LAST)

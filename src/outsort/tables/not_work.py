@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 #: How the reason of a marked row begins.
 NOT_WORK = "not a row of work"
-AGAIN, TITLE, TOTAL, NOTE, UNITS, BLANK, OTHER = (
+AGAIN, TITLE, TOTAL, NOTE, UNITS, RULE, BLANK, OTHER = (
     f"{NOT_WORK} ({what})"
     for what in (
-        *("the header again", "the title again", "a total", "a note", "units", "blank"),
+        *("the header again", "the title again", "a total", "a note", "units", "a rule", "blank"),
         "the header of another table",
     )
 )
@@ -31,8 +31,8 @@ _SURE = (
     r"|i alt|yhteensä|összesen|σύνολο|итого|всего|合計|小計|総計|計|合计|总计|总和|합계|소계|총계"
 )
 _BARE = r"totale?s?|gesamt"
-#: What a cell with a word for a total holds, as far as rows with a text are looked at.
-TOTAL_PARTS = ("otal", "OTAL", "summe", "Summe", "SUMME")
+#: What a cell with a word for a total holds, as far as rows with a text are looked at; and what a rule holds.
+TOTAL_PARTS, RULE_PARTS = ("otal", "OTAL", "summe", "Summe", "SUMME"), ("---", "===")
 _TOTAL = re.compile(
     rf"(?:{_SURE}|{_BARE})(?:\s+(?:for|of|excl|incl|excluding|including)\b.{{0,40}}"
     r"|\s+(?:(?:bid|tender|contract|annual|estimated|project) )?"
@@ -57,6 +57,7 @@ _NOTE = re.compile(
     r"|page \d+(?: of \d+)?|end of (?:report|table|list|data|register|file)\.?|©.*|\(c\) .*|\*{1,3} .*|[†‡].*",
     re.IGNORECASE | re.DOTALL,
 )
+_RULE = re.compile(r"[\s|+:]*(?:-{2,}|={2,})[-=\s|+:]*")
 _AMOUNT = re.compile(r"[^A-Za-z]*\d[^A-Za-z]*|[A-Z]{3} ?[\d.,]+|[\d.,]+ ?[A-Z]{3}")
 _DATE = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}(?:[ T].*)?")
 #: Currencies, spans of time, shares, and how dates are written: what stands below a header to say how cells are meant.
@@ -88,6 +89,15 @@ def is_note(text: str) -> bool:
     (True, True, False)
     """
     return _NOTE.fullmatch(text.strip()) is not None
+
+
+def is_rule(text: str) -> bool:
+    """Return whether a cell or a line is a rule, which printed lists and exports of databases have below the header.
+
+    >>> is_rule("---------"), is_rule("--:"), is_rule("-")
+    (True, True, False)
+    """
+    return _RULE.fullmatch(text) is not None
 
 
 def is_amount(text: str) -> bool:

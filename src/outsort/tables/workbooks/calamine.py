@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def whole_rows(sheet: CalamineSheet) -> Iterator[list[Any]]:
-    """Yield the rows of a sheet from its first cell, A1; the library leaves out the columns before the first used."""
+    """Return the rows of a sheet from its first cell, A1; the library leaves out the columns before the first used."""
     before = [""] * (sheet.start[1] if sheet.start else 0)
-    for row in sheet.iter_rows():
-        yield before + row
+    rows: Iterator[list[Any]] = sheet.iter_rows()
+    return (before + row for row in rows) if before else rows
