@@ -20,7 +20,7 @@ NOT_WORKS = {
         ),
         *(
             [total, "", "", "", 12.5, None, None]
-            for total in ("Total général", "Totaal", "Suma", "Razem", "Итого", "計", "총계")
+            for total in ("Total général", "Totaal", "Suma", "Razem", "Итого", "計", "총계", "Genel Toplam", "Разом")
         ),
         *([group, "", "", "", "12", "", ""] for group in ("Leeds Total", "Finance Ergebnis", "Zwischensumme Amt 10")),
         ["", "", "", "Total bid price", 52.5, None, None],

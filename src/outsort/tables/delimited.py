@@ -195,6 +195,7 @@ class CsvReader:
             header=header if where.place == 0 else "",
             options=[f"--header-row {where.place + 1}"] if guessed else [],
             is_given=options.header_row is not None,
+            remarks=[where.remark] if where.remark else [],
         )
         self._marks = Marks(self.columns, self.location, above)
 

@@ -28,7 +28,8 @@ _SURE = (
     r"(?:(?:grand|sub|sum|overall|report|net|gross)[- ]?)totals?|overall result"
     r"|(?:gesamt|zwischen|end|teil|brutto|netto)(?:summen?|betrag|ergebnis)|summen?|insgesamt|sous[- ]totau?[lx]|totaux"
     r"|total(?: général|e? generale?| geral)|sub[- ]?totale?s?|subtotaal|totaal|sumas?|somme|razem|ogółem|celkem|totalt"
-    r"|i alt|yhteensä|összesen|σύνολο|итого|всего|合計|小計|総計|計|合计|总计|总和|합계|소계|총계"
+    r"|i alt|yhteensä|összesen|σύνολο|итого|всего|(?:genel |ara )?toplam|ukupno|skupaj|spolu|kokku|kopā|iš viso"
+    r"|разом|всього|усього|общо|tổng cộng|合計|小計|総計|計|合计|总计|总和|합계|소계|총계"
 )
 _BARE = r"totale?s?|gesamt"
 #: What a cell with a word for a total holds, as far as rows with a text are looked at; and what a rule holds.
