@@ -204,7 +204,9 @@ class UnionReader:
                 )
                 yield (UnionBatch(batch, *about) for batch in batches)
                 where = (found.reader.location, table.columns, table.texts, self._options)
-                self.readings.append(describe(table.path, *where, encoding=table.encoding, notes=table.notes))
+                is_alone = len(self._tables) == 1
+                reading = describe(table.path, *where, encoding=table.encoding, notes=table.notes, is_alone=is_alone)
+                self.readings.append(reading)
             self._before += table.size
 
     @property

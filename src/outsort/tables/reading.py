@@ -32,6 +32,7 @@ def describe(
     notes: Sequence[str] = (),
     label: str | None = None,
     line: str | None = None,
+    is_alone: bool = True,
 ) -> Reading:
     """Return what was read of a table.
 
@@ -46,6 +47,7 @@ def describe(
         notes: what was guessed besides, see `sources.Opened`.
         label: the column of labels, if one was read.
         line: the column of service lines, if one was read.
+        is_alone: whether no other table is read with the same options, so that those of this one can be given.
 
     >>> from outsort.tables.base import Column
     >>> describe("in.csv", Location(), ["text"], Found([[Column("text", 0)]]), ReadOptions(), n_rows=7)
@@ -74,7 +76,7 @@ def describe(
     told = f"{source}: {', '.join(parts)}"
     if remarks:
         told += f"; {'; '.join(remark.rstrip('.') for remark in remarks)}"
-    if location.options:
+    if location.options and is_alone:
         again = [*location.options, *(f"--text-column {in_option(name)}" for name in asked)]
         told += f". The same again: {' '.join(again)}"
     reading = Reading(told)
