@@ -155,7 +155,11 @@ def test_a_frame_with_missing_cells_is_refused_like_a_file_with_blank_ones(frame
         ("", "t.csv: is empty. It needs a header and rows."),
         (" \n \n", "t.csv: is empty."),
         ("text,label\n", "t.csv: has a header but no rows. Add the rows to learn from."),
-        ("Spalte,label\nx,BPO\n", "t.csv: no text column; it has 'Spalte', 'label'. Name one with --text-column."),
+        (
+            "Spalte,label\nx,BPO\n",
+            "t.csv: no clear text column; there are words in 'Spalte'; it has 'Spalte', 'label'. Name one with "
+            "--text-column.",
+        ),
         ("text,Art\nx,BPO\n", "t.csv: no column 'label'; it has 'text', 'Art'. Name one with --label-column."),
         ("text,text,label\nx,y,BPO\n", "t.csv: 2 columns 'text'. Name one with --text-column by number: 1 or 2."),
         (GOOD + "x,\n", "row 6: the label is empty; write one, or UNCLEAR where the text says too little. Fix it and"),

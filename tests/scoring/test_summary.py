@@ -7,6 +7,8 @@ from collections import defaultdict
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -156,6 +158,40 @@ def test_case_and_blanks_of_the_names_of_columns_do_not_count(scorers, tmp_path,
     assert [(of.name, of.weight) for of in found.by.groups] == [("B", 4), ("A", 3)]
     # It is called what the table calls it.
     assert (found.weights.column, found.by.column) == ("Net  spend", " Supplier")
+
+
+NESTED = [
+    {"id": 1, "lot": {"text": "key invoices", "Value": {"amount": 12.5}}, "buyer": {"name": "town"}},
+    {"id": 2, "lot": {"text": "audit", "Value": {"amount": 7.0}}, "buyer": {"name": "port"}},
+    {"id": 3, "lot": None, "buyer": {"name": "town"}},
+]
+
+
+@pytest.mark.parametrize("split", [False, True], ids=["rows", "clauses"])
+@pytest.mark.parametrize("style", ["json", "jsonl", "parquet", "union"])
+def test_weights_and_groups_may_be_within_objects(scorers, tmp_path, style, split):
+    pq.write_table(pa.Table.from_pylist(NESTED), tmp_path / "in.parquet")
+    (tmp_path / "in.json").write_text(json.dumps(NESTED))
+    (tmp_path / "in.jsonl").write_text("\n".join(map(json.dumps, NESTED)))
+    (tmp_path / "in.csv").write_text("id,text\n4,mop floors\n")
+    source = tmp_path / f"in.{style}"
+    if style == "union":
+        source = [tmp_path / "in.parquet", tmp_path / "in.jsonl", *([] if split else [tmp_path / "in.csv"])]
+    tally = SummaryTally(scorers[1].model, weight_column="lot.value.amount", by="buyer.name")
+    options = Options(split=split, weight_column="lot.value.amount" if split else None)
+    if split:
+        tally.weigh_clauses("clause_amount", "weighted_words")
+    score_file(source, tmp_path / "out.jsonl", scorers[1], options=options, summary=tally, tell=lambda _: None)
+    found, n = tally.result(), 1 + (style == "union")
+    assert sorted((of.name, of.weight) for of in found.by.groups if of.weight) == [("port", 7 * n), ("town", 12.5 * n)]
+    assert found.weight == 19.5 * n
+
+
+def test_a_path_that_there_is_not_is_refused_with_those_there_are(scorers, tmp_path):
+    (tmp_path / "in.json").write_text(json.dumps(NESTED))
+    tally = SummaryTally(scorers[1].model, weight_column="lot.value.amont")
+    with pytest.raises(DataError, match=r"'id', 'lot', 'buyer', .*\. Did you mean 'lot\.Value\.amount'\?"):
+        score_file(tmp_path / "in.json", tmp_path / "out.csv", scorers[1], summary=tally)
 
 
 def test_a_total_is_not_added_to_what_it_is_the_sum_of(scorers, tmp_path):

@@ -217,6 +217,18 @@ class TestRefused:
             score_file([tmp_path / "a.csv", tmp_path / "b.csv"], tmp_path / "out.csv", model)
 
 
+def test_no_options_are_named_for_one_of_several_tables(tmp_path, model):
+    """They would be those of all: the header of another table may be in another row."""
+    for name, above in (("a.csv", "Work of May\n\n"), ("b.csv", "Work of June\nof the council\n\n")):
+        (tmp_path / name).write_text(f"{above}ref,task,fee\n1,key invoices,10\n")
+    told = []
+    score_file([tmp_path / "a.csv", tmp_path / "b.csv"], tmp_path / "out.csv", model, tell=told.append)
+    assert [line.removeprefix(f"{tmp_path}/") for line in told[:2]] == [
+        "a.csv: header in row 3, text column 'task'",
+        "b.csv: header in row 4, text column 'task'",
+    ]
+
+
 class TestCommand:
     @pytest.fixture
     def parts(self, tmp_path):

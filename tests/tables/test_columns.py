@@ -156,6 +156,13 @@ class TestCells:
     def test_names_and_addresses_are_no_descriptions(self, cells):
         assert found(["Who knows", "N"], rows=[[cell, "1"] for cell in cells]) == "?"
 
+    def test_where_no_column_reads_like_descriptions_those_with_words_are_named(self):
+        rows = [["4100", "Tax advisers", "2024/25", "5"], ["4200", "Service desk", "2025/26", "7"], ["", "", "", "12"]]
+        assert str(refusal(["Centre", "Line item", "Financial year", "Budget"], rows=rows * 9)) == (
+            "t: no clear text column; there are words in 'Line item'; it has 'Centre', 'Line item', 'Financial year', "
+            "'Budget'. Name one with --text-column."
+        )
+
     def test_a_column_with_another_role_is_not_the_text(self):
         rows = [["Out of the scope of this", PROSE[0]], ["In the scope of it", PROSE[1]]]
         assert found(["answer", "What"], rows=rows, others=["answer", None]) == "What"
@@ -192,6 +199,15 @@ class TestFallback:
         # What is as long is no fuller, and remarks say other things.
         assert why(["Job title", heading, "Supplier"], [[PROSE[0], PROSE[1], "Acme Ltd"]]) == ""
         assert why(["Job title", "Remarks", "Supplier"], rows) == ""
+
+    def test_a_usual_heading_that_is_mostly_blank_gives_way_to_a_column_that_says_more(self):
+        columns = ["ID", "Name", "Change details"]
+        work = ["Process accounts payable", "Perform cash forecasting", "Prepare the tax return", "Audit the funds"]
+        rows = [[str(n), text, "Renamed" if n == 2 else ""] for n, text in enumerate(work)]
+        assert found(columns, rows=rows) == "Name"
+        assert "text column 'Name' (--text-column 'Name'), not 'Change details', which is mostly blank" in why(
+            columns, rows=rows
+        )
 
     def test_remarks_that_say_more_than_the_name_of_a_class_are_named(self):
         rows = [["Design", PROSE[0], "1"], ["Research", PROSE[1], "2"]]
@@ -309,9 +325,13 @@ def test_a_message_names_no_more_columns_than_one_can_read():
         (["C-1", "1,200.50", "x"], ", or pass --no-header if that is its first row."),
         (["ref", "type the invoices of all suppliers", "y"], ", or pass --no-header if that is its first row."),
         (["ref", "date of award", "lot 2"], "."),
+        (["ref", "2026", "How many hours a week is it?"], "."),
     ],
 )
 def test_a_first_row_that_reads_like_a_row_is_asked_about(columns, hint):
     with pytest.raises(NoColumnError) as refused:
         find_text_columns("t", columns, [], lambda _: ["1", "2", "3"])
     assert str(refused.value).endswith(f"Name one with --text-column{hint}")
+    # Whoever names the row knows what it is.
+    with pytest.raises(NoColumnError, match=r"Name one with --text-column\.$"):
+        find_text_columns("t", columns, [], lambda _: ["1", "2", "3"], may_be_row=False)

@@ -15,7 +15,7 @@ import pytest
 from outsort.buffers import utf8_column
 from outsort.errors import DataError
 from outsort.scoring.files import Options, layout, score_file
-from outsort.tables.base import ReadOptions
+from outsort.tables.base import ReadOptions, plain_texts
 from outsort.tables.columns import NoColumnError, text_columns_of
 from outsort.tables.contents import kind_in, packing_in
 from outsort.tables.formats import FORMATS, UNREAD
@@ -97,6 +97,15 @@ def test_a_single_row_of_json_lines_may_hold_objects(tmp_path):
     (tmp_path / "in.jsonl").write_text('{"text": "key invoices", "lots": [{"n": 1}, {"n": 2}]}')
     (row,), style, _ = read(tmp_path / "in.jsonl")
     assert (row["text"], style) == ("key invoices", "jsonl")
+
+
+def test_rows_by_their_key_are_not_one_row(tmp_path):
+    rows = '{"7": {"text": "key invoices", "n": 1}, "8": {"text": "audit", "n": 2}}'
+    (tmp_path / "in.json").write_text(rows)
+    with pytest.raises(DataError, match=r"holds no array of objects\. Save its rows as one, or as JSON lines"):
+        read(tmp_path / "in.json")
+    (tmp_path / "in.json").write_text(rows.replace('"n": 2', '"other": 2'))
+    assert len(read(tmp_path / "in.json")[0]) == 1
 
 
 def test_json_on_one_line_that_is_broken_is_not_one_row(tmp_path):
@@ -202,6 +211,28 @@ def test_a_damaged_archive_is_no_text(suffix, tmp_path):
     (tmp_path / f"in.{suffix}").write_bytes(zipped({"a.csv": b"text\nkey\n" * 9})[:-30])
     with pytest.raises(DataError, match=r"is a damaged archive or workbook|is damaged, or not compressed"):
         read(tmp_path / f"in.{suffix}")
+
+
+PRINTED = {
+    "psql": " id | duties \n----+--------\n  1 | Key invoices \n  2 | Mop floors \n(2 rows)\n",
+    "sqlplus": "id|title|duties\n1|Clerk|Key invoices\n2|Cook|Mop, cook\n\n2 rows selected.\n",
+    "markdown": "| id | duties | n |\n|----|--------|--:|\n| 1 | Key invoices | 5 |\n| 2 | Mop floors | 7 |\n",
+    "SAP": "-----------\n|id|duties|n|\n-----------\n|1 |Key invoices|5|\n|2 |Mop floors|7|\n-----------\n",
+}
+
+
+@pytest.mark.parametrize("text", PRINTED.values(), ids=PRINTED)
+def test_a_printed_table_is_read_with_its_rules_and_notes_marked(text, tmp_path):
+    (tmp_path / "in.txt").write_text(text)
+    with opened(str(tmp_path / "in.txt"), ReadOptions()) as table:
+        assert table.format.name == "csv"
+        found, batches = text_columns_of("in.txt", table.reader, ())
+        texts = []
+        for batch in batches:
+            of_batch = plain_texts(batch.texts(found.parts))
+            texts += [text.strip() for place, text in enumerate(of_batch) if place not in batch.faults]
+    assert [column.name.strip() for column in found.parts[0]] == ["duties", "title"][: len(found.parts[0])]
+    assert texts == ["Key invoices", "Mop, cook" if "Cook" in text else "Mop floors"]
 
 
 JOBS = [["id", "", "title", "duties"], ["1", "", "Clerk", "Key invoices, file them"], ["2", "", "Cook", "Mop, cook"]]
@@ -420,6 +451,13 @@ class TestPaths:
         arrays = [pa.array([1]), pa.array([{"n": "?"}]), pa.array([{"text": "key invoices"}])]
         pq.write_table(pa.Table.from_arrays(arrays, names=["work"] * 3), tmp_path / "in.parquet")
         assert _texts_of(tmp_path / "in.parquet", "work.text") == ["key invoices"]
+
+    @pytest.mark.parametrize("wanted", [(), ("work.text",)], ids=["found", "named"])
+    def test_two_fields_of_one_name_are_refused_without_a_number(self, wanted, tmp_path):
+        twins = pa.StructArray.from_arrays([pa.array(["key invoices"]), pa.array(["x"])], names=["text", "text"])
+        pq.write_table(pa.table({"id": [1], "work": twins}), tmp_path / "in.parquet")
+        with pytest.raises(NoColumnError, match=r"2 fields 'work\.text', which cannot be told apart\. Rename one"):
+            _texts_of(tmp_path / "in.parquet", *wanted)
 
     @pytest.mark.parametrize("style", ["json", "jsonl", "parquet"])
     def test_labelled_texts_are_read_by_it(self, style, tmp_path):

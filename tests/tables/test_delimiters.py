@@ -137,3 +137,21 @@ def test_labelled_texts_are_read_as_the_options_say(outsort, tmp_path):
     done = outsort("train", tmp_path / "in.csv", "-o", tmp_path / "m.joblib", "--folds", 0, *options)
     said = f"{tmp_path}/in.csv: text column 'text', label column 'label', 8 rows, read as cp1252\n"
     assert (done.code, done.err) == (0, said)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("id^task\n1^Key invoices\n2^Mop floors\n", "pass --delimiter '^'"),
+        ('"id,task"\n"1,Key invoices"\n"2,Mop floors"\n', "each row is in quotes as a whole"),
+        ('Task\n"Key invoices, daily"\n"Mop floors, weekly"\n', ""),
+        ("id^task\n1^Key invoices\nMop floors\n", ""),
+    ],
+)
+def test_a_column_that_may_be_several_is_told(text, said):
+    reader = CsvReader("in.csv", io.BytesIO(text.encode()), ReadOptions())
+    assert said in " ".join(reader.location.remarks)
+    assert bool(said) == bool(reader.location.remarks)
+    if "--delimiter" in said:
+        options = ReadOptions(delimiter="^")
+        assert CsvReader("in.csv", io.BytesIO(text.encode()), options).columns == ["id", "task"]

@@ -412,7 +412,7 @@ class TestWorkbooks:
             f"{tmp_path}/in.xlsx: sheet 'Sheet', text column 'text', 1 row; formulas without a result (1)"
         )
         (row,) = read(tmp_path / "out.csv")
-        assert (row["n"], row["reason"]) == ("", "has a formula without a result in B2")
+        assert (row["n"], row["reason"]) == ("", "has a formula without a result: B2")
 
     @pytest.mark.slow
     def test_formulas_that_a_program_has_computed_are_their_results(self, office, tmp_path, scorer):

@@ -75,6 +75,10 @@ def test_the_one_array_within_an_object_is_the_table(wrap, path):
         (b'"text"', "in.json: does not hold an array of objects."),
         (b'{"a": 1}', "in.json: holds no array of objects."),
         (b'{"a": [{"b": 1}], "c": {"d": [{"e": 1}]}}', r"holds 2 arrays of objects: 'a', 'c.d'. Save the one"),
+        (
+            b'{"columns": [{"name": "a"}], "data": [["x"]]}',
+            "holds rows as lists in 'data', with no names. Save it as CSV",
+        ),
         (b'[{"a": 1}', "is not valid JSON after 9 characters (the end where ',' or ']' belongs). Fix it there."),
         (b'[{"a": 1} {"a": 2}]', "is not valid JSON after 10 characters ('{' where ',' or ']' belongs)"),
         (b'[{"a": 1},\n{"a": }]', "is not valid JSON after 11 characters (Expecting value). Fix it there."),

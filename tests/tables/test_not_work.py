@@ -18,8 +18,12 @@ NOT_WORKS = {
             ["", total, "", "", "12.5", "", ""]
             for total in ("Zwischensumme 2023", "Gesamtsumme", "Summe:", "Sous-total")
         ),
-        *([total, "", "", "", 12.5, None, None] for total in ("Total général", "Totaal", "Suma", "Razem", "Итого")),
+        *(
+            [total, "", "", "", 12.5, None, None]
+            for total in ("Total général", "Totaal", "Suma", "Razem", "Итого", "計", "총계", "Genel Toplam", "Разом")
+        ),
         *([group, "", "", "", "12", "", ""] for group in ("Leeds Total", "Finance Ergebnis", "Zwischensumme Amt 10")),
+        ["", "", "", "Total bid price", 52.5, None, None],
         ["1000", "Result", "", "", 52.5, None, None],
         ["Overall Result", None, None, None, 52.5, None, 36],
         ["", "Finance", "", "Subtotal", "€ 1.200", "", ""],
@@ -32,7 +36,11 @@ NOT_WORKS = {
         ["(6 rows affected)", "", "", "", "", "", ""],
     ],
     BLANK: [[""] * 7, [None, " ", "", None, None, None, None]],
-    UNITS: [["", "", "", "", "EUR", "TT.MM.JJJJ", "Monate"], ["", "", "", "", "£000", "dd/mm/yyyy", "(months)"]],
+    UNITS: [
+        ["", "", "", "", "EUR", "", "EA"],
+        ["", "", "", "", "EUR", "TT.MM.JJJJ", "Monate"],
+        ["", "", "", "", "£000", "dd/mm/yyyy", "(months)"],
+    ],
 }
 #: Rows of work that nobody has described.
 UNDESCRIBED = [
@@ -44,6 +52,7 @@ UNDESCRIBED = [
     ["C-2", "", "", "", "", "", ""],
     ["", "", "", "Result Clothing Ltd", "12.5", "", "12"],
     ["", "", "", "Summers and Sons", "12.5", "", "12"],
+    ["", "", "", "Total contract management", "12.5", "", "1"],
     ["", "", "", "Lump sum", "12.5", "", "1"],
     ["", "", "", "Sum", "12.5", "", "1"],
 ]
@@ -95,7 +104,7 @@ def test_a_sum_that_no_program_has_computed_is_a_total_like_one_that_is(model, t
         book.active.append([cell or None for cell in row])
     book.save(tmp_path / "in.xlsx")
     score_file(tmp_path / "in.xlsx", tmp_path / "out.csv", model, options=Options(split=split), tell=lambda _: None)
-    uncomputed = [f"has a formula without a result in E{row}" for row in (3, 4, 7)]
+    uncomputed = [f"has a formula without a result: E{row}" for row in (3, 4, 7)]
     assert reasons_of(tmp_path / "out.csv")[1:] == [*uncomputed[:2], TOTAL, TOTAL, uncomputed[2], TOTAL]
 
 

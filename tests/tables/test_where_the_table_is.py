@@ -3,6 +3,7 @@
 import datetime
 import io
 import random
+import shlex
 
 import openpyxl
 import pytest
@@ -13,7 +14,7 @@ from outsort.files import csv_record
 from outsort.tables.base import ReadOptions
 from outsort.tables.columns import NoColumnError
 from outsort.tables.delimited import CsvReader, TsvReader
-from outsort.tables.not_work import AGAIN, NOTE, OTHER, TITLE, TOTAL
+from outsort.tables.not_work import AGAIN, NOTE, OTHER, RULE, TITLE, TOTAL
 from outsort.tables.workbooks import sheet_rows
 from outsort.tables.workbooks.excel import ExcelReader
 
@@ -107,6 +108,7 @@ def test_row_one_is_the_header_unless_it_plainly_is_not(rows):
 
 
 ONLY_ROW = "its only row was taken for the names of the columns: pass --no-header if it is work"
+FIRST_ROW = ONLY_ROW.replace("only", "first")
 
 
 @pytest.mark.parametrize("is_book", [False, True], ids=["csv", "workbook"])
@@ -117,15 +119,71 @@ ONLY_ROW = "its only row was taken for the names of the columns: pass --no-heade
         ([["C-1", "Keying of invoices into SAP"]], [ONLY_ROW]),
         ([["Description"]], []),
         ([["C-1", "Description"]], []),
-        ([["Keying of invoices into SAP"], ["Draft a patent claim"]], []),
+        ([["Keying of invoices into SAP"], ["Draft a patent claim"]], [FIRST_ROW]),
+        ([["Answer customer e-mails"], ["Draft a patent claim"]], [FIRST_ROW]),
+        ([["Type meeting notes", "3", "May"], ["Draft a patent claim", "8", "June"]], [FIRST_ROW]),
+        ([["What is done", "Place", "Month"], ["Draft a patent claim", "Leeds", "June"]], []),
+        ([["What we do"], ["Draft a patent claim"]], []),
+        ([["Task to do"], ["Draft a patent claim"]], []),
         ([["Tenders of April"], [], ["Description"]], []),
     ],
 )
-def test_an_only_row_that_names_no_columns_is_told(rows, remarks, is_book):
-    stream = book_of(S=rows) if is_book else io.BytesIO(text_of(rows))
-    reader = ExcelReader("in.xlsx", stream, ReadOptions()) if is_book else CsvReader("in.csv", stream, ReadOptions())
-    read(reader)
-    assert reader.location.remarks == remarks
+def test_a_first_row_that_names_no_columns_is_told_unless_the_user_named_it(rows, remarks, is_book):
+    for number in (None, 1):
+        stream = book_of(S=rows) if is_book else io.BytesIO(text_of(rows))
+        options = ReadOptions(header_row=number, text_columns=["1"])
+        reader = ExcelReader("in.xlsx", stream, options) if is_book else CsvReader("in.csv", stream, options)
+        read(reader)
+        assert reader.location.remarks == ([] if number else remarks)
+
+
+@pytest.mark.parametrize(
+    ("rows", "header_row"),
+    [
+        (
+            [
+                [None, "Pipeline"],
+                [],
+                [None, "#", "Scope of work", "Vendor"],
+                [None, 1, WORK[0], "A"],
+                [None, 2, WORK[1], "B"],
+            ],
+            3,
+        ),
+        ([["Sum of spend", "Year"], ["Service", "2024/25", "2025/26", "Grand Total"], ["Payroll", 5, 6, 11]], 2),
+        (
+            [["Year", "(All)"], [], ["Sum of spend", "Column Labels"], ["Row Labels", "Q1", "Q2", "Q3", "Grand Total"]]
+            + [[text, 3, 4, 5, 12] for text in WORK],
+            4,
+        ),
+        ([["Budget"], ["Cost line", 2024, 2025, 2026], ["Payroll bureau", 5, 6, 7], ["Actuary", 8, 9, 1]], 2),
+    ],
+    ids=["a sign for numbers", "a pivot", "a pivot with a filter", "years"],
+)
+def test_signs_and_periods_name_columns(rows, header_row):
+    reader = ExcelReader("in.xlsx", book_of(S=rows), ReadOptions(text_columns=["1"]))
+    assert reader.location.header_row == header_row
+    assert reader.columns == [str(cell or "") for cell in rows[header_row - 1]]
+
+
+def test_years_under_a_group_make_the_lower_of_two_header_rows_the_one():
+    rows = [["Ref", "Description", "Volume", None, "Cost"], [None, None, 2024, 2025, None], ["1", WORK[0], 3, 4, 5]]
+    book = openpyxl.load_workbook(book_of(S=rows))
+    for cells in ("A1:A2", "B1:B2", "C1:D1", "E1:E2"):
+        book.active.merge_cells(cells)
+    stream = io.BytesIO()
+    book.save(stream)
+    reader = ExcelReader("in.xlsx", stream, ReadOptions())
+    assert (reader.columns, len(read(reader)[0])) == (["Ref", "Description", "2024", "2025", "Cost"], 1)
+
+
+def test_a_title_above_rows_none_of_which_names_columns_stops_with_the_options():
+    rows = [["Our own list"], ["Payroll bureau", 12, 7.5], ["Audit of leases", 3, 8]]
+    why = r"row 1 has 1 cell and rows below it have up to 3, .* with --header-row, or pass --no-header\."
+    with pytest.raises(DataError, match=why):
+        ExcelReader("in.xlsx", book_of(S=rows), ReadOptions())
+    assert ExcelReader("in.xlsx", book_of(S=rows), ReadOptions(header_row=2)).columns == ["Payroll bureau", "12", "7.5"]
+    assert len(read(ExcelReader("in.xlsx", book_of(S=rows), ReadOptions(has_header=False)))[0]) == 3
 
 
 @pytest.mark.parametrize("above", [[], [["Spend of the borough"], []]], ids=["at the top", "below a title"])
@@ -216,6 +274,8 @@ def test_a_delimiter_at_the_end_of_every_row_is_no_cell(n):
 
 AFTER = {
     "a total": ([[None, "Total", 2000]], {5: TOTAL}),
+    "rules": ([["---", "---", "---"], ["C-9", "Type forms", 7], ["------", None, None]], {5: RULE, 7: RULE}),
+    "a total in every column of numbers": ([["Grand total", 7, 9]], {5: TOTAL}),
     "a grand total and a source": (
         [["Grand total", None, 9], [], ["Source: finance system, unaudited"]],
         {5: TOTAL, 7: NOTE},
@@ -250,8 +310,14 @@ def test_notes_of_fewer_cells_do_not_stop_a_run_and_other_short_rows_do():
         read(CsvReader("in.csv", io.BytesIO(f"{start}x\nC-2,Draft,6\n".encode()), ReadOptions()))
 
 
+def test_a_rule_below_the_header_is_no_work_and_dashes_in_a_text_are():
+    raw = b"ref,text\n---,----\n1,Type forms\n2,Answer: -----Original message-----\n3,---\n"
+    assert read(CsvReader("in.csv", io.BytesIO(raw), ReadOptions()))[2] == {2: RULE}
+
+
 @pytest.mark.parametrize(
-    "row", [["C-9", "Total rewards consulting", 5], ["C-9", "Sources of funding", 5], ["Total", "Type", 5]]
+    "row",
+    [["C-9", "Total rewards consulting", 5], ["C-9", "Sources of funding", 5], ["Total", "Type", 5], [9, "Total", 5]],
 )
 def test_work_that_sounds_like_a_total_is_work(row):
     assert not read(ExcelReader("in.xlsx", book_of(S=[*table(HEADERS[0]), row]), ReadOptions()))[2]
@@ -386,17 +452,18 @@ def test_cells_merged_downwards_count_for_each_of_their_rows():
 
 
 def odd_book(seed):
-    """Return a workbook of all kinds of cells."""
+    """Return a workbook of all kinds of cells, in which the first columns may be blank."""
     rng = random.Random(seed)
+    before = [None] * (seed % 3)
     days = [datetime.datetime(1900, 1, 1), datetime.datetime(1900, 3, 1), datetime.datetime(2026, 5, 1, 9, 30)]
     cells = [
         *(None, "x", " ", "\n", "_x000D_", "007", "=1+1", "#N/A", 5, -5, 0, 0.25, 10**15, 10**17),
         *(True, *days, datetime.time(9, 30), datetime.time(23, 59, 59, 999600), datetime.timedelta(days=2, hours=1)),
     ]
     book = openpyxl.Workbook()
-    book.active.append(["text", "a", "b", "c"])
+    book.active.append([*before, "text", "a", "b", "c"])
     for _ in range(30):
-        book.active.append([rng.choice(["key", "draft"]), *(rng.choice(cells) for _ in "abc")])
+        book.active.append([*before, rng.choice(["key", "draft"]), *(rng.choice(cells) for _ in "abc")])
     for row in book.active.iter_rows(2):
         for cell in row:
             if isinstance(cell.value, int) and abs(cell.value) < 10**6 and rng.random() < 0.5:
@@ -459,7 +526,7 @@ def test_a_formula_without_a_result_is_a_fault_of_its_row():
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sheet_rows, "MAX_AT_ONCE", limit)
             _, _, faults = read(ExcelReader("in.xlsx", stream, ReadOptions()))
-        assert faults == {2: "has a formula without a result in B2", 3: "has a formula without a result in C3"}
+        assert faults == {2: "has a formula without a result: B2", 3: "has a formula without a result: C3"}
 
 
 class TestCommand:
@@ -477,7 +544,7 @@ class TestCommand:
         done = outsort("score", path, "-o", tmp_path / "out.csv")
         assert done.err.splitlines()[0] == (
             f"{path}: sheet 'Work', header in row 3, text column 'Description', 3 rows; not read: 'Cover' (--sheet "
-            "NAME, or all). The same again: --sheet Work --header-row 3 --text-column Description"
+            "NAME, or all). The same again: --sheet Work --header-row 3 --text-column 'Description'"
         )
         again = ["--sheet", "Work", "--header-row", 3, "--text-column", "Description"]
         done = outsort("score", path, "-o", tmp_path / "again.csv", *again)
@@ -505,6 +572,18 @@ class TestCommand:
         done = outsort("score", tmp_path / "in.jsonl", "-o", tmp_path / "out.csv", "--no-header")
         assert done.err.endswith("jsonl names its columns itself. Leave out --header-row and --no-header.\n")
 
+    @pytest.mark.parametrize("name", ["Service\ndescription", "Task's description", "Task \\ step"])
+    def test_the_options_for_the_same_lead_to_the_same(self, name, outsort, tmp_path):
+        rows = [["A register"], [], ["Ref", name, "Title"], ["1", WORK[0], "x"], ["2", "", WORK[1]]]
+        (tmp_path / "in.csv").write_bytes(text_of(rows, padded=True))
+        args = ("score", tmp_path / "in.csv", "-o", tmp_path / "out.csv", "--force")
+        said = outsort(*args).err.splitlines()[0]
+        first = (tmp_path / "out.csv").read_bytes()
+        options = shlex.split(said.partition("The same again: ")[2])
+        assert outsort(*args, *options).code == 0
+        assert (tmp_path / "out.csv").read_bytes() == first
+        assert shlex.split(said.partition("(")[2].partition(")")[0]) == options[-2:]
+
     def test_a_workbook_of_another_format_is_no_output(self, outsort, tmp_path):
         (tmp_path / "in.csv").write_text("text\nkey invoices\n")
         done = outsort("score", tmp_path / "in.csv", "-o", tmp_path / "out.ods")
@@ -521,15 +600,17 @@ class TestCommand:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("before", [[], [None, None]], ids=["at A", "at C"])
 @pytest.mark.parametrize("style", ["xls", "ods"])
-def test_workbooks_of_other_formats_are_read_as_the_one_they_were_made_from(style, office, tmp_path):
+def test_workbooks_of_other_formats_are_read_as_the_one_they_were_made_from(style, before, office, tmp_path):
     from outsort.tables.workbooks.foreign import ForeignReader
 
     rows = [["A title"], [], ["text", "n", "day"], ["key", 5, datetime.datetime(2026, 5, 1)], ["draft", 0.5, None]]
+    rows = [[*before, *row] for row in rows]
     (tmp_path / "in.xlsx").write_bytes(book_of(Work=rows, Other=[["x"]]).getvalue())
     path = office(tmp_path / "in.xlsx", style, tmp_path)
     with path.open("rb") as stream:
         reader = ForeignReader("in", stream, ReadOptions())
         found, numbers, faults = read(reader)
     assert (found, numbers, faults) == (rows[3:], [4, 5], {})
-    assert reader.columns == rows[2]
+    assert reader.columns == [name or "" for name in rows[2]]

@@ -86,6 +86,7 @@ class Table:
             nested=nested,
             others=others,
             fall_back=fall_back,
+            may_be_row=not self.location.is_given,
         )
 
     def texts(self, columns: TextColumns) -> list[str]:

@@ -201,7 +201,7 @@ def _read(
     wanted = (text_column,) if text_column else ()
     options = replace(options, keep=True, text_columns=wanted)
     with opened(str(path), options) as table:
-        columns = table.reader.columns
+        columns, nested = table.reader.columns, table.reader.nested_columns
         answers = answers_in(columns)
         if answers is None:
             raise DataError(
@@ -209,8 +209,8 @@ def _read(
                 f"{', '.join(ANSWERED)}."
             )
         if weighing:
-            weighing.column = only_column(str(path), columns, weighing.column)
-        group_in = only_column(str(path), columns, by) if by else ""
+            weighing.column = only_column(str(path), columns, weighing.column, nested=nested)
+        group_in = only_column(str(path), columns, by, nested=nested) if by else ""
         places, batches = text_columns_of(str(path), table.reader, wanted)
         reason = answers.reason(columns)
         # One object for each of the cells that come again.

@@ -153,15 +153,15 @@ def read_candidates(
     n_rows = 0
     options = replace(options or ReadOptions(), text_columns=text_columns)
     with opened(str(path), options) as table:
-        columns = table.reader.columns
-        weights_at = None if weight_column is None else only_place(str(path), columns, weight_column)
+        columns, nested = table.reader.columns, table.reader.nested_columns
+        weights_at = None if weight_column is None else only_place(str(path), columns, weight_column, nested=nested)
         places, batches = text_columns_of(str(path), table.reader, text_columns)
         for batch in batches:
             of_batch = plain_texts(batch.texts(places.parts))
             n_rows += len(batch)
             weighed = of_batch
             if weights_at is not None:
-                weighed = plain_texts(batch.texts([[Column(columns[weights_at], weights_at)]]))
+                weighed = plain_texts(batch.texts([[Column([*columns, *nested][weights_at], weights_at)]]))
             no_work = {place for place, why in batch.faults.items() if why.startswith(NOT_WORK)}
             for place, (number, raw, cell) in enumerate(zip(batch.numbers, of_batch, weighed, strict=True)):
                 text = "" if place in no_work else raw

@@ -161,14 +161,14 @@ class Rules:
                 found.setdefault(column, []).append(rule.name)
         return found
 
-    def columns_in(self, source: str, columns: Sequence[str]) -> dict[str, str]:
-        """Return what a table calls each column that rules have conditions on; case and blanks do not count.
+    def columns_in(self, source: str, columns: Sequence[str], nested: Sequence[str] = ()) -> dict[str, str]:
+        """Return what a table calls each column that rules have conditions on; see `tables.columns.only_column`.
 
         Raises:
             DataError: there is no such column, or there are several.
         """
         return {
-            name: only_column(source, columns, name, f", which rule {rules[0]!r} of {self.source} needs")
+            name: only_column(source, columns, name, f", which rule {rules[0]!r} of {self.source} needs", nested=nested)
             for name, rules in self.by_column.items()
         }
 

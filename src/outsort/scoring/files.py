@@ -279,8 +279,8 @@ def score_one(
         added = dict.fromkeys(sources, str) | {prefix + name: kind for name, kind in kinds.items()}
         every = [*(columns or reader.columns), *sources]
         if summary:
-            summary.find_columns(table, every, added)
-        of_rules = scorer.rules.columns_in(table, every) if scorer.rules else {}
+            summary.find_columns(table, every, added, reader.nested_columns)
+        of_rules = scorer.rules.columns_in(table, every, reader.nested_columns) if scorer.rules else {}
         file = stack.enter_context(_output(output, force=force))
         packed = stack.enter_context(packed_output(file, write_packing, output))
         dialect = reader.dialect if not options.plain else replace(reader.dialect, origin=None, lost="")

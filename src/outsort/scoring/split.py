@@ -22,8 +22,9 @@ from outsort.data.amounts import amounts, decimal_mark
 from outsort.data.identity import key_of
 from outsort.numeric import Floats
 from outsort.scoring.scorer import added_prefix
+from outsort.scoring.union import cells_of
 from outsort.tables.base import BATCH_ROWS, Batch, Column, Reader, ReadOptions, Rows, limited, plain_texts
-from outsort.tables.columns import Found, only_place, text_columns_of
+from outsort.tables.columns import Found, only_column, text_columns_of
 from outsort.tables.documents.passages import HEADING, ROW
 from outsort.tables.not_work import faults_of
 from outsort.tables.sources import Opened, opened
@@ -151,8 +152,6 @@ class SplitReader:
         found: the text columns of the table that is split.
     """
 
-    nested_columns: Sequence[str] = ()
-
     def __init__(
         self, source: str, inner: Reader, options: ReadOptions, how: Splitting, *, is_document: bool = False
     ) -> None:
@@ -172,7 +171,8 @@ class SplitReader:
         self.found, self._batches = text_columns_of(source, inner, options.text_columns)
         own = list(inner.columns)
         column = how.weight_column
-        self._amounts = None if column is None else only_place(source, own, column)
+        self.nested_columns = inner.nested_columns
+        self._amounts = None if column is None else only_column(source, own, column, nested=self.nested_columns)
         self._mark = ""
         self._n_own = len(own) - is_document
         new = [CLAUSE, own[-1]] if is_document else [ROW_NUMBER, CLAUSE, TEXT]
@@ -247,8 +247,7 @@ class SplitReader:
 
     def _rows(self, batch: Batch, clauses: Sequence[_Clause], weights: Sequence[float]) -> list[list[Any]]:
         """Return the cells of each clause."""
-        values = [list(row) for row in batch.values(self._inner.columns)]
-        own = [row[: self._n_own] for row in values]
+        own = [list(row)[: self._n_own] for row in batch.values(self._inner.columns)]
         rows = []
         for clause, weight in zip(clauses, weights, strict=True):
             number = [] if self._is_document else [batch.numbers[clause.row]]
@@ -257,7 +256,7 @@ class SplitReader:
             rows.append([*own[clause.row], *new])
         if self._amounts is not None:
             counts = [weight * clause.n_words for weight, clause in zip(weights, clauses, strict=True)]
-            parts = self._divided([row[self._amounts] for row in values], [clause.row for clause in clauses], counts)
+            parts = self._divided(cells_of(batch, self._amounts), [clause.row for clause in clauses], counts)
             for row, part in zip(rows, parts, strict=True):
                 row.append(part)
         return rows

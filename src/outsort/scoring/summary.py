@@ -285,8 +285,10 @@ class SummaryTally:
         self.weight_column = amounts if self.weight_column else weighted_words
         self.words_column = weighted_words
 
-    def find_columns(self, source: str, columns: Sequence[str], added: Collection[str]) -> None:
-        """Take the names of the columns of weights and groups as a table has them.
+    def find_columns(
+        self, source: str, columns: Sequence[str], added: Collection[str], nested: Sequence[str] = ()
+    ) -> None:
+        """Take the names of the columns of weights and groups as a table has them; they may be paths into objects.
 
         Raises:
             DataError: it does not have each of them once, or only the output does.
@@ -298,7 +300,7 @@ class SummaryTally:
                     f"{source}: {name!r} is a column that `outsort score` adds. Name one that the table has: the "
                     "summary has labels, decisions and service lines anyway. For others, score the output again."
                 )
-            return only_column(source, columns, name)
+            return only_column(source, columns, name, nested=nested)
 
         self.weight_column, self.by = (None if name is None else found(name) for name in (self.weight_column, self.by))
         if self.weight_column and not self.words_column:

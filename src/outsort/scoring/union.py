@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from outsort.errors import DataError
 from outsort.scoring.scorer import PREFIX
-from outsort.tables.base import Batch, Column, Dialect, Location, ReadOptions, Rows, TextColumns, plain_texts
+from outsort.tables.base import Batch, Column, Dialect, Location, ReadOptions, Rows, TextColumns, plain_texts, value_at
 from outsort.tables.columns import Found, text_columns_of
 from outsort.tables.formats import Format
+from outsort.tables.jsonl import JsonlRows
 from outsort.tables.packing import need_arrow
 from outsort.tables.reading import Reading, describe
 from outsort.tables.sources import Opened, opened
@@ -38,6 +39,7 @@ class UnionBatch:
     Attributes:
         inner: the batch as it was read.
         columns: the columns of its own table.
+        nested_columns: its paths into objects, see `base.Reader`.
         places: of each column of the union the place in `columns`; None where its table lacks it.
         is_whole: whether its table has just the columns and types of the union.
         text_columns: the text columns of its table.
@@ -47,6 +49,7 @@ class UnionBatch:
 
     inner: Batch
     columns: Sequence[str]
+    nested_columns: Sequence[str]
     places: Sequence[int | None]
     is_whole: bool
     text_columns: TextColumns
@@ -110,6 +113,7 @@ class _Table(NamedTuple):
         path: the file; - for standard input.
         name: what it is called in the column `SOURCE`.
         columns: its columns.
+        nested_columns: its paths into objects, see `base.Reader`.
         texts: its text columns.
         encoding: of its text.
         notes: what was guessed about it.
@@ -121,6 +125,7 @@ class _Table(NamedTuple):
     path: str
     name: str
     columns: list[str]
+    nested_columns: Sequence[str]
     texts: Found
     encoding: str
     notes: Sequence[str]
@@ -138,7 +143,6 @@ class UnionReader:
     """
 
     encoding = "utf-8"
-    nested_columns = ()
     #: The rows of each table are numbered by itself.
     location = Location()
 
@@ -161,6 +165,8 @@ class UnionReader:
         if self.source_column in names:
             raise DataError(f"the inputs have the columns {SOURCE!r} and {PREFIX + SOURCE!r}. Rename one of them.")
         self.columns = self.head_columns = names
+        nested = dict.fromkeys(path for table in tables for path in table.nested_columns)
+        self.nested_columns = [path for path in nested if path not in names]
         #: What was read of each table, once it is.
         self.readings: list[Reading] = []
         self._before = 0
@@ -187,10 +193,20 @@ class UnionReader:
                     raise DataError(f"{table.path}: its columns changed while it was read. Run again.")
                 self._raw = found.raw
                 is_whole = table.columns == self.columns and _is_alike(table.schema, self.dialect.schema)
-                about = (table.columns, places, is_whole, table.texts.parts, table.name, self.source_column)
+                about = (
+                    table.columns,
+                    table.nested_columns,
+                    places,
+                    is_whole,
+                    table.texts.parts,
+                    table.name,
+                    self.source_column,
+                )
                 yield (UnionBatch(batch, *about) for batch in batches)
                 where = (found.reader.location, table.columns, table.texts, self._options)
-                self.readings.append(describe(table.path, *where, encoding=table.encoding, notes=table.notes))
+                is_alone = len(self._tables) == 1
+                reading = describe(table.path, *where, encoding=table.encoding, notes=table.notes, is_alone=is_alone)
+                self.readings.append(reading)
             self._before += table.size
 
     @property
@@ -253,7 +269,8 @@ def united(
                 schema = found.reader.dialect.schema
                 kept = None if is_file else (found, batches)
                 encoding = found.reader.encoding
-                tables.append(_Table(source, name, columns, texts, encoding, found.notes, size, schema, kept))
+                nested = found.reader.nested_columns
+                tables.append(_Table(source, name, columns, nested, texts, encoding, found.notes, size, schema, kept))
                 dialects.append(found.reader.dialect)
                 styles.append(found.format)
         encoding = next((d.encoding for d in dialects if d.encoding != "utf-8"), "utf-8")
@@ -269,20 +286,24 @@ def united(
 
 
 def cells_of(batch: Batch, name: str) -> list[object]:
-    """Return the cells of a column, numbers as such where the format has them."""
+    """Return the cells of a column, or what is at a path into objects, numbers as such where the format has them."""
     if isinstance(batch, UnionBatch):
-        if name in batch.columns:
-            return cells_of(batch.inner, name)
-        return [batch.source if name == batch.source_column else None] * len(batch)
-    if isinstance(batch, Rows) and batch.columns:
-        place = batch.columns.index(name)
-        return [row[place] for row in batch.cells]
-    if isinstance(batch, Rows):
-        return [row[0] for row in batch.values([name])]
-    # A column of a single type: its text says as much.
-    # Both formats have their columns.
+        if name == batch.source_column:
+            return [batch.source] * len(batch)
+        is_there = name in batch.columns or name in batch.nested_columns
+        return cells_of(batch.inner, name) if is_there else [None] * len(batch)
+    if isinstance(batch, JsonlRows):
+        return [value_at(content, name) for content in batch.cells]
+    # All others have their columns.
     columns: Sequence[str] = batch.columns  # type: ignore[attr-defined]
-    return list(plain_texts(batch.texts([[Column(name, columns.index(name))]])))
+    if isinstance(batch, Rows) and name not in columns:
+        # Clauses have the objects of their row.
+        return [value_at(dict(zip(columns, row, strict=True)), name) for row in batch.cells]
+    place = columns.index(name) if name in columns else len(columns)
+    if isinstance(batch, Rows):
+        return [row[place] for row in batch.cells]
+    # A column of a single type: its text says as much.
+    return list(plain_texts(batch.texts([[Column(name, place)]])))
 
 
 def names_of(sources: Sequence[str]) -> list[str]:

@@ -101,6 +101,7 @@ class Location:
         options: the options that lead to the same reading, where something was guessed.
         remarks: what a person should know, such as sheets that were passed over; grows while rows are read.
         n_uncomputed: formulas without a result, so far.
+        is_given: whether the user named the header row.
     """
 
     sheet: str = ""
@@ -109,6 +110,7 @@ class Location:
     options: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     n_uncomputed: int = 0
+    is_given: bool = False
 
 
 class Origin(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from outsort.errors import DataError, did_you_mean
 from outsort.tables.base import Column, distinct_names, plain_texts
-from outsort.tables.headings import Kind, is_remark, readings_of
+from outsort.tables.headings import Kind, is_remark, readings_of, reads_like_cell
 from outsort.tables.letters import place_of
 from outsort.tables.prose import Prose, prose_of, says_nothing
 
@@ -43,8 +44,6 @@ _WORDS_OF_A_CLASS = 2.5
 LEAST_ALONE = 0.2
 #: By how much a heading such as "Name" adds to that.
 _WEAK_HEADING = 1.3
-#: Words of a heading that is a cell rather.
-_WORDS_OF_A_CELL = 5
 #: Columns named in a message.
 _MAX_NAMED = 40
 
@@ -116,7 +115,7 @@ def answers_in(columns: Sequence[str]) -> Answers | None:
     return None
 
 
-def only_column(source: str, columns: Sequence[str], name: str, needed: str = "") -> str:
+def only_column(source: str, columns: Sequence[str], name: str, needed: str = "", *, nested: Sequence[str] = ()) -> str:
     """Return what a table calls the one column of a name; case and blanks count only to tell two columns apart.
 
     Args:
@@ -124,18 +123,22 @@ def only_column(source: str, columns: Sequence[str], name: str, needed: str = ""
         columns: the names of its columns.
         name: the name as a user wrote it.
         needed: what needs the column, for messages: ", which ... needs".
+        nested: paths into objects, see `base.Reader`, for a name that no column has.
 
     Raises:
         DataError: there is no such column, or there are several.
 
     >>> only_column("t", ["id", " Cost  Centre"], "cost centre"), only_column("t", ["Spend", "spend"], "spend")
     (' Cost  Centre', 'spend')
+    >>> only_column("t", ["id", "lot"], "lot.value", nested=["lot.title", "lot.value"])
+    'lot.value'
     """
-    found = _of_name(columns, name)
+    found = _of_name(columns, name) or _of_name(nested, name)
     if len(found) != 1:
+        names = [*columns, *nested]
         what = "two columns" if found else "no column"
-        meant = "" if found else did_you_mean(name, columns)
-        raise DataError(f"{source}: {what} {name!r}{needed}; it has {', '.join(map(repr, columns))}.{meant}")
+        meant = "" if found else did_you_mean(name, names)
+        raise DataError(f"{source}: {what} {name!r}{needed}; it has {_listed(names)}.{meant}")
     return found[0]
 
 
@@ -143,9 +146,9 @@ def _of_name(columns: Sequence[str], name: str) -> list[str]:
     return [c for c in columns if c == name] or [c for c in columns if _folded(c) == _folded(name)]
 
 
-def only_place(source: str, columns: Sequence[str], name: str) -> int:
-    """Return the place of the one column of a name; see `only_column`."""
-    return list(columns).index(only_column(source, columns, name))
+def only_place(source: str, columns: Sequence[str], name: str, *, nested: Sequence[str] = ()) -> int:
+    """Return the place of the one column of a name; see `only_column`. Paths follow the columns."""
+    return [*columns, *nested].index(only_column(source, columns, name, nested=nested))
 
 
 def find_column(
@@ -189,7 +192,8 @@ def text_columns_of(source: str, reader: Reader, wanted: Sequence[str]) -> tuple
     columns, nested = reader.head_columns, reader.nested_columns
     batches = iter(reader)
     first = next(batches, None)
-    found = find_text_columns(source, columns, wanted, first_cells(first, [*columns, *nested]), nested=nested)
+    cells, may_be_row = first_cells(first, [*columns, *nested]), not reader.location.is_given
+    found = find_text_columns(source, columns, wanted, cells, nested=nested, may_be_row=may_be_row)
     return found, batches if first is None else chain([first], batches)
 
 
@@ -217,6 +221,7 @@ def find_text_columns(
     nested: Sequence[str] = (),
     others: Collection[str | None] = (),
     fall_back: bool = True,
+    may_be_row: bool = True,
 ) -> Found:
     """Return the text columns: the requested ones, the only one there is, or those found.
 
@@ -232,6 +237,7 @@ def find_text_columns(
         nested: paths into objects, see `base.Reader`; their places follow the columns.
         others: names of columns that have another role.
         fall_back: read a title where a description that was found is blank.
+        may_be_row: whether the names may be a row of work, because nobody said that they are names.
 
     Raises:
         NoColumnError: no such column, or none that is clear.
@@ -242,7 +248,8 @@ def find_text_columns(
         return Found([[Column(columns[0], 0)]])
     # What holds objects is no text itself.
     objects = {path[:place] for path in nested for place, sign in enumerate(path) if sign == "."}
-    return _Search(source, [*columns, *nested], cells, {*others, *objects}).found(fall_back=fall_back)
+    search = _Search(source, columns, nested, cells, {*others, *objects}, may_be_row=may_be_row)
+    return search.found(fall_back=fall_back)
 
 
 def _requested(
@@ -256,7 +263,10 @@ def _requested(
     names = [*distinct_names(columns), *nested]
     i = next(i for i, places in enumerate(alternatives) if len(places) != 1)
     asked = wanted if whole else wanted.split("|")[i].strip()
-    if alternatives[i]:
+    if alternatives[i] and alternatives[i][0] >= len(columns):
+        n = len(alternatives[i])
+        message = f"{source}: {n} fields {asked!r}, which cannot be told apart. Rename one, or name another column."
+    elif alternatives[i]:
         numbers = " or ".join(str(place + 1) for place in alternatives[i])
         message = (
             f"{source}: {len(alternatives[i])} columns {asked!r}. Name one with --text-column by number: {numbers}."
@@ -265,11 +275,6 @@ def _requested(
         meant = did_you_mean(asked, names)
         message = f"{source}: no column {asked!r}; it has {_listed(names)}.{meant} Name one with --text-column."
     raise NoColumnError(message, names, _samples(len(names), cells), [names[place] for place in alternatives[i]])
-
-
-def _is_no_heading(name: str) -> bool:
-    """Return whether a name is more like a cell: a number, or as long as a description."""
-    return name.replace(",", "").replace(".", "", 1).isdigit() or len(name.split()) >= _WORDS_OF_A_CELL
 
 
 def _matching(columns: Sequence[str], nested: Sequence[str], wanted: str) -> list[int]:
@@ -301,11 +306,19 @@ class _Search:
     """The search for the column of texts of a table."""
 
     def __init__(
-        self, source: str, columns: Sequence[str], cells: Cells | None, others: Collection[str | None]
+        self,
+        source: str,
+        columns: Sequence[str],
+        nested: Sequence[str],
+        cells: Cells | None,
+        others: Collection[str | None],
+        *,
+        may_be_row: bool,
     ) -> None:
-        self._source, self._columns, self._cells = source, columns, cells
-        self._places = [place for place, name in enumerate(columns) if name not in others]
-        self._readings = dict(enumerate(readings_of(columns)))
+        self._source, self._cells, self._may_be_row = source, cells, may_be_row
+        self._own, self._nested, self._columns = columns, nested, [*columns, *nested]
+        self._places = [place for place, name in enumerate(self._columns) if name not in others]
+        self._readings = dict(enumerate(readings_of(self._columns)))
         self._known: dict[int, Prose] = {}
 
     def found(self, *, fall_back: bool) -> Found:
@@ -325,7 +338,9 @@ class _Search:
             part += self._next(chosen, named)
         left = [(place, "which reads as well") for place in self._as_good(chosen, named)]
         fuller = self._fuller(chosen)
-        if fuller is not None:
+        if fuller is not None and self._cells and 2 * self._prose(chosen).n < len(self._cells(chosen)):
+            part, left = [Column(self._columns[fuller], fuller)], [(chosen, "which is mostly blank")]
+        elif fuller is not None:
             left = [*((place, how) for place, how in left if place != fuller), (fuller, "which is fuller")]
         if len(part) > 1 or why or len(equals) > 1 or left:
             first, *others = [distinct_names(self._columns)[column.place] for column in part]
@@ -400,7 +415,7 @@ class _Search:
         if len(equals) > 1 and self._cells:
             chosen = max(equals, key=lambda place: self._prose(place).likeness)
         if [self._columns[place] for place in equals].count(self._columns[chosen]) > 1:
-            _requested(self._source, self._columns, self._columns[chosen], self._cells)
+            _requested(self._source, self._own, self._columns[chosen], self._cells, self._nested)
         return chosen
 
     def _by_content(self, passed: Sequence[int]) -> Found:
@@ -427,12 +442,16 @@ class _Search:
             return Found([[Column(self._columns[passed[0]], passed[0])]])
         names = distinct_names(self._columns)
         why = "no text column"
+        worded = [repr(names[place]) for place in ranked if self._prose(place).is_text][:3]
         if candidates:
             why = f"no clear text column; it may be {' or '.join(repr(names[place]) for place in candidates[:3])}"
+        elif worded:
+            why = f"no clear text column; there are words in {', '.join(worded)}"
         message = (
             f"{self._source}: {self._passed_over(passed)}{why}; it has {_listed(names)}. Name one with --text-column"
         )
-        message += ", or pass --no-header if that is its first row." if any(map(_is_no_heading, names)) else "."
+        is_row = self._may_be_row and any(map(reads_like_cell, names))
+        message += ", or pass --no-header if that is its first row." if is_row else "."
         samples = _samples(len(self._columns), self._cells)
         raise NoColumnError(message, names, samples, [names[place] for place in candidates])
 
@@ -459,7 +478,20 @@ class _Search:
     def _option(self, part: Sequence[Column]) -> str:
         """Return the option that asks for columns."""
         names = distinct_names(self._columns)
-        return f"--text-column {'|'.join(names[column.place] for column in part)!r}"
+        return f"--text-column {in_option('|'.join(names[column.place] for column in part))}"
+
+
+def in_option(name: str) -> str:
+    r"""Return a name as a shell takes it, in quotes and on one line: blanks and line breaks in it count alike.
+
+    >>> print(in_option("Service\ndescription"), in_option("Item"))
+    'Service description' 'Item'
+    """
+    quoted = shlex.quote(" ".join(name.split()) if _LINE_BREAK.search(name) else name)
+    return quoted if quoted.startswith("'") else f"'{quoted}'"
+
+
+_LINE_BREAK = re.compile(r"[\r\n]")
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from outsort.encodings import shows_wide
 from outsort.tables.csv_head import first_records
 from outsort.tables.formats import FORMATS, PACKINGS, UNREAD, Format, Unread
 from outsort.tables.headings import Kind, reading_of
+from outsort.tables.not_work import is_note, is_rule
 
 #: Bytes that tell what text is, and those that are searched for the streams of an old Office file.
 _HEAD, _DIRECTORY = 1 << 16, 1 << 24
@@ -85,7 +86,7 @@ def is_table(stream: IO[bytes]) -> bool:
     The stream is at its beginning, where it stays.
     """
     head = _head_of(stream, _HEAD).replace(b"\0", b"").decode("utf-8", "replace").lstrip("\ufeff\ufffd")
-    lines = head.splitlines()[:_LINES]
+    lines = [line for line in head.splitlines()[:_LINES] if not (is_rule(line) or is_note(line))]
     filled = [line for line in lines if line.strip()]
     if any(_parts_all(filled, delimiter) or _parts_records(head, delimiter) for delimiter in ",;\t|"):
         return True
@@ -104,6 +105,7 @@ def _parts_all(lines: Sequence[str], delimiter: str) -> bool:
 def _parts_records(text: str, delimiter: str) -> bool:
     """Return whether most records of a CSV text have as many cells, three or more, the first of these being names."""
     records = [record for record in first_records(text, delimiter, _LINES) if record]
+    records = [record for record in records if not (all(map(is_rule, record)) or is_note("".join(record)))]
     if len(records) < 2:
         return False
     n_cells, n_alike = Counter(map(len, records)).most_common(1)[0]
@@ -160,7 +162,11 @@ def _json_kind(text: bytes, named: str) -> Format | None:
         is_one_of_several = named == "jsonl" or b'\n{"' in rest or not (end or named == "json" or _ARRAY.match(line))
         return json_lines if is_object and is_one_of_several else json_file
     # A single row may hold an array as well: there, the name decides.
-    if rest.strip() or not _holds_table(content) or (isinstance(content, dict) and named == "jsonl"):
+    if (
+        rest.strip()
+        or not (_holds_table(content) or _is_keyed(content))
+        or (isinstance(content, dict) and named == "jsonl")
+    ):
         return json_lines
     return json_file
 
@@ -170,6 +176,14 @@ def _holds_table(value: object) -> bool:
     if isinstance(value, dict):
         return any(map(_holds_table, value.values()))
     return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
+
+
+def _is_keyed(value: object) -> bool:
+    """Return whether a value is an object of objects that all have the same keys: rows by their key, no single row."""
+    if not isinstance(value, dict) or len(value) < 2:
+        return False
+    keys = [frozenset(inner) if isinstance(inner, dict) else None for inner in value.values()]
+    return None not in keys and len(set(keys)) == 1
 
 
 #: An object, or a list of objects.

@@ -17,6 +17,10 @@ from outsort.tables.header import LOOKED_AT, find_header
 #: A first line by which Excel is told the delimiter; it is no row.
 SEP_LINE = re.compile('"?sep=([^"\r\n])"?(\r\n|\r|\n)', re.IGNORECASE)
 _DELIMITERS = (",", ";", "\t", "|")
+#: Signs that few programs write between cells, and that are rare in texts.
+_RARE_DELIMITERS = ("^", "~")
+#: Rows of one cell, with the header, of which is told what may part them.
+_LEAST_UNDIVIDED = 3
 #: Characters of a file that its delimiter is told from.
 _SNIFFED = 100_000
 
@@ -29,12 +33,14 @@ class CsvHead(NamedTuple):
         place: the record with the names of the columns, from 0; -1 for none.
         n_columns: the most cells of a record.
         ends_in_delimiter: whether each row has one delimiter more than the header, at its end.
+        remark: what a person should know of a table of one column that may have more; "" for nothing.
     """
 
     delimiter: str
     place: int
     n_columns: int
     ends_in_delimiter: bool
+    remark: str = ""
 
 
 def find_head(source: str, text: str, delimiter: str | None, options: ReadOptions) -> CsvHead:
@@ -72,7 +78,26 @@ def find_head(source: str, text: str, delimiter: str | None, options: ReadOption
                     break
     if refusal:
         raise refusal
-    return CsvHead(found, place, widest, _end_in_delimiter(records, place))
+    remark = "" if delimiter else _undivided(records[place:])
+    return CsvHead(found, place, widest, _end_in_delimiter(records, place), remark)
+
+
+def _undivided(records: Sequence[Sequence[str]]) -> str:
+    """Return what is to be said of records of one cell in each of which a sign comes equally often.
+
+    >>> _undivided([["id^task"], ["1^Key invoices"], ["2^Mop floors"]])
+    "each row has as many '^' as the header: if these part columns, pass --delimiter '^'"
+    """
+    cells = [record[0] for record in records if len(record) == 1]
+    if len(cells) < max(_LEAST_UNDIVIDED, len(records)):
+        return ""
+    for sign in (*_DELIMITERS, *_RARE_DELIMITERS):
+        counts = {cell.count(sign) for cell in cells}
+        if len(counts) == 1 and 0 not in counts and sign in _DELIMITERS:
+            return "each row is in quotes as a whole: take these away to have its columns"
+        if len(counts) == 1 and 0 not in counts:
+            return f"each row has as many {sign!r} as the header: if these part columns, pass --delimiter {sign!r}"
+    return ""
 
 
 def _fits_no_row(records: Sequence[Sequence[str]], place: int) -> bool:

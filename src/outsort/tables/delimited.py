@@ -48,6 +48,10 @@ _SHARE_CODES = 0.9
 _BATCH_BYTES = 1 << 21
 
 
+#: How a line begins that is a rule. Dashes within one are common: many messages quote others below a line of these.
+_RULES = (b"\n---", b"\n===", b"\n|--", b"\n+--")
+
+
 @dataclass(frozen=True)
 class PlainBatch:
     """A batch of plain records as bytes; see `base.Batch`."""
@@ -81,12 +85,13 @@ class PlainBatch:
         return self.records._replace(starts=self.records.starts[start : stop + 1]).cells()
 
     def suspects(self, header: str) -> list[int]:
-        """Return the places of rows that may be no work: with a total, or as blank or as named as the header."""
+        """Return the places of rows that may be no work: totals, rules, blank ones and the header again."""
         records = self.records
-        first = int(records.starts[0])
-        data = records.data[first : int(records.starts[-1])].tobytes()
+        # With a line end before the first record as before the others.
+        first = int(records.starts[0]) - 1
+        data = b"\n" + records.data[first + 1 : int(records.starts[-1])].tobytes()
         blank = b"\n" + records.delimiter.encode() * (len(self.columns) - 1)
-        wanted = [*map(str.encode, TOTAL_PARTS), header.strip("\r\n").encode("utf-8", "surrogateescape")]
+        wanted = [*map(str.encode, TOTAL_PARTS), header.strip("\r\n").encode("utf-8", "surrogateescape"), *_RULES]
         wanted += [blank + b"\n", blank + b"\r"] if len(self.columns) > 1 else []
         found: set[int] = set()
         for part in filter(None, wanted):
@@ -189,6 +194,8 @@ class CsvReader:
             header_row=where.place + 1,
             header=header if where.place == 0 else "",
             options=[f"--header-row {where.place + 1}"] if guessed else [],
+            is_given=options.header_row is not None,
+            remarks=[where.remark] if where.remark else [],
         )
         self._marks = Marks(self.columns, self.location, above)
 

@@ -12,12 +12,14 @@ from typing import NamedTuple
 
 from outsort.errors import DataError
 from outsort.tables.base import is_filled
-from outsort.tables.headings import Kind, reading_of
+from outsort.tables.headings import PERIOD, Kind, reading_of
 
 #: Rows among which the header is looked for, and rows below it that are compared with it.
 LOOKED_AT, _COMPARED = 60, 20
 #: The longest name of a column.
 _LONGEST_NAME = 80
+#: What speaks for a header below a row of several cells comes to more than this.
+_LEAST_STRENGTH = 2
 #: Words in the names of columns of registers, tickets, jobs and spend.
 _HEADINGS = frozenset((
     "id", "ref", "reference", "no", "number", "nr", "code", "key", "name", "title", "description", "text", "task",
@@ -30,13 +32,17 @@ _HEADINGS = frozenset((
     "year", "month", "period", "account", "role", "position", "grade", "salary",
 ))  # fmt: skip
 _NUMBER_LIKE = re.compile(r"[^A-Za-z]*\d[^A-Za-z]*")
+#: Signs that name a column by themselves.
+_SIGNS = frozenset("#№%€£$¥")
+#: Periods that a row of names has at least: one alone may be the year of a row of work.
+_LEAST_PERIODS = 2
 
 
 class _Strength(NamedTuple):
     """How much like a header a row is.
 
     Attributes:
-        named: cells that hold a usual word of headers.
+        named: cells that hold a usual word of headers, or a period above numbers.
         differing: cells unlike the values below them.
     """
 
@@ -101,13 +107,15 @@ def _below_titles(
     """Return the place of the header of a table whose first row is narrow: that one, or one further down."""
     narrow = len(filled[first])
     found = _first_wide_row(filled, first, 1 if narrow == 1 else widest // 2)
+    is_usual = any(_is_usual(cell) for _, cell in filled[first])
     if found is None:
+        _check_width(source, filled, first, is_usual=is_usual, above=above)
         return first
     strength = _strength(filled, found)
-    is_usual = any(_is_usual(cell) for _, cell in filled[first])
     total, n_cells = strength.named + strength.differing, len(filled[found])
     if narrow > 1:
-        return found if strength.differing and strength.named >= 2 and not is_usual else first
+        is_header = strength.named and strength.differing and total > _LEAST_STRENGTH
+        return found if is_header and not is_usual else first
     if total >= 2 and (strength.differing or (2 * strength.named > n_cells and not is_usual)):
         return found
     # A usual name alone in its row, and rows with more cells, are as a table with a fault in each row.
@@ -120,6 +128,22 @@ def _below_titles(
             f"--header-row {one} or --header-row {other}."
         )
     return first
+
+
+def _check_width(
+    source: str, filled: Sequence[Sequence[tuple[int, object]]], first: int, *, is_usual: bool, above: int
+) -> None:
+    """Refuse a first row of one cell that cannot name the columns of the rows below it, most of which have more.
+
+    Raises:
+        DataError: it is such a row.
+    """
+    n_cells = [len(row) for row in filled[first + 1 :] if row]
+    if len(filled[first]) == 1 and not is_usual and 2 * sum(n > 1 for n in n_cells) > len(n_cells):
+        raise DataError(
+            f"{source}: row {above + first + 1} has 1 cell and rows below it have up to {max(n_cells)}, and none "
+            "clearly names the columns. Name the one that does with --header-row, or pass --no-header."
+        )
 
 
 def looks_like_header(rows: Sequence[Sequence[object]], place: int) -> bool:
@@ -162,16 +186,19 @@ def _first_wide_row(filled: Sequence[Sequence[tuple[int, object]]], first: int, 
 
 
 def _may_be_names(cells: Sequence[object]) -> bool:
-    """Return whether cells are short texts, no two alike, and none a number."""
-    texts = [cell.strip() for cell in cells if isinstance(cell, str)]
-    return (
-        len(texts) == len(cells)
-        and len({text.casefold() for text in texts}) == len(texts)
-        and all(
-            len(text) <= _LONGEST_NAME and any(map(str.isalpha, text)) and not _NUMBER_LIKE.fullmatch(text)
-            for text in texts
-        )
-    )
+    """Return whether cells are short texts, no two alike, and none a number but years."""
+    texts = [str(cell).strip() for cell in cells]
+    if len({text.casefold() for text in texts}) < len(texts):
+        return False
+    others = [(cell, text) for cell, text in zip(cells, texts, strict=True) if not PERIOD.fullmatch(text)]
+    if len(texts) - len(others) < _LEAST_PERIODS:
+        others = list(zip(cells, texts, strict=True))
+    return all(isinstance(cell, str) and _may_be_name(text) for cell, text in others)
+
+
+def _may_be_name(text: str) -> bool:
+    is_word = any(map(str.isalpha, text)) and not _NUMBER_LIKE.fullmatch(text)
+    return len(text) <= _LONGEST_NAME and (is_word or text in _SIGNS)
 
 
 def _strength(filled: Sequence[Sequence[tuple[int, object]]], place: int) -> _Strength:
@@ -180,9 +207,11 @@ def _strength(filled: Sequence[Sequence[tuple[int, object]]], place: int) -> _St
     for column, cell in filled[place]:
         name = str(cell).strip()
         words = re.findall(r"[^\W\d_]+", name.lower())
-        named += len(words) <= 5 and any(word in _HEADINGS for word in words)
         values = [row[column] for row in below if column in row]
-        differing += bool(values) and 2 * sum(_differs(name, value) for value in values) > len(values)
+        does_differ = bool(values) and 2 * sum(_differs(name, value) for value in values) > len(values)
+        is_period = does_differ and PERIOD.fullmatch(name) is not None
+        named += is_period or (len(words) <= 5 and any(word in _HEADINGS for word in words))
+        differing += does_differ
     return _Strength(named, differing)
 
 

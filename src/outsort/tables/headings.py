@@ -181,6 +181,15 @@ _SUFFIXES = (
 )
 _JOINED = re.compile("(.+)(description|title|name|summary|text|details?|code|id|number|date|type)")
 _KNOWN = _OF_WORK | _PLAIN | _PARTIES | _CLASSES
+#: Years, quarters and months, which name the columns of pivot tables and budgets.
+PERIOD = re.compile(
+    r"(?:fy ?)?(?:19|20)\d\d(?: ?[-/–] ?\d{2,4})?|fy ?\d\d(?: ?[-/–] ?\d\d)?|q[1-4](?:[ /-]?(?:19|20)?\d\d)?"
+    r"|(?:(?:19|20)\d\d[ /-]?)?q[1-4]"
+    r"|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?(?:[ '’-]?(?:19|20)?\d\d)?",
+    re.IGNORECASE,
+)
+#: Words of a heading that is a cell rather.
+_WORDS_OF_A_CELL = 5
 _AMBIGUOUS = _words("body subject matter issue role position")
 
 
@@ -262,6 +271,17 @@ def is_known(heading: str) -> bool:
     """
     reading = reading_of(heading)
     return reading.rank == 0 and reading.kind is not Kind.UNKNOWN
+
+
+def reads_like_cell(heading: str) -> bool:
+    """Return whether a heading is more like a cell: a number that is no year, or as long as a description.
+
+    >>> reads_like_cell("1,250.00"), reads_like_cell("2026"), reads_like_cell("How long do you work on it?")
+    (True, False, False)
+    """
+    if PERIOD.fullmatch(heading) or heading.rstrip().endswith("?"):
+        return False
+    return heading.replace(",", "").replace(".", "", 1).isdigit() or len(heading.split()) >= _WORDS_OF_A_CELL
 
 
 def is_remark(heading: str) -> bool:

@@ -199,19 +199,26 @@ _LINE_ENDS = re.compile(r"[ \t]*[\r\n]+[ \t]*")
 def _only_array(source: str, scanner: Scanner) -> tuple[_Array, list[str]]:
     """Return the one array of objects within an object, and the names of what else is in this."""
     arrays: list[_Array] = []
+    lists: list[str] = []
     others: list[str] = []
-    _find_arrays(scanner, "", arrays, others)
+    _find_arrays(scanner, "", arrays, lists, others)
     if scanner.next_sign():
         raise DataError(f"{source}: goes on after its first object. Save it as one array, or as JSON lines.")
-    if len(arrays) != 1:
-        found = f"{len(arrays)} arrays of objects: {', '.join(repr(a.path) for a in arrays[:5])}" if arrays else ""
+    if lists:
+        # What objects there are may only say what the columns are.
         raise DataError(
-            f"{source}: holds {found or 'no array of objects'}. Save the one with the rows as JSON or JSON lines."
+            f"{source}: holds rows as lists in {lists[0]!r}, with no names. Save it as CSV, or as JSON lines."
         )
+    if len(arrays) != 1:
+        if not arrays:
+            raise DataError(f"{source}: holds no array of objects. Save its rows as one, or as JSON lines.")
+        found = f"{len(arrays)} arrays of objects: {', '.join(repr(array.path) for array in arrays[:5])}"
+        raise DataError(f"{source}: holds {found}. Save the one with the rows as JSON or JSON lines.")
     return arrays[0], others
 
 
-def _find_arrays(scanner: Scanner, before: str, arrays: list[_Array], others: list[str]) -> None:
+def _find_arrays(scanner: Scanner, before: str, arrays: list[_Array], lists: list[str], others: list[str]) -> None:
+    """Note the arrays of objects, those of arrays, and what else is in the object that comes next."""
     scanner.take("{")
     if scanner.next_sign() == "}":
         scanner.take("}")
@@ -222,12 +229,14 @@ def _find_arrays(scanner: Scanner, before: str, arrays: list[_Array], others: li
         n_arrays = len(arrays)
         start, sign = scanner.place, scanner.next_sign()
         if sign == "{" and name.count(".") < _MAX_DEPTH:
-            _find_arrays(scanner, f"{name}.", arrays, others)
+            _find_arrays(scanner, f"{name}.", arrays, lists, others)
         elif sign == "[":
             start = scanner.place
             for i, item in enumerate(scanner.items()):
                 if i == 0 and item.text.startswith("{"):
                     arrays.append(_Array(name, start))
+                elif i == 0 and item.text.startswith("["):
+                    lists.append(name)
         else:
             scanner.value()
         if len(arrays) == n_arrays:

@@ -13,13 +13,28 @@ import numpy as np
 
 from outsort.tables.base import UNCOMPUTED, Batch, Location, Rows, is_filled
 from outsort.tables.header import looks_like_header
-from outsort.tables.headings import is_known
-from outsort.tables.not_work import AGAIN, NOTE, OTHER, TITLE, TOTAL, TOTAL_PARTS, is_amount, is_note, is_total
+from outsort.tables.headings import is_known, reads_like_cell
+from outsort.tables.not_work import (
+    AGAIN,
+    NOTE,
+    OTHER,
+    RULE,
+    RULE_PARTS,
+    TITLE,
+    TOTAL,
+    TOTAL_PARTS,
+    is_amount,
+    is_note,
+    is_rule,
+    is_total,
+)
 
 #: Rows at the end of a plain table that are looked at as rows.
 LAST = 64
 #: The most rows of notes after a table.
 _MOST_NOTES = 20
+#: Words of the only name of a table that may be a row of work.
+_WORDS_OF_WORK = 3
 
 
 class Marks:
@@ -37,7 +52,7 @@ class Marks:
         self._written = columns[self._first] if columns else ""
         self._n_named = sum(map(bool, self._columns))
         filled = [cells for row in titles if (cells := [cell for cell in row if is_filled(cell)])]
-        self._is_first = location.header_row > 0 and not filled
+        self._is_first = location.header_row > 0 and not filled and not location.is_given
         self._titles = {str(row[0]) for row in filled if len(row) == 1}
 
     def reason(self, cells: Sequence[object]) -> str:
@@ -54,19 +69,26 @@ class Marks:
             text = str(filled[0]).strip()
             if text in self._titles:
                 return TITLE
-            return NOTE if is_note(text) else TOTAL if is_total(text) else ""
+            return NOTE if is_note(text) else TOTAL if is_total(text) else RULE if is_rule(text) else ""
         texts = [cell for cell in filled if isinstance(cell, str)]
-        if not any(map(_has_total, texts)):
+        if not any(map(_is_suspect, texts)):
             return ""
+        if len(texts) == len(filled) and all(map(is_rule, texts)):
+            return RULE
         texts = [text for text in texts if not is_amount(text)]
-        is_narrow = len(filled) < len(self._columns) or len(filled) == 2
-        return TOTAL if is_narrow and len(texts) == 1 and is_total(texts[0]) else ""
+        # Of a row without a gap the total comes first: behind a number, it may be the name of a firm.
+        is_sum = len(filled) < len(self._columns) or len(filled) == 2 or texts[:1] == filled[:1]
+        return TOTAL if is_sum and len(texts) == 1 and is_total(texts[0]) else ""
 
-    def tell_no_rows(self) -> None:
-        """Say of a table that has a header only that this may be a row of work, unless a name in it is a known one."""
-        if self._is_first and not any(map(is_known, self._columns)):
+    def tell_header(self, *, has_rows: bool) -> None:
+        """Say of a header that it may be a row of work, unless a name in it is a known one or all are as names are."""
+        if not self._is_first or any(map(is_known, self._columns)):
+            return
+        is_phrase = len(self._columns) == 1 and len(self._columns[0].split()) >= _WORDS_OF_WORK
+        if not has_rows or is_phrase or any(map(reads_like_cell, self._columns)):
             self.location.remarks.append(
-                "its only row was taken for the names of the columns: pass --no-header if it is work"
+                f"its {'first' if has_rows else 'only'} row was taken for the names of the columns: pass --no-header "
+                "if it is work"
             )
 
     def of_rows(self, rows: Sequence[Sequence[object]], numbers: Sequence[int], *, is_last: bool) -> dict[int, str]:
@@ -97,7 +119,7 @@ class Marks:
 
 
 def _suspects(rows: Sequence[Sequence[object]], named: tuple[int, str] | None) -> tuple[set[int], set[int]]:
-    """Return the places of rows with at most one filled cell, and of those with a word like total or a column's name.
+    """Return the places of rows with at most one filled cell, and of those with a word like total, a rule or a name.
 
     By column, because most columns have neither: rows one by one would take longer than reading them.
     """
@@ -113,19 +135,19 @@ def _suspects(rows: Sequence[Sequence[object]], named: tuple[int, str] | None) -
         if kinds <= {str, type(None)}:
             texts = cast("Sequence[str]", [cell or "" for cell in column] if type(None) in kinds else column)
             together = "\n".join(texts)
-            if _has_total(together):
-                others |= {place for place, text in enumerate(texts) if _has_total(text)}
+            if _is_suspect(together):
+                others |= {place for place, text in enumerate(texts) if _is_suspect(text)}
             n_filled += 1 if "" not in texts and not together.isspace() else np.fromiter(map(bool, texts), np.int64)
         elif str in kinds or type(None) in kinds:
             n_filled += np.fromiter(map(is_filled, column), np.int64)
-            others |= {p for p, cell in enumerate(column) if isinstance(cell, str) and _has_total(cell)}
+            others |= {p for p, cell in enumerate(column) if isinstance(cell, str) and _is_suspect(cell)}
         else:
             n_filled += 1
     return set(np.flatnonzero(n_filled <= 1).tolist()), others
 
 
-def _has_total(text: str) -> bool:
-    return any(part in text for part in TOTAL_PARTS)
+def _is_suspect(text: str) -> bool:
+    return any(part in text for part in (*TOTAL_PARTS, *RULE_PARTS))
 
 
 def after_table(rows: Sequence[Sequence[object]], numbers: Sequence[int], *, has_table: bool = False) -> int:
@@ -164,9 +186,8 @@ def marked(batches: Iterable[Batch], marks: Marks) -> Iterator[Batch]:
         if waiting is not None:
             yield _marked(waiting, marks, is_last=False)
         waiting = batch
-    if waiting is None:
-        marks.tell_no_rows()
-    else:
+    marks.tell_header(has_rows=waiting is not None)
+    if waiting is not None:
         yield _marked(waiting, marks, is_last=True)
 
 
@@ -193,12 +214,13 @@ def _of_records(batch: Any, marks: Marks, *, is_last: bool) -> dict[int, str]:  
     """Return the marked rows of a batch of bytes, of which only the suspect ones are read."""
     reasons: dict[int, str] = {}
     for place in batch.suspects(marks.location.header):
-        rows = batch.rows(place, place + 1 + LAST // 2)
+        (cells,) = batch.rows(place, place + 1)
         # A blank record says nothing itself; what follows it may be another table.
-        if not any(map(is_filled, rows[0])):
+        if not any(map(is_filled, cells)):
+            rows = batch.rows(place, place + 1 + LAST // 2)
             found = marks.of_rows(rows, batch.numbers[place : place + len(rows)], is_last=False)
             reasons |= {place + 1: found[1]} if found.get(1) == OTHER else {}
-        elif why := marks.reason(rows[0]):
+        elif why := marks.reason(cells):
             reasons[place] = why
     if is_last:
         start = max(0, len(batch) - LAST)

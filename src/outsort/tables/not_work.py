@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 #: How the reason of a marked row begins.
 NOT_WORK = "not a row of work"
-AGAIN, TITLE, TOTAL, NOTE, UNITS, BLANK, OTHER = (
+AGAIN, TITLE, TOTAL, NOTE, UNITS, RULE, BLANK, OTHER = (
     f"{NOT_WORK} ({what})"
     for what in (
-        *("the header again", "the title again", "a total", "a note", "units", "blank"),
+        *("the header again", "the title again", "a total", "a note", "units", "a rule", "blank"),
         "the header of another table",
     )
 )
@@ -28,14 +28,17 @@ _SURE = (
     r"(?:(?:grand|sub|sum|overall|report|net|gross)[- ]?)totals?|overall result"
     r"|(?:gesamt|zwischen|end|teil|brutto|netto)(?:summen?|betrag|ergebnis)|summen?|insgesamt|sous[- ]totau?[lx]|totaux"
     r"|total(?: général|e? generale?| geral)|sub[- ]?totale?s?|subtotaal|totaal|sumas?|somme|razem|ogółem|celkem|totalt"
-    r"|i alt|yhteensä|összesen|σύνολο|итого|всего|合計|小計|合计|总计|总和"
+    r"|i alt|yhteensä|összesen|σύνολο|итого|всего|(?:genel |ara )?toplam|ukupno|skupaj|spolu|kokku|kopā|iš viso"
+    r"|разом|всього|усього|общо|tổng cộng|合計|小計|総計|計|合计|总计|总和|합계|소계|총계"
 )
 _BARE = r"totale?s?|gesamt"
-#: What a cell with a word for a total holds, as far as rows with a text are looked at.
-TOTAL_PARTS = ("otal", "OTAL", "summe", "Summe", "SUMME")
+#: What a cell with a word for a total holds, as far as rows with a text are looked at; and what a rule holds.
+TOTAL_PARTS, RULE_PARTS = ("otal", "OTAL", "summe", "Summe", "SUMME"), ("---", "===")
 _TOTAL = re.compile(
-    rf"(?:{_SURE}|{_BARE})(?:\s+(?:for|of|amount|value|spend|cost|excl|incl|excluding|including)\b.{{0,40}}|\s*\(.*\)"
-    r"|\s+\d{4}.{0,10})?\s*:?",
+    rf"(?:{_SURE}|{_BARE})(?:\s+(?:for|of|excl|incl|excluding|including)\b.{{0,40}}"
+    r"|\s+(?:(?:bid|tender|contract|annual|estimated|project) )?"
+    r"(?:amount|value|spend|costs?|price|budget|fees?)\b.{0,40}"
+    r"|\s*\(.*\)|\s+\d{4}.{0,10})?\s*:?",
     re.IGNORECASE,
 )
 #: The total of a group, as spreadsheets name it: "Leeds Total", "Zwischensumme Amt 10".
@@ -55,6 +58,7 @@ _NOTE = re.compile(
     r"|page \d+(?: of \d+)?|end of (?:report|table|list|data|register|file)\.?|©.*|\(c\) .*|\*{1,3} .*|[†‡].*",
     re.IGNORECASE | re.DOTALL,
 )
+_RULE = re.compile(r"[\s|+:]*(?:-{2,}|={2,})[-=\s|+:]*")
 _AMOUNT = re.compile(r"[^A-Za-z]*\d[^A-Za-z]*|[A-Z]{3} ?[\d.,]+|[\d.,]+ ?[A-Z]{3}")
 _DATE = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}(?:[ T].*)?")
 #: Currencies, spans of time, shares, and how dates are written: what stands below a header to say how cells are meant.
@@ -63,7 +67,7 @@ _UNIT = re.compile(
     r"|[kt]?(?:eur|gbp|usd|chf|sek|nok|dkk|pln|czk|huf|inr|aud|cad|jpy|brl|zar)"
     r"|%|per ?cent|prozent|days?|weeks?|months?|years?|hours?|tage?n?|wochen?|monaten?|monate|jahren?|jahre|stunden?"
     r"|jours?|semaines?|mois|ans?|années?|heures?|días?|meses|mes|años?|horas?|giorni|mesi|anni|ore"
-    r"|stk\.?|stück|pcs|m2|m²|km|kg|fte|(?:[dtj]{1,4}|[my]{1,4}|a{2,4})(?:[-./](?:[dtj]{1,4}|[my]{1,4}|a{2,4})){1,2})[)\]]?",
+    r"|stk\.?|stück|pcs|ea|each|units?|pieces?|m2|m²|km|kg|fte|(?:[dtj]{1,4}|[my]{1,4}|a{2,4})(?:[-./](?:[dtj]{1,4}|[my]{1,4}|a{2,4})){1,2})[)\]]?",
     re.IGNORECASE,
 )
 #: Words of a note that is told by nothing but its place.
@@ -86,6 +90,15 @@ def is_note(text: str) -> bool:
     (True, True, False)
     """
     return _NOTE.fullmatch(text.strip()) is not None
+
+
+def is_rule(text: str) -> bool:
+    """Return whether a cell or a line is a rule, which printed lists and exports of databases have below the header.
+
+    >>> is_rule("---------"), is_rule("--:"), is_rule("-")
+    (True, True, False)
+    """
+    return _RULE.fullmatch(text) is not None
 
 
 def is_amount(text: str) -> bool:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 
 from outsort.tables.base import Location, ReadOptions, distinct_names
-from outsort.tables.columns import Found
+from outsort.tables.columns import Found, in_option
 
 
 class Reading(str):
@@ -35,6 +34,7 @@ def describe(
     notes: Sequence[str] = (),
     label: str | None = None,
     line: str | None = None,
+    is_alone: bool = True,
 ) -> Reading:
     """Return what was read of a table.
 
@@ -49,6 +49,7 @@ def describe(
         notes: what was guessed besides, see `sources.Opened`.
         label: the column of labels, if one was read.
         line: the column of service lines, if one was read.
+        is_alone: whether no other table is read with the same options, so that those of this one can be given.
 
     >>> from outsort.tables.base import Column
     >>> describe("in.csv", Location(), ["text"], Found([[Column("text", 0)]]), ReadOptions(), n_rows=7)
@@ -79,8 +80,8 @@ def describe(
     told = f"{source}: {', '.join(parts)}"
     if remarks:
         told += f"; {'; '.join(remark.rstrip('.') for remark in remarks)}"
-    if location.options:
-        again = [*location.options, *(f"--text-column {shlex.quote(name)}" for name in asked)]
+    if location.options and is_alone:
+        again = [*location.options, *(f"--text-column {in_option(name)}" for name in asked)]
         told += f". The same again: {' '.join(again)}"
     reading = Reading(told)
     reading.is_plain = not is_guessed

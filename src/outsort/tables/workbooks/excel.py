@@ -54,6 +54,7 @@ class ExcelReader:
         self._book = self._open(source, stream)
         chosen = choose_sheets(source, self._book, options)
         self._tables, self.location = chosen.tables, chosen.location
+        self.location.is_given = options.header_row is not None
         self._is_all = chosen.is_all
         first = self._tables[0]
         self.columns = list(first.columns)
@@ -136,7 +137,7 @@ class ExcelReader:
             cells = [row[:n] + [None] * (n - len(row)) for row in cells]
         for place, columns in block.uncomputed.items():
             names = ", ".join(f"{letters_of(column)}{number + place}" for column in columns)
-            faults[place] = f"{UNCOMPUTED} in {names}"
+            faults[place] = f"{UNCOMPUTED}: {names}"
             self.location.n_uncomputed += len(columns)
         numbers, formats = range(number, number + len(cells)), _formats(block.formats, n)
         n_uncomputed = {place: len(columns) for place, columns in block.uncomputed.items()}

@@ -9,6 +9,7 @@ from typing import IO, Any
 from python_calamine import CalamineWorkbook, PasswordError
 
 from outsort.errors import DataError
+from outsort.tables.workbooks.calamine import whole_rows
 
 
 def answers(stream: IO[bytes], task: str, sheet: str = "", n_rows: str = "1") -> Iterator[Any]:
@@ -35,6 +36,6 @@ def answers(stream: IO[bytes], task: str, sheet: str = "", n_rows: str = "1") ->
         return
     page = book.get_sheet_by_name(sheet)
     yield page.merged_cell_ranges or []
-    rows = page.iter_rows()
+    rows = whole_rows(page)
     while block := list(islice(rows, int(n_rows))):
         yield block

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outsort.errors import DataError
+from outsort.tables.workbooks.calamine import whole_rows
 from outsort.tables.workbooks.contents import Contents, SheetPart
 from outsort.tables.workbooks.workbook import MAX_COLUMNS, MAX_ROWS
 
@@ -121,7 +122,7 @@ def _at_once(
     if page.end is not None and page.end[0] >= n_there:
         raise UnusualError("rows that the survey did not see")
     together = max(1, min(n_rows, n_bytes * n_there // max(1, 2 * found.n_bytes)))
-    return _Cells(found, contents, is_date).blocks(page.iter_rows(), together, n_bytes), found
+    return _Cells(found, contents, is_date).blocks(whole_rows(page), together, n_bytes), found
 
 
 def _page(stream: IO[bytes], name: str) -> Any:  # noqa: ANN401 - a sheet of calamine

@@ -157,7 +157,8 @@ def _look(source: str, book: Book, seen: Sequence[SheetPart], options: ReadOptio
             looked.errors.append(error)
             continue
         try:
-            find_text_columns(source, table.columns, options.text_columns, table.first_cells)
+            may_be_row = options.header_row is None
+            find_text_columns(source, table.columns, options.text_columns, table.first_cells, may_be_row=may_be_row)
         except NoColumnError as error:
             looked.undecided.append((table, error))
             looked.errors.append(error)
