@@ -85,6 +85,17 @@ def test_a_table_that_lays_out_text_is_no_row():
     assert found == [("", "paragraph", "One."), ("", "paragraph", "Two."), ("", "row", "A B | C")]
 
 
+def test_the_header_that_word_repeats_on_each_page_is_one():
+    def row(mark, *cells):
+        return f"<w:tr>{mark}{''.join(f'<w:tc>{paragraph(cell)}</w:tc>' for cell in cells)}</w:tr>"
+
+    head = row("<w:trPr><w:tblHeader/></w:trPr>", "Apples", "Pears")
+    assert read_docx(f"<w:tbl>{head}{row('', 'One', 'Two')}</w:tbl>")[1] == [
+        ("", "header", "Apples | Pears"),
+        ("", "row", "One | Two"),
+    ]
+
+
 def test_pages_are_those_that_word_left_marks_of():
     body = paragraph("one") + "<w:p><w:r><w:lastRenderedPageBreak/><w:t>two</w:t></w:r></w:p>" + paragraph("three")
     answers = list(read(io.BytesIO(docx(body))))

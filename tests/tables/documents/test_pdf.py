@@ -152,6 +152,23 @@ def test_rules_tell_the_cells_of_a_table():
     ]
 
 
+def test_the_clauses_of_a_cell_are_told_apart_and_a_header_comes_once():
+    rows = [
+        [[b"Service"], [b"Due"]],
+        [[b"Coast"], [b"Keying of all survey sheets of the", b"Council.", b"", b"Analysis of the trends in them."]],
+    ]
+    pages = [
+        table(rows, (72, 200, 420), (700, 684, 620)),
+        table([rows[0], [[b"Advice"], [b"None"]]], (72, 200, 420), (700, 684, 668)),
+    ]
+    assert read_pdf(pdf(pages))[2] == [
+        ("", "header", "Service | Due"),
+        ("", "row", "Coast | Keying of all survey sheets of the Council."),
+        ("", "paragraph", "Analysis of the trends in them."),
+        ("", "row", "Advice | None"),
+    ]
+
+
 def test_a_cell_that_goes_over_several_rows_is_of_the_first():
     rules = b"72 660 228 40 re S 160 700 m 160 660 l S 160 680 m 300 680 l S 230 700 m 230 660 l S"
     lines = [(75, 676, "Cost model"), (163, 687, "May"), (233, 687, "June"), (163, 667, "July"), (233, 667, "August")]

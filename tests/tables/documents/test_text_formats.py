@@ -20,7 +20,7 @@ def read(module, content, encoding=""):
         ("<h2>2 Scope<p>3.1 Key <b>inv</b>oices", [("2", "heading", "Scope"), ("3.1", "paragraph", "Key invoices")]),
         ("<ol start=3 type=a><li>x<li><p>y<p>z</ol>", [("c", "item", "x"), ("d", "item", "y"), ("", "paragraph", "z")]),
         ("<ul><li>a<ul><li>b</ul><li>c</ul>", [("", "item", "a"), ("", "item", "b"), ("", "item", "c")]),
-        ("<table><tr><th>A<th>B<tr><td>1<td><p>2<p>3</table>", [("", "row", "A | B"), ("", "row", "1 | 2 3")]),
+        ("<table><tr><th>A<th>B<tr><td>1<td><p>2<p>3</table>", [("", "header", "A | B"), ("", "row", "1 | 2 3")]),
         ("<table><tr><td><h1>T</h1><p>x</table>", [("", "heading", "T"), ("", "paragraph", "x")]),
         ("<title>t</title><style>p{}</style><body>a<script>b()</script><nav>c</nav>", [("", "paragraph", "a")]),
         ("a<i hidden>d</i>b<p hidden>c<p>d", [("", "paragraph", "ab"), ("", "paragraph", "d")]),
@@ -63,9 +63,37 @@ def test_markdown_is_the_page_that_it_stands_for():
         ("3.2", "paragraph", "File them."),
         ("1", "item", "one"),
         ("2", "item", "two"),
-        ("", "row", "A | B"),
+        ("", "header", "A | B"),
         ("", "row", "1 | 2"),
         ("", "paragraph", "x"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "kinds"),
+    [
+        ("<th>A<th>B|<td><b>C</b><td><b>D</b>|<td>e<td>f", ["header", "header", "row"]),
+        ("<td>Ref<td>Service<td>Unit price (€)|<td>A1<td>Payroll<td>9", ["header", "row"]),
+        ("<td>Task<td>Acme<td>IT|<td>Key invoices<td>R<td>I", ["header", "row"]),
+        ("<td>Payroll<td>monthly|<td>Audit<td>yearly", ["row", "row"]),
+        ("<td>Service<td>Payroll|<td>Location<td>Leeds|<td>Start date<td>1 May", ["row", "row", "row"]),
+        ("<td>Task<td>Days", ["row"]),
+        ("<th>A<th>B|<th>C<th>D", ["row", "row"]),
+        ("<td>Payroll<td>x|<td><b>Total</b><td><b>all</b>", ["row", "row"]),
+    ],
+)  # fmt: skip
+def test_the_rows_that_name_columns_are_headers(rows, kinds):
+    page = f"<table>{''.join(f'<tr>{row}' for row in rows.split('|'))}</table>"
+    assert [kind for _, _, kind, _ in read("html", page)] == kinds
+
+
+def test_the_clauses_of_a_cell_are_told_apart_and_a_title_in_it_is_of_nothing_beyond():
+    cell = "<p>Keying of all survey sheets.<p><b>Advice</b><p>Analysis of trends in them.<ul><li>Maps</ul>"
+    page = f"<table><tr><td>Deliverables<td>{cell}<td>May<tr><td>Address<td><p>4 Quay<p>Leeds<td>x</table>"
+    assert [passage[2:] for passage in read("html", page)] == [
+        ("row", "Deliverables | Keying of all survey sheets. | May"),
+        *(("paragraph", "Advice"), ("paragraph", "Analysis of trends in them."), ("item", "Maps")),
+        ("row", "Address | 4 Quay Leeds | x"),
     ]
 
 

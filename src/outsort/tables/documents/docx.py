@@ -13,18 +13,18 @@ from typing import IO
 from xml.etree.ElementTree import Element, iterparse
 
 from outsort.errors import DataError
+from outsort.tables.documents.cells import row_blocks
 from outsort.tables.documents.numbering import Numbering
 from outsort.tables.documents.passages import (
+    HEADER,
     HEADING,
     ITEM,
     PARAGRAPH,
-    ROW,
     Block,
     Passage,
     flat,
     looks_like_heading,
     passages,
-    row_of,
 )
 from outsort.tables.packing import check_growth
 
@@ -248,11 +248,10 @@ class _Document:
                 self.is_tracked = True
                 continue
             cells = [[block for child in cell for block in self._of(child)] for cell in _inner(row, f"{W}tc")]
-            filled = [cell for cell in cells if cell]
-            if len(filled) == 1:
-                yield from filled[0]
-            elif filled:
-                yield Block(ROW, row_of(" ".join(map(_whole, cell)) for cell in filled), filled[0][0].page)
+            blocks = row_blocks(cells)
+            if row.find(f"{W}trPr/{W}tblHeader") is not None and len(blocks) == 1:
+                blocks[0].kind = HEADER
+            yield from blocks
 
 
 def _inner(element: Element, tag: str) -> Iterator[Element]:
@@ -262,10 +261,6 @@ def _inner(element: Element, tag: str) -> Iterator[Element]:
             yield child
         elif child.tag in (f"{W}sdt", f"{W}sdtContent", f"{W}customXml", f"{W}ins", f"{W}smartTag"):
             yield from _inner(child, tag)
-
-
-def _whole(block: Block) -> str:
-    return f"{block.number} {block.text}" if block.number else block.text
 
 
 def _is_bold(paragraph: Element) -> bool:

@@ -10,18 +10,17 @@ from html.parser import HTMLParser
 from typing import IO
 
 from outsort.encodings import is_encoding
+from outsort.tables.documents.cells import row_blocks
 from outsort.tables.documents.passages import (
     HEADING,
     ITEM,
     PARAGRAPH,
-    ROW,
     Block,
     Passage,
     flat,
     looks_like_heading,
     numeral,
     passages,
-    row_of,
 )
 
 _HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6", "caption", "legend", "summary"}
@@ -79,6 +78,8 @@ class _Blocks(HTMLParser):
         self._is_heading = False
         #: How many tags for bold are open, and whether all text of the block is in one.
         self._n_bold, self._is_bold = 0, True
+        #: Whether the cell that is open is of a header; its tag need not have an end.
+        self._is_header = False
         #: Tags in a part that is not shown; the first one hides the others.
         self._hidden: list[str] = []
         #: Of each open list the next number and its type; None for one of bullets.
@@ -110,6 +111,7 @@ class _Blocks(HTMLParser):
             self._end_row()
         elif tag in ("td", "th") and self._rows:
             self._rows[-1].append([])
+            self._is_header = tag == "th"
 
     def handle_endtag(self, tag: str) -> None:
         if self._hidden:
@@ -137,7 +139,7 @@ class _Blocks(HTMLParser):
     def handle_data(self, data: str) -> None:
         if not self._hidden:
             self._text.append(data)
-            self._is_bold &= self._n_bold > 0 or not data.strip()
+            self._is_bold &= self._n_bold > 0 or self._is_header or not data.strip()
 
     def part(self) -> None:
         """End the block that is open."""
@@ -175,18 +177,11 @@ class _Blocks(HTMLParser):
         return numeral(number, style)
 
     def _end_row(self) -> None:
-        """Turn the cells of a row into a block; where one cell alone has text, it is no row of a table."""
-        cells = [cell for cell in self._rows[-1] if cell]
-        self._rows[-1] = []
+        """Turn the cells of a row into blocks."""
+        self._is_header = False
+        cells, self._rows[-1] = self._rows[-1], []
         outer = self._rows[-2][-1] if len(self._rows) > 1 and self._rows[-2] else self.blocks
-        if len(cells) < 2:
-            outer += [block for cell in cells for block in cell]
-        else:
-            outer.append(Block(ROW, row_of(" ".join(map(_whole, cell)) for cell in cells)))
-
-
-def _whole(block: Block) -> str:
-    return f"{block.number} {block.text}" if block.number else block.text
+        outer += row_blocks(cells)
 
 
 def _numbering(given: dict[str, str]) -> tuple[int, str] | None:

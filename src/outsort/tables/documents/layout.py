@@ -6,6 +6,7 @@ line before left for the first word. What is drawn to the right of a block, besi
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,18 +15,17 @@ from itertools import groupby
 from math import inf
 from statistics import median
 
+from outsort.tables.documents.cells import row_blocks
 from outsort.tables.documents.lines import Line, Page, Word
 from outsort.tables.documents.passages import (
     HEADING,
     ITEM,
     PARAGRAPH,
-    ROW,
     Block,
     begins_block,
     is_led,
     join_lines,
     looks_like_heading,
-    row_of,
 )
 from outsort.tables.documents.rules import Box
 from outsort.tables.documents.running import Placed, running_lines
@@ -47,8 +47,8 @@ _ALIGNED = 2.0
 _NEAR = 3.0
 #: Two cells of so many lines each are columns of text.
 _LINES_OF_A_COLUMN = 8
-#: So many texts beside each other at the top of pages are a header of a table.
-_CELLS_OF_A_HEADER = 3
+#: So many texts beside each other at the top of pages are a header of a table, and so many with rules around them.
+_CELLS_OF_A_HEADER, _RULED_CELLS = 3, 2
 #: How far above the cell before a cell may begin, in sizes.
 _MOST_ABOVE = 5.0
 #: The most lines of the first cell of a row, where they look like paragraphs.
@@ -139,10 +139,10 @@ def blocks_of(pages: Sequence[Page]) -> Iterator[Block]:
         for row in rows[:1]:
             row.is_first = True
         for row, number in last:
-            yield _block(row, number, usual, known)
+            yield from _blocks(row, number, usual, known)
         last = [(row, page.number) for row in rows]
     for row, number in last:
-        yield _block(row, number, usual, known)
+        yield from _blocks(row, number, usual, known)
 
 
 def _first_headers(pages: Sequence[Page], running: Sequence[set[int]]) -> set[tuple[int, int]]:
@@ -150,10 +150,14 @@ def _first_headers(pages: Sequence[Page], running: Sequence[set[int]]) -> set[tu
     seen: set[str] = set()
     found = set()
     for page, places in zip(pages, running, strict=True):
-        beside = Counter(round(page.lines[place].base) for place in places)
-        cells = [place for place in places if beside[round(page.lines[place].base)] >= _CELLS_OF_A_HEADER]
-        found |= {(page.number, place) for place in cells if page.lines[place].text not in seen}
-        seen |= {page.lines[place].text for place in cells}
+        lines = page.lines
+        beside = Counter(round(lines[place].base) for place in places)
+        for place in places:
+            line = lines[place]
+            words = re.sub(r"\d+", "#", line.text)
+            if words not in seen and beside[round(line.base)] >= (_RULED_CELLS if line.cell else _CELLS_OF_A_HEADER):
+                found.add((page.number, place))
+        seen |= {re.sub(r"\d+", "#", lines[place].text) for place in places}
     return found
 
 
@@ -193,6 +197,8 @@ def _take_rest(row: _Row, rows: list[_Row]) -> None:
         is_later = all(cell is not row.cells[0] for cell, _ in pairs)
         if len(pairs) != len(rest.cells) or not (is_later or rest.cells[0].lines[0].text[0].islower()):
             continue
+        # Its lines are no longer below each other.
+        row.top = None
         for cell, other in pairs:
             cell.lines += other.lines
         del rows[place]
@@ -226,9 +232,20 @@ def _ruled(lines: Sequence[Line], usual: _Usual) -> Iterator[_Row]:
             row.append(cell)
     for row in rows:
         if len(row) > 1:
-            yield _Row([_Cell(cells[cell]) for cell in sorted(row)], top=row[0].top)
+            yield _Row([_Cell(_whole_lines(cells[cell])) for cell in sorted(row)], top=row[0].top)
         else:
             yield from _rows(cells[row[0]], usual)
+
+
+def _whole_lines(lines: Sequence[Line]) -> list[Line]:
+    """Return the lines of a cell, whose words may be far apart where they are stretched to its width."""
+    found: list[Line] = []
+    for line in lines:
+        if found and found[-1].base == line.base and found[-1].right < line.left:
+            found[-1].words += line.words
+        else:
+            found.append(line)
+    return found
 
 
 def _rows(lines: Sequence[Line], usual: _Usual) -> list[_Row]:
@@ -357,15 +374,27 @@ def _start_of_cell(rows: Sequence[_Row], place: int, line: Line) -> int:
     return place
 
 
-def _block(row: _Row, page: int, usual: _Usual, known: frozenset[str]) -> Block:
-    """Return a row as a block of text."""
-    texts = [join_lines([line.text for line in cell.lines], known) for cell in row.cells]
-    first = row.cells[0].lines[0]
-    if len(texts) > 1:
-        return Block(ROW, row_of(texts), page, is_first=row.is_first)
-    kind = ITEM if first.has_bullet else PARAGRAPH
-    lines = row.cells[0].lines
+def _blocks(row: _Row, page: int, usual: _Usual, known: frozenset[str]) -> list[Block]:
+    """Return a row as blocks of text."""
+    if row.top is not None:
+        # Rules tell where a cell ends, so that what is in it can be told apart.
+        cells = [
+            [block for one in _rows(cell.lines, usual) for block in _blocks(one, page, usual, known)]
+            for cell in row.cells
+        ]
+    else:
+        cells = [[_block(cell, page, usual, known)] for cell in row.cells]
+    blocks = row_blocks(cells)
+    blocks[0].is_first = row.is_first
+    return blocks
+
+
+def _block(cell: _Cell, page: int, usual: _Usual, known: frozenset[str]) -> Block:
+    """Return a paragraph, or the text of a cell."""
+    lines = cell.lines
+    text = join_lines([line.text for line in lines], known)
+    has_bullet = lines[0].has_bullet
     is_marked = all(usual.is_larger(line) or usual.is_bold(line) for line in lines)
-    if is_marked and len(lines) < 4 and looks_like_heading(texts[0]) and not first.has_bullet:
-        kind = HEADING
-    return Block(kind, texts[0], page, is_first=row.is_first)
+    if is_marked and len(lines) < 4 and looks_like_heading(text) and not has_bullet:
+        return Block(HEADING, text, page)
+    return Block(ITEM if has_bullet else PARAGRAPH, text, page)
