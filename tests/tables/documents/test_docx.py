@@ -67,6 +67,13 @@ def test_hidden_text_and_codes_of_fields_are_not_read():
     assert read_docx(body)[1] == [("", "paragraph", "shown")]
 
 
+def test_text_that_is_struck_out_is_not_read_and_told():
+    struck = "<w:r><w:rPr><w:strike/></w:rPr><w:t>all</w:t></w:r>"
+    kept = '<w:r><w:rPr><w:strike w:val="0"/></w:rPr><w:t>Key</w:t></w:r>'
+    answers = read_docx(f"<w:p>{kept}{struck}<w:r><w:t> invoices</w:t></w:r></w:p>")
+    assert answers == (["struck-out text, not read"], [("", "paragraph", "Key invoices")])
+
+
 def test_a_line_in_bold_is_a_heading_without_a_style():
     bold = "<w:r><w:rPr><w:b/></w:rPr><w:t>{}</w:t></w:r>"
     title, text = bold.format("2. Our ") + bold.format("services"), f"{bold.format('Key')}<w:r><w:t> it</w:t></w:r>"

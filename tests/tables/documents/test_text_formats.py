@@ -69,6 +69,53 @@ def test_markdown_is_the_page_that_it_stands_for():
     ]
 
 
+def remarks_of(module, content):
+    answers = import_module(f"outsort.tables.documents.{module}").read(io.BytesIO(content.encode()))
+    return [answer for answer in answers if isinstance(answer, str)]
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        "<nav>Home</nav>",
+        "<footer>Imprint</footer>",
+        '<div class="site-nav wide">Home</div>',
+        '<div id="cookie-banner"><h2>Cookies</h2></div>',
+        '<div role="dialog">We use cookies</div>',
+        '<ol class="breadcrumb"><li>Home</ol>',
+    ],
+)
+def test_what_a_site_has_around_its_pages_is_not_read_and_told(around):
+    page = f'<body class="nav">{around}<form class="menu"><p>Key invoices.</form>'
+    assert [text for *_, text in read("html", page)] == ["Key invoices."]
+    assert remarks_of("html", page) == ["menus, cookie notices, footers and the like, not read"]
+
+
+@pytest.mark.parametrize(
+    "page", ["<nav></nav><p>a", '<div class="footer-notes menu-plan"><p>a</div>', "<button>b</button>a"]
+)
+def test_nothing_is_told_of_what_is_empty_and_like_names_hide_nothing(page):
+    assert ([text for *_, text in read("html", page)], remarks_of("html", page)) == (["a"], [])
+
+
+def test_text_that_is_struck_out_and_code_are_not_read_and_told():
+    text = "- [ ] Key ~~all~~ invoices\n- [x] ~~Paint it~~\n\n```sh\nrm x\n```\n\n    indented text\n"
+    assert [passage[2:] for passage in read("markdown", text)] == [
+        ("item", "Key invoices"),
+        ("paragraph", "indented text"),
+    ]
+    assert remarks_of("markdown", text) == ["struck-out text, not read", "code, not read"]
+    assert remarks_of("html", "<p><del>a</del>b") == ["struck-out text, not read"]
+
+
+def test_terms_and_what_is_said_of_them_are_rows_and_labels_part_words():
+    assert read("html", "<dl><dt>Buyer<dd>Leeds<dt>Lots<dd>2</dl>") == [
+        (0, "", "row", "Buyer | Leeds"),
+        (0, "", "row", "Lots | 2"),
+    ]
+    assert [text for *_, text in read("html", "Search<label>in</label><input>All")] == ["Search in All"]
+
+
 @pytest.mark.parametrize(
     ("rows", "kinds"),
     [
@@ -113,6 +160,15 @@ def test_pages_of_plain_text_are_parted_by_form_feeds():
         ("\u2022 a\n\u2022 b\n  * c", [("item", "a"), ("item", "b"), ("item", "c")]),
         ("A\t1\nB\t2", [("row", "A | 1"), ("row", "B | 2")]),
         ("+---+---+\n| A | 1 |\n+---+---+", [("row", "A | 1")]),
+        ("WORK\nKey it.", [("heading", "WORK"), ("paragraph", "Key it.")]),
+        ("1. WORK\n   Key it.", [("heading", "WORK"), ("paragraph", "Key it.")]),
+        ("KEY IT\nPAY IT", [("paragraph", "KEY IT"), ("paragraph", "PAY IT")]),
+        ("- years of\n  work\n- Pay", [("item", "years of work"), ("item", "Pay")]),
+        ("2.1 Key all\n    bills\nand pay", [("paragraph", "Key all bills"), ("paragraph", "and pay")]),
+        ("Lot   Due\n---   ---\nA   B", [("header", "Lot | Due"), ("row", "A | B")]),
+        ("> - key it\n> - pay it\nYes.", [("item", "key it"), ("item", "pay it"), ("paragraph", "Yes.")]),
+        ("> 500 bills\n> 20 calls", [("paragraph", "> 500 bills"), ("paragraph", "> 20 calls")]),
+        ("Key it.\n   Page 3 of 9\nPay it.", [("paragraph", "Key it."), ("paragraph", "Pay it.")]),
         ("One.\r\nTwo.\rThree.", [("paragraph", "One."), ("paragraph", "Two."), ("paragraph", "Three.")]),
     ],
 )

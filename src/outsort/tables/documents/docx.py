@@ -57,6 +57,8 @@ def read(stream: IO[bytes], encoding: str = "") -> Iterator[int | str | Passage]
         blocks = list(document.blocks(archive, parts))
         if document.is_tracked:
             yield "tracked changes, read as accepted"
+        if document.is_struck:
+            yield "struck-out text, not read"
         if document.n_breaks:
             # Word has laid it out, and left a mark where each page begins.
             yield document.n_breaks + 1
@@ -138,6 +140,7 @@ class _Document:
     numbering: Numbering
     n_breaks: int = 0
     is_tracked: bool = False
+    is_struck: bool = False
     _boxes: list[Element] = field(default_factory=list)
 
     def blocks(self, archive: zipfile.ZipFile, parts: Iterable[str]) -> Iterator[Block]:
@@ -230,8 +233,10 @@ class _Document:
             self.is_tracked |= found.tag == f"{W}ins"
             if found.tag == f"{W}txbxContent":
                 self._boxes.append(found)
-            elif found.tag == f"{W}r" and _is_hidden(found):
+            elif found.tag == f"{W}r" and _has(found, "vanish"):
                 continue
+            elif found.tag == f"{W}r" and (_has(found, "strike") or _has(found, "dstrike")):
+                self.is_struck |= any(flat(part.text or "") for part in found.iter(f"{W}t"))
             elif found.tag == f"{W}t":
                 parts.append(found.text or "")
             elif found.tag == f"{W}lastRenderedPageBreak":
@@ -266,10 +271,10 @@ def _inner(element: Element, tag: str) -> Iterator[Element]:
 def _is_bold(paragraph: Element) -> bool:
     """Return whether all text of a paragraph is in bold: what has no style of headings may be one."""
     runs = [run for run in paragraph.iter(f"{W}r") if any(flat(part.text or "") for part in run.iter(f"{W}t"))]
-    marks = [run.find(f"{W}rPr/{W}b") for run in runs]
-    return bool(runs) and all(mark is not None and _value(mark) not in ("0", "false") for mark in marks)
+    return bool(runs) and all(_has(run, "b") for run in runs)
 
 
-def _is_hidden(run: Element) -> bool:
-    hidden = run.find(f"{W}rPr/{W}vanish")
-    return hidden is not None and _value(hidden) not in ("0", "false")
+def _has(run: Element, name: str) -> bool:
+    """Return whether a run has a property that is on or off."""
+    mark = run.find(f"{W}rPr/{W}{name}")
+    return mark is not None and _value(mark) not in ("0", "false")

@@ -67,8 +67,10 @@ _NUMBER = re.compile(
     rf"|(?P<plain>{_LEVELS})\s+(?!(?:million|billion|per|percent|hours?|days?|weeks?|months?|years?|fte|times|%|[-–x×])\b)"
 )
 _OF_HEADING = re.compile(r"(?P<plain>\d{1,2}|[IVX]{1,5})\s+(?=[^\W\d_])")
-BULLETS = "•‣⁃▪▫●○◦■□·∙►▶➢➤✓✔–—*-"
-_BULLET = re.compile(rf"(?:[{re.escape(BULLETS)}\ue000-\uf8ff]|o(?=\s+[A-Z]))\s+")
+BULLETS = "☐☑☒•‣⁃▪▫●○◦■□·∙►▶➢➤✓✔–—*-"
+#: A bullet, and a box to tick, as in Markdown.
+_BOX = r"\[[ xX]?\](?:\s+|$)"
+_BULLET = re.compile(rf"(?:[{re.escape(BULLETS)}\ue000-\uf8ff]|o(?=\s+[A-Z]))\s+(?:{_BOX})?|{_BOX}")
 _SPACE = re.compile(r"\s+")
 _WORD = re.compile(r"[^\W\d_]")
 
