@@ -25,7 +25,7 @@ from outsort.scoring.scorer import added_prefix
 from outsort.tables.base import BATCH_ROWS, Batch, Column, Reader, ReadOptions, Rows, limited, plain_texts
 from outsort.tables.columns import Found, only_place, text_columns_of
 from outsort.tables.documents.passages import CELLS, HEADER, HEADING, ROW
-from outsort.tables.not_work import faults_of, is_amount, is_form, is_total
+from outsort.tables.not_work import faults_of, is_amount, is_caption, is_form, is_total
 from outsort.tables.sources import Opened, opened
 from outsort.text import sentences, words
 
@@ -278,9 +278,9 @@ class SplitReader:
 
 
 def _is_no_work(text: str) -> bool:
-    """Return whether a passage is a total or a form to fill in."""
+    """Return whether a passage is a total, a form to fill in, or the title of a table."""
     cells = text.split(CELLS)
-    return is_form(cells) or (is_total(cells[0]) and all(map(is_amount, cells[1:])))
+    return is_form(cells) or is_caption(text) or (is_total(cells[0]) and all(map(is_amount, cells[1:])))
 
 
 def _leads_in(clause: _Clause, following: _Clause) -> bool:

@@ -176,6 +176,27 @@ def test_a_cell_that_goes_over_several_rows_is_of_the_first():
     assert texts(pdf([rules + b" " + drawn])) == ["Cost model | May | June", "July | August"]
 
 
+def test_a_table_may_be_open_at_its_sides_and_text_beside_it_is_no_cell():
+    rules = (
+        b"72 700 m 300 700 l S 72 680 m 300 680 l S 72 660 m 300 660 l S 160 700 m 160 660 l S 230 700 m 230 660 l S"
+    )
+    lines = [(75, 687, "Key it"), (152, 687, "R"), (170, 687, "A"), (233, 687, "I"), (75, 667, "Pay"), (233, 667, "R")]
+    lines.append((320, 620, "Beside"))
+    drawn = b" ".join(b"BT /F 11 Tf %d %d Td (%s) Tj ET" % (x, y, text.encode()) for x, y, text in lines)
+    assert texts(pdf([rules + b" " + drawn])) == ["Key it R | A | I", "Pay | R", "Beside"]
+
+
+def test_a_running_header_in_a_frame_is_left_out():
+    pages = [
+        b"\n".join([
+            table([[[b"Council"], [b"SOW-7"], [b"Page %d of 3" % n]]], (72, 200, 300, 400), (820, 800)),
+            b"BT /F 11 Tf 72 500 Td (Key all of the invoices %s) Tj ET" % letter,
+        ])
+        for n, letter in enumerate((b"of A", b"of B", b"of C"), 1)
+    ]  # fmt: skip
+    assert [text[:3] for text in texts(pdf(pages))] == ["Key"] * 3
+
+
 def test_a_frame_around_text_is_no_table_and_an_underline_parts_nothing():
     frame = b"60 600 480 130 re S 72 684 m 300 684 l S"
     lines = [

@@ -18,6 +18,7 @@ def read(module, content, encoding=""):
     [
         ("<p>a<br>b", [("", "paragraph", "a"), ("", "paragraph", "b")]),
         ("<h2>2 Scope<p>3.1 Key <b>inv</b>oices", [("2", "heading", "Scope"), ("3.1", "paragraph", "Key invoices")]),
+        ("<h2>§ 4a Scope", [("§ 4a", "heading", "Scope")]),
         ("<ol start=3 type=a><li>x<li><p>y<p>z</ol>", [("c", "item", "x"), ("d", "item", "y"), ("", "paragraph", "z")]),
         ("<ul><li>a<ul><li>b</ul><li>c</ul>", [("", "item", "a"), ("", "item", "b"), ("", "item", "c")]),
         ("<table><tr><th>A<th>B<tr><td>1<td><p>2<p>3</table>", [("", "header", "A | B"), ("", "row", "1 | 2 3")]),

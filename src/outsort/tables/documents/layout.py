@@ -150,14 +150,18 @@ def _first_headers(pages: Sequence[Page], running: Sequence[set[int]]) -> set[tu
     seen: set[str] = set()
     found = set()
     for page, places in zip(pages, running, strict=True):
-        lines = page.lines
-        beside = Counter(round(lines[place].base) for place in places)
+        by_height: dict[int, list[int]] = {}
         for place in places:
-            line = lines[place]
-            words = re.sub(r"\d+", "#", line.text)
-            if words not in seen and beside[round(line.base)] >= (_RULED_CELLS if line.cell else _CELLS_OF_A_HEADER):
-                found.add((page.number, place))
-        seen |= {re.sub(r"\d+", "#", lines[place].text) for place in places}
+            by_height.setdefault(round(page.lines[place].base), []).append(place)
+        for beside in by_height.values():
+            lines = [page.lines[place] for place in beside]
+            # What has the number of its page is no header of a table.
+            is_numbered = any(line.text.casefold().startswith("page ") for line in lines)
+            least = _RULED_CELLS if all(line.cell for line in lines) else _CELLS_OF_A_HEADER
+            words = re.sub(r"\d+", "#", " ".join(line.text for line in lines))
+            if len(lines) >= least and not is_numbered and words not in seen:
+                found |= {(page.number, place) for place in beside}
+            seen.add(words)
     return found
 
 

@@ -63,6 +63,7 @@ _LEVELS = r"[A-Z]?\d{1,3}(?:\.\d{1,3}){1,6}"
 _NUMBER = re.compile(
     rf"(?P<marked>\((?:[a-zA-Z]|[ivxlc]{{1,6}}|[IVXLC]{{1,6}}|\d{{1,3}})\))\s+"
     rf"|(?P<closed>[a-z]|[ivxlc]{{1,6}}|\d{{1,3}}|{_LEVELS})[.)]\)?\s+"
+    r"|(?P<section>§\s?\d{1,4}[a-z]?)\s+"
     rf"|(?P<lettered>[A-Z]\d{{1,2}})\s+(?=[A-Z])"
     rf"|(?P<plain>{_LEVELS})\s+(?!(?:million|billion|per|percent|hours?|days?|weeks?|months?|years?|fte|times|%|[-–x×])\b)"
 )

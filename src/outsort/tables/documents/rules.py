@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import islice, takewhile
+from math import inf
 from typing import NamedTuple
 
 #: How thick a rule is at most, and how long at least, in points.
@@ -45,46 +46,49 @@ class Rules:
         if len(self._upright) + len(self._level) > MOST_RULES:
             self._upright = []
         self._upright.sort()
-        # What touches no other rule underlines text.
-        self._level = [
-            box for box in self._level if self._is_touched(box.left, box) and self._is_touched(box.right, box)
-        ]
+        # What touches no upright one underlines text.
+        self._level = [box for box in self._level if self._is_touched(box)]
         #: Where the rules beside a height of the page begin and end, and those above and below the width of a cell.
-        self._beside: dict[float, tuple[list[float], list[float]]] = {}
-        self._above: dict[tuple[float, float], tuple[list[float], list[float]]] = {}
+        self._beside: dict[float, _Edges] = {}
+        self._above: dict[tuple[float, float], _Edges] = {}
 
-    def _is_touched(self, x: float, level: Box) -> bool:
-        """Return whether one end of a level rule is at an upright one."""
-        first = bisect_left(self._upright, (x - _SHORT - _THICK,))
-        near = takewhile(lambda box: box.left <= x + _SHORT, islice(self._upright, first, None))
+    def _is_touched(self, level: Box) -> bool:
+        """Return whether a level rule meets an upright one."""
+        first = bisect_left(self._upright, (level.left - _SHORT - _THICK,))
+        near = takewhile(lambda box: box.left <= level.right + _SHORT, islice(self._upright, first, None))
         return any(box.bottom - _SHORT <= level.top and level.bottom <= box.top + _SHORT for box in near)
 
     def cell_at(self, x: float, y: float) -> Box | None:
-        """Return the cell around a place; None if it has no rule on one of its four sides."""
+        """Return the cell around a place; None if it has no rule above, below, or on either side.
+
+        Tables may be open to the left and to the right.
+        """
         if not self._upright:
             return None
         if y not in self._beside:
             around = [box for box in self._upright if box.bottom - _SHORT < y < box.top + _SHORT]
             self._beside[y] = _edges((box.left, box.right) for box in around)
         sides = _around(self._beside[y], x)
-        if sides is None:
+        if sides == (-inf, inf):
             return None
         if sides not in self._above:
-            middle = sum(sides) / 2
-            over = [box for box in self._level if box.left - _SHORT < middle < box.right + _SHORT]
+            over = [box for box in self._level if box.left - _SHORT < x < box.right + _SHORT]
             self._above[sides] = _edges((box.bottom, box.top) for box in over)
-        ends = _around(self._above[sides], y)
-        return None if ends is None else Box(sides[0], ends[0], sides[1], ends[1])
+        bottom, top = _around(self._above[sides], y)
+        return None if inf in (-bottom, top) else Box(sides[0], bottom, sides[1], top)
 
 
-def _edges(spans: Iterable[tuple[float, float]]) -> tuple[list[float], list[float]]:
+_Edges = tuple[Sequence[float], Sequence[float]]
+
+
+def _edges(spans: Iterable[tuple[float, float]]) -> _Edges:
     """Return where rules begin and where they end, each in order."""
     found = sorted(spans)
     return [first for first, _ in found], sorted(last for _, last in found)
 
 
-def _around(edges: tuple[Sequence[float], Sequence[float]], place: float) -> tuple[float, float] | None:
-    """Return the end of the rule before a place and the begin of the one after it; None where one is missing."""
+def _around(edges: _Edges, place: float) -> tuple[float, float]:
+    """Return the end of the rule before a place and the begin of the one after it, infinite where one is missing."""
     begins, ends = edges
     before, after = bisect_right(ends, place) - 1, bisect_right(begins, place)
-    return None if before < 0 or after == len(begins) else (ends[before], begins[after])
+    return ends[before] if before >= 0 else -inf, begins[after] if after < len(begins) else inf
