@@ -185,6 +185,16 @@ def test_the_headings_of_a_document_have_no_weight_unless_there_is_nothing_else(
     assert split(tmp_path / "b.md", tmp_path)[0]["weight"][0] > 0
 
 
+def test_headers_totals_and_forms_have_no_weight(tmp_path):
+    rows = ["Service | Volume", "Key supplier invoices into SAP | 9,000", "Total | 9,000"]
+    signed = "Name: ______ | Title: ______"
+    lines = ["Table 1: Keying of invoices", "", *rows, "", "Key invoices into SAP.", "", signed]
+    (tmp_path / "a.txt").write_text("\n".join(lines))
+    found, _ = split(tmp_path / "a.txt", tmp_path)
+    assert found["kind"].tolist() == ["paragraph", "header", "row", "row", "paragraph", "row"]
+    assert (found["weight"] > 0).tolist() == [False, False, True, False, True, False]
+
+
 def test_a_document_is_one_row_of_which_the_clauses_are_the_parts(tmp_path, model):
     for seed in (1, 2):
         (tmp_path / f"{seed}.docx").write_bytes(documents.docx_of(documents.scope(seed)))

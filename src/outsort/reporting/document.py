@@ -18,7 +18,7 @@ from outsort.model import Model
 from outsort.prediction import strongest_terms
 from outsort.reporting import page
 from outsort.scoring.documents import Clause, Document, Made
-from outsort.tables.documents.passages import HEADING, ITEM, ROW
+from outsort.tables.documents.passages import HEADER, HEADING, ITEM, ROW
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -124,13 +124,19 @@ def bars(made: Made, model: Model) -> Iterator[Bar]:
 def sections(document: Document) -> list[Section]:
     """Return the clauses of a document by heading, block and passage, in the order of the text."""
     found = [Section(None, "", [])]
-    for kind, passages in groupby(_passages(document.clauses), lambda passage: passage.clauses[0].of.kind):
+    for kind, passages in groupby(_passages(document.clauses), _shown_as):
         for several in [list(passages)] if kind in (ITEM, ROW) else ([passage] for passage in passages):
             if kind == HEADING:
                 found.append(Section(several[0], several[0].clauses[0].of.text, []))
             else:
                 found[-1].blocks.append(Block(kind, several))
     return [section for section in found if section.heading or section.blocks]
+
+
+def _shown_as(passage: Passage) -> str:
+    """Return the kind of what a passage is shown with: the header of a table is one of its rows."""
+    kind = passage.clauses[0].of.kind
+    return ROW if kind == HEADER else kind
 
 
 def _passages(clauses: Iterable[Clause]) -> Iterator[Passage]:

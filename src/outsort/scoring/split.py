@@ -25,8 +25,8 @@ from outsort.scoring.scorer import added_prefix
 from outsort.scoring.union import cells_of
 from outsort.tables.base import BATCH_ROWS, Batch, Column, Reader, ReadOptions, Rows, limited, plain_texts
 from outsort.tables.columns import Found, only_column, text_columns_of
-from outsort.tables.documents.passages import HEADING, ROW
-from outsort.tables.not_work import faults_of
+from outsort.tables.documents.passages import CELLS, HEADER, HEADING, ROW
+from outsort.tables.not_work import faults_of, is_amount, is_caption, is_form, is_total
 from outsort.tables.sources import Opened, opened
 from outsort.text import sentences, words
 
@@ -228,8 +228,9 @@ class SplitReader:
         has_others = any(kind != HEADING for kind in kinds)
         sections = accumulate(kind == HEADING or not self._is_document for kind in kinds)
         for place, (text, kind, section) in enumerate(zip(texts, kinds, sections, strict=True)):
-            is_whole = kind in (HEADING, ROW) or place in faults
-            may_weigh = place not in faults and not (kind == HEADING and has_others)
+            is_whole = kind in (HEADING, ROW, HEADER) or place in faults
+            may_weigh = place not in faults and not (kind == HEADING and has_others) and kind != HEADER
+            may_weigh = may_weigh and not (self._is_document and _is_no_work(text))
             for number, clause in enumerate([text] if is_whole else clauses_of(text), 1):
                 n_before += 1
                 n_words = len(words(clause))
@@ -273,6 +274,12 @@ class SplitReader:
             amount = of_rows[place]
             parts += divided(amount, found) if np.isfinite(amount) else [None] * len(found)
         return parts
+
+
+def _is_no_work(text: str) -> bool:
+    """Return whether a passage is a total, a form to fill in, or the title of a table."""
+    cells = text.split(CELLS)
+    return is_form(cells) or is_caption(text) or (is_total(cells[0]) and all(map(is_amount, cells[1:])))
 
 
 def _leads_in(clause: _Clause, following: _Clause) -> bool:

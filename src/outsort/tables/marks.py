@@ -192,10 +192,8 @@ def marked(batches: Iterable[Batch], marks: Marks) -> Iterator[Batch]:
 
 
 def _marked(batch: Batch, marks: Marks, *, is_last: bool) -> Batch:
-    places = getattr(batch, "suspects", None)
-    if places is None:
-        rows = cast("Sequence[Sequence[object]]", cast("Rows", batch).cells)
-        reasons = marks.of_rows(rows, batch.numbers, is_last=is_last)
+    if isinstance(batch, Rows):
+        reasons = marks.of_rows(batch.cells, batch.numbers, is_last=is_last)
     else:
         reasons = _of_records(cast("Any", batch), marks, is_last=is_last)
     if not reasons:

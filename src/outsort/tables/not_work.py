@@ -70,6 +70,11 @@ _UNIT = re.compile(
     r"|stk\.?|stück|pcs|ea|each|units?|pieces?|m2|m²|km|kg|fte|(?:[dtj]{1,4}|[my]{1,4}|a{2,4})(?:[-./](?:[dtj]{1,4}|[my]{1,4}|a{2,4})){1,2})[)\]]?",
     re.IGNORECASE,
 )
+_CAPTION = re.compile(
+    r"(?:table|figure|fig\.?|tabelle|abbildung) \d{1,3}(?:\.\d+)?\s*[.:–-]\s.{,100}[^.;]", re.IGNORECASE
+)
+#: Room to write on, and the words that say what.
+_TO_FILL, _WORDS_OF_A_FIELD = re.compile(r"_{3,}|(?:\.\s?){6,}|…{2,}"), 4
 #: Words of a note that is told by nothing but its place.
 _WORDS_OF_A_NOTE = 3
 
@@ -81,6 +86,27 @@ def is_total(text: str) -> bool:
     (True, True, False)
     """
     return _TOTAL.fullmatch(text.strip()) is not None
+
+
+def is_form(cells: Sequence[str]) -> bool:
+    """Return whether cells are fields to fill in, such as those for signatures.
+
+    >>> is_form(["Name:", "Date:"]), is_form(["Signed by ______"]), is_form(["Duties:", "Key invoices"])
+    (True, True, False)
+    """
+    rests = [_TO_FILL.sub("", cell).strip() for cell in cells]
+    is_short = all(len(rest.split()) <= _WORDS_OF_A_FIELD for rest in rests)
+    has_blank = any(rest != cell.strip() for rest, cell in zip(rests, cells, strict=True))
+    return is_short and (has_blank or (len(cells) > 1 and all(rest.endswith(":") for rest in rests)))
+
+
+def is_caption(text: str) -> bool:
+    """Return whether a text is the title of a table or a picture.
+
+    >>> is_caption("Table 2: levels and credits"), is_caption("Table 2 has the work.")
+    (True, False)
+    """
+    return _CAPTION.fullmatch(text.strip()) is not None
 
 
 def is_note(text: str) -> bool:

@@ -67,6 +67,13 @@ def test_hidden_text_and_codes_of_fields_are_not_read():
     assert read_docx(body)[1] == [("", "paragraph", "shown")]
 
 
+def test_text_that_is_struck_out_is_not_read_and_told():
+    struck = "<w:r><w:rPr><w:strike/></w:rPr><w:t>all</w:t></w:r>"
+    kept = '<w:r><w:rPr><w:strike w:val="0"/></w:rPr><w:t>Key</w:t></w:r>'
+    answers = read_docx(f"<w:p>{kept}{struck}<w:r><w:t> invoices</w:t></w:r></w:p>")
+    assert answers == (["struck-out text, not read"], [("", "paragraph", "Key invoices")])
+
+
 def test_a_line_in_bold_is_a_heading_without_a_style():
     bold = "<w:r><w:rPr><w:b/></w:rPr><w:t>{}</w:t></w:r>"
     title, text = bold.format("2. Our ") + bold.format("services"), f"{bold.format('Key')}<w:r><w:t> it</w:t></w:r>"
@@ -83,6 +90,17 @@ def test_a_table_that_lays_out_text_is_no_row():
 
     found = read_docx(table([["One.", "Two."]], [["A", "B"], [""], ["C"]]))[1]
     assert found == [("", "paragraph", "One."), ("", "paragraph", "Two."), ("", "row", "A B | C")]
+
+
+def test_the_header_that_word_repeats_on_each_page_is_one():
+    def row(mark, *cells):
+        return f"<w:tr>{mark}{''.join(f'<w:tc>{paragraph(cell)}</w:tc>' for cell in cells)}</w:tr>"
+
+    head = row("<w:trPr><w:tblHeader/></w:trPr>", "Apples", "Pears")
+    assert read_docx(f"<w:tbl>{head}{row('', 'One', 'Two')}</w:tbl>")[1] == [
+        ("", "header", "Apples | Pears"),
+        ("", "row", "One | Two"),
+    ]
 
 
 def test_pages_are_those_that_word_left_marks_of():

@@ -94,6 +94,134 @@ def test_columns_of_text_are_read_one_after_the_other():
     assert not any("Draft" in text and "Key" in text for text in found)
 
 
+def test_two_columns_are_read_one_after_the_other_and_what_goes_on_in_the_second_is_joined():
+    left = [(72, 760 - 14 * i, 10, "Key invoices that come in by post and in the") for i in range(20)]
+    right = [(320, 760 - 14 * i, 10, "evening, and draft opinions on all laws of the") for i in range(20)]
+    assert len(texts(pdf([left + right]))) == 1
+
+
+def test_a_narrow_column_is_as_wide_as_its_own_lines():
+    narrow = ((60, "We are looking for somebody"), (60, "who keys invoices into SAP"), (60, "and never tires of it."))
+    wide = [(240, 790 - 14 * i, 10, "Draft opinions on the law of property for all of our clients") for i in range(9)]
+    lines = [(60, 740, 10, "An employer of many years, and far beyond the town the first of its kind")]
+    lines += [(x, 700 - 14 * i, 10, text) for i, (x, text) in enumerate(narrow)] + wide
+    assert "We are looking for somebody who keys invoices into SAP and never tires of it." in texts(pdf([lines]))
+
+
+def test_what_is_below_the_text_of_an_item_belongs_to_it():
+    lines = [(72, 660, 11, "(a) keys"), (88, 646, 11, "supplier invoices"), (72, 632, 11, "Draft opinions.")]
+    assert texts(pdf([FULL + lines]))[-2:] == ["keys supplier invoices", "Draft opinions."]
+
+
+def test_a_wide_gap_after_a_number_parts_no_words_of_a_stretched_line():
+    content = b"BT /F 11 Tf 72 660 Td (3.1) Tj ET BT /F 11 Tf 15 Tw 130 660 Td (Proposals must be sent in) Tj ET"
+    assert read_pdf(pdf([content]))[2] == [("3.1", "paragraph", "Proposals must be sent in")]
+
+
+def table(rows, lefts, tops):
+    """Return what draws cells, each a list of lines, with rules around them; empty lists for no text."""
+    ends = (lefts[0], lefts[-1], tops[0], tops[-1])
+    rules = [b"%d %d m %d %d l S" % (ends[0], top, ends[1], top) for top in tops]
+    rules += [b"%d %d m %d %d l S" % (left, ends[2], left, ends[3]) for left in lefts]
+    drawn = [
+        b"BT /F 11 Tf %d %d Td (%s) Tj ET" % (left + 3, top - 13 - 14 * i, line)
+        for cells, top in zip(rows, tops, strict=False)
+        for cell, left in zip(cells, lefts, strict=False)
+        for i, line in enumerate(cell)
+    ]
+    return b"\n".join([*rules, *drawn])
+
+
+#: A cell that ends next to the one beside it, marks that are cells of their own, and rows without a gap between them.
+CLOSE = (
+    [
+        [[b"Key declarations"], [b"I"], [b"R"]],
+        [[b"Draft", b"opinions, also on"], [b"-"], [b"-"]],
+        [[b"on"], [b"A"], []],
+    ],
+    (72, 162, 176, 240),
+    (700, 684, 654, 638),
+)
+
+
+def test_rules_tell_the_cells_of_a_table():
+    assert read_pdf(pdf([table(*CLOSE)]))[2] == [
+        ("", "row", "Key declarations | I | R"),
+        ("", "row", "Draft opinions, also on | - | -"),
+        ("", "row", "on | A"),
+    ]
+
+
+def test_the_clauses_of_a_cell_are_told_apart_and_a_header_comes_once():
+    rows = [
+        [[b"Service"], [b"Due"]],
+        [[b"Coast"], [b"Keying of all survey sheets of the", b"Council.", b"", b"Analysis of the trends in them."]],
+    ]
+    pages = [
+        table(rows, (72, 200, 420), (700, 684, 620)),
+        table([rows[0], [[b"Advice"], [b"None"]]], (72, 200, 420), (700, 684, 668)),
+    ]
+    assert read_pdf(pdf(pages))[2] == [
+        ("", "header", "Service | Due"),
+        ("", "row", "Coast | Keying of all survey sheets of the Council."),
+        ("", "paragraph", "Analysis of the trends in them."),
+        ("", "row", "Advice | None"),
+    ]
+
+
+def test_a_cell_that_goes_over_several_rows_is_of_the_first():
+    rules = b"72 660 228 40 re S 160 700 m 160 660 l S 160 680 m 300 680 l S 230 700 m 230 660 l S"
+    lines = [(75, 676, "Cost model"), (163, 687, "May"), (233, 687, "June"), (163, 667, "July"), (233, 667, "August")]
+    drawn = b" ".join(b"BT /F 11 Tf %d %d Td (%s) Tj ET" % (x, y, text.encode()) for x, y, text in lines)
+    assert texts(pdf([rules + b" " + drawn])) == ["Cost model | May | June", "July | August"]
+
+
+def test_a_table_may_be_open_at_its_sides_and_text_beside_it_is_no_cell():
+    rules = (
+        b"72 700 m 300 700 l S 72 680 m 300 680 l S 72 660 m 300 660 l S 160 700 m 160 660 l S 230 700 m 230 660 l S"
+    )
+    lines = [(75, 687, "Key it"), (152, 687, "R"), (170, 687, "A"), (233, 687, "I"), (75, 667, "Pay"), (233, 667, "R")]
+    lines.append((320, 620, "Beside"))
+    drawn = b" ".join(b"BT /F 11 Tf %d %d Td (%s) Tj ET" % (x, y, text.encode()) for x, y, text in lines)
+    assert texts(pdf([rules + b" " + drawn])) == ["Key it R | A | I", "Pay | R", "Beside"]
+
+
+def test_a_running_header_in_a_frame_is_left_out():
+    pages = [
+        b"\n".join([
+            table([[[b"Council"], [b"SOW-7"], [b"Page %d of 3" % n]]], (72, 200, 300, 400), (820, 800)),
+            b"BT /F 11 Tf 72 500 Td (Key all of the invoices %s) Tj ET" % letter,
+        ])
+        for n, letter in enumerate((b"of A", b"of B", b"of C"), 1)
+    ]  # fmt: skip
+    assert [text[:3] for text in texts(pdf(pages))] == ["Key"] * 3
+
+
+def test_a_frame_around_text_is_no_table_and_an_underline_parts_nothing():
+    frame = b"60 600 480 130 re S 72 684 m 300 684 l S"
+    lines = [
+        "The Supplier shall key invoices of the Council and its schools in the",
+        "ledger. It answers calls.",
+        "",
+        "Draft opinions.",
+    ]
+    drawn = b" ".join(
+        b"BT /F 11 Tf 72 %d Td (%s) Tj ET" % (686 - 14 * i, line.encode()) for i, line in enumerate(lines)
+    )
+    assert read_pdf(pdf([frame + b" " + drawn]))[2] == [
+        ("", "paragraph", f"{lines[0]} {lines[1]}"),
+        ("", "paragraph", "Draft opinions."),
+    ]
+
+
+def test_a_paragraph_below_a_table_without_rules_is_none_of_its_cells():
+    lines = [
+        *((72, 660, 11, "Load trucks"), (200, 660, 11, "R"), (280, 660, 11, "none")),
+        (72, 646, 11, "R is who does the work, and all others are told of it in writing."),
+    ]
+    assert texts(pdf([FULL + lines]))[-2:] == ["Load trucks | R | none", lines[-1][-1]]
+
+
 def page(n, *lines):
     return [(72, 800, 9, f"Council: scope of work, version {n}"), *lines, (290, 30, 9, f"Page {n} of 3")]
 
@@ -125,6 +253,13 @@ def test_a_turned_page_is_read_as_it_is_shown():
     turned = pdf([b" ".join(b"BT /F 11 Tf 0 1 -1 0 %d 72 Tm (%s) Tj ET" % line for line in texts_at)])
     turned = turned.replace(b"/MediaBox[0 0 595 842]", b"/Rotate 90/MediaBox[0 0 595 842]")
     assert texts(turned) == texts(upright) == ["Key invoices.", "Draft opinions."]
+
+
+@pytest.mark.parametrize("angle", [90, 180, 270])
+def test_text_is_read_in_its_own_direction_whatever_the_file_says_of_the_page(angle):
+    content = pdf([table(*CLOSE)])
+    sideways = content.replace(b"/MediaBox[0 0 595 842]", b"/MediaBox[0 0 595 842]/Rotate %d" % angle)
+    assert texts(sideways) == texts(content)
 
 
 PICTURE = stream(b"\x80" * 10_000, b"/Subtype/Image/Width 100/Height 100/ColorSpace/DeviceGray/BitsPerComponent 8")

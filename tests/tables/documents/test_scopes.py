@@ -14,7 +14,7 @@ def found_in(module, content):
     """Return the clauses of a document, without their numbers."""
     answers = import_module(f"outsort.tables.documents.{module}").read(io.BytesIO(content))
     passages = [answer for answer in answers if hasattr(answer, "kind")]
-    whole = ("heading", "row")
+    whole = ("heading", "row", "header")
     return [clause for p in passages for clause in ([p.text] if p.kind in whole else clauses_of(p.text))]
 
 

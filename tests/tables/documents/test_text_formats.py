@@ -18,9 +18,10 @@ def read(module, content, encoding=""):
     [
         ("<p>a<br>b", [("", "paragraph", "a"), ("", "paragraph", "b")]),
         ("<h2>2 Scope<p>3.1 Key <b>inv</b>oices", [("2", "heading", "Scope"), ("3.1", "paragraph", "Key invoices")]),
+        ("<h2>§ 4a Scope", [("§ 4a", "heading", "Scope")]),
         ("<ol start=3 type=a><li>x<li><p>y<p>z</ol>", [("c", "item", "x"), ("d", "item", "y"), ("", "paragraph", "z")]),
         ("<ul><li>a<ul><li>b</ul><li>c</ul>", [("", "item", "a"), ("", "item", "b"), ("", "item", "c")]),
-        ("<table><tr><th>A<th>B<tr><td>1<td><p>2<p>3</table>", [("", "row", "A | B"), ("", "row", "1 | 2 3")]),
+        ("<table><tr><th>A<th>B<tr><td>1<td><p>2<p>3</table>", [("", "header", "A | B"), ("", "row", "1 | 2 3")]),
         ("<table><tr><td><h1>T</h1><p>x</table>", [("", "heading", "T"), ("", "paragraph", "x")]),
         ("<title>t</title><style>p{}</style><body>a<script>b()</script><nav>c</nav>", [("", "paragraph", "a")]),
         ("a<i hidden>d</i>b<p hidden>c<p>d", [("", "paragraph", "ab"), ("", "paragraph", "d")]),
@@ -63,9 +64,84 @@ def test_markdown_is_the_page_that_it_stands_for():
         ("3.2", "paragraph", "File them."),
         ("1", "item", "one"),
         ("2", "item", "two"),
-        ("", "row", "A | B"),
+        ("", "header", "A | B"),
         ("", "row", "1 | 2"),
         ("", "paragraph", "x"),
+    ]
+
+
+def remarks_of(module, content):
+    answers = import_module(f"outsort.tables.documents.{module}").read(io.BytesIO(content.encode()))
+    return [answer for answer in answers if isinstance(answer, str)]
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        "<nav>Home</nav>",
+        "<footer>Imprint</footer>",
+        '<div class="site-nav wide">Home</div>',
+        '<div id="cookie-banner"><h2>Cookies</h2></div>',
+        '<div role="dialog">We use cookies</div>',
+        '<ol class="breadcrumb"><li>Home</ol>',
+    ],
+)
+def test_what_a_site_has_around_its_pages_is_not_read_and_told(around):
+    page = f'<body class="nav">{around}<form class="menu"><p>Key invoices.</form>'
+    assert [text for *_, text in read("html", page)] == ["Key invoices."]
+    assert remarks_of("html", page) == ["menus, cookie notices, footers and the like, not read"]
+
+
+@pytest.mark.parametrize(
+    "page", ["<nav></nav><p>a", '<div class="footer-notes menu-plan"><p>a</div>', "<button>b</button>a"]
+)
+def test_nothing_is_told_of_what_is_empty_and_like_names_hide_nothing(page):
+    assert ([text for *_, text in read("html", page)], remarks_of("html", page)) == (["a"], [])
+
+
+def test_text_that_is_struck_out_and_code_are_not_read_and_told():
+    text = "- [ ] Key ~~all~~ invoices\n- [x] ~~Paint it~~\n\n```sh\nrm x\n```\n\n    indented text\n"
+    assert [passage[2:] for passage in read("markdown", text)] == [
+        ("item", "Key invoices"),
+        ("paragraph", "indented text"),
+    ]
+    assert remarks_of("markdown", text) == ["struck-out text, not read", "code, not read"]
+    assert remarks_of("html", "<p><del>a</del>b") == ["struck-out text, not read"]
+
+
+def test_terms_and_what_is_said_of_them_are_rows_and_labels_part_words():
+    assert read("html", "<dl><dt>Buyer<dd>Leeds<dt>Lots<dd>2</dl>") == [
+        (0, "", "row", "Buyer | Leeds"),
+        (0, "", "row", "Lots | 2"),
+    ]
+    assert [text for *_, text in read("html", "Search<label>in</label><input>All")] == ["Search in All"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "kinds"),
+    [
+        ("<th>A<th>B|<td><b>C</b><td><b>D</b>|<td>e<td>f", ["header", "header", "row"]),
+        ("<td>Ref<td>Service<td>Unit price (€)|<td>A1<td>Payroll<td>9", ["header", "row"]),
+        ("<td>Task<td>Acme<td>IT|<td>Key invoices<td>R<td>I", ["header", "row"]),
+        ("<td>Payroll<td>monthly|<td>Audit<td>yearly", ["row", "row"]),
+        ("<td>Service<td>Payroll|<td>Location<td>Leeds|<td>Start date<td>1 May", ["row", "row", "row"]),
+        ("<td>Task<td>Days", ["row"]),
+        ("<th>A<th>B|<th>C<th>D", ["row", "row"]),
+        ("<td>Payroll<td>x|<td><b>Total</b><td><b>all</b>", ["row", "row"]),
+    ],
+)  # fmt: skip
+def test_the_rows_that_name_columns_are_headers(rows, kinds):
+    page = f"<table>{''.join(f'<tr>{row}' for row in rows.split('|'))}</table>"
+    assert [kind for _, _, kind, _ in read("html", page)] == kinds
+
+
+def test_the_clauses_of_a_cell_are_told_apart_and_a_title_in_it_is_of_nothing_beyond():
+    cell = "<p>Keying of all survey sheets.<p><b>Advice</b><p>Analysis of trends in them.<ul><li>Maps</ul>"
+    page = f"<table><tr><td>Deliverables<td>{cell}<td>May<tr><td>Address<td><p>4 Quay<p>Leeds<td>x</table>"
+    assert [passage[2:] for passage in read("html", page)] == [
+        ("row", "Deliverables | Keying of all survey sheets. | May"),
+        *(("paragraph", "Advice"), ("paragraph", "Analysis of trends in them."), ("item", "Maps")),
+        ("row", "Address | 4 Quay Leeds | x"),
     ]
 
 
@@ -85,6 +161,15 @@ def test_pages_of_plain_text_are_parted_by_form_feeds():
         ("\u2022 a\n\u2022 b\n  * c", [("item", "a"), ("item", "b"), ("item", "c")]),
         ("A\t1\nB\t2", [("row", "A | 1"), ("row", "B | 2")]),
         ("+---+---+\n| A | 1 |\n+---+---+", [("row", "A | 1")]),
+        ("WORK\nKey it.", [("heading", "WORK"), ("paragraph", "Key it.")]),
+        ("1. WORK\n   Key it.", [("heading", "WORK"), ("paragraph", "Key it.")]),
+        ("KEY IT\nPAY IT", [("paragraph", "KEY IT"), ("paragraph", "PAY IT")]),
+        ("- years of\n  work\n- Pay", [("item", "years of work"), ("item", "Pay")]),
+        ("2.1 Key all\n    bills\nand pay", [("paragraph", "Key all bills"), ("paragraph", "and pay")]),
+        ("Lot   Due\n---   ---\nA   B", [("header", "Lot | Due"), ("row", "A | B")]),
+        ("> - key it\n> - pay it\nYes.", [("item", "key it"), ("item", "pay it"), ("paragraph", "Yes.")]),
+        ("> 500 bills\n> 20 calls", [("paragraph", "> 500 bills"), ("paragraph", "> 20 calls")]),
+        ("Key it.\n   Page 3 of 9\nPay it.", [("paragraph", "Key it."), ("paragraph", "Pay it.")]),
         ("One.\r\nTwo.\rThree.", [("paragraph", "One."), ("paragraph", "Two."), ("paragraph", "Three.")]),
     ],
 )

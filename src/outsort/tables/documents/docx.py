@@ -13,18 +13,18 @@ from typing import IO
 from xml.etree.ElementTree import Element, iterparse
 
 from outsort.errors import DataError
+from outsort.tables.documents.cells import row_blocks
 from outsort.tables.documents.numbering import Numbering
 from outsort.tables.documents.passages import (
+    HEADER,
     HEADING,
     ITEM,
     PARAGRAPH,
-    ROW,
     Block,
     Passage,
     flat,
     looks_like_heading,
     passages,
-    row_of,
 )
 from outsort.tables.packing import check_growth
 
@@ -57,6 +57,8 @@ def read(stream: IO[bytes], encoding: str = "") -> Iterator[int | str | Passage]
         blocks = list(document.blocks(archive, parts))
         if document.is_tracked:
             yield "tracked changes, read as accepted"
+        if document.is_struck:
+            yield "struck-out text, not read"
         if document.n_breaks:
             # Word has laid it out, and left a mark where each page begins.
             yield document.n_breaks + 1
@@ -138,6 +140,7 @@ class _Document:
     numbering: Numbering
     n_breaks: int = 0
     is_tracked: bool = False
+    is_struck: bool = False
     _boxes: list[Element] = field(default_factory=list)
 
     def blocks(self, archive: zipfile.ZipFile, parts: Iterable[str]) -> Iterator[Block]:
@@ -230,8 +233,10 @@ class _Document:
             self.is_tracked |= found.tag == f"{W}ins"
             if found.tag == f"{W}txbxContent":
                 self._boxes.append(found)
-            elif found.tag == f"{W}r" and _is_hidden(found):
+            elif found.tag == f"{W}r" and _has(found, "vanish"):
                 continue
+            elif found.tag == f"{W}r" and (_has(found, "strike") or _has(found, "dstrike")):
+                self.is_struck |= any(flat(part.text or "") for part in found.iter(f"{W}t"))
             elif found.tag == f"{W}t":
                 parts.append(found.text or "")
             elif found.tag == f"{W}lastRenderedPageBreak":
@@ -248,11 +253,10 @@ class _Document:
                 self.is_tracked = True
                 continue
             cells = [[block for child in cell for block in self._of(child)] for cell in _inner(row, f"{W}tc")]
-            filled = [cell for cell in cells if cell]
-            if len(filled) == 1:
-                yield from filled[0]
-            elif filled:
-                yield Block(ROW, row_of(" ".join(map(_whole, cell)) for cell in filled), filled[0][0].page)
+            blocks = row_blocks(cells)
+            if row.find(f"{W}trPr/{W}tblHeader") is not None and len(blocks) == 1:
+                blocks[0].kind = HEADER
+            yield from blocks
 
 
 def _inner(element: Element, tag: str) -> Iterator[Element]:
@@ -264,17 +268,13 @@ def _inner(element: Element, tag: str) -> Iterator[Element]:
             yield from _inner(child, tag)
 
 
-def _whole(block: Block) -> str:
-    return f"{block.number} {block.text}" if block.number else block.text
-
-
 def _is_bold(paragraph: Element) -> bool:
     """Return whether all text of a paragraph is in bold: what has no style of headings may be one."""
     runs = [run for run in paragraph.iter(f"{W}r") if any(flat(part.text or "") for part in run.iter(f"{W}t"))]
-    marks = [run.find(f"{W}rPr/{W}b") for run in runs]
-    return bool(runs) and all(mark is not None and _value(mark) not in ("0", "false") for mark in marks)
+    return bool(runs) and all(_has(run, "b") for run in runs)
 
 
-def _is_hidden(run: Element) -> bool:
-    hidden = run.find(f"{W}rPr/{W}vanish")
-    return hidden is not None and _value(hidden) not in ("0", "false")
+def _has(run: Element, name: str) -> bool:
+    """Return whether a run has a property that is on or off."""
+    mark = run.find(f"{W}rPr/{W}{name}")
+    return mark is not None and _value(mark) not in ("0", "false")

@@ -10,23 +10,35 @@ from html.parser import HTMLParser
 from typing import IO
 
 from outsort.encodings import is_encoding
+from outsort.tables.documents.cells import row_blocks
 from outsort.tables.documents.passages import (
     HEADING,
     ITEM,
     PARAGRAPH,
-    ROW,
     Block,
     Passage,
     flat,
     looks_like_heading,
     numeral,
     passages,
-    row_of,
 )
 
 _HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6", "caption", "legend", "summary"}
 _BOLD = {"b", "strong"}
-_HIDDEN = {"script", "style", "template", "title", "nav", "svg", "math", "select", "iframe", "object"}
+_HIDDEN = {"script", "style", "template", "title", "svg", "math", "select", "iframe", "object", "button"}
+#: Tags, roles, and words of classes and ids of what a site has around its pages; what may be the whole page is read.
+_AROUND = {"nav", "footer"}
+_ROLES = {"navigation", "search", "contentinfo", "dialog", "alertdialog", "menu", "menubar"}
+_CLASSES = re.compile(
+    r"(?:(?:site|page|global|main|top|side)[-_]?)?(?:nav|navbar|navigation|menu|footer)|breadcrumbs?|cookies?|gdpr"
+    r"|(?:cookie|consent|gdpr)[-_]?\w+(?:[-_]\w+)?|skip[-_]?(?:links?|nav|to[-_]\w+)|(?:social|share)(?:[-_]\w+)?",
+    re.IGNORECASE,
+)
+_WHOLE = {"html", "body", "main", "article", "form"}
+_STRUCK = {"s", "strike", "del"}
+#: What a person is told of.
+_AROUND_NOT_READ = "menus, cookie notices, footers and the like, not read"
+_STRUCK_NOT_READ, _CODE_NOT_READ = "struck-out text, not read", "code, not read"
 _VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 #: Tags that part blocks.
 _PARTING = _HEADINGS | set(
@@ -35,6 +47,10 @@ _PARTING = _HEADINGS | set(
     header hr html li main ol p pre section table tbody td tfoot th thead tr ul
     """.split()  # noqa: SIM905 - a list of quoted words is harder to read
 )
+#: Tags that part words.
+_SPACED = {"label", "input", "textarea"}
+#: Tags of tables and of lists of terms, which are read as such, of what begins a row in them, and of their cells.
+_TABLES, _ROWS, _CELLS = {"table", "dl"}, {"tr", "dt"}, {"td", "th", "dt", "dd"}
 #: Tags that end a heading that has no end of its own.
 _ENDING_HEADINGS = {"p", "ol", "ul", "dl", "table", "section", "article"}
 _META = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
@@ -43,9 +59,10 @@ _HIDING = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECAS
 
 
 def read(stream: IO[bytes], encoding: str = "") -> Iterator[int | str | Passage]:
-    """Yield what `documents.reading.Reader` takes of a document: its passages."""
-    raw = stream.read()
-    yield from passages(blocks_of(text_of(raw, encoding)))
+    """Yield what `documents.reading.Reader` takes of a document: what a person should know of it, and its passages."""
+    blocks, remarks = blocks_of(text_of(stream.read(), encoding))
+    yield from remarks
+    yield from passages(blocks)
 
 
 def text_of(raw: bytes, encoding: str = "") -> str:
@@ -59,28 +76,33 @@ def text_of(raw: bytes, encoding: str = "") -> str:
     return raw.decode("cp1252", "replace")
 
 
-def blocks_of(page: str) -> list[Block]:
-    """Return the blocks of a page."""
+def blocks_of(page: str) -> tuple[list[Block], list[str]]:
+    """Return the blocks of a page, and what is not read of which a person should know."""
     found = _Blocks()
     found.feed(page)
     found.close()
     found.part()
-    return found.blocks
+    return found.blocks, found.remarks
 
 
 class _Blocks(HTMLParser):
-    """The blocks of a page, as they come."""
+    """The blocks of a page, as they come, and what is not read of which a person should know."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.blocks: list[Block] = []
+        self.remarks: list[str] = []
         self._text: list[str] = []
         self._n_pre = 0
         self._is_heading = False
         #: How many tags for bold are open, and whether all text of the block is in one.
         self._n_bold, self._is_bold = 0, True
+        #: Whether the cell that is open is of a header; its tag need not have an end.
+        self._is_header = False
         #: Tags in a part that is not shown; the first one hides the others.
         self._hidden: list[str] = []
+        #: What is to be told of such a part if there are words in it.
+        self._remark = ""
         #: Of each open list the next number and its type; None for one of bullets.
         self._lists: list[tuple[int, str] | None] = []
         #: The number of an item that has no text so far; None outside of such.
@@ -93,23 +115,30 @@ class _Blocks(HTMLParser):
         if self._is_hidden(tag, given):
             return
         self._n_bold += tag in _BOLD
+        if tag in _SPACED:
+            self._text.append(" ")
         if tag not in _PARTING:
             return
         self.part()
         if tag in _HEADINGS or tag in _ENDING_HEADINGS:
             self._is_heading = tag in _HEADINGS
+        self._begin(tag, given)
+
+    def _begin(self, tag: str, given: dict[str, str]) -> None:
+        """Begin a list, a table, or a part of one."""
         if tag == "pre":
             self._n_pre += 1
         elif tag in ("ol", "ul"):
             self._lists.append(_numbering(given) if tag == "ol" else None)
         elif tag == "li":
             self._item = self._next_number(given)
-        elif tag == "table":
+        elif tag in _TABLES:
             self._rows.append([])
-        elif tag == "tr" and self._rows:
+        elif tag in _ROWS and self._rows:
             self._end_row()
-        elif tag in ("td", "th") and self._rows:
+        if tag in _CELLS and self._rows:
             self._rows[-1].append([])
+            self._is_header = tag == "th"
 
     def handle_endtag(self, tag: str) -> None:
         if self._hidden:
@@ -127,7 +156,7 @@ class _Blocks(HTMLParser):
             self._item = None
         elif tag == "tr" and self._rows:
             self._end_row()
-        elif tag == "table" and self._rows:
+        elif tag in _TABLES and self._rows:
             self._end_row()
             self._rows.pop()
         elif tag == "pre":
@@ -135,9 +164,12 @@ class _Blocks(HTMLParser):
         self._is_heading &= tag not in _HEADINGS
 
     def handle_data(self, data: str) -> None:
-        if not self._hidden:
+        if self._hidden:
+            if self._remark and self._remark not in self.remarks and flat(data):
+                self.remarks.append(self._remark)
+        else:
             self._text.append(data)
-            self._is_bold &= self._n_bold > 0 or not data.strip()
+            self._is_bold &= self._n_bold > 0 or self._is_header or not data.strip()
 
     def part(self) -> None:
         """End the block that is open."""
@@ -160,8 +192,12 @@ class _Blocks(HTMLParser):
         if self._hidden == ["p"] and tag in _PARTING:
             # A paragraph need not have an end of its own.
             self._hidden.clear()
-        hides = tag in _HIDDEN or "hidden" in given or _HIDING.search(given.get("style", ""))
-        if tag not in _VOID and (self._hidden or hides):
+        if tag in _VOID:
+            return bool(self._hidden)
+        remark = "" if self._hidden else _remark(tag, given)
+        hides = remark or tag in _HIDDEN or "hidden" in given or _HIDING.search(given.get("style", ""))
+        if self._hidden or hides:
+            self._remark = self._remark if self._hidden else remark
             self._hidden.append(tag)
         return bool(self._hidden)
 
@@ -175,18 +211,21 @@ class _Blocks(HTMLParser):
         return numeral(number, style)
 
     def _end_row(self) -> None:
-        """Turn the cells of a row into a block; where one cell alone has text, it is no row of a table."""
-        cells = [cell for cell in self._rows[-1] if cell]
-        self._rows[-1] = []
+        """Turn the cells of a row into blocks."""
+        self._is_header = False
+        cells, self._rows[-1] = self._rows[-1], []
         outer = self._rows[-2][-1] if len(self._rows) > 1 and self._rows[-2] else self.blocks
-        if len(cells) < 2:
-            outer += [block for cell in cells for block in cell]
-        else:
-            outer.append(Block(ROW, row_of(" ".join(map(_whole, cell)) for cell in cells)))
+        outer += row_blocks(cells)
 
 
-def _whole(block: Block) -> str:
-    return f"{block.number} {block.text}" if block.number else block.text
+def _remark(tag: str, given: dict[str, str]) -> str:
+    """Return what is to be told of a part that is shown, but not read; "" for others."""
+    names = f"{given.get('class', '')} {given.get('id', '')}".split()
+    is_named = given.get("role") in _ROLES or any(map(_CLASSES.fullmatch, names))
+    if tag in _AROUND or (is_named and tag not in _WHOLE):
+        return _AROUND_NOT_READ
+    is_code = tag == "code" and any(name.startswith("language-") for name in names)
+    return _STRUCK_NOT_READ if tag in _STRUCK else _CODE_NOT_READ if is_code else ""
 
 
 def _numbering(given: dict[str, str]) -> tuple[int, str] | None:

@@ -6,24 +6,28 @@ line before left for the first word. What is drawn to the right of a block, besi
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
+from math import inf
 from statistics import median
 
+from outsort.tables.documents.cells import row_blocks
 from outsort.tables.documents.lines import Line, Page, Word
 from outsort.tables.documents.passages import (
     HEADING,
     ITEM,
     PARAGRAPH,
-    ROW,
     Block,
     begins_block,
     is_led,
     join_lines,
     looks_like_heading,
-    row_of,
 )
+from outsort.tables.documents.rules import Box
 from outsort.tables.documents.running import Placed, running_lines
 
 #: In sizes of the font: how far apart lines of a block, and of a cell, may be beyond what is usual, and how much larger
@@ -39,10 +43,12 @@ _COLUMN = 60.0
 _RAGGED = 6.0
 #: How far apart two cells of a column may begin, in points.
 _ALIGNED = 2.0
+#: How far above or below a line is what is beside it, in sizes.
+_NEAR = 3.0
 #: Two cells of so many lines each are columns of text.
 _LINES_OF_A_COLUMN = 8
-#: So many texts beside each other at the top of pages are a header of a table.
-_CELLS_OF_A_HEADER = 3
+#: So many texts beside each other at the top of pages are a header of a table, and so many with rules around them.
+_CELLS_OF_A_HEADER, _RULED_CELLS = 3, 2
 #: How far above the cell before a cell may begin, in sizes.
 _MOST_ABOVE = 5.0
 #: The most lines of the first cell of a row, where they look like paragraphs.
@@ -98,13 +104,15 @@ class _Row:
     """Cells beside each other; a paragraph is a row of one cell.
 
     Attributes:
-        is_first: whether it is the first on its page.
+        is_first: whether it is the first on its page or in its column.
         is_soft: whether only the room in the line above parts it from the row before.
+        top: of the rules around its cells; None where it has none.
     """
 
     cells: list[_Cell]
     is_first: bool = False
     is_soft: bool = False
+    top: float | None = None
 
 
 def blocks_of(pages: Sequence[Page]) -> Iterator[Block]:
@@ -125,16 +133,16 @@ def blocks_of(pages: Sequence[Page]) -> Iterator[Block]:
     known = frozenset(word.text.casefold() for page in kept for line in page.lines for word in line.words[:-1])
     last: list[tuple[_Row, int]] = []
     for page in kept:
-        rows = [part for row in _rows(page.lines, usual) for part in _columns(row, usual)]
+        rows = [part for row in _page_rows(page.lines, usual) for part in _columns(row, usual)]
         if last and rows:
             _take_rest(last[-1][0], rows)
         for row in rows[:1]:
             row.is_first = True
         for row, number in last:
-            yield _block(row, number, usual, known)
+            yield from _blocks(row, number, usual, known)
         last = [(row, page.number) for row in rows]
     for row, number in last:
-        yield _block(row, number, usual, known)
+        yield from _blocks(row, number, usual, known)
 
 
 def _first_headers(pages: Sequence[Page], running: Sequence[set[int]]) -> set[tuple[int, int]]:
@@ -142,10 +150,18 @@ def _first_headers(pages: Sequence[Page], running: Sequence[set[int]]) -> set[tu
     seen: set[str] = set()
     found = set()
     for page, places in zip(pages, running, strict=True):
-        beside = Counter(round(page.lines[place].base) for place in places)
-        cells = [place for place in places if beside[round(page.lines[place].base)] >= _CELLS_OF_A_HEADER]
-        found |= {(page.number, place) for place in cells if page.lines[place].text not in seen}
-        seen |= {page.lines[place].text for place in cells}
+        by_height: dict[int, list[int]] = {}
+        for place in places:
+            by_height.setdefault(round(page.lines[place].base), []).append(place)
+        for beside in by_height.values():
+            lines = [page.lines[place] for place in beside]
+            # What has the number of its page is no header of a table.
+            is_numbered = any(line.text.casefold().startswith("page ") for line in lines)
+            least = _RULED_CELLS if all(line.cell for line in lines) else _CELLS_OF_A_HEADER
+            words = re.sub(r"\d+", "#", " ".join(line.text for line in lines))
+            if len(lines) >= least and not is_numbered and words not in seen:
+                found |= {(page.number, place) for place in beside}
+            seen.add(words)
     return found
 
 
@@ -171,8 +187,10 @@ def _columns(row: _Row, usual: _Usual) -> list[_Row]:
     """Return the paragraphs of what looked like two cells, but is two columns of text; else the row."""
     if len(row.cells) != 2 or min(len(cell.lines) for cell in row.cells) < _LINES_OF_A_COLUMN:
         return [row]
-    rows = [one for cell in row.cells for one in _rows(cell.lines, usual)]
-    return [replace(one, is_first=row.is_first and place == 0) for place, one in enumerate(rows)]
+    columns = [_rows(cell.lines, usual) for cell in row.cells]
+    for column in columns:
+        column[0].is_first = True
+    return [one for column in columns for one in column]
 
 
 def _take_rest(row: _Row, rows: list[_Row]) -> None:
@@ -183,6 +201,8 @@ def _take_rest(row: _Row, rows: list[_Row]) -> None:
         is_later = all(cell is not row.cells[0] for cell, _ in pairs)
         if len(pairs) != len(rest.cells) or not (is_later or rest.cells[0].lines[0].text[0].islower()):
             continue
+        # Its lines are no longer below each other.
+        row.top = None
         for cell, other in pairs:
             cell.lines += other.lines
         del rows[place]
@@ -191,14 +211,57 @@ def _take_rest(row: _Row, rows: list[_Row]) -> None:
         return
 
 
+def _page_rows(lines: Sequence[Line], usual: _Usual) -> list[_Row]:
+    """Put the lines of a page together to paragraphs, and to rows of cells: by the rules around these, if they have."""
+    rows: list[_Row] = []
+    for is_ruled, group in groupby(lines, lambda line: line.cell is not None):
+        part = list(group)
+        rows += _ruled(part, usual) if is_ruled else _rows(part, usual)
+    return rows
+
+
+def _ruled(lines: Sequence[Line], usual: _Usual) -> Iterator[_Row]:
+    """Yield the rows of cells with rules around them; a frame around text is none."""
+    cells: dict[Box, list[Line]] = {}
+    for line in lines:
+        if line.cell is not None:
+            cells.setdefault(line.cell, []).append(line)
+    rows: list[list[Box]] = []
+    for cell in cells:
+        # Cells of a row begin at one height, however many rows further down they go.
+        row = next((row for row in reversed(rows) if abs(row[0].top - cell.top) < _ALIGNED), None)
+        if row is None:
+            rows.append([cell])
+        else:
+            row.append(cell)
+    for row in rows:
+        if len(row) > 1:
+            yield _Row([_Cell(_whole_lines(cells[cell])) for cell in sorted(row)], top=row[0].top)
+        else:
+            yield from _rows(cells[row[0]], usual)
+
+
+def _whole_lines(lines: Sequence[Line]) -> list[Line]:
+    """Return the lines of a cell, whose words may be far apart where they are stretched to its width."""
+    found: list[Line] = []
+    for line in lines:
+        if found and found[-1].base == line.base and found[-1].right < line.left:
+            found[-1].words += line.words
+        else:
+            found.append(line)
+    return found
+
+
 def _rows(lines: Sequence[Line], usual: _Usual) -> list[_Row]:
-    """Put the lines of a page together to paragraphs, and to rows of cells."""
+    """Put lines together to paragraphs, and to rows of cells, by where they are."""
     rows: list[_Row] = []
     margins = _Margins(lines)
     for line in lines:
         is_cell = bool(rows) and len(rows[-1].cells) > 1
         is_below = bool(rows) and _is_below(rows[-1].cells[-1], line, usual, margins, is_cell=is_cell)
-        if is_below and (is_cell or not margins.had_room(rows[-1].cells[-1].lines[-1], line.words[0])):
+        # What begins below the cell before is below the row.
+        is_below = is_below and not (is_cell and line.left < rows[-1].cells[-2].right)
+        if is_below and (is_cell or _is_rest(rows[-1].cells[-1], line, margins)):
             rows[-1].cells[-1].lines.append(line)
         elif (start := _beside(rows, line)) is not None:
             # What looked like several paragraphs is the first cell of a row.
@@ -207,7 +270,9 @@ def _rows(lines: Sequence[Line], usual: _Usual) -> list[_Row]:
             del rows[start + 1 :]
             rows[start].cells.append(_Cell([line]))
         else:
-            rows.append(_Row([_Cell([line])], is_first=not rows, is_soft=is_below))
+            # What is above the line before begins another column.
+            is_up = bool(rows) and line.base > rows[-1].cells[-1].top
+            rows.append(_Row([_Cell([line])], is_first=is_up, is_soft=is_below))
     return rows
 
 
@@ -231,14 +296,26 @@ class _Margins:
     """How far to the right the lines of a column of text go: those that begin near each other, in one size."""
 
     def __init__(self, lines: Sequence[Line]) -> None:
-        self._rights: dict[tuple[int, int], float] = {}
+        self._rights: dict[tuple[int, int], list[float]] = {}
         self._widest = max((line.right for line in lines), default=0.0)
+        self._by_height = sorted((line.base, line.left) for line in lines)
+        #: Where the column ends that each line is in.
+        self._ends: dict[int, float] = {}
+        before: Line | None = None
+        end = inf
         for line in lines:
-            key = self._key(line)
-            self._rights[key] = max(line.right, self._rights.get(key, 0.0))
+            insort(self._rights.setdefault(self._key(line), []), line.right)
+            # A column goes on below what is beside it.
+            goes_on = before is not None and self._is_near(before, line) and line.right < end
+            end = self._beside(line, end if goes_on else inf)
+            self._ends[id(line)], before = end, line
 
     def _key(self, line: Line) -> tuple[int, int]:
         return int(line.left // _COLUMN), round(line.size)
+
+    def _is_near(self, above: Line, line: Line) -> bool:
+        """Return whether a line is not far below another, and begins about where it does."""
+        return self._key(above)[0] == self._key(line)[0] and 0 < above.base - line.base < _NEAR * above.size
 
     def is_full(self, line: Line) -> bool:
         """Return whether a line is about as wide as the page has any."""
@@ -247,8 +324,24 @@ class _Margins:
     def had_room(self, last: Line, word: Word) -> bool:
         """Return whether a line had room for the first word of the one below, so that a paragraph ends with it."""
         place, size = self._key(last)
-        margin = max(self._rights.get((near, size), 0.0) for near in (place - 1, place, place + 1))
+        end = self._ends.get(id(last), inf)
+        rights = filter(None, (self._rights.get((near, size)) for near in (place - 1, place, place + 1)))
+        margin = max((found[i - 1] for found in rights if (i := bisect_left(found, end))), default=0.0)
         return last.right + 0.3 * last.size + (word.right - word.left) < margin - 0.5 * last.size
+
+    def _beside(self, line: Line, usual: float) -> float:
+        """Return where the text to the right of a line begins, beyond which its column does not go."""
+        first = bisect_left(self._by_height, (line.base - _NEAR * line.size, 0.0))
+        last = bisect_left(self._by_height, (line.base + _NEAR * line.size, 0.0))
+        lefts = (left for _, left in self._by_height[first:last])
+        return min((left for left in lefts if left > line.right + line.size), default=usual)
+
+
+def _is_rest(cell: _Cell, line: Line, margins: _Margins) -> bool:
+    """Return whether a line below goes on with a paragraph: below an item's text, or without room in the one before."""
+    left = cell.lines[0].text_left
+    is_hanging = left is not None and abs(line.left - left) < _ALIGNED
+    return is_hanging or not margins.had_room(cell.lines[-1], line.words[0])
 
 
 def _beside(rows: Sequence[_Row], line: Line) -> int | None:
@@ -285,15 +378,27 @@ def _start_of_cell(rows: Sequence[_Row], place: int, line: Line) -> int:
     return place
 
 
-def _block(row: _Row, page: int, usual: _Usual, known: frozenset[str]) -> Block:
-    """Return a row as a block of text."""
-    texts = [join_lines([line.text for line in cell.lines], known) for cell in row.cells]
-    first = row.cells[0].lines[0]
-    if len(texts) > 1:
-        return Block(ROW, row_of(texts), page, is_first=row.is_first)
-    kind = ITEM if first.has_bullet else PARAGRAPH
-    lines = row.cells[0].lines
+def _blocks(row: _Row, page: int, usual: _Usual, known: frozenset[str]) -> list[Block]:
+    """Return a row as blocks of text."""
+    if row.top is not None:
+        # Rules tell where a cell ends, so that what is in it can be told apart.
+        cells = [
+            [block for one in _rows(cell.lines, usual) for block in _blocks(one, page, usual, known)]
+            for cell in row.cells
+        ]
+    else:
+        cells = [[_block(cell, page, usual, known)] for cell in row.cells]
+    blocks = row_blocks(cells)
+    blocks[0].is_first = row.is_first
+    return blocks
+
+
+def _block(cell: _Cell, page: int, usual: _Usual, known: frozenset[str]) -> Block:
+    """Return a paragraph, or the text of a cell."""
+    lines = cell.lines
+    text = join_lines([line.text for line in lines], known)
+    has_bullet = lines[0].has_bullet
     is_marked = all(usual.is_larger(line) or usual.is_bold(line) for line in lines)
-    if is_marked and len(lines) < 4 and looks_like_heading(texts[0]) and not first.has_bullet:
-        kind = HEADING
-    return Block(kind, texts[0], page, is_first=row.is_first)
+    if is_marked and len(lines) < 4 and looks_like_heading(text) and not has_bullet:
+        return Block(HEADING, text, page)
+    return Block(ITEM if has_bullet else PARAGRAPH, text, page)

@@ -9,6 +9,7 @@ from statistics import median
 from typing import NamedTuple
 
 from outsort.tables.documents.passages import parse_bullet, parse_number
+from outsort.tables.documents.rules import Box, Rules
 
 #: In sizes of the font: the least gap between cells, the usual one between words, and the widest of a line that is
 #: stretched.
@@ -30,10 +31,16 @@ class Word(NamedTuple):
 
 @dataclass
 class Line:
-    """Words on one line, without a gap as wide as between cells."""
+    """Words on one line, without a gap as wide as between cells.
+
+    Attributes:
+        has_bullet: whether a bullet is drawn before it.
+        cell: the rules around it; None where it has them not on all sides.
+    """
 
     words: list[Word]
     has_bullet: bool = False
+    cell: Box | None = None
 
     @property
     def text(self) -> str:
@@ -49,6 +56,12 @@ class Line:
     def right(self) -> float:
         """Where it ends."""
         return max(word.right for word in self.words[-3:])
+
+    @property
+    def text_left(self) -> float | None:
+        """Where its text begins after its bullet or number; None if it has neither."""
+        n = 0 if self.has_bullet else _n_of_mark(self)
+        return self.words[n].left if n or self.has_bullet else None
 
     @property
     def base(self) -> float:
@@ -76,14 +89,15 @@ class Page:
     is_scanned: bool = False
 
 
-def lines_of(words: Sequence[Word]) -> list[Line]:
-    """Put words together that are on one line of a paragraph or cell."""
+def lines_of(words: Sequence[Word], rules: Rules | None = None) -> list[Line]:
+    """Put words together that are on one line of a paragraph or cell; `rules` are those of the page."""
     lines: list[Line] = []
     for word in words:
-        if lines and _is_beside(lines[-1], word):
+        cell = rules.cell_at((word.left + word.right) / 2, word.base + word.size / 4) if rules else None
+        if lines and lines[-1].cell == cell and _is_beside(lines[-1], word):
             lines[-1].words.append(word)
         else:
-            lines.append(Line([word]))
+            lines.append(Line([word], cell=cell))
     gaps = [gap for line in lines for gap in _gaps(line)]
     space = median(gaps) if len(gaps) >= _N_GAPS else _SPACE
     return [part for line in lines for part in _parted(line, space)]
@@ -103,15 +117,22 @@ def _parted(line: Line, space: float) -> Iterator[Line]:
     """
     gaps = _gaps(line)
     usual = min(median(gaps), 2 * space) if len(gaps) > 1 else space
+    first = _n_of_mark(line)
     start = 0
-    for place, gap in enumerate([] if _is_justified(gaps) else gaps, 1):
+    for place, gap in enumerate([] if _is_justified(gaps[first:]) else gaps, 1):
         # Some put two spaces after a sentence.
         is_end = line.words[place - 1].text[-1] in ".:;!?"
         is_wide = gap > max(_NARROW_GAP, 1.8 * usual) and (not is_end or gap > max(0.8, 2.5 * usual))
-        if is_wide and not _is_mark(" ".join(word.text for word in line.words[start:place])):
-            yield Line(line.words[start:place])
+        if is_wide and place > first:
+            yield Line(line.words[start:place], cell=line.cell)
             start = place
-    yield Line(line.words[start:])
+    yield Line(line.words[start:], cell=line.cell)
+
+
+def _n_of_mark(line: Line) -> int:
+    """Return how many words of a line are its bullet or its number, before other words."""
+    marks = (n for n in (2, 1) if len(line.words) > n and _is_mark(" ".join(word.text for word in line.words[:n])))
+    return next(marks, 0)
 
 
 def _is_justified(gaps: Sequence[float]) -> bool:

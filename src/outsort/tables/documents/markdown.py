@@ -17,10 +17,12 @@ _SETTINGS = re.compile(r"\A---\n.*?\n(?:---|\.\.\.)\n", re.DOTALL)
 
 
 def read(stream: IO[bytes], encoding: str = "") -> Iterator[int | str | Passage]:
-    """Yield what `documents.reading.Reader` takes of a document: its passages."""
+    """Yield what `documents.reading.Reader` takes of a document: what a person should know of it, and its passages."""
     text = stream.read().decode(encoding or "utf-8-sig", "replace").replace("\r\n", "\n")
     page = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(_SETTINGS.sub("", text))
-    yield from passages(part for block in blocks_of(page) for part in _lines(block))
+    blocks, remarks = blocks_of(page)
+    yield from remarks
+    yield from passages(part for block in blocks for part in _lines(block))
 
 
 def _lines(block: Block) -> Iterator[Block]:

@@ -1,7 +1,7 @@
 """What the formats of documents share: from blocks of text, as a page has them, to passages.
 
-A block is a heading, a paragraph, an item of a list or a row of a table. Its printed number is parted from its text,
-tables of contents are left out, and paragraphs that a page break cuts are joined.
+A block is a heading, a paragraph, an item of a list, a row of a table or its header. Its printed number is parted from
+its text, tables of contents are left out, and paragraphs that a page break cuts are joined.
 """
 
 from __future__ import annotations
@@ -9,11 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import NamedTuple
 
-HEADING, PARAGRAPH, ITEM, ROW = KINDS = ("heading", "paragraph", "item", "row")
+from outsort.tables.documents.headers import names_columns
+
+HEADING, PARAGRAPH, ITEM, ROW, HEADER = KINDS = ("heading", "paragraph", "item", "row", "header")
 #: Between the cells of a row of a table.
 CELLS = " | "
+#: Rows that are compared with the first one of a table.
+_COMPARED = 20
 #: A heading has no more words.
 MAX_HEADING = 16
 
@@ -58,12 +63,15 @@ _LEVELS = r"[A-Z]?\d{1,3}(?:\.\d{1,3}){1,6}"
 _NUMBER = re.compile(
     rf"(?P<marked>\((?:[a-zA-Z]|[ivxlc]{{1,6}}|[IVXLC]{{1,6}}|\d{{1,3}})\))\s+"
     rf"|(?P<closed>[a-z]|[ivxlc]{{1,6}}|\d{{1,3}}|{_LEVELS})[.)]\)?\s+"
+    r"|(?P<section>§\s?\d{1,4}[a-z]?)\s+"
     rf"|(?P<lettered>[A-Z]\d{{1,2}})\s+(?=[A-Z])"
     rf"|(?P<plain>{_LEVELS})\s+(?!(?:million|billion|per|percent|hours?|days?|weeks?|months?|years?|fte|times|%|[-–x×])\b)"
 )
 _OF_HEADING = re.compile(r"(?P<plain>\d{1,2}|[IVX]{1,5})\s+(?=[^\W\d_])")
-BULLETS = "•‣⁃▪▫●○◦■□·∙►▶➢➤✓✔–—*-"
-_BULLET = re.compile(rf"(?:[{re.escape(BULLETS)}\ue000-\uf8ff]|o(?=\s+[A-Z]))\s+")
+BULLETS = "☐☑☒•‣⁃▪▫●○◦■□·∙►▶➢➤✓✔–—*-"
+#: A bullet, and a box to tick, as in Markdown.
+_BOX = r"\[[ xX]?\](?:\s+|$)"
+_BULLET = re.compile(rf"(?:[{re.escape(BULLETS)}\ue000-\uf8ff]|o(?=\s+[A-Z]))\s+(?:{_BOX})?|{_BOX}")
 _SPACE = re.compile(r"\s+")
 _WORD = re.compile(r"[^\W\d_]")
 
@@ -158,7 +166,8 @@ def looks_like_heading(text: str) -> bool:
 def passages(blocks: Iterable[Block]) -> Iterator[Passage]:
     """Yield the passages of a document from its blocks."""
     heading = ""
-    for block in _joined(without_contents([block for block in map(_parsed, blocks) if block.text])):
+    parsed = [block for block in map(_parsed, blocks) if block.text]
+    for block in _joined(_with_headers(without_contents(parsed))):
         yield Passage(block.page, block.number, "" if block.kind == HEADING else heading, block.kind, block.text)
         heading = block.text if block.kind == HEADING else heading
 
@@ -167,7 +176,7 @@ def _parsed(block: Block) -> Block:
     """Return a block with its number and its bullet apart from its text."""
     text = flat(block.text)
     kind, number = block.kind, block.number
-    if kind != ROW:
+    if kind not in (ROW, HEADER):
         is_item, text = parse_bullet(text)
         kind = ITEM if is_item and kind == PARAGRAPH else kind
         if not number:
@@ -176,14 +185,29 @@ def _parsed(block: Block) -> Block:
     return Block(kind, text, block.page, number.rstrip("."), block.is_first, block.is_contents)
 
 
+def _with_headers(blocks: Iterable[Block]) -> Iterator[Block]:
+    """Mark the rows at the top of tables that name their columns; what is marked so further down is a row."""
+    for is_table, group in groupby(blocks, lambda block: block.kind in (ROW, HEADER)):
+        rows = list(group)
+        if is_table:
+            n = next((place for place, row in enumerate(rows) if row.kind != HEADER), 0)
+            comes_again = any(row.is_first and row.text == rows[0].text for row in rows[1:])
+            is_named = names_columns([row.text.split(CELLS) for row in rows[: _COMPARED + 1]])
+            n = n or int(comes_again or is_named)
+            for place, row in enumerate(rows):
+                row.kind = HEADER if place < n else ROW
+        yield from rows
+
+
 def _joined(blocks: Iterable[Block]) -> Iterator[Block]:
     """Join a paragraph that goes on on the next page; leave out the header of a table that comes again there."""
     before: Block | None = None
     first_row = ""
     for block in blocks:
-        if block.kind == ROW and (before is None or before.kind != ROW):
+        is_row = block.kind in (ROW, HEADER)
+        if is_row and (before is None or before.kind not in (ROW, HEADER)):
             first_row = block.text
-        elif block.kind == ROW and block.is_first and block.text == first_row:
+        elif is_row and block.is_first and block.text == first_row:
             continue
         if before is not None and _goes_on(before, block):
             before.text = join_lines([before.text, block.text])

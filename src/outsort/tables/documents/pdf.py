@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import IO, Any, NamedTuple
 
 import pypdfium2
@@ -14,13 +17,16 @@ from outsort.errors import DataError
 from outsort.tables.documents.layout import blocks_of
 from outsort.tables.documents.lines import Line, Page, Word, lines_of
 from outsort.tables.documents.passages import Passage, passages
+from outsort.tables.documents.rules import MOST_RULES, Box, Rules
 
-#: How wide a bullet may be that is drawn, in sizes of the font.
-_BULLET = 0.65
+#: How wide a bullet may be that is drawn, in sizes of the font, and how thick a path that is a rule, in points.
+_BULLET, _THIN = 0.65, 3.0
 #: The weight of a font that is bold by its name.
 _BOLD, _BOLD_NAME = 700.0, re.compile(rb"bold|black|heavy", re.IGNORECASE)
 #: The most pages that a message names.
 _N_NAMED = 10
+#: A path of more points is a drawing, and so many characters tell how the text of a page is turned.
+_MOST_POINTS, _N_ASKED = 100, 200
 #: What pdfium has for a hyphen at the end of a line, after which it has no space.
 _HYPHENS = (0x02, 0xFFFE)
 
@@ -65,11 +71,17 @@ def _page(document: pypdfium2.PdfDocument, place: int) -> Page:
         page = document[place]
     except pypdfium2.PdfiumError:
         return Page(place + 1, 1.0)
-    width, height = page.get_size()
     text = page.get_textpage()
-    words = list(_words(text, page.get_rotation(), width, height))
-    bullets, has_picture = _drawn(page, width * height)
-    result = Page(place + 1, height, lines_of(words), is_scanned=has_picture and len(words) < 5)
+    angle = _angle(text)
+    if angle not in (None, page.get_rotation()):
+        # pdfium puts words on one line together as the page is shown.
+        text.close()
+        page.set_rotation(angle)
+        text = page.get_textpage()
+    shown = _Shown(page.get_rotation(), *page.get_size())
+    words = list(_words(text, shown))
+    bullets, rules, has_picture = _drawn(page, shown)
+    result = Page(place + 1, shown.height, lines_of(words, Rules(rules)), is_scanned=has_picture and len(words) < 5)
     for line in result.lines:
         line.has_bullet = any(_is_bullet_of(bullet, line) for bullet in bullets)
     text.close()
@@ -77,7 +89,34 @@ def _page(document: pypdfium2.PdfDocument, place: int) -> Page:
     return result
 
 
-def _words(text: Any, rotation: int, width: float, height: float) -> Iterator[Word]:  # noqa: ANN401 - of pypdfium2
+def _angle(text: Any) -> int | None:  # noqa: ANN401 - of pypdfium2
+    """Return by how many degrees most of the text of a page is turned to the left; None for no text."""
+    n = pdfium.FPDFText_CountChars(text)
+    asked = range(0, n, max(1, n // _N_ASKED))
+    # pdfium counts angles to the right.
+    angles = Counter(round(-math.degrees(pdfium.FPDFText_GetCharAngle(text, i)) / 90) % 4 * 90 for i in asked)
+    return max(angles, key=lambda angle: (angles[angle], -angle), default=None)
+
+
+class _Shown(NamedTuple):
+    """A page as it is shown: how it is turned, 0, 90, 180 or 270 degrees to the right, and its size so."""
+
+    angle: int
+    width: float
+    height: float
+
+    def place(self, x: float, y: float) -> tuple[float, float]:
+        """Return a place of the file on the page so turned."""
+        turned = {90: (y, self.height - x), 180: (self.width - x, self.height - y), 270: (self.width - y, x)}
+        return turned.get(self.angle, (x, y))
+
+    def box(self, corners: Iterable[tuple[float, float]]) -> Box:
+        """Return the box around some places."""
+        xs, ys = zip(*(self.place(*corner) for corner in corners), strict=True)
+        return Box(min(xs), min(ys), max(xs), max(ys))
+
+
+def _words(text: Any, shown: _Shown) -> Iterator[Word]:  # noqa: ANN401
     """Yield the words of a page in the order in which they are drawn."""
     char_at, n = pdfium.FPDFText_GetUnicode, pdfium.FPDFText_CountChars(text)
     start, chars = 0, ""
@@ -88,9 +127,9 @@ def _words(text: Any, rotation: int, width: float, height: float) -> Iterator[Wo
             start = start if chars else i
             chars += char
         if chars and (char.isspace() or code in _HYPHENS):
-            left, base = _turned(*_origin(text, start), rotation, width, height)
-            ends = [_turned(*corner, rotation, width, height)[0] for corner in _corners(text, start + len(chars) - 1)]
-            yield Word(chars, left, max(ends), base, _size(text, start), _weight(text, start))
+            left, base = shown.place(*_origin(text, start))
+            right = shown.box(_corners(text, start + len(chars) - 1)).right
+            yield Word(chars, left, right, base, _size(text, start), _weight(text, start))
             chars = ""
 
 
@@ -122,21 +161,11 @@ def _size(text: Any, i: int) -> float:  # noqa: ANN401
     return max(1.0, float(pdfium.FPDFText_GetFontSize(text, i)) * scale)
 
 
-def _turned(x: float, y: float, rotation: int, width: float, height: float) -> tuple[float, float]:
-    """Return a place on a page as it is shown, which may be turned by 90, 180 or 270 degrees."""
-    return {90: (y, height - x), 180: (width - x, height - y), 270: (width - y, x)}.get(rotation, (x, y))
-
-
-class _Box(NamedTuple):
-    left: float
-    bottom: float
-    right: float
-    top: float
-
-
-def _drawn(page: Any, area: float) -> tuple[list[_Box], bool]:  # noqa: ANN401
-    """Return the small shapes of a page, which may be bullets, and whether a picture fills a third of it."""
-    shapes, has_picture = [], False
+def _drawn(page: Any, shown: _Shown) -> tuple[list[Box], list[Box], bool]:  # noqa: ANN401
+    """Return the small shapes of a page, which may be bullets, its rules, and whether a picture fills a third of it."""
+    shapes: list[Box] = []
+    rules: list[Box] = []
+    has_picture = False
     for i in range(pdfium.FPDFPage_CountObjects(page)):
         item = pdfium.FPDFPage_GetObject(page, i)
         kind = pdfium.FPDFPageObj_GetType(item)
@@ -144,16 +173,43 @@ def _drawn(page: Any, area: float) -> tuple[list[_Box], bool]:  # noqa: ANN401
             continue
         edges = [ctypes.c_float() for _ in range(4)]
         pdfium.FPDFPageObj_GetBounds(item, *edges)
-        box = _Box(*(edge.value for edge in edges))
+        left, bottom, right, top = (edge.value for edge in edges)
+        box = shown.box([(left, bottom), (right, top)])
         width, height = box.right - box.left, box.top - box.bottom
         if kind == pdfium.FPDF_PAGEOBJ_IMAGE:
-            has_picture |= width * height > area / 3
+            has_picture |= width * height > shown.width * shown.height / 3
         elif 1 < width < 12 and 0.6 < width / max(height, 0.1) < 1.6:
             shapes.append(box)
-    return shapes, has_picture
+        elif min(width, height) < _THIN:
+            rules.append(box)
+        elif len(rules) < MOST_RULES:
+            rules += _strokes(item, shown)
+    return shapes, rules, has_picture
 
 
-def _is_bullet_of(box: _Box, line: Line) -> bool:
+def _strokes(path: Any, shown: _Shown) -> Iterator[Box]:  # noqa: ANN401
+    """Yield the straight lines of a path that is drawn as a line, such as the four of a frame."""
+    fill, is_drawn = ctypes.c_int(), ctypes.c_int()
+    pdfium.FPDFPath_GetDrawMode(path, fill, is_drawn)
+    n = pdfium.FPDFPath_CountSegments(path)
+    if not is_drawn or n > _MOST_POINTS:
+        return
+    matrix, x, y = pdfium.FS_MATRIX(), ctypes.c_float(), ctypes.c_float()
+    pdfium.FPDFPageObj_GetMatrix(path, matrix)
+    parts: list[list[tuple[float, float]]] = []
+    for i in range(n):
+        segment = pdfium.FPDFPath_GetPathSegment(path, i)
+        pdfium.FPDFPathSegment_GetPoint(segment, x, y)
+        point = (matrix.a * x.value + matrix.c * y.value + matrix.e, matrix.b * x.value + matrix.d * y.value + matrix.f)
+        if not parts or pdfium.FPDFPathSegment_GetType(segment) == pdfium.FPDF_SEGMENT_MOVETO:
+            parts.append([])
+        parts[-1].append(point)
+        if pdfium.FPDFPathSegment_GetClose(segment):
+            parts[-1].append(parts[-1][0])
+    yield from (shown.box(ends) for part in parts for ends in pairwise(part))
+
+
+def _is_bullet_of(box: Box, line: Line) -> bool:
     """Return whether a small shape is the bullet before a line."""
     is_small = box.right - box.left < _BULLET * line.size
     is_before = 0 < line.left - box.left < 3 * line.size and box.right <= line.left + 0.1 * line.size

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import IO
 
 from outsort.tables.documents.passages import (
+    HEADER,
     HEADING,
     PARAGRAPH,
     ROW,
@@ -17,6 +18,7 @@ from outsort.tables.documents.passages import (
     is_led,
     join_lines,
     looks_like_heading,
+    parse_bullet,
     parse_number,
     passages,
     row_of,
@@ -25,7 +27,10 @@ from outsort.tables.documents.running import Placed, running_lines
 
 #: Lines of a text that was wrapped are no longer, and the longest of them no shorter.
 _MOST_WRAPPED, _LEAST_WRAPPED = 130, 40
-_RULE = re.compile(r"[=\-~_*#]{3,}|[+|][-+|=:\s]+[+|]")
+_RULE = re.compile(r"(?:[=\-~_*#]\s*){3,}|[+|][-+|=:\s]+[+|]")
+#: The number of a page, wherever it is, and what e-mails put before the lines that they answer.
+_PAGE = re.compile(r"\s*page \d+ (?:of|/) \d+\s*", re.IGNORECASE)
+_QUOTED = re.compile(r"^\s*(?:> ?)+(?!\s*[\d.,]+ [a-z])")
 #: The share of the longest line that a line fills before a wrap, and the words that a numbered title may have.
 _FULL, _WORDS_OF_A_TITLE = 0.8, 8
 #: What parts the cells of a table.
@@ -36,6 +41,8 @@ def read(stream: IO[bytes], encoding: str = "") -> Iterator[int | str | Passage]
     """Yield what `documents.reading.Reader` takes of a document: the number of its pages, and its passages."""
     text = stream.read().decode(encoding or "utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
     pages = [[line.rstrip() for line in page.split("\n")] for page in text.removesuffix("\f").split("\f")]
+    if sum(bool(_QUOTED.match(line)) for page in pages for line in page) > 1:
+        pages = [[_QUOTED.sub("", line) for line in page] for page in pages]
     if len(pages) > 1:
         yield len(pages)
         pages = _without_running(pages)
@@ -79,23 +86,39 @@ def _without_running(pages: Sequence[Sequence[str]]) -> list[list[str]]:
 def _blocks(lines: Sequence[str], width: int, known: frozenset[str]) -> Iterator[Block]:
     """Yield the blocks of a page; `width` is that of its longest line, 0 for lines that are not wrapped."""
     open_lines: list[str] = []
-    is_apart = True
-    for line in [*map(str.strip, lines), ""]:
+    is_apart, hanging = True, 0
+    for raw in [*(line for line in lines if not _PAGE.fullmatch(line)), ""]:
+        line = raw.strip()
         is_rule = bool(_RULE.fullmatch(line))
-        if open_lines and (is_rule or not line or not _goes_on(open_lines[-1], line, width)):
-            yield _block(open_lines, known, is_title=is_rule or (is_apart and not line and _is_title(open_lines)))
+        # An item goes on below its text, however short its lines are.
+        is_below = 0 < hanging <= _indent(raw) and line[0].islower()
+        if open_lines and (is_rule or not line or not _goes_on(open_lines[-1], line, width, is_below=is_below)):
+            is_title = is_apart and (_is_title(open_lines) if not line else open_lines[0].isupper() > line.isupper())
+            yield _block(open_lines, known, is_title=is_rule or is_title)
             open_lines, is_apart = [], not line
         elif not open_lines:
             is_apart = is_apart or not line
         if line and not is_rule:
+            hanging = hanging if open_lines else _place_of_text(raw)
             open_lines.append(line)
 
 
-def _goes_on(last: str, line: str, width: int) -> bool:
-    """Return whether a line goes on with the one before, which had no room for its first word."""
-    if not width or begins_block(line, last) or is_led(last) or _is_row(last) or _is_row(line):
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _place_of_text(line: str) -> int:
+    """Return where the text of an item begins in its line, after its bullet or number; 0 for other lines."""
+    text = line.lstrip()
+    rest = parse_number(parse_bullet(text)[1])[1]
+    return line.index(rest) if rest != text else 0
+
+
+def _goes_on(last: str, line: str, width: int, *, is_below: bool) -> bool:
+    """Return whether a line goes on with the one before, which had no room for its first word, or is below its text."""
+    if begins_block(line, last) or is_led(last) or _is_row(last) or _is_row(line):
         return False
-    return len(last) + 1 + len(line.split(maxsplit=1)[0]) > _FULL * width
+    return is_below or (width > 0 and len(last) + 1 + len(line.split(maxsplit=1)[0]) > _FULL * width)
 
 
 def _is_row(line: str) -> bool:
@@ -110,6 +133,7 @@ def _is_title(lines: Sequence[str]) -> bool:
 
 def _block(lines: Sequence[str], known: frozenset[str], *, is_title: bool) -> Block:
     if len(lines) == 1 and _is_row(lines[0]) and not is_led(lines[0]):
-        return Block(ROW, row_of(_CELLS.split(lines[0])))
+        # Below a header there may be a line.
+        return Block(HEADER if is_title else ROW, row_of(_CELLS.split(lines[0])))
     is_heading = is_title and len(lines) == 1 and looks_like_heading(lines[0])
     return Block(HEADING if is_heading else PARAGRAPH, join_lines(lines, known))

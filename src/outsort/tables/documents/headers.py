@@ -1,0 +1,63 @@
+"""Whether a row of a table within a document names its columns, as words tell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+#: A name of a column has no more words.
+_WORDS_OF_A_NAME = 5
+
+
+def names_columns(rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether the first of some rows names the columns of the others, as its words and theirs tell.
+
+    >>> names_columns([["Task", "Acme", "IT"], ["Key invoices", "R", "I"]])
+    True
+    >>> names_columns([["Payroll", "monthly"], ["Audit", "yearly"]])
+    False
+    >>> names_columns([["Buyer", "City of Leeds"], ["Deadline", "3 May"], ["Contact", "J. Doe"]])
+    False
+    """
+    first, below = rows[0], rows[1:]
+    if not below or len(first) < 2 or not all(map(_may_be_name, first)):
+        return False
+    # Where the first column has names of fields, each row is a field and its value.
+    if 2 * sum(_is_name(row[0]) for row in below) >= len(below):
+        return False
+    n_named = sum(map(_is_name, first))
+    is_half = 2 * n_named >= len(first)
+    return (is_half and n_named > 1) or (_is_name(first[0]) and (is_half or len(first[0].split()) == 1))
+
+
+def _may_be_name(cell: str) -> bool:
+    is_short = len(cell.split()) <= _WORDS_OF_A_NAME
+    return is_short and not re.search(r"\d", re.sub(r"\b20\d\d\b", "", cell))
+
+
+def _is_name(cell: str) -> bool:
+    """Return whether a cell holds nothing but words that columns are named by."""
+    found = {word.removesuffix("s") for word in re.findall(r"[^\W\d_]+", _REMARK.sub("", cell.casefold()))}
+    return bool(found & _NAMES) and found <= _NAMES | _JOINING
+
+
+def _words(*lines: str) -> frozenset[str]:
+    return frozenset(word.removesuffix("s") for line in lines for word in line.split())
+
+
+#: What a name may have in brackets, such as its unit, and the end of a genitive.
+_REMARK = re.compile(r"['’]s\b|[(\[].*?[)\]]")
+#: Words that name the columns of scopes, price lists, plans, and tables of duties and of service levels.
+_NAMES = _words(
+    "accountable activities activity amount area bidder buyer category charge client code comment completion",
+    "consulted contractor cost credit criteria criterion customer date day deadline deliverable department",
+    "description detail due duration duties duty effort element end fee frequency fte function goal hour id",
+    "indicator informed item kpi level location lot maximum measure measured measurement method metric milestone",
+    "minimum month name no note number objective outcome output owner party payment penalty performance",
+    "phase position price priority process quantity quarter rate ref reference remark reporting requirement",
+    "response responsibilities responsibility responsible result role schedule scope section service sla source",
+    "stage standard start status step subject supplier target task term threshold time timescale timing title",
+    "type unit value vendor volume week weight weighting what when where who workstream year",
+    "anzahl aufgabe aufgaben bezeichnung einheit frist leistung menge nr preis termin verantwortlich",
+)
+_JOINING = _words("a an and at by for in of on or p per the to")
