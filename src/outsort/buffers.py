@@ -43,11 +43,13 @@ class Utf8Column(NamedTuple):
     def to_pylist(self) -> list[str]:
         """Return all texts."""
         data = self.data[self.offsets[0] : self.offsets[-1]]
-        together = data.tobytes().decode("utf-8", "surrogatepass")
-        # Every byte but those that continue a character begins one.
-        begun = np.zeros(len(data) + 1, np.int64)
-        np.cumsum((data & 0xC0) != 0x80, out=begun[1:])
-        return [together[start:end] for start, end in pairwise(begun[self.offsets - self.offsets[0]].tolist())]
+        together, places = data.tobytes().decode("utf-8", "surrogatepass"), self.offsets - self.offsets[0]
+        if len(together) < len(data):
+            # Every byte but those that continue a character begins one.
+            begun = np.zeros(len(data) + 1, np.int64)
+            np.cumsum((data & 0xC0) != 0x80, out=begun[1:])
+            places = begun[places]
+        return [together[start:end] for start, end in pairwise(places.tolist())]
 
 
 #: Bytes that white space begins with in UTF-8.

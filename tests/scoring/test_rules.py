@@ -2,6 +2,7 @@
 
 import csv
 import json
+import threading
 
 import numpy as np
 import openpyxl
@@ -17,8 +18,10 @@ from outsort.errors import DataError, OutputError
 from outsort.evaluation import evaluate
 from outsort.improving.check_rules import check_rules
 from outsort.rules.reading import load
+from outsort.rules.rule import Rules
 from outsort.scoring import files, folder, frames
 from outsort.scoring.corrections import Correction
+from outsort.scoring.kernel import Kernel
 from outsort.scoring.scorer import Scorer
 from outsort.scoring.summary import SummaryTally
 from outsort.tables.formats import WRITTEN
@@ -236,6 +239,26 @@ def test_a_folder_is_resumed_with_the_same_rules_alone(model, rules, with_column
     assert folder.score_files(*run, options=files.Options(rules=rules), resume=True) == {}
     with pytest.raises(OutputError, match="was started with another rules"):
         folder.score_files(*run, options=files.Options(rules=with_columns), resume=True)
+
+
+def test_rules_are_matched_while_the_model_answers(model, rules, table, tmp_path, monkeypatch):
+    both = threading.Barrier(2, timeout=60)
+
+    def together(owner, name):
+        alone = getattr(owner, name)
+
+        def waiting(*args, **kwargs):
+            both.wait()
+            return alone(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, waiting)
+
+    together(Kernel, "answer")
+    together(Rules, "hits")
+    table.to_csv(tmp_path / "t.csv", index=False)
+    # One after the other, the first would wait in vain.
+    files.score_file(tmp_path / "t.csv", tmp_path / "o.csv", Scorer(model, rules=rules))
+    assert plain(pd.read_csv(tmp_path / "o.csv"))["rule"].tolist() == DECIDED
 
 
 def test_a_person_s_correction_comes_last_and_keeps_the_model_s_own_answer(model, rules, table, tmp_path):

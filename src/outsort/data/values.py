@@ -139,8 +139,8 @@ def dates(column: str, cells: Sequence[object]) -> NDArray[np.datetime64]:
     is_iso = texts.str.match(r"\d{4}-\d{2}-\d{2}(?!\d)", na=False).astype(bool)
     found = pd.to_datetime(texts.where(is_iso), format=_DATE_FORMATS[0], errors="coerce", utc=True)
     rest = texts[found.isna() & texts.notna() & (texts != "")]
-    parsed = _readings(rest, _DATE_FORMATS[1:])
-    most = max(int(times.notna().sum()) for times in parsed)
+    parsed = _readings(rest, _DATE_FORMATS[1:]) if len(rest) else []
+    most = max((int(times.notna().sum()) for times in parsed), default=0)
     best = [times for times in parsed if most and times.notna().sum() == most]
     if not _agree(best):
         raise DataError(_two_ways(column, rest.iloc[0]))

@@ -23,8 +23,6 @@ from outsort.tables.base import plain_cell
 _MAX_KNOWN = 100_000
 #: Patterns that RE2 runs at once, and the bytes that it may take for them.
 _SET_SIZE, _SET_BYTES = 100, 1 << 28
-#: Up to this share of the distinct cells, the rows of each are put together.
-_FEW = 0.05
 _MIDNIGHT = "T00:00:00"
 
 
@@ -73,52 +71,34 @@ class Column:
 
     def __init__(self, of: ColumnConditions, cells: Sequence[object]) -> None:
         """Tell the distinct cells apart."""
-        self._of = of
+        self._of, self._all_cells = of, cells
         is_text = set(map(type, cells)) <= {str}
         texts = np.array(cells if is_text else [text_of(cell) for cell in cells], object)
         self._codes, distinct = pd.factorize(texts)
-        firsts = np.unique(self._codes, return_index=True)[1]
-        self._cells = [cells[i] for i in firsts.tolist()]
         self._texts = distinct.tolist()
 
     def kept(self, number: int, rows: NDArray[np.int64] | None) -> NDArray[np.int64]:
         """Return those of some rows, or of all for None, of which a condition holds: int64, in order."""
-        codes = self._distinct(number)
-        if rows is None and len(codes) < _FEW * len(self._texts):
-            starts = self._starts[codes]
-            parts = [self._by_code[start:end] for start, end in zip(starts, self._starts[codes + 1], strict=True)]
-            return np.sort(np.concatenate([self._by_code[:0], *parts]))
-        holds = np.zeros(len(self._texts), np.bool_)
-        holds[codes] = True
+        holds = self._holds(number)
         return np.flatnonzero(holds[self._codes]) if rows is None else rows[holds[self._codes[rows]]]
 
-    def _distinct(self, number: int) -> NDArray[np.int64]:
-        """Return the places of the distinct cells of which a condition holds."""
+    def _holds(self, number: int) -> NDArray[np.bool_]:
+        """Return of which distinct cells a condition holds: bool (n_distinct,)."""
         condition = self._of.conditions[number]
+        holds = np.ones(len(self._texts), np.bool_)
         if self._of.n_kinds[number]:
-            holding = np.array(self._holding.get(number, []), np.int64)
-        else:
-            holding = np.arange(len(self._texts))
+            holds[:] = False
+            holds[self._holding.get(number, [])] = True
         for bound, is_least in ((condition.least, True), (condition.most, False)):
             if bound is not None:
                 values: NDArray[Any]
                 end: Any
                 if isinstance(bound, datetime.date):
-                    values, end = self._dates[holding], np.datetime64(bound, "D")
+                    values, end = self._dates, np.datetime64(bound, "D")
                 else:
-                    values, end = self._numbers[holding], bound
-                holding = holding[values >= end if is_least else values <= end]
-        return holding
-
-    @cached_property
-    def _by_code(self) -> NDArray[np.int64]:
-        """The rows, ordered by their cells."""
-        return np.argsort(self._codes, kind="stable")
-
-    @cached_property
-    def _starts(self) -> NDArray[np.int64]:
-        """Where the rows of each distinct cell begin among them, and the end."""
-        return np.concatenate([[0], np.cumsum(np.bincount(self._codes, minlength=len(self._texts)))])
+                    values, end = self._numbers, bound
+                holds &= values >= end if is_least else values <= end
+        return holds
 
     @cached_property
     def _holding(self) -> dict[int, list[int]]:
@@ -130,10 +110,16 @@ class Column:
         return found
 
     @cached_property
+    def _cells(self) -> list[object]:
+        """The distinct cells."""
+        firsts = np.unique(self._codes, return_index=True)[1]
+        return [self._all_cells[i] for i in firsts.tolist()]
+
+    @cached_property
     def _numbers(self) -> Floats:
         with suppress(ValueError):
             # Where all are plain numbers `amounts` would say the same, later.
-            return np.array([text or "nan" for text in self._texts]).astype(np.float64)
+            return np.array([float(text or "nan") for text in self._texts])
         return amounts(self._cells, decimal_mark(self._cells) or ".")
 
     @cached_property

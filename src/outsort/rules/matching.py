@@ -168,7 +168,7 @@ def _searched(texts: Utf8Column) -> tuple[str, NDArray[np.int64], NDArray[np.int
     data, offsets = texts.data[texts.offsets[0] : texts.offsets[-1]], texts.offsets - texts.offsets[0]
     plain = data.tobytes().translate(_LETTERS)
     parts = [plain[start:end] for start, end in pairwise(offsets.tolist())]
-    others = np.flatnonzero(np.diff(np.concatenate([[0], np.cumsum(data > 127)])[offsets])).tolist()
+    others = np.unique(np.searchsorted(offsets, np.flatnonzero(data > 127), "right") - 1).tolist()
     for i in others:
         parts[i] = b""
     single = _single(np.frombuffer(b"".join([b" ", b" \n ".join(parts), b" \n"]), np.uint8))

@@ -410,7 +410,8 @@ def _answered(
     def named_cells(batch: Batch, name: str) -> list[object]:
         return cells_of(batch, of_rules[name])
 
-    with ThreadPoolExecutor(1) as pool:
+    # Rules have a thread of their own, so that they are matched while the kernel runs.
+    with ThreadPoolExecutor(1) as pool, ThreadPoolExecutor(1) as matching:
         waiting: deque[tuple[Batch, BatchTexts, Any]] = deque()
 
         def next_scored() -> tuple[Batch, BatchTexts, Added]:
@@ -421,8 +422,10 @@ def _answered(
         for batch in batches:
             with named(batch):
                 texts = batch.texts(columns)
-            cells = partial(named_cells, batch)
-            waiting.append((batch, texts, pool.submit(scorer.columns, texts, faults_of(batch, texts), tally, cells)))
+            hits = None
+            if scorer.rules:
+                hits = matching.submit(scorer.rules.hits, texts, partial(named_cells, batch)).result
+            waiting.append((batch, texts, pool.submit(scorer.columns, texts, faults_of(batch, texts), tally, hits)))
             if len(waiting) > 2:
                 yield next_scored()
         while waiting:

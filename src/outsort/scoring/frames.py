@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,9 +76,11 @@ def score(
             raise NoColumnError(message, error.columns, error.samples) from None
         if found.why and is_one:
             warn(f"the table: {found.why.replace('--text-column ', 'text_column=')}")
-        of_rules = scorer.rules.columns_in("the table", columns) if scorer.rules else {}
-        texts = _texts(table, found.parts)
-        answered = scorer.columns(texts, cells=lambda name: _cells(table, columns.index(of_rules[name])))
+        texts, hits = _texts(table, found.parts), None
+        if scorer.rules:
+            of_rules = scorer.rules.columns_in("the table", columns)
+            hits = partial(scorer.rules.hits, texts, lambda name: _cells(table, columns.index(of_rules[name])))
+        answered = scorer.columns(texts, hits=hits)
         prefixed = renamed(answered, added_prefix(columns, scorer.added, prefix))
         added = {name: values.tolist() for name, values in prefixed.items()}
         if hasattr(table, "assign"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -18,7 +18,7 @@ from outsort.model import Model, clause_weights
 from outsort.model_file import load
 from outsort.numeric import Floats
 from outsort.prediction import predictions
-from outsort.rules.rule import Cells, Hits, Rules
+from outsort.rules.rule import Hits, Rules
 from outsort.scoring.kernel import BatchAnswers, Kernel
 from outsort.tables.base import Categorical, plain_texts
 from outsort.taxonomy import DECISIONS, Taxonomy
@@ -99,7 +99,7 @@ class Scorer:
         texts: Utf8Column | Sequence[str] | pa.Array,
         faults: Mapping[int, str] | None = None,
         tally: Tally | None = None,
-        cells: Cells | None = None,
+        hits: Callable[[], Hits] | None = None,
     ) -> Added:
         """Return the added columns for n texts: n values each.
 
@@ -107,7 +107,8 @@ class Scorer:
             texts: strings, a `Utf8Column`, or an Arrow array.
             faults: why a row could not be read properly, by its index; such rows go to review.
             tally: what the texts are like, and the model's own answers, is added to it.
-            cells: returns the n cells of a column by the name that rules have for it; None where there are no columns.
+            hits: returns those of the rules on these rows, once the model has answered; None where there are no columns
+                but the texts.
         """
         given = utf8_column(texts)
         answers = self._kernel.answer(given, with_lines=self._needs_lines)
@@ -135,7 +136,8 @@ class Scorer:
         nothing = np.zeros(n, np.int64)
         of_rules: Added = {}
         if self.rules:
-            ruled = self._ruled(self.rules, self.rules.hits(given, cells), label, why > 0, faults or {})
+            found = hits() if hits else self.rules.hits(given)
+            ruled = self._ruled(self.rules, found, label, why > 0, faults or {})
             of_rules, names_line = ruled.columns, ruled.line < len(self.model.lines)
             line = np.where(names_line, ruled.line, line)
             if self._needs_lines:
