@@ -197,6 +197,13 @@ def test_a_pattern_that_backtracks_elsewhere_ends_at_once():
     assert rules.hits([""], {"x": ["a" * 50_000 + "!"]}.__getitem__).rows.tolist() == []
 
 
+def test_half_a_surrogate_pair_in_a_cell_is_no_letter():
+    found = Condition("x", regex="^H"), Condition("x", contains=("h",))
+    rules = Rules("mine", tuple(rule(str(i), where=(one,)) for i, one in enumerate(found)), TODAY)
+    hits = rules.hits(["", ""], {"x": ["Hall \ud800", "\udc00"]}.__getitem__)
+    assert list(zip(hits.rows.tolist(), hits.rules.tolist(), strict=True)) == [(0, 0), (0, 1)]
+
+
 def test_rules_go_to_other_processes():
     rules = Rules("mine", (rule(texts=(("key",),)),), TODAY)
     rules.hits(["key"])

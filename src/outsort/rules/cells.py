@@ -62,8 +62,10 @@ class ColumnConditions:
         yield from set(self._equals.get(plain, ()))
         if self._parts:
             yield from {number for _, numbers in self._parts.iter(plain) for number in numbers}
+        # RE2 would refuse half a surrogate pair, which JSON may hold.
+        raw = text.strip().encode("utf-8", "surrogatepass")
         for numbers, patterns in zip(_pieces(self._with_regex), self._sets, strict=True):
-            yield from (numbers[i] for i in patterns.Match(text.strip()) or ())
+            yield from (numbers[i] for i in patterns.Match(raw) or ())
 
 
 class Column:
