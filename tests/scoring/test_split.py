@@ -114,7 +114,7 @@ def test_what_was_read_is_asked_for_again_by_the_column_that_was_split(tmp_path,
     (tmp_path / "in.csv").write_text("Spend of 2026\nref,description\n1,key invoices. draft a contract\n")
     told = []
     score_file(tmp_path / "in.csv", tmp_path / "out.csv", model, options=Options(split=True), tell=told.append)
-    assert told[0].endswith("The same again: --header-row 2 --text-column description")
+    assert told[0].endswith("The same again: --header-row 2 --text-column 'description'")
 
 
 def test_a_model_that_learnt_no_clauses_weighs_all_alike(model):
