@@ -37,6 +37,23 @@ def tab(context, client, path=""):
     return page
 
 
+def wait_until(page, condition):
+    """Wait until a function of JavaScript, which may be asynchronous, returns something true.
+
+    Playwright's own wait evaluates a string in the page, which the page's content security policy forbids.
+    """
+    assert page.evaluate(
+        f"""async () => {{
+            const end = performance.now() + 30_000;
+            while (!(await ({condition})())) {{
+                if (performance.now() > end) return false;
+                await new Promise((next) => setTimeout(next, 50));
+            }}
+            return true;
+        }}"""
+    )
+
+
 def paste(page, texts):
     page.fill("#texts", "\n".join(texts))
     page.click("#ask .primary")

@@ -26,6 +26,7 @@ from browsing import (
     state,
     tab,
     table,
+    wait_until,
 )  # fmt: skip
 from conftest import ROWS
 from outsort import model_file
@@ -578,7 +579,7 @@ def test_what_is_forgotten_is_gone(page):
     expect(page.locator("#texts")).to_be_visible()
     expect(page.locator("#kept")).to_be_hidden()
     # To forget takes the browser a moment, and this reload asks nobody whether to wait for it.
-    page.wait_for_function(f"async () => Object.values(await ({STORED})()).every(n => n === 0)")
+    wait_until(page, f"async () => Object.values(await ({STORED})()).every(n => n === 0)")
     page.reload()
     expect(page.locator("#model")).to_contain_text("Model")
     expect(page.locator("#kept")).to_be_hidden()

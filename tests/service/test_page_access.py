@@ -13,6 +13,7 @@ from browsing import (
     sorted_file,
     state,
     violations,
+    wait_until,
 )  # fmt: skip
 
 pytestmark = pytest.mark.slow
@@ -194,7 +195,7 @@ def test_the_list_of_service_lines_ends_with_a_whole_name(browser, client, width
         # Longer names take two lines; the list is as high again when the panel changes.
         page.evaluate("document.querySelector('#lines .name').textContent = 'a name '.repeat(9)")
         page.set_viewport_size({"width": width - 20, "height": 900})
-        page.wait_for_function(f"({cut})() === 0")
+        wait_until(page, f"() => ({cut})() === 0")
 
 
 def test_a_key_corrects_from_the_details_also(page):
