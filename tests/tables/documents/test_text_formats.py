@@ -99,6 +99,26 @@ def test_nothing_is_told_of_what_is_empty_and_like_names_hide_nothing(page):
     assert ([text for *_, text in read("html", page)], remarks_of("html", page)) == (["a"], [])
 
 
+@pytest.mark.parametrize(
+    "work",
+    [
+        '<section id="social-care"><p>Key it.</section>',
+        '<div class="share-point consent-forms"><p>Key it.</div>',
+        '<h2 id="menu">Key it.</h2>',
+        "<h2><button>Key it.</button></h2>",
+        '<ul><li class="menu"><li>Key it.</ul>',
+        '<table><tr><td class="nav"><td>Key it.</table>',
+        '<ul><li class="menu"></ul><p>Key it.',
+    ],
+)
+def test_work_in_a_page_is_read_that_is_named_or_marked_up_like_what_is_around_it(work):
+    assert [text for *_, text in read("html", work)] == ["Key it."]
+
+
+def test_a_list_of_tasks_in_a_block_of_code_is_read_if_it_is_said_to_be_text():
+    assert [text for *_, text in read("markdown", "```text\n- Key invoices\n```\n")] == ["Key invoices"]
+
+
 def test_text_that_is_struck_out_and_code_are_not_read_and_told():
     text = "- [ ] Key ~~all~~ invoices\n- [x] ~~Paint it~~\n\n```sh\nrm x\n```\n\n    indented text\n"
     assert [passage[2:] for passage in read("markdown", text)] == [
