@@ -19,15 +19,18 @@ def names_columns(rows: Sequence[Sequence[str]]) -> bool:
     >>> names_columns([["Buyer", "City of Leeds"], ["Deadline", "3 May"], ["Contact", "J. Doe"]])
     False
     """
-    first, below = rows[0], rows[1:]
+    first, below = rows[0], [row for row in rows if row != rows[0]]
     if not below or len(first) < 2 or not all(map(_may_be_name, first)):
+        return False
+    # What comes again below is a value, such as "monthly".
+    if any(cell in first for row in below for cell in row):
         return False
     # Where the first column has names of fields, each row is a field and its value.
     if 2 * sum(_is_name(row[0]) for row in below) >= len(below):
         return False
     n_named = sum(map(_is_name, first))
-    is_half = 2 * n_named >= len(first)
-    return (is_half and n_named > 1) or (_is_name(first[0]) and (is_half or len(first[0].split()) == 1))
+    # One name of several words may as well be work, such as "Customer service".
+    return (n_named > 1 and 2 * n_named >= len(first)) or (_is_name(first[0]) and len(first[0].split()) == 1)
 
 
 def _may_be_name(cell: str) -> bool:
@@ -54,7 +57,7 @@ _NAMES = _words(
     "description detail due duration duties duty effort element end fee frequency fte function goal hour id",
     "indicator informed item kpi level location lot maximum measure measured measurement method metric milestone",
     "minimum month name no note number objective outcome output owner party payment penalty performance",
-    "phase position price priority process quantity quarter rate ref reference remark reporting requirement",
+    "phase position price priority process quantity quarter rate ref reference remark requirement",
     "response responsibilities responsibility responsible result role schedule scope section service sla source",
     "stage standard start status step subject supplier target task term threshold time timescale timing title",
     "type unit value vendor volume week weight weighting what when where who workstream year",

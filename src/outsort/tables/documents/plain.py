@@ -86,7 +86,7 @@ def _without_running(pages: Sequence[Sequence[str]]) -> list[list[str]]:
 def _blocks(lines: Sequence[str], width: int, known: frozenset[str]) -> Iterator[Block]:
     """Yield the blocks of a page; `width` is that of its longest line, 0 for lines that are not wrapped."""
     open_lines: list[str] = []
-    is_apart, hanging = True, 0
+    is_apart, in_table, hanging = True, False, 0
     for raw in [*(line for line in lines if not _PAGE.fullmatch(line)), ""]:
         line = raw.strip()
         is_rule = bool(_RULE.fullmatch(line))
@@ -94,7 +94,9 @@ def _blocks(lines: Sequence[str], width: int, known: frozenset[str]) -> Iterator
         is_below = 0 < hanging <= _indent(raw) and line[0].islower()
         if open_lines and (is_rule or not line or not _goes_on(open_lines[-1], line, width, is_below=is_below)):
             is_title = is_apart and (_is_title(open_lines) if not line else open_lines[0].isupper() > line.isupper())
-            yield _block(open_lines, known, is_title=is_rule or is_title)
+            block = _block(open_lines, known, is_title=is_rule or is_title, in_table=in_table)
+            in_table = block.kind in (ROW, HEADER)
+            yield block
             open_lines, is_apart = [], not line
         elif not open_lines:
             is_apart = is_apart or not line
@@ -131,9 +133,9 @@ def _is_title(lines: Sequence[str]) -> bool:
     return lines[0].isupper() or (bool(number) and rest[:1].isupper() and len(rest.split()) < _WORDS_OF_A_TITLE)
 
 
-def _block(lines: Sequence[str], known: frozenset[str], *, is_title: bool) -> Block:
+def _block(lines: Sequence[str], known: frozenset[str], *, is_title: bool, in_table: bool) -> Block:
     if len(lines) == 1 and _is_row(lines[0]) and not is_led(lines[0]):
-        # Below a header there may be a line.
-        return Block(HEADER if is_title else ROW, row_of(_CELLS.split(lines[0])))
+        # Below a header there may be a rule, and in some tables below each row.
+        return Block(HEADER if is_title and not in_table else ROW, row_of(_CELLS.split(lines[0])))
     is_heading = is_title and len(lines) == 1 and looks_like_heading(lines[0])
     return Block(HEADING if is_heading else PARAGRAPH, join_lines(lines, known))
