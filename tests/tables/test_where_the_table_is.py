@@ -317,7 +317,13 @@ def test_a_rule_below_the_header_is_no_work_and_dashes_in_a_text_are():
 
 @pytest.mark.parametrize(
     "row",
-    [["C-9", "Total rewards consulting", 5], ["C-9", "Sources of funding", 5], ["Total", "Type", 5], [9, "Total", 5]],
+    [
+        ["C-9", "Total rewards consulting", 5],
+        ["C-9", "Sources of funding", 5],
+        [None, "Total spend analysis", 5],
+        ["Total", "Type", 5],
+        [9, "Total", 5],
+    ],
 )
 def test_work_that_sounds_like_a_total_is_work(row):
     assert not read(ExcelReader("in.xlsx", book_of(S=[*table(HEADERS[0]), row]), ReadOptions()))[2]

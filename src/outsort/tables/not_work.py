@@ -35,10 +35,10 @@ _BARE = r"totale?s?|gesamt"
 #: What a cell with a word for a total holds, as far as rows with a text are looked at; and what a rule holds.
 TOTAL_PARTS, RULE_PARTS = ("otal", "OTAL", "summe", "Summe", "SUMME"), ("---", "===")
 _TOTAL = re.compile(
-    rf"(?:{_SURE}|{_BARE})(?:\s+(?:for|of|excl|incl|excluding|including)\b.{{0,40}}"
-    r"|\s+(?:(?:bid|tender|contract|annual|estimated|project) )?"
-    r"(?:amount|value|spend|costs?|price|budget|fees?)\b.{0,40}"
-    r"|\s*\(.*\)|\s+\d{4}.{0,10})?\s*:?",
+    rf"(?:{_SURE}|{_BARE})"
+    r"(?:\s+(?:(?:bid|tender|contract|annual|estimated|project) )?(?:amount|value|spend|costs?|price|budget|fees?))?"
+    r"(?:\s+(?:for|of(?! ownership)|excl|incl|excluding|including|in|per|due)\b(?!-).{0,40}"
+    r"|\s+(?:eur|gbp|usd|\d{4}.{0,10})|\s*\(.*\))?\s*:?",
     re.IGNORECASE,
 )
 #: The total of a group, as spreadsheets name it: "Leeds Total", "Zwischensumme Amt 10".
