@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 #: How the reason of a marked row begins.
 NOT_WORK = "not a row of work"
-AGAIN, TITLE, TOTAL, NOTE, UNITS, RULE, BLANK, OTHER = (
+AGAIN, TITLE, TOTAL, NOTE, UNITS, SEPARATOR, BLANK, OTHER = (
     f"{NOT_WORK} ({what})"
     for what in (
-        *("the header again", "the title again", "a total", "a note", "units", "a rule", "blank"),
+        *("the header again", "the title again", "a total", "a note", "units", "a separator", "blank"),
         "the header of another table",
     )
 )
@@ -32,8 +32,8 @@ _SURE = (
     r"|разом|всього|усього|общо|tổng cộng|合計|小計|総計|計|合计|总计|总和|합계|소계|총계"
 )
 _BARE = r"totale?s?|gesamt"
-#: What a cell with a word for a total holds, as far as rows with a text are looked at; and what a rule holds.
-TOTAL_PARTS, RULE_PARTS = ("otal", "OTAL", "summe", "Summe", "SUMME"), ("---", "===")
+#: What a cell with a word for a total holds, as far as rows with a text are looked at; and what a separator holds.
+TOTAL_PARTS, SEPARATOR_PARTS = ("otal", "OTAL", "summe", "Summe", "SUMME"), ("---", "===")
 _TOTAL = re.compile(
     rf"(?:{_SURE}|{_BARE})"
     r"(?:\s+(?:(?:bid|tender|contract|annual|estimated|project) )?(?:amount|value|spend|costs?|price|budget|fees?))?"
@@ -58,7 +58,7 @@ _NOTE = re.compile(
     r"|page \d+(?: of \d+)?|end of (?:report|table|list|data|register|file)\.?|©.*|\(c\) .*|\*{1,3} .*|[†‡].*",
     re.IGNORECASE | re.DOTALL,
 )
-_RULE = re.compile(r"[\s|+:]*(?:-{2,}|={2,})[-=\s|+:]*")
+_SEPARATOR = re.compile(r"[\s|+:]*(?:-{2,}|={2,})[-=\s|+:]*")
 _AMOUNT = re.compile(r"[^A-Za-z]*\d[^A-Za-z]*|[A-Z]{3} ?[\d.,]+|[\d.,]+ ?[A-Z]{3}")
 _DATE = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}(?:[ T].*)?")
 #: Currencies, spans of time, shares, and how dates are written: what stands below a header to say how cells are meant.
@@ -118,13 +118,13 @@ def is_note(text: str) -> bool:
     return _NOTE.fullmatch(text.strip()) is not None
 
 
-def is_rule(text: str) -> bool:
-    """Return whether a cell or a line is a rule, which printed lists and exports of databases have below the header.
+def is_separator(text: str) -> bool:
+    """Return whether a cell or a line is all dashes, as printed lists and exports of databases have below the header.
 
-    >>> is_rule("---------"), is_rule("--:"), is_rule("-")
+    >>> is_separator("---------"), is_separator("--:"), is_separator("-")
     (True, True, False)
     """
-    return _RULE.fullmatch(text) is not None
+    return _SEPARATOR.fullmatch(text) is not None
 
 
 def is_amount(text: str) -> bool:

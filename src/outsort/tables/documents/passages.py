@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
 
-from outsort.tables.documents.headers import names_columns
+from outsort.tables.documents.column_names import names_columns
 
 HEADING, PARAGRAPH, ITEM, ROW, HEADER = KINDS = ("heading", "paragraph", "item", "row", "header")
 #: Between the cells of a row of a table.

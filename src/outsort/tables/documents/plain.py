@@ -27,7 +27,7 @@ from outsort.tables.documents.running import Placed, running_lines
 
 #: Lines of a text that was wrapped are no longer, and the longest of them no shorter.
 _MOST_WRAPPED, _LEAST_WRAPPED = 130, 40
-_RULE = re.compile(r"(?:[=\-~_*#]\s*){3,}|[+|][-+|=:\s]+[+|]")
+_SEPARATOR = re.compile(r"(?:[=\-~_*#]\s*){3,}|[+|][-+|=:\s]+[+|]")
 #: The number of a page, wherever it is, and what e-mails put before the lines that they answer.
 _PAGE = re.compile(r"\s*page \d+ (?:of|/) \d+\s*", re.IGNORECASE)
 _QUOTED = re.compile(r"^\s*(?:> ?)+(?!\s*[\d.,]+ [a-z])")
@@ -89,18 +89,18 @@ def _blocks(lines: Sequence[str], width: int, known: frozenset[str]) -> Iterator
     is_apart, in_table, hanging = True, False, 0
     for raw in [*(line for line in lines if not _PAGE.fullmatch(line)), ""]:
         line = raw.strip()
-        is_rule = bool(_RULE.fullmatch(line))
+        is_separator = bool(_SEPARATOR.fullmatch(line))
         # An item goes on below its text, however short its lines are.
         is_below = 0 < hanging <= _indent(raw) and line[0].islower()
-        if open_lines and (is_rule or not line or not _goes_on(open_lines[-1], line, width, is_below=is_below)):
+        if open_lines and (is_separator or not line or not _goes_on(open_lines[-1], line, width, is_below=is_below)):
             is_title = is_apart and (_is_title(open_lines) if not line else open_lines[0].isupper() > line.isupper())
-            block = _block(open_lines, known, is_title=is_rule or is_title, in_table=in_table)
+            block = _block(open_lines, known, is_title=is_separator or is_title, in_table=in_table)
             in_table = block.kind in (ROW, HEADER)
             yield block
             open_lines, is_apart = [], not line
         elif not open_lines:
             is_apart = is_apart or not line
-        if line and not is_rule:
+        if line and not is_separator:
             hanging = hanging if open_lines else _place_of_text(raw)
             open_lines.append(line)
 
@@ -135,7 +135,7 @@ def _is_title(lines: Sequence[str]) -> bool:
 
 def _block(lines: Sequence[str], known: frozenset[str], *, is_title: bool, in_table: bool) -> Block:
     if len(lines) == 1 and _is_row(lines[0]) and not is_led(lines[0]):
-        # Below a header there may be a rule, and in some tables below each row.
+        # Below a header there may be a separator, and in some tables below each row.
         return Block(HEADER if is_title and not in_table else ROW, row_of(_CELLS.split(lines[0])))
     is_heading = is_title and len(lines) == 1 and looks_like_heading(lines[0])
     return Block(HEADING if is_heading else PARAGRAPH, join_lines(lines, known))
