@@ -1,4 +1,4 @@
-"""What rows that are no work say: totals, notes, units; in English and a few other languages."""
+"""What rows and passages that are no work say: totals, notes, units; in English and a few other languages."""
 
 from __future__ import annotations
 
@@ -88,25 +88,24 @@ def is_total(text: str) -> bool:
     return _TOTAL.fullmatch(text.strip()) is not None
 
 
-def is_form(cells: Sequence[str]) -> bool:
-    """Return whether cells are fields to fill in, such as those for signatures.
+def is_furniture(cells: Sequence[str]) -> bool:
+    """Return whether a paragraph of a document, or the cells of a row, are a total, a form or the title of a table.
 
-    >>> is_form(["Name:", "Date:"]), is_form(["Signed by ______"]), is_form(["Duties:", "Key invoices"])
+    >>> is_furniture(["Name:", "Date:"]), is_furniture(["Signed by ______"]), is_furniture(["Duties:", "Key invoices"])
     (True, True, False)
+    >>> is_furniture(["Table 2: levels and credits"]), is_furniture(["Table 2 has the work."])
+    (True, False)
     """
+    is_sum = is_total(cells[0]) and all(map(is_amount, cells[1:]))
+    return is_sum or _is_form(cells) or (len(cells) == 1 and _CAPTION.fullmatch(cells[0]) is not None)
+
+
+def _is_form(cells: Sequence[str]) -> bool:
+    """Return whether cells are fields to fill in, such as those for signatures."""
     rests = [_TO_FILL.sub("", cell).strip() for cell in cells]
     is_short = all(len(rest.split()) <= _WORDS_OF_A_FIELD for rest in rests)
     has_blank = any(rest != cell.strip() for rest, cell in zip(rests, cells, strict=True))
     return is_short and (has_blank or (len(cells) > 1 and all(rest.endswith(":") for rest in rests)))
-
-
-def is_caption(text: str) -> bool:
-    """Return whether a text is the title of a table or a picture.
-
-    >>> is_caption("Table 2: levels and credits"), is_caption("Table 2 has the work.")
-    (True, False)
-    """
-    return _CAPTION.fullmatch(text.strip()) is not None
 
 
 def is_note(text: str) -> bool:

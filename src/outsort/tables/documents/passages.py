@@ -15,6 +15,7 @@ from typing import NamedTuple
 from outsort.tables.documents.column_names import names_columns
 
 HEADING, PARAGRAPH, ITEM, ROW, HEADER = KINDS = ("heading", "paragraph", "item", "row", "header")
+OF_TABLES = (ROW, HEADER)
 #: Between the cells of a row of a table.
 CELLS = " | "
 #: Rows that are compared with the first one of a table.
@@ -176,7 +177,7 @@ def _parsed(block: Block) -> Block:
     """Return a block with its number and its bullet apart from its text."""
     text = flat(block.text)
     kind, number = block.kind, block.number
-    if kind not in (ROW, HEADER):
+    if kind not in OF_TABLES:
         is_item, text = parse_bullet(text)
         kind = ITEM if is_item and kind == PARAGRAPH else kind
         if not number:
@@ -187,7 +188,7 @@ def _parsed(block: Block) -> Block:
 
 def _with_headers(blocks: Iterable[Block]) -> Iterator[Block]:
     """Mark the rows at the top of tables that name their columns; what is marked so further down is a row."""
-    for is_table, group in groupby(blocks, lambda block: block.kind in (ROW, HEADER)):
+    for is_table, group in groupby(blocks, lambda block: block.kind in OF_TABLES):
         rows = list(group)
         if is_table:
             n = next((place for place, row in enumerate(rows) if row.kind != HEADER), 0)
@@ -204,8 +205,8 @@ def _joined(blocks: Iterable[Block]) -> Iterator[Block]:
     before: Block | None = None
     first_row = ""
     for block in blocks:
-        is_row = block.kind in (ROW, HEADER)
-        if is_row and (before is None or before.kind not in (ROW, HEADER)):
+        is_row = block.kind in OF_TABLES
+        if is_row and (before is None or before.kind not in OF_TABLES):
             first_row = block.text
         elif is_row and block.is_first and block.text == first_row:
             continue

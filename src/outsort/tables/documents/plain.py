@@ -10,6 +10,7 @@ from typing import IO
 from outsort.tables.documents.passages import (
     HEADER,
     HEADING,
+    OF_TABLES,
     PARAGRAPH,
     ROW,
     Block,
@@ -95,7 +96,7 @@ def _blocks(lines: Sequence[str], width: int, known: frozenset[str]) -> Iterator
         if open_lines and (is_separator or not line or not _goes_on(open_lines[-1], line, width, is_below=is_below)):
             is_title = is_apart and (_is_title(open_lines) if not line else open_lines[0].isupper() > line.isupper())
             block = _block(open_lines, known, is_title=is_separator or is_title, in_table=in_table)
-            in_table = block.kind in (ROW, HEADER)
+            in_table = block.kind in OF_TABLES
             yield block
             open_lines, is_apart = [], not line
         elif not open_lines:
