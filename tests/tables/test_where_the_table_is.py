@@ -123,6 +123,7 @@ FIRST_ROW = ONLY_ROW.replace("only", "first")
         ([["Answer customer e-mails"], ["Draft a patent claim"]], [FIRST_ROW]),
         ([["Type meeting notes", "3", "May"], ["Draft a patent claim", "8", "June"]], [FIRST_ROW]),
         ([["What is done", "Place", "Month"], ["Draft a patent claim", "Leeds", "June"]], []),
+        ([["Payroll processing"], ["Draft a patent claim"]], [FIRST_ROW]),
         ([["What we do"], ["Draft a patent claim"]], []),
         ([["Task to do"], ["Draft a patent claim"]], []),
         ([["Tenders of April"], [], ["Description"]], []),

@@ -34,7 +34,7 @@ LAST = 64
 #: The most rows of notes after a table.
 _MOST_NOTES = 20
 #: Words of the only name of a table that may be a row of work.
-_WORDS_OF_WORK = 3
+_WORDS_OF_WORK = 2
 
 
 class Marks:
