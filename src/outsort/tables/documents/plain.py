@@ -94,7 +94,7 @@ def _blocks(lines: Sequence[str], width: int, known: frozenset[str]) -> Iterator
         # An item goes on below its text, however short its lines are.
         is_below = 0 < hanging <= _indent(raw) and line[0].islower()
         if open_lines and (is_separator or not line or not _goes_on(open_lines[-1], line, width, is_below=is_below)):
-            is_title = is_apart and (_is_title(open_lines) if not line else open_lines[0].isupper() > line.isupper())
+            is_title = is_apart and (_is_title(open_lines) if not line else _is_title_of(open_lines[0], line))
             block = _block(open_lines, known, is_title=is_separator or is_title, in_table=in_table)
             in_table = block.kind in OF_TABLES
             yield block
@@ -134,9 +134,17 @@ def _is_title(lines: Sequence[str]) -> bool:
     return lines[0].isupper() or (bool(number) and rest[:1].isupper() and len(rest.split()) < _WORDS_OF_A_TITLE)
 
 
+def _is_title_of(title: str, line: str) -> bool:
+    """Return whether a line right above another is its title: in capitals, and no item of the same list."""
+    shapes = {re.sub(r"\w+", "#", parse_number(text)[0]) for text in (title, line)}
+    return title.isupper() > line.isupper() and (len(shapes) > 1 or not begins_block(line))
+
+
 def _block(lines: Sequence[str], known: frozenset[str], *, is_title: bool, in_table: bool) -> Block:
     if len(lines) == 1 and _is_row(lines[0]) and not is_led(lines[0]):
         # Below a header there may be a separator, and in some tables below each row.
         return Block(HEADER if is_title and not in_table else ROW, row_of(_CELLS.split(lines[0])))
-    is_heading = is_title and len(lines) == 1 and looks_like_heading(lines[0])
-    return Block(HEADING if is_heading else PARAGRAPH, join_lines(lines, known))
+    # Neither is an item one, such as "- CRM", nor the rest of a row.
+    may_be_heading = len(lines) == 1 and "|" not in lines[0] and not parse_bullet(lines[0])[0]
+    is_heading = is_title and may_be_heading and looks_like_heading(lines[0])
+    return Block(HEADING if is_heading else PARAGRAPH, join_lines(lines, known).strip("| "))
