@@ -106,13 +106,13 @@ class _Row:
     Attributes:
         is_first: whether it is the first on its page or in its column.
         is_soft: whether only the room in the line above parts it from the row before.
-        top: of the ruling lines around its cells; None where it has none.
+        is_ruled: whether ruling lines tell where its cells end.
     """
 
     cells: list[_Cell]
     is_first: bool = False
     is_soft: bool = False
-    top: float | None = None
+    is_ruled: bool = False
 
 
 def blocks_of(pages: Sequence[Page]) -> Iterator[Block]:
@@ -202,7 +202,7 @@ def _take_rest(row: _Row, rows: list[_Row]) -> None:
         if len(pairs) != len(rest.cells) or not (is_later or rest.cells[0].lines[0].text[0].islower()):
             continue
         # Its lines are no longer below each other.
-        row.top = None
+        row.is_ruled = False
         for cell, other in pairs:
             cell.lines += other.lines
         del rows[place]
@@ -236,7 +236,7 @@ def _ruled(lines: Sequence[Line], usual: _Usual) -> Iterator[_Row]:
             row.append(cell)
     for row in rows:
         if len(row) > 1:
-            yield _Row([_Cell(_whole_lines(cells[cell])) for cell in sorted(row)], top=row[0].top)
+            yield _Row([_Cell(_whole_lines(cells[cell])) for cell in sorted(row)], is_ruled=True)
         else:
             yield from _rows(cells[row[0]], usual)
 
@@ -380,8 +380,8 @@ def _start_of_cell(rows: Sequence[_Row], place: int, line: Line) -> int:
 
 def _blocks(row: _Row, page: int, usual: _Usual, known: frozenset[str]) -> list[Block]:
     """Return a row as blocks of text."""
-    if row.top is not None:
-        # Ruling lines tell where a cell ends, so that what is in it can be told apart.
+    if row.is_ruled:
+        # What is in a cell can be told apart, since it is known where it ends.
         cells = [
             [block for one in _rows(cell.lines, usual) for block in _blocks(one, page, usual, known)]
             for cell in row.cells
