@@ -149,6 +149,7 @@ def test_terms_and_what_is_said_of_them_are_rows_and_labels_part_words():
         ("<td>Service<td>Payroll|<td>Location<td>Leeds|<td>Start date<td>1 May", ["row", "row", "row"]),
         ("<td>Task<td>Days", ["row"]),
         ("<th>A<th>B|<th>C<th>D", ["row", "row"]),
+        ("<th>A<th>B|<th>C<th>D|<th>E<th>F|<td>g<td>h", ["row"] * 4),
         ("<td>Payroll<td>x|<td><b>Total</b><td><b>all</b>", ["row", "row"]),
     ],
 )  # fmt: skip

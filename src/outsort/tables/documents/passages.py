@@ -20,6 +20,8 @@ OF_TABLES = (ROW, HEADER)
 CELLS = " | "
 #: Rows that are compared with the first one of a table.
 _COMPARED = 20
+#: The most rows of a header: names, and groups of them.
+_ROWS_OF_A_HEADER = 2
 #: A heading has no more words.
 MAX_HEADING = 16
 
@@ -192,6 +194,8 @@ def _with_headers(blocks: Iterable[Block]) -> Iterator[Block]:
         rows = list(group)
         if is_table:
             n = next((place for place, row in enumerate(rows) if row.kind != HEADER), 0)
+            # Bold says less where more rows have it.
+            n = n if n <= _ROWS_OF_A_HEADER else 0
             comes_again = any(row.is_first and row.text == rows[0].text for row in rows[1:])
             is_named = names_columns([row.text.split(CELLS) for row in rows[: _COMPARED + 1]])
             n = n or int(comes_again or is_named)
