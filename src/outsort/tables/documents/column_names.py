@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from outsort.tables.headings import words_of
+
 #: A name of a column has no more words.
 _WORDS_OF_A_NAME = 5
 
@@ -40,27 +42,27 @@ def _may_be_name(cell: str) -> bool:
 
 def _is_name(cell: str) -> bool:
     """Return whether a cell holds nothing but words that columns are named by."""
-    found = {word.removesuffix("s") for word in re.findall(r"[^\W\d_]+", _REMARK.sub("", cell.casefold()))}
+    found = {*words_of(_REMARK.sub("", cell))}
     return bool(found & _NAMES) and found <= _NAMES | _JOINING
-
-
-def _words(*lines: str) -> frozenset[str]:
-    return frozenset(word.removesuffix("s") for line in lines for word in line.split())
 
 
 #: What a name may have in brackets, such as its unit, and the end of a genitive.
 _REMARK = re.compile(r"['’]s\b|[(\[].*?[)\]]")
 #: Words that name the columns of scopes, price lists, plans, and tables of duties and of service levels.
-_NAMES = _words(
-    "accountable activities activity amount area bidder buyer category charge client code comment completion",
-    "consulted contractor cost credit criteria criterion customer date day deadline deliverable department",
-    "description detail due duration duties duty effort element end fee frequency fte function goal hour id",
-    "indicator informed item kpi level location lot maximum measure measured measurement method metric milestone",
-    "minimum month name no note number objective outcome output owner party payment penalty performance",
-    "phase position price priority process quantity quarter rate ref reference remark requirement",
-    "response responsibilities responsibility responsible result role schedule scope section service sla source",
-    "stage standard start status step subject supplier target task term threshold time timescale timing title",
-    "type unit value vendor volume week weight weighting what when where who workstream year",
-    "anzahl aufgabe aufgaben bezeichnung einheit frist leistung menge nr preis termin verantwortlich",
+_NAMES = frozenset(
+    words_of(
+        """
+        accountable activity amount area bidder buyer category charge client code comment completion
+        consulted contractor cost credit criteria criterion customer date day deadline deliverable department
+        description detail due duration duty effort element end fee frequency fte function goal hour id
+        indicator informed item kpi level location lot maximum measure measured measurement method metric milestone
+        minimum month name no note number objective outcome output owner party payment penalty performance
+        phase position price priority process quantity quarter rate ref reference remark requirement
+        response responsibility responsible result role schedule scope section service sla source
+        stage standard start status step subject supplier target task term threshold time timescale timing title
+        type unit value vendor volume week weight weighting what when where who workstream year
+        anzahl aufgabe aufgaben bezeichnung einheit frist leistung menge nr preis termin verantwortlich
+        """
+    )
 )
-_JOINING = _words("a an and at by for in of on or p per the to")
+_JOINING = frozenset(words_of("an and at by for in of on or per the to"))
