@@ -35,6 +35,8 @@ LAST = 64
 _MOST_NOTES = 20
 #: Words of the only name of a table that may be a row of work.
 _WORDS_OF_WORK = 2
+#: What a cell holds for which a row is looked at.
+_SUSPECT_PARTS = (*TOTAL_PARTS, *SEPARATOR_PARTS)
 
 
 class Marks:
@@ -147,7 +149,7 @@ def _suspects(rows: Sequence[Sequence[object]], named: tuple[int, str] | None) -
 
 
 def _is_suspect(text: str) -> bool:
-    return any(part in text for part in (*TOTAL_PARTS, *SEPARATOR_PARTS))
+    return any(part in text for part in _SUSPECT_PARTS)
 
 
 def after_table(rows: Sequence[Sequence[object]], numbers: Sequence[int], *, has_table: bool = False) -> int:
