@@ -188,11 +188,12 @@ def test_the_headings_of_a_document_have_no_weight_unless_there_is_nothing_else(
 def test_headers_totals_and_forms_have_no_weight(tmp_path):
     rows = ["Service | Volume", "Key supplier invoices into SAP | 9,000", "Total | 9,000"]
     signed = "Name: ______ | Title: ______"
-    lines = ["Table 1: Keying of invoices", "", *rows, "", "Key invoices into SAP.", "", signed]
+    work = "- Total cost of ownership analysis"
+    lines = ["Table 1: Keying of invoices", "", *rows, "", "Key invoices into SAP.", work, "", signed]
     (tmp_path / "a.txt").write_text("\n".join(lines))
     found, _ = split(tmp_path / "a.txt", tmp_path)
-    assert found["kind"].tolist() == ["paragraph", "header", "row", "row", "paragraph", "row"]
-    assert (found["weight"] > 0).tolist() == [False, False, True, False, True, False]
+    assert found["kind"].tolist() == ["paragraph", "header", "row", "row", "paragraph", "item", "row"]
+    assert (found["weight"] > 0).tolist() == [False, False, True, False, True, True, False]
 
 
 def test_a_document_is_one_row_of_which_the_clauses_are_the_parts(tmp_path, model):

@@ -24,6 +24,7 @@ NOT_WORKS = {
         ),
         *([group, "", "", "", "12", "", ""] for group in ("Leeds Total", "Finance Ergebnis", "Zwischensumme Amt 10")),
         ["", "", "", "Total bid price", 52.5, None, None],
+        ["", "", "", "Total annual cost excl. VAT", 52.5, None, None],
         ["1000", "Result", "", "", 52.5, None, None],
         ["Overall Result", None, None, None, 52.5, None, 36],
         ["", "Finance", "", "Subtotal", "€ 1.200", "", ""],

@@ -14,7 +14,7 @@ from outsort.files import csv_record
 from outsort.tables.base import ReadOptions
 from outsort.tables.columns import NoColumnError
 from outsort.tables.delimited import CsvReader, TsvReader
-from outsort.tables.not_work import AGAIN, NOTE, OTHER, RULE, TITLE, TOTAL
+from outsort.tables.not_work import AGAIN, NOTE, OTHER, SEPARATOR, TITLE, TOTAL
 from outsort.tables.workbooks import sheet_rows
 from outsort.tables.workbooks.excel import ExcelReader
 
@@ -123,6 +123,7 @@ FIRST_ROW = ONLY_ROW.replace("only", "first")
         ([["Answer customer e-mails"], ["Draft a patent claim"]], [FIRST_ROW]),
         ([["Type meeting notes", "3", "May"], ["Draft a patent claim", "8", "June"]], [FIRST_ROW]),
         ([["What is done", "Place", "Month"], ["Draft a patent claim", "Leeds", "June"]], []),
+        ([["Payroll processing"], ["Draft a patent claim"]], [FIRST_ROW]),
         ([["What we do"], ["Draft a patent claim"]], []),
         ([["Task to do"], ["Draft a patent claim"]], []),
         ([["Tenders of April"], [], ["Description"]], []),
@@ -274,7 +275,7 @@ def test_a_delimiter_at_the_end_of_every_row_is_no_cell(n):
 
 AFTER = {
     "a total": ([[None, "Total", 2000]], {5: TOTAL}),
-    "rules": ([["---", "---", "---"], ["C-9", "Type forms", 7], ["------", None, None]], {5: RULE, 7: RULE}),
+    "rules": ([["---", "---", "---"], ["C-9", "Type forms", 7], ["------", None, None]], {5: SEPARATOR, 7: SEPARATOR}),
     "a total in every column of numbers": ([["Grand total", 7, 9]], {5: TOTAL}),
     "a grand total and a source": (
         [["Grand total", None, 9], [], ["Source: finance system, unaudited"]],
@@ -312,12 +313,18 @@ def test_notes_of_fewer_cells_do_not_stop_a_run_and_other_short_rows_do():
 
 def test_a_rule_below_the_header_is_no_work_and_dashes_in_a_text_are():
     raw = b"ref,text\n---,----\n1,Type forms\n2,Answer: -----Original message-----\n3,---\n"
-    assert read(CsvReader("in.csv", io.BytesIO(raw), ReadOptions()))[2] == {2: RULE}
+    assert read(CsvReader("in.csv", io.BytesIO(raw), ReadOptions()))[2] == {2: SEPARATOR}
 
 
 @pytest.mark.parametrize(
     "row",
-    [["C-9", "Total rewards consulting", 5], ["C-9", "Sources of funding", 5], ["Total", "Type", 5], [9, "Total", 5]],
+    [
+        ["C-9", "Total rewards consulting", 5],
+        ["C-9", "Sources of funding", 5],
+        [None, "Total spend analysis", 5],
+        ["Total", "Type", 5],
+        [9, "Total", 5],
+    ],
 )
 def test_work_that_sounds_like_a_total_is_work(row):
     assert not read(ExcelReader("in.xlsx", book_of(S=[*table(HEADERS[0]), row]), ReadOptions()))[2]

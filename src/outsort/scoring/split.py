@@ -26,7 +26,7 @@ from outsort.scoring.union import cells_of
 from outsort.tables.base import BATCH_ROWS, Batch, Column, Reader, ReadOptions, Rows, limited, plain_texts
 from outsort.tables.columns import Found, only_column, text_columns_of
 from outsort.tables.documents.passages import CELLS, HEADER, HEADING, ROW
-from outsort.tables.not_work import faults_of, is_amount, is_caption, is_form, is_total
+from outsort.tables.not_work import faults_of, is_furniture
 from outsort.tables.sources import Opened, opened
 from outsort.text import sentences, words
 
@@ -229,13 +229,13 @@ class SplitReader:
         sections = accumulate(kind == HEADING or not self._is_document for kind in kinds)
         for place, (text, kind, section) in enumerate(zip(texts, kinds, sections, strict=True)):
             is_whole = kind in (HEADING, ROW, HEADER) or place in faults
-            may_weigh = place not in faults and not (kind == HEADING and has_others) and kind != HEADER
-            may_weigh = may_weigh and not (self._is_document and _is_no_work(text))
+            is_title = kind == HEADER or (kind == HEADING and has_others)
+            is_no_work = place in faults or is_title or (self._is_document and is_furniture(text.split(CELLS)))
             for number, clause in enumerate([text] if is_whole else clauses_of(text), 1):
                 n_before += 1
                 n_words = len(words(clause))
                 place_of = n_before if self._is_document else number
-                yield _Clause(place, section, place_of, clause, n_words, may_weigh and n_words > 0, kind == ROW)
+                yield _Clause(place, section, place_of, clause, n_words, n_words > 0 and not is_no_work, kind == ROW)
 
     def _weights(self, clauses: Sequence[_Clause]) -> Floats:
         weights = np.zeros(len(clauses))
@@ -274,12 +274,6 @@ class SplitReader:
             amount = of_rows[place]
             parts += divided(amount, found) if np.isfinite(amount) else [None] * len(found)
         return parts
-
-
-def _is_no_work(text: str) -> bool:
-    """Return whether a passage is a total, a form to fill in, or the title of a table."""
-    cells = text.split(CELLS)
-    return is_form(cells) or is_caption(text) or (is_total(cells[0]) and all(map(is_amount, cells[1:])))
 
 
 def _leads_in(clause: _Clause, following: _Clause) -> bool:

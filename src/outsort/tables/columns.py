@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
@@ -484,14 +483,11 @@ class _Search:
 def in_option(name: str) -> str:
     r"""Return a name as a shell takes it, in quotes and on one line: blanks and line breaks in it count alike.
 
-    >>> print(in_option("Service\ndescription"), in_option("Item"))
-    'Service description' 'Item'
+    >>> print(in_option("Service\ndescription"), in_option("Buyer's item"))
+    'Service description' 'Buyer'"'"'s item'
     """
-    quoted = shlex.quote(" ".join(name.split()) if _LINE_BREAK.search(name) else name)
-    return quoted if quoted.startswith("'") else f"'{quoted}'"
-
-
-_LINE_BREAK = re.compile(r"[\r\n]")
+    in_line = " ".join(name.split()) if re.search(r"[\r\n]", name) else name
+    return "'" + in_line.replace("'", "'\"'\"'") + "'"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ from outsort.encodings import shows_wide
 from outsort.tables.csv_head import first_records
 from outsort.tables.formats import FORMATS, PACKINGS, UNREAD, Format, Unread
 from outsort.tables.headings import Kind, reading_of
-from outsort.tables.not_work import is_note, is_rule
+from outsort.tables.not_work import is_note, is_separator
 
 #: Bytes that tell what text is, and those that are searched for the streams of an old Office file.
 _HEAD, _DIRECTORY = 1 << 16, 1 << 24
@@ -86,7 +86,7 @@ def is_table(stream: IO[bytes]) -> bool:
     The stream is at its beginning, where it stays.
     """
     head = _head_of(stream, _HEAD).replace(b"\0", b"").decode("utf-8", "replace").lstrip("\ufeff\ufffd")
-    lines = [line for line in head.splitlines()[:_LINES] if not (is_rule(line) or is_note(line))]
+    lines = [line for line in head.splitlines()[:_LINES] if not (is_separator(line) or is_note(line))]
     filled = [line for line in lines if line.strip()]
     if any(_parts_all(filled, delimiter) or _parts_records(head, delimiter) for delimiter in ",;\t|"):
         return True
@@ -105,7 +105,7 @@ def _parts_all(lines: Sequence[str], delimiter: str) -> bool:
 def _parts_records(text: str, delimiter: str) -> bool:
     """Return whether most records of a CSV text have as many cells, three or more, the first of these being names."""
     records = [record for record in first_records(text, delimiter, _LINES) if record]
-    records = [record for record in records if not (all(map(is_rule, record)) or is_note("".join(record)))]
+    records = [record for record in records if not (all(map(is_separator, record)) or is_note("".join(record)))]
     if len(records) < 2:
         return False
     n_cells, n_alike = Counter(map(len, records)).most_common(1)[0]

@@ -93,10 +93,11 @@ def _undivided(records: Sequence[Sequence[str]]) -> str:
         return ""
     for sign in (*_DELIMITERS, *_RARE_DELIMITERS):
         counts = {cell.count(sign) for cell in cells}
-        if len(counts) == 1 and 0 not in counts and sign in _DELIMITERS:
+        if len(counts) > 1 or 0 in counts:
+            continue
+        if sign in _DELIMITERS:
             return "each row is in quotes as a whole: take these away to have its columns"
-        if len(counts) == 1 and 0 not in counts:
-            return f"each row has as many {sign!r} as the header: if these part columns, pass --delimiter {sign!r}"
+        return f"each row has as many {sign!r} as the header: if these part columns, pass --delimiter {sign!r}"
     return ""
 
 

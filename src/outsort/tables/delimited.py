@@ -47,9 +47,8 @@ _SHARE_CODES = 0.9
 #: Bytes of plain CSV that make a batch.
 _BATCH_BYTES = 1 << 21
 
-
-#: How a line begins that is a rule. Dashes within one are common: many messages quote others below a line of these.
-_RULES = (b"\n---", b"\n===", b"\n|--", b"\n+--")
+#: How a separator begins. Dashes within a line are common: many messages quote others below a line of these.
+_SEPARATORS = (b"\n---", b"\n===", b"\n|--", b"\n+--")
 
 
 @dataclass(frozen=True)
@@ -85,13 +84,13 @@ class PlainBatch:
         return self.records._replace(starts=self.records.starts[start : stop + 1]).cells()
 
     def suspects(self, header: str) -> list[int]:
-        """Return the places of rows that may be no work: totals, rules, blank ones and the header again."""
+        """Return the places of rows that may be no work: totals, separators, blank ones and the header again."""
         records = self.records
         # With a line end before the first record as before the others.
         first = int(records.starts[0]) - 1
         data = b"\n" + records.data[first + 1 : int(records.starts[-1])].tobytes()
         blank = b"\n" + records.delimiter.encode() * (len(self.columns) - 1)
-        wanted = [*map(str.encode, TOTAL_PARTS), header.strip("\r\n").encode("utf-8", "surrogateescape"), *_RULES]
+        wanted = [*map(str.encode, TOTAL_PARTS), header.strip("\r\n").encode("utf-8", "surrogateescape"), *_SEPARATORS]
         wanted += [blank + b"\n", blank + b"\r"] if len(self.columns) > 1 else []
         found: set[int] = set()
         for part in filter(None, wanted):

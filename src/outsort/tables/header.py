@@ -188,15 +188,18 @@ def _first_wide_row(filled: Sequence[Sequence[tuple[int, object]]], first: int, 
 def _may_be_names(cells: Sequence[object]) -> bool:
     """Return whether cells are short texts, no two alike, and none a number but years."""
     texts = [str(cell).strip() for cell in cells]
-    if len({text.casefold() for text in texts}) < len(texts):
+    periods = [PERIOD.fullmatch(text) is not None for text in texts]
+    has_periods = sum(periods) >= _LEAST_PERIODS
+    are_names = (
+        (is_period and has_periods) or _may_be_name(cell) for cell, is_period in zip(cells, periods, strict=True)
+    )
+    return len({text.casefold() for text in texts}) == len(texts) and all(are_names)
+
+
+def _may_be_name(cell: object) -> bool:
+    if not isinstance(cell, str):
         return False
-    others = [(cell, text) for cell, text in zip(cells, texts, strict=True) if not PERIOD.fullmatch(text)]
-    if len(texts) - len(others) < _LEAST_PERIODS:
-        others = list(zip(cells, texts, strict=True))
-    return all(isinstance(cell, str) and _may_be_name(text) for cell, text in others)
-
-
-def _may_be_name(text: str) -> bool:
+    text = cell.strip()
     is_word = any(map(str.isalpha, text)) and not _NUMBER_LIKE.fullmatch(text)
     return len(text) <= _LONGEST_NAME and (is_word or text in _SIGNS)
 

@@ -18,14 +18,14 @@ from outsort.tables.not_work import (
     AGAIN,
     NOTE,
     OTHER,
-    RULE,
-    RULE_PARTS,
+    SEPARATOR,
+    SEPARATOR_PARTS,
     TITLE,
     TOTAL,
     TOTAL_PARTS,
     is_amount,
     is_note,
-    is_rule,
+    is_separator,
     is_total,
 )
 
@@ -34,7 +34,9 @@ LAST = 64
 #: The most rows of notes after a table.
 _MOST_NOTES = 20
 #: Words of the only name of a table that may be a row of work.
-_WORDS_OF_WORK = 3
+_WORDS_OF_WORK = 2
+#: What a cell holds for which a row is looked at.
+_SUSPECT_PARTS = (*TOTAL_PARTS, *SEPARATOR_PARTS)
 
 
 class Marks:
@@ -69,12 +71,12 @@ class Marks:
             text = str(filled[0]).strip()
             if text in self._titles:
                 return TITLE
-            return NOTE if is_note(text) else TOTAL if is_total(text) else RULE if is_rule(text) else ""
+            return NOTE if is_note(text) else TOTAL if is_total(text) else SEPARATOR if is_separator(text) else ""
         texts = [cell for cell in filled if isinstance(cell, str)]
         if not any(map(_is_suspect, texts)):
             return ""
-        if len(texts) == len(filled) and all(map(is_rule, texts)):
-            return RULE
+        if len(texts) == len(filled) and all(map(is_separator, texts)):
+            return SEPARATOR
         texts = [text for text in texts if not is_amount(text)]
         # Of a row without a gap the total comes first: behind a number, it may be the name of a firm.
         is_sum = len(filled) < len(self._columns) or len(filled) == 2 or texts[:1] == filled[:1]
@@ -119,7 +121,7 @@ class Marks:
 
 
 def _suspects(rows: Sequence[Sequence[object]], named: tuple[int, str] | None) -> tuple[set[int], set[int]]:
-    """Return the places of rows with at most one filled cell, and of those with a word like total, a rule or a name.
+    """Return the places of rows with at most one filled cell, and of those with a word like total, dashes or a name.
 
     By column, because most columns have neither: rows one by one would take longer than reading them.
     """
@@ -147,7 +149,7 @@ def _suspects(rows: Sequence[Sequence[object]], named: tuple[int, str] | None) -
 
 
 def _is_suspect(text: str) -> bool:
-    return any(part in text for part in (*TOTAL_PARTS, *RULE_PARTS))
+    return any(part in text for part in _SUSPECT_PARTS)
 
 
 def after_table(rows: Sequence[Sequence[object]], numbers: Sequence[int], *, has_table: bool = False) -> int:

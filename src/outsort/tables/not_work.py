@@ -1,4 +1,4 @@
-"""What rows that are no work say: totals, notes, units; in English and a few other languages."""
+"""What rows and passages that are no work say: totals, notes, units; in English and a few other languages."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 #: How the reason of a marked row begins.
 NOT_WORK = "not a row of work"
-AGAIN, TITLE, TOTAL, NOTE, UNITS, RULE, BLANK, OTHER = (
+AGAIN, TITLE, TOTAL, NOTE, UNITS, SEPARATOR, BLANK, OTHER = (
     f"{NOT_WORK} ({what})"
     for what in (
-        *("the header again", "the title again", "a total", "a note", "units", "a rule", "blank"),
+        *("the header again", "the title again", "a total", "a note", "units", "a separator", "blank"),
         "the header of another table",
     )
 )
@@ -32,13 +32,13 @@ _SURE = (
     r"|разом|всього|усього|общо|tổng cộng|合計|小計|総計|計|合计|总计|总和|합계|소계|총계"
 )
 _BARE = r"totale?s?|gesamt"
-#: What a cell with a word for a total holds, as far as rows with a text are looked at; and what a rule holds.
-TOTAL_PARTS, RULE_PARTS = ("otal", "OTAL", "summe", "Summe", "SUMME"), ("---", "===")
+#: What a cell with a word for a total holds, as far as rows with a text are looked at; and what a separator holds.
+TOTAL_PARTS, SEPARATOR_PARTS = ("otal", "OTAL", "summe", "Summe", "SUMME"), ("---", "===")
 _TOTAL = re.compile(
-    rf"(?:{_SURE}|{_BARE})(?:\s+(?:for|of|excl|incl|excluding|including)\b.{{0,40}}"
-    r"|\s+(?:(?:bid|tender|contract|annual|estimated|project) )?"
-    r"(?:amount|value|spend|costs?|price|budget|fees?)\b.{0,40}"
-    r"|\s*\(.*\)|\s+\d{4}.{0,10})?\s*:?",
+    rf"(?:{_SURE}|{_BARE})"
+    r"(?:\s+(?:(?:bid|tender|contract|annual|estimated|project) )?(?:amount|value|spend|costs?|price|budget|fees?))?"
+    r"(?:\s+(?:for|of(?! ownership)|excl|incl|excluding|including|in|per|due)\b(?!-).{0,40}"
+    r"|\s+(?:eur|gbp|usd|\d{4}.{0,10})|\s*\(.*\))?\s*:?",
     re.IGNORECASE,
 )
 #: The total of a group, as spreadsheets name it: "Leeds Total", "Zwischensumme Amt 10".
@@ -58,7 +58,7 @@ _NOTE = re.compile(
     r"|page \d+(?: of \d+)?|end of (?:report|table|list|data|register|file)\.?|©.*|\(c\) .*|\*{1,3} .*|[†‡].*",
     re.IGNORECASE | re.DOTALL,
 )
-_RULE = re.compile(r"[\s|+:]*(?:-{2,}|={2,})[-=\s|+:]*")
+_SEPARATOR = re.compile(r"[\s|+:]*(?:-{2,}|={2,})[-=\s|+:]*")
 _AMOUNT = re.compile(r"[^A-Za-z]*\d[^A-Za-z]*|[A-Z]{3} ?[\d.,]+|[\d.,]+ ?[A-Z]{3}")
 _DATE = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}(?:[ T].*)?")
 #: Currencies, spans of time, shares, and how dates are written: what stands below a header to say how cells are meant.
@@ -88,25 +88,24 @@ def is_total(text: str) -> bool:
     return _TOTAL.fullmatch(text.strip()) is not None
 
 
-def is_form(cells: Sequence[str]) -> bool:
-    """Return whether cells are fields to fill in, such as those for signatures.
+def is_furniture(cells: Sequence[str]) -> bool:
+    """Return whether a paragraph of a document, or the cells of a row, are a total, a form or the title of a table.
 
-    >>> is_form(["Name:", "Date:"]), is_form(["Signed by ______"]), is_form(["Duties:", "Key invoices"])
+    >>> is_furniture(["Name:", "Date:"]), is_furniture(["Signed by ______"]), is_furniture(["Duties:", "Key invoices"])
     (True, True, False)
+    >>> is_furniture(["Table 2: levels and credits"]), is_furniture(["Table 2 has the work."])
+    (True, False)
     """
+    is_sum = is_total(cells[0]) and all(map(is_amount, cells[1:]))
+    return is_sum or _is_form(cells) or (len(cells) == 1 and _CAPTION.fullmatch(cells[0]) is not None)
+
+
+def _is_form(cells: Sequence[str]) -> bool:
+    """Return whether cells are fields to fill in, such as those for signatures."""
     rests = [_TO_FILL.sub("", cell).strip() for cell in cells]
     is_short = all(len(rest.split()) <= _WORDS_OF_A_FIELD for rest in rests)
     has_blank = any(rest != cell.strip() for rest, cell in zip(rests, cells, strict=True))
     return is_short and (has_blank or (len(cells) > 1 and all(rest.endswith(":") for rest in rests)))
-
-
-def is_caption(text: str) -> bool:
-    """Return whether a text is the title of a table or a picture.
-
-    >>> is_caption("Table 2: levels and credits"), is_caption("Table 2 has the work.")
-    (True, False)
-    """
-    return _CAPTION.fullmatch(text.strip()) is not None
 
 
 def is_note(text: str) -> bool:
@@ -118,13 +117,13 @@ def is_note(text: str) -> bool:
     return _NOTE.fullmatch(text.strip()) is not None
 
 
-def is_rule(text: str) -> bool:
-    """Return whether a cell or a line is a rule, which printed lists and exports of databases have below the header.
+def is_separator(text: str) -> bool:
+    """Return whether a cell or a line is all dashes, as printed lists and exports of databases have below the header.
 
-    >>> is_rule("---------"), is_rule("--:"), is_rule("-")
+    >>> is_separator("---------"), is_separator("--:"), is_separator("-")
     (True, True, False)
     """
-    return _RULE.fullmatch(text) is not None
+    return _SEPARATOR.fullmatch(text) is not None
 
 
 def is_amount(text: str) -> bool:

@@ -99,6 +99,26 @@ def test_nothing_is_told_of_what_is_empty_and_like_names_hide_nothing(page):
     assert ([text for *_, text in read("html", page)], remarks_of("html", page)) == (["a"], [])
 
 
+@pytest.mark.parametrize(
+    "work",
+    [
+        '<section id="social-care"><p>Key it.</section>',
+        '<div class="share-point consent-forms"><p>Key it.</div>',
+        '<h2 id="menu">Key it.</h2>',
+        "<h2><button>Key it.</button></h2>",
+        '<ul><li class="menu"><li>Key it.</ul>',
+        '<table><tr><td class="nav"><td>Key it.</table>',
+        '<ul><li class="menu"></ul><p>Key it.',
+    ],
+)
+def test_work_in_a_page_is_read_that_is_named_or_marked_up_like_what_is_around_it(work):
+    assert [text for *_, text in read("html", work)] == ["Key it."]
+
+
+def test_a_list_of_tasks_in_a_block_of_code_is_read_if_it_is_said_to_be_text():
+    assert [text for *_, text in read("markdown", "```text\n- Key invoices\n```\n")] == ["Key invoices"]
+
+
 def test_text_that_is_struck_out_and_code_are_not_read_and_told():
     text = "- [ ] Key ~~all~~ invoices\n- [x] ~~Paint it~~\n\n```sh\nrm x\n```\n\n    indented text\n"
     assert [passage[2:] for passage in read("markdown", text)] == [
@@ -124,9 +144,12 @@ def test_terms_and_what_is_said_of_them_are_rows_and_labels_part_words():
         ("<td>Ref<td>Service<td>Unit price (€)|<td>A1<td>Payroll<td>9", ["header", "row"]),
         ("<td>Task<td>Acme<td>IT|<td>Key invoices<td>R<td>I", ["header", "row"]),
         ("<td>Payroll<td>monthly|<td>Audit<td>yearly", ["row", "row"]),
+        ("<td>Customer service<td>Leeds|<td>Payroll<td>York", ["row", "row"]),
+        ("<td>Reporting<td>month|<td>Payroll<td>month", ["row", "row"]),
         ("<td>Service<td>Payroll|<td>Location<td>Leeds|<td>Start date<td>1 May", ["row", "row", "row"]),
         ("<td>Task<td>Days", ["row"]),
         ("<th>A<th>B|<th>C<th>D", ["row", "row"]),
+        ("<th>A<th>B|<th>C<th>D|<th>E<th>F|<td>g<td>h", ["row"] * 4),
         ("<td>Payroll<td>x|<td><b>Total</b><td><b>all</b>", ["row", "row"]),
     ],
 )  # fmt: skip
@@ -163,10 +186,15 @@ def test_pages_of_plain_text_are_parted_by_form_feeds():
         ("+---+---+\n| A | 1 |\n+---+---+", [("row", "A | 1")]),
         ("WORK\nKey it.", [("heading", "WORK"), ("paragraph", "Key it.")]),
         ("1. WORK\n   Key it.", [("heading", "WORK"), ("paragraph", "Key it.")]),
+        ("1. WORK\n1.1 Key it.", [("heading", "WORK"), ("paragraph", "Key it.")]),
+        ("- CRM\n- Key it", [("item", "CRM"), ("item", "Key it")]),
+        ("1. CRM\n2. Key it", [("paragraph", "CRM"), ("paragraph", "Key it")]),
+        ("+-+-+\n|A|B|\n|C| |\n+-+-+\n|E|F|", [("row", "A | B"), ("paragraph", "C"), ("row", "E | F")]),
         ("KEY IT\nPAY IT", [("paragraph", "KEY IT"), ("paragraph", "PAY IT")]),
         ("- years of\n  work\n- Pay", [("item", "years of work"), ("item", "Pay")]),
         ("2.1 Key all\n    bills\nand pay", [("paragraph", "Key all bills"), ("paragraph", "and pay")]),
         ("Lot   Due\n---   ---\nA   B", [("header", "Lot | Due"), ("row", "A | B")]),
+        ("+-+-+\n|A|B|\n+-+-+\n|C|D|\n+-+-+\n|E|F|", [("header", "A | B"), ("row", "C | D"), ("row", "E | F")]),
         ("> - key it\n> - pay it\nYes.", [("item", "key it"), ("item", "pay it"), ("paragraph", "Yes.")]),
         ("> 500 bills\n> 20 calls", [("paragraph", "> 500 bills"), ("paragraph", "> 20 calls")]),
         ("Key it.\n   Page 3 of 9\nPay it.", [("paragraph", "Key it."), ("paragraph", "Pay it.")]),

@@ -275,6 +275,6 @@ def _is_bold(paragraph: Element) -> bool:
 
 
 def _has(run: Element, name: str) -> bool:
-    """Return whether a run has a property that is on or off."""
+    """Return whether a run has a property, such as bold, which may be there and off."""
     mark = run.find(f"{W}rPr/{W}{name}")
     return mark is not None and _value(mark) not in ("0", "false")

@@ -25,16 +25,21 @@ from outsort.tables.documents.passages import (
 
 _HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6", "caption", "legend", "summary"}
 _BOLD = {"b", "strong"}
-_HIDDEN = {"script", "style", "template", "title", "svg", "math", "select", "iframe", "object", "button"}
-#: Tags, roles, and words of classes and ids of what a site has around its pages; what may be the whole page is read.
+_HIDDEN = {"script", "style", "template", "title", "svg", "math", "select", "iframe", "object"}
+#: Tags, roles, classes and ids of what a site has around its pages; what may be the whole page is read.
 _AROUND = {"nav", "footer"}
 _ROLES = {"navigation", "search", "contentinfo", "dialog", "alertdialog", "menu", "menubar"}
 _CLASSES = re.compile(
     r"(?:(?:site|page|global|main|top|side)[-_]?)?(?:nav|navbar|navigation|menu|footer)|breadcrumbs?|cookies?|gdpr"
-    r"|(?:cookie|consent|gdpr)[-_]?\w+(?:[-_]\w+)?|skip[-_]?(?:links?|nav|to[-_]\w+)|(?:social|share)(?:[-_]\w+)?",
+    r"|(?:cookie|consent|gdpr)(?:[-_]?(?:consent|banner|bar|box|dialog|message|modal|notice|overlay|popup|wrapper))+"
+    r"|skip[-_]?(?:links?|nav|to[-_]\w+)|(?:social|share)(?:[-_]?media)?[-_]?(?:bar|buttons?|icons?|links?|list|nav)",
     re.IGNORECASE,
 )
 _WHOLE = {"html", "body", "main", "article", "form"}
+#: Tags whose ids many programs make of their titles, which may be those of work.
+_TITLED = {"section", "h1", "h2", "h3", "h4", "h5", "h6"}
+#: Classes of code that is text.
+_TEXT = {f"language-{name}" for name in ("text", "txt", "plain", "plaintext", "md", "markdown")}
 _STRUCK = {"s", "strike", "del"}
 #: What a person is told of.
 _AROUND_NOT_READ = "menus, cookie notices, footers and the like, not read"
@@ -51,6 +56,8 @@ _PARTING = _HEADINGS | set(
 _SPACED = {"label", "input", "textarea"}
 #: Tags of tables and of lists of terms, which are read as such, of what begins a row in them, and of their cells.
 _TABLES, _ROWS, _CELLS = {"table", "dl"}, {"tr", "dt"}, {"td", "th", "dt", "dd"}
+#: Tags that need no end of their own where another of these begins.
+_OPEN_ENDED = {"li", "tr"} | _CELLS
 #: Tags that end a heading that has no end of its own.
 _ENDING_HEADINGS = {"p", "ol", "ul", "dl", "table", "section", "article"}
 _META = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
@@ -141,10 +148,7 @@ class _Blocks(HTMLParser):
             self._is_header = tag == "th"
 
     def handle_endtag(self, tag: str) -> None:
-        if self._hidden:
-            if tag in self._hidden:
-                while self._hidden.pop() != tag:
-                    pass
+        if self._hidden and not self._ends_around_hidden(tag):
             return
         self._n_bold = max(0, self._n_bold - (tag in _BOLD))
         if tag not in _PARTING:
@@ -189,17 +193,32 @@ class _Blocks(HTMLParser):
 
     def _is_hidden(self, tag: str, given: dict[str, str]) -> bool:
         """Return whether a part is not shown that a tag begins, or that it is in."""
-        if self._hidden == ["p"] and tag in _PARTING:
-            # A paragraph need not have an end of its own.
+        is_over = self._hidden == ["p"] and tag in _PARTING
+        if is_over or (len(self._hidden) == 1 and {tag, *self._hidden} <= _OPEN_ENDED):
+            # A paragraph, an item or a cell need not have an end of its own.
             self._hidden.clear()
         if tag in _VOID:
             return bool(self._hidden)
         remark = "" if self._hidden else _remark(tag, given)
-        hides = remark or tag in _HIDDEN or "hidden" in given or _HIDING.search(given.get("style", ""))
-        if self._hidden or hides:
+        # The titles of parts that open and close are on buttons.
+        is_control = tag == "button" and not self._is_heading
+        is_unseen = tag in _HIDDEN or "hidden" in given or _HIDING.search(given.get("style", ""))
+        if self._hidden or remark or is_control or is_unseen:
             self._remark = self._remark if self._hidden else remark
             self._hidden.append(tag)
         return bool(self._hidden)
+
+    def _ends_around_hidden(self, tag: str) -> bool:
+        """End what an end tag ends of a hidden part; return whether it is of what is around this."""
+        if tag in self._hidden:
+            while self._hidden.pop() != tag:
+                pass
+            return False
+        if tag not in _PARTING or tag == "p":
+            return False
+        # The hidden part has no end of its own.
+        self._hidden.clear()
+        return True
 
     def _next_number(self, given: dict[str, str]) -> str:
         """Return the number of the next item of the list that is open; "" for a bullet."""
@@ -220,11 +239,11 @@ class _Blocks(HTMLParser):
 
 def _remark(tag: str, given: dict[str, str]) -> str:
     """Return what is to be told of a part that is shown, but not read; "" for others."""
-    names = f"{given.get('class', '')} {given.get('id', '')}".split()
+    names = f"{given.get('class', '')} {'' if tag in _TITLED else given.get('id', '')}".split()
     is_named = given.get("role") in _ROLES or any(map(_CLASSES.fullmatch, names))
     if tag in _AROUND or (is_named and tag not in _WHOLE):
         return _AROUND_NOT_READ
-    is_code = tag == "code" and any(name.startswith("language-") for name in names)
+    is_code = tag == "code" and any(name.startswith("language-") and name not in _TEXT for name in names)
     return _STRUCK_NOT_READ if tag in _STRUCK else _CODE_NOT_READ if is_code else ""
 
 

@@ -27,7 +27,7 @@ from outsort.tables.documents.passages import (
     join_lines,
     looks_like_heading,
 )
-from outsort.tables.documents.rules import Box
+from outsort.tables.documents.ruling_lines import Box
 from outsort.tables.documents.running import Placed, running_lines
 
 #: In sizes of the font: how far apart lines of a block, and of a cell, may be beyond what is usual, and how much larger
@@ -47,7 +47,7 @@ _ALIGNED = 2.0
 _NEAR = 3.0
 #: Two cells of so many lines each are columns of text.
 _LINES_OF_A_COLUMN = 8
-#: So many texts beside each other at the top of pages are a header of a table, and so many with rules around them.
+#: So many texts beside each other at the top of pages are a header of a table, and so many in ruled cells.
 _CELLS_OF_A_HEADER, _RULED_CELLS = 3, 2
 #: How far above the cell before a cell may begin, in sizes.
 _MOST_ABOVE = 5.0
@@ -106,13 +106,13 @@ class _Row:
     Attributes:
         is_first: whether it is the first on its page or in its column.
         is_soft: whether only the room in the line above parts it from the row before.
-        top: of the rules around its cells; None where it has none.
+        is_ruled: whether ruling lines tell where its cells end.
     """
 
     cells: list[_Cell]
     is_first: bool = False
     is_soft: bool = False
-    top: float | None = None
+    is_ruled: bool = False
 
 
 def blocks_of(pages: Sequence[Page]) -> Iterator[Block]:
@@ -202,7 +202,7 @@ def _take_rest(row: _Row, rows: list[_Row]) -> None:
         if len(pairs) != len(rest.cells) or not (is_later or rest.cells[0].lines[0].text[0].islower()):
             continue
         # Its lines are no longer below each other.
-        row.top = None
+        row.is_ruled = False
         for cell, other in pairs:
             cell.lines += other.lines
         del rows[place]
@@ -212,7 +212,7 @@ def _take_rest(row: _Row, rows: list[_Row]) -> None:
 
 
 def _page_rows(lines: Sequence[Line], usual: _Usual) -> list[_Row]:
-    """Put the lines of a page together to paragraphs, and to rows of cells: by the rules around these, if they have."""
+    """Put the lines of a page together to paragraphs and rows of cells: of ruled cells by the ruling lines."""
     rows: list[_Row] = []
     for is_ruled, group in groupby(lines, lambda line: line.cell is not None):
         part = list(group)
@@ -221,7 +221,7 @@ def _page_rows(lines: Sequence[Line], usual: _Usual) -> list[_Row]:
 
 
 def _ruled(lines: Sequence[Line], usual: _Usual) -> Iterator[_Row]:
-    """Yield the rows of cells with rules around them; a frame around text is none."""
+    """Yield the rows of cells with ruling lines around them; a frame around text is none."""
     cells: dict[Box, list[Line]] = {}
     for line in lines:
         if line.cell is not None:
@@ -236,7 +236,7 @@ def _ruled(lines: Sequence[Line], usual: _Usual) -> Iterator[_Row]:
             row.append(cell)
     for row in rows:
         if len(row) > 1:
-            yield _Row([_Cell(_whole_lines(cells[cell])) for cell in sorted(row)], top=row[0].top)
+            yield _Row([_Cell(_whole_lines(cells[cell])) for cell in sorted(row)], is_ruled=True)
         else:
             yield from _rows(cells[row[0]], usual)
 
@@ -380,8 +380,8 @@ def _start_of_cell(rows: Sequence[_Row], place: int, line: Line) -> int:
 
 def _blocks(row: _Row, page: int, usual: _Usual, known: frozenset[str]) -> list[Block]:
     """Return a row as blocks of text."""
-    if row.top is not None:
-        # Rules tell where a cell ends, so that what is in it can be told apart.
+    if row.is_ruled:
+        # What is in a cell can be told apart, since it is known where it ends.
         cells = [
             [block for one in _rows(cell.lines, usual) for block in _blocks(one, page, usual, known)]
             for cell in row.cells

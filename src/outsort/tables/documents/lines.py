@@ -9,7 +9,7 @@ from statistics import median
 from typing import NamedTuple
 
 from outsort.tables.documents.passages import parse_bullet, parse_number
-from outsort.tables.documents.rules import Box, Rules
+from outsort.tables.documents.ruling_lines import Box, RulingLines
 
 #: In sizes of the font: the least gap between cells, the usual one between words, and the widest of a line that is
 #: stretched.
@@ -35,7 +35,7 @@ class Line:
 
     Attributes:
         has_bullet: whether a bullet is drawn before it.
-        cell: the rules around it; None where it has them not on all sides.
+        cell: the box of ruling lines around it; None where it is in no cell.
     """
 
     words: list[Word]
@@ -89,11 +89,11 @@ class Page:
     is_scanned: bool = False
 
 
-def lines_of(words: Sequence[Word], rules: Rules | None = None) -> list[Line]:
-    """Put words together that are on one line of a paragraph or cell; `rules` are those of the page."""
+def lines_of(words: Sequence[Word], ruling: RulingLines | None = None) -> list[Line]:
+    """Put words together that are on one line of a paragraph or cell; `ruling` is that of the page."""
     lines: list[Line] = []
     for word in words:
-        cell = rules.cell_at((word.left + word.right) / 2, word.base + word.size / 4) if rules else None
+        cell = ruling.cell_at((word.left + word.right) / 2, word.base + word.size / 4) if ruling else None
         if lines and lines[-1].cell == cell and _is_beside(lines[-1], word):
             lines[-1].words.append(word)
         else:

@@ -12,13 +12,16 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
 
-from outsort.tables.documents.headers import names_columns
+from outsort.tables.documents.column_names import names_columns
 
 HEADING, PARAGRAPH, ITEM, ROW, HEADER = KINDS = ("heading", "paragraph", "item", "row", "header")
+OF_TABLES = (ROW, HEADER)
 #: Between the cells of a row of a table.
 CELLS = " | "
 #: Rows that are compared with the first one of a table.
 _COMPARED = 20
+#: The most rows of a header: names, and groups of them.
+_ROWS_OF_A_HEADER = 2
 #: A heading has no more words.
 MAX_HEADING = 16
 
@@ -176,7 +179,7 @@ def _parsed(block: Block) -> Block:
     """Return a block with its number and its bullet apart from its text."""
     text = flat(block.text)
     kind, number = block.kind, block.number
-    if kind not in (ROW, HEADER):
+    if kind not in OF_TABLES:
         is_item, text = parse_bullet(text)
         kind = ITEM if is_item and kind == PARAGRAPH else kind
         if not number:
@@ -187,10 +190,12 @@ def _parsed(block: Block) -> Block:
 
 def _with_headers(blocks: Iterable[Block]) -> Iterator[Block]:
     """Mark the rows at the top of tables that name their columns; what is marked so further down is a row."""
-    for is_table, group in groupby(blocks, lambda block: block.kind in (ROW, HEADER)):
+    for is_table, group in groupby(blocks, lambda block: block.kind in OF_TABLES):
         rows = list(group)
         if is_table:
             n = next((place for place, row in enumerate(rows) if row.kind != HEADER), 0)
+            # Bold says less where more rows have it.
+            n = n if n <= _ROWS_OF_A_HEADER else 0
             comes_again = any(row.is_first and row.text == rows[0].text for row in rows[1:])
             is_named = names_columns([row.text.split(CELLS) for row in rows[: _COMPARED + 1]])
             n = n or int(comes_again or is_named)
@@ -204,8 +209,8 @@ def _joined(blocks: Iterable[Block]) -> Iterator[Block]:
     before: Block | None = None
     first_row = ""
     for block in blocks:
-        is_row = block.kind in (ROW, HEADER)
-        if is_row and (before is None or before.kind not in (ROW, HEADER)):
+        is_row = block.kind in OF_TABLES
+        if is_row and (before is None or before.kind not in OF_TABLES):
             first_row = block.text
         elif is_row and block.is_first and block.text == first_row:
             continue

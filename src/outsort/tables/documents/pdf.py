@@ -17,10 +17,10 @@ from outsort.errors import DataError
 from outsort.tables.documents.layout import blocks_of
 from outsort.tables.documents.lines import Line, Page, Word, lines_of
 from outsort.tables.documents.passages import Passage, passages
-from outsort.tables.documents.rules import MOST_RULES, Box, Rules
+from outsort.tables.documents.ruling_lines import MOST_RULING_LINES, THICKEST, Box, RulingLines
 
-#: How wide a bullet may be that is drawn, in sizes of the font, and how thick a path that is a rule, in points.
-_BULLET, _THIN = 0.65, 3.0
+#: How wide a bullet may be that is drawn, in sizes of the font.
+_BULLET = 0.65
 #: The weight of a font that is bold by its name.
 _BOLD, _BOLD_NAME = 700.0, re.compile(rb"bold|black|heavy", re.IGNORECASE)
 #: The most pages that a message names.
@@ -80,8 +80,10 @@ def _page(document: pypdfium2.PdfDocument, place: int) -> Page:
         text = page.get_textpage()
     shown = _Shown(page.get_rotation(), *page.get_size())
     words = list(_words(text, shown))
-    bullets, rules, has_picture = _drawn(page, shown)
-    result = Page(place + 1, shown.height, lines_of(words, Rules(rules)), is_scanned=has_picture and len(words) < 5)
+    bullets, ruling, has_picture = _drawn(page, shown)
+    result = Page(
+        place + 1, shown.height, lines_of(words, RulingLines(ruling)), is_scanned=has_picture and len(words) < 5
+    )
     for line in result.lines:
         line.has_bullet = any(_is_bullet_of(bullet, line) for bullet in bullets)
     text.close()
@@ -162,9 +164,9 @@ def _size(text: Any, i: int) -> float:  # noqa: ANN401
 
 
 def _drawn(page: Any, shown: _Shown) -> tuple[list[Box], list[Box], bool]:  # noqa: ANN401
-    """Return the small shapes of a page, which may be bullets, its rules, and whether a picture fills a third of it."""
+    """Return the shapes of a page that may be bullets, its thin lines, and whether a picture fills a third of it."""
     shapes: list[Box] = []
-    rules: list[Box] = []
+    ruling: list[Box] = []
     has_picture = False
     for i in range(pdfium.FPDFPage_CountObjects(page)):
         item = pdfium.FPDFPage_GetObject(page, i)
@@ -180,11 +182,11 @@ def _drawn(page: Any, shown: _Shown) -> tuple[list[Box], list[Box], bool]:  # no
             has_picture |= width * height > shown.width * shown.height / 3
         elif 1 < width < 12 and 0.6 < width / max(height, 0.1) < 1.6:
             shapes.append(box)
-        elif min(width, height) < _THIN:
-            rules.append(box)
-        elif len(rules) < MOST_RULES:
-            rules += _strokes(item, shown)
-    return shapes, rules, has_picture
+        elif min(width, height) <= THICKEST:
+            ruling.append(box)
+        elif len(ruling) < MOST_RULING_LINES:
+            ruling += _strokes(item, shown)
+    return shapes, ruling, has_picture
 
 
 def _strokes(path: Any, shown: _Shown) -> Iterator[Box]:  # noqa: ANN401

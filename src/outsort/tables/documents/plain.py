@@ -10,6 +10,7 @@ from typing import IO
 from outsort.tables.documents.passages import (
     HEADER,
     HEADING,
+    OF_TABLES,
     PARAGRAPH,
     ROW,
     Block,
@@ -27,7 +28,7 @@ from outsort.tables.documents.running import Placed, running_lines
 
 #: Lines of a text that was wrapped are no longer, and the longest of them no shorter.
 _MOST_WRAPPED, _LEAST_WRAPPED = 130, 40
-_RULE = re.compile(r"(?:[=\-~_*#]\s*){3,}|[+|][-+|=:\s]+[+|]")
+_SEPARATOR = re.compile(r"(?:[=\-~_*#]\s*){3,}|[+|][-+|=:\s]+[+|]")
 #: The number of a page, wherever it is, and what e-mails put before the lines that they answer.
 _PAGE = re.compile(r"\s*page \d+ (?:of|/) \d+\s*", re.IGNORECASE)
 _QUOTED = re.compile(r"^\s*(?:> ?)+(?!\s*[\d.,]+ [a-z])")
@@ -86,19 +87,21 @@ def _without_running(pages: Sequence[Sequence[str]]) -> list[list[str]]:
 def _blocks(lines: Sequence[str], width: int, known: frozenset[str]) -> Iterator[Block]:
     """Yield the blocks of a page; `width` is that of its longest line, 0 for lines that are not wrapped."""
     open_lines: list[str] = []
-    is_apart, hanging = True, 0
+    is_apart, in_table, hanging = True, False, 0
     for raw in [*(line for line in lines if not _PAGE.fullmatch(line)), ""]:
         line = raw.strip()
-        is_rule = bool(_RULE.fullmatch(line))
+        is_separator = bool(_SEPARATOR.fullmatch(line))
         # An item goes on below its text, however short its lines are.
         is_below = 0 < hanging <= _indent(raw) and line[0].islower()
-        if open_lines and (is_rule or not line or not _goes_on(open_lines[-1], line, width, is_below=is_below)):
-            is_title = is_apart and (_is_title(open_lines) if not line else open_lines[0].isupper() > line.isupper())
-            yield _block(open_lines, known, is_title=is_rule or is_title)
+        if open_lines and (is_separator or not line or not _goes_on(open_lines[-1], line, width, is_below=is_below)):
+            is_title = is_apart and (_is_title(open_lines) if not line else _is_title_of(open_lines[0], line))
+            block = _block(open_lines, known, is_title=is_separator or is_title, in_table=in_table)
+            in_table = block.kind in OF_TABLES
+            yield block
             open_lines, is_apart = [], not line
         elif not open_lines:
             is_apart = is_apart or not line
-        if line and not is_rule:
+        if line and not is_separator:
             hanging = hanging if open_lines else _place_of_text(raw)
             open_lines.append(line)
 
@@ -131,9 +134,17 @@ def _is_title(lines: Sequence[str]) -> bool:
     return lines[0].isupper() or (bool(number) and rest[:1].isupper() and len(rest.split()) < _WORDS_OF_A_TITLE)
 
 
-def _block(lines: Sequence[str], known: frozenset[str], *, is_title: bool) -> Block:
+def _is_title_of(title: str, line: str) -> bool:
+    """Return whether a line right above another is its title: in capitals, and no item of the same list."""
+    shapes = {re.sub(r"\w+", "#", parse_number(text)[0]) for text in (title, line)}
+    return title.isupper() > line.isupper() and (len(shapes) > 1 or not begins_block(line))
+
+
+def _block(lines: Sequence[str], known: frozenset[str], *, is_title: bool, in_table: bool) -> Block:
     if len(lines) == 1 and _is_row(lines[0]) and not is_led(lines[0]):
-        # Below a header there may be a line.
-        return Block(HEADER if is_title else ROW, row_of(_CELLS.split(lines[0])))
-    is_heading = is_title and len(lines) == 1 and looks_like_heading(lines[0])
-    return Block(HEADING if is_heading else PARAGRAPH, join_lines(lines, known))
+        # Below a header there may be a separator, and in some tables below each row.
+        return Block(HEADER if is_title and not in_table else ROW, row_of(_CELLS.split(lines[0])))
+    # Neither is an item one, such as "- CRM", nor the rest of a row.
+    may_be_heading = len(lines) == 1 and "|" not in lines[0] and not parse_bullet(lines[0])[0]
+    is_heading = is_title and may_be_heading and looks_like_heading(lines[0])
+    return Block(HEADING if is_heading else PARAGRAPH, join_lines(lines, known).strip("| "))

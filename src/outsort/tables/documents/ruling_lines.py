@@ -1,4 +1,4 @@
-"""Rules that a page draws around the cells of tables, and the cell that a word is in."""
+"""Ruling lines, which a page draws around the cells of tables, and the cell that a word is in."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from itertools import islice, takewhile
 from math import inf
 from typing import NamedTuple
 
-#: How thick a rule is at most, and how long at least, in points.
-_THICK, _LONG = 3.0, 6.0
-#: How far rules may end before the place that they belong to.
+#: How thick a ruling line is at most, and how long at least, in points.
+THICKEST, _LONG = 3.0, 6.0
+#: How far short of its cell a line may end, in points.
 _SHORT = 2.0
 #: With more of them a page is a drawing.
-MOST_RULES = 4_000
+MOST_RULING_LINES = 4_000
 
 
 class Box(NamedTuple):
@@ -25,12 +25,12 @@ class Box(NamedTuple):
     top: float
 
 
-class Rules:
-    """The rules of a page.
+class RulingLines:
+    """The ruling lines of a page.
 
     >>> frame = [Box(10, 10, 11, 50), Box(90, 10, 91, 50), Box(10, 10, 91, 11), Box(10, 50, 91, 51)]
-    >>> rules = Rules([*frame, Box(50, 10, 51, 50)])
-    >>> rules.cell_at(20, 30), rules.cell_at(20, 70)
+    >>> ruling = RulingLines([*frame, Box(50, 10, 51, 50)])
+    >>> ruling.cell_at(20, 30), ruling.cell_at(20, 70)
     (Box(left=11, bottom=11, right=50, top=50), None)
     """
 
@@ -39,27 +39,27 @@ class Rules:
         self._upright, self._level = [], []
         for box in boxes:
             width, height = box.right - box.left, box.top - box.bottom
-            if width <= _THICK and height >= _LONG:
+            if width <= THICKEST and height >= _LONG:
                 self._upright.append(box)
-            elif height <= _THICK and width >= _LONG:
+            elif height <= THICKEST and width >= _LONG:
                 self._level.append(box)
-        if len(self._upright) + len(self._level) > MOST_RULES:
+        if len(self._upright) + len(self._level) > MOST_RULING_LINES:
             self._upright = []
         self._upright.sort()
         # What touches no upright one underlines text.
         self._level = [box for box in self._level if self._is_touched(box)]
-        #: Where the rules beside a height of the page begin and end, and those above and below the width of a cell.
+        #: Where the lines beside a height of the page begin and end, and those above and below the width of a cell.
         self._beside: dict[float, _Edges] = {}
         self._above: dict[tuple[float, float], _Edges] = {}
 
     def _is_touched(self, level: Box) -> bool:
-        """Return whether a level rule meets an upright one."""
-        first = bisect_left(self._upright, (level.left - _SHORT - _THICK,))
+        """Return whether a level line meets an upright one."""
+        first = bisect_left(self._upright, (level.left - _SHORT - THICKEST,))
         near = takewhile(lambda box: box.left <= level.right + _SHORT, islice(self._upright, first, None))
         return any(box.bottom - _SHORT <= level.top and level.bottom <= box.top + _SHORT for box in near)
 
     def cell_at(self, x: float, y: float) -> Box | None:
-        """Return the cell around a place; None if it has no rule above, below, or on either side.
+        """Return the cell around a place; None if it has no line above, below, or on either side.
 
         Tables may be open to the left and to the right.
         """
@@ -82,13 +82,13 @@ _Edges = tuple[Sequence[float], Sequence[float]]
 
 
 def _edges(spans: Iterable[tuple[float, float]]) -> _Edges:
-    """Return where rules begin and where they end, each in order."""
+    """Return where lines begin and where they end, each in order."""
     found = sorted(spans)
     return [first for first, _ in found], sorted(last for _, last in found)
 
 
 def _around(edges: _Edges, place: float) -> tuple[float, float]:
-    """Return the end of the rule before a place and the begin of the one after it, infinite where one is missing."""
+    """Return where the line before a place ends and the one after it begins, infinite where one is missing."""
     begins, ends = edges
     before, after = bisect_right(ends, place) - 1, bisect_right(begins, place)
     return ends[before] if before >= 0 else -inf, begins[after] if after < len(begins) else inf
