@@ -124,8 +124,10 @@ def merge(
         line_column=line_column,
         reading=opt.reading_of(encoding, delimiter, sheet, header_row),
     )
+    # A mistyped name would pass for the data.
+    new = " (new file)" if result.is_new else ""
     typer.echo(
-        f"{into}: {_counted(result.added, 'row')} added, {_counted(result.filled, 'label')} filled in, "
+        f"{into}{new}: {_counted(result.added, 'row')} added, {_counted(result.filled, 'label')} filled in, "
         f"{result.known:,} already there; {result.undecided:,} without a label"
     )
     if result.labels:
