@@ -289,5 +289,6 @@ def _show_summary(
 
         documents = tally.documents.result() if tally.documents else []
         write(tally.result(), report, force=force, documents=documents, model=tally.model)
+        note(f"{report}: report written")
     if as_json:
         opt.write_json(tally.result().to_dict())

@@ -87,6 +87,7 @@ def evaluate(
                 opt.write_result(one, evaluation_tables(one), as_json=False)
         if report:
             write(reports, report, force=force)
+            note(f"{report}: report written")
         return
     dataset = read(
         data,
@@ -106,6 +107,7 @@ def evaluate(
     opt.write_result(result, evaluation_tables(result), as_json=as_json)
     if report:
         write(of_evaluation(judge, dataset, answers, result), report, force=force)
+        note(f"{report}: report written")
 
 
 @described(
