@@ -9,6 +9,7 @@ import typer
 
 from outsort.cli import options as opt
 from outsort.cli.command import described, note, steps
+from outsort.errors import counted
 
 if TYPE_CHECKING:
     from outsort.tables.base import ReadOptions
@@ -295,8 +296,8 @@ def _check_scored(
     for what in result.left_out:
         note(f"skipped: {what}")
     if strict and result.findings:
-        n = len(result.findings)
-        typer.echo(f"outsort: {data}: like work has different answers: {n:,} finding{'s' * (n != 1)}", err=True)
+        found = counted(len(result.findings), "finding")
+        typer.echo(f"outsort: {data}: like work has different answers: {found}", err=True)
         raise typer.Exit(3)
 
 
