@@ -86,6 +86,15 @@ def did_you_mean(name: str, names: Collection[str]) -> str:
     return f" Did you mean {plain[near[0]]!r}?" if near else ""
 
 
+def counted(n: int, noun: str) -> str:
+    """Return a number of things in words.
+
+    >>> counted(1, "row"), counted(2000, "service line")
+    ('1 row', '2,000 service lines')
+    """
+    return f"{n:,} {noun}{'s' * (n != 1)}"
+
+
 def in_plain_words(fault: str) -> str:
     """Return what a library says of a value that is not valid as a person would say it; other messages as they are.
 

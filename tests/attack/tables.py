@@ -35,6 +35,9 @@ from models import random_model
 from outsort import model_file
 from outsort.tables.formats import FORMATS
 
+# A clause may be longer than what Python's reader takes for a field.
+csv.field_size_limit(1 << 30)
+
 OUTPUTS = ["csv", "tsv", "jsonl", "json", "parquet", "xlsx", "csv.gz", "jsonl.zst", "json.gz"]
 INPUTS = [
     *("csv", "csv", "tsv", "jsonl", "json", "parquet", "xlsx", "xlsx"),

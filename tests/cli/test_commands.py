@@ -513,6 +513,7 @@ class TestReport:
     def test_evaluate_shows_the_figures_it_prints(self, outsort, csv_file, model_file, tmp_path):
         page = tmp_path / "r.html"
         done = outsort("evaluate", csv_file, "-m", model_file, "--json", "--report", page)
+        assert f"{page}: report written\n" in done.err
         result = json.loads(done.out)
         html = page.read_text(encoding="utf-8")
         for path in ("accuracy", "log_loss", "brier"):
@@ -521,7 +522,8 @@ class TestReport:
 
     def test_train_shows_the_figures_in_the_model(self, outsort, csv_file, tmp_path):
         page, path = tmp_path / "r.html", tmp_path / "m.joblib"
-        assert outsort("train", csv_file, "-o", path, "--folds", 3, "--report", page).code == 0
+        done = outsort("train", csv_file, "-o", path, "--folds", 3, "--report", page)
+        assert f"{page}: report written\n" in done.err
         about = load_model(path).about
         scores = about["scores"][about["decision"]["held_out"]]
         assert f'data-figure="brier" value="{scores["brier"]}"' in page.read_text(encoding="utf-8")

@@ -564,6 +564,11 @@ def test_the_command_tells_and_exits(outsort, data, model, tmp_path):
     assert "is BPO here, but KPO in row" in done.err
     assert done.err.endswith("outsort: 1 label not merged\n")
     assert rows_of(data)[-1]["reviewer"] == "Ann"
+    # A mistyped name is no other table.
+    new = tmp_path / "dtaa.csv"
+    done = outsort("merge", given, "--into", new, "-m", tmp_path / "m.joblib")
+    assert done.out.startswith(f"{new} (new file): 2 rows added, ")
+    assert f"{new}: 0 rows added" in outsort("merge", given, "--into", new, "-m", tmp_path / "m.joblib").out
 
 
 DOUBLE = {

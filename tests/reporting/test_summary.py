@@ -189,7 +189,7 @@ class TestCommand:
         run = ("score", source, "-o", tmp_path / "o.csv", "-m", small, "--report", tmp_path / "r.html")
         assert "r.html: already exists" in outsort(*run).err
         assert not (tmp_path / "o.csv").exists()
-        assert outsort(*run, "--force").code == 0
+        assert f"{tmp_path / 'r.html'}: report written\n" in outsort(*run, "--force").err
         assert Page((tmp_path / "r.html").read_text()).figures["rows"] == {6}
 
     def test_a_folder_has_one_summary_of_all_its_outputs(self, outsort, source, small, tmp_path):

@@ -108,7 +108,7 @@ def checked(_):
         text="Key the invoices of forty suppliers into the ledger, every working day before noon",
         other_text="Key the invoices of fifty suppliers into the ledger, every working day before ten",
     )
-    wrong = Example(row=3, text=ROWS[2][0], label="BPO", probably="KPO", probability_of_label=0.0213)
+    wrong = Example(row=3, text=ROWS[2][0], label="BPO", probably="KPO", probability_of_label=0.0)
     thin = Example(line="mergers_and_acquisitions_due_diligence", rows=7)
     word = Example(
         word="ledger", rows=31, lines=9, label="BPO", share=0.968, usual_share=0.438, guide="Ledgers are BPO."

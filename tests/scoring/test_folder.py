@@ -1,6 +1,7 @@
 """A folder of outputs: what is complete, what is missing, and what it was made from."""
 
 import json
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -80,6 +81,21 @@ def test_a_folder_is_no_input_and_no_match_of_a_pattern(sources, out, model):
     assert not out.exists()
     (folder / "more.csv").mkdir()
     assert len(score_files([str(folder / "*")], out, model)) == 3
+
+
+@pytest.mark.parametrize(
+    ("names", "pattern"),
+    [
+        (["b.pdf", "a.PDF", "c.docx", "d.docx", "z.png", "y.png", "x.png"], "*.docx"),
+        (["a.csv.gz"], "*.gz"),
+        (["photo.png"], "*.csv"),
+    ],
+)
+def test_the_pattern_that_is_named_for_a_folder_fits_what_is_in_it(tmp_path, out, model, names, pattern):
+    for name in names:
+        (tmp_path / name).touch()
+    with pytest.raises(DataError, match=re.escape(f"as in '{tmp_path / pattern}'.")):
+        score_files([str(tmp_path)], out, model)
 
 
 def test_nothing_is_written_before_the_start(sources, out, model):

@@ -108,6 +108,13 @@ def test_rows_by_their_key_are_not_one_row(tmp_path):
     assert len(read(tmp_path / "in.json")[0]) == 1
 
 
+def test_rows_as_lists_on_one_line_are_not_one_row(tmp_path):
+    # As pandas writes them with orient="split".
+    (tmp_path / "in.json").write_text('{"columns": ["text"], "index": [0, 1], "data": [["key invoices"], ["audit"]]}\n')
+    with pytest.raises(DataError, match=r"in\.json: holds rows as lists in 'data', with no names"):
+        read(tmp_path / "in.json")
+
+
 def test_json_on_one_line_that_is_broken_is_not_one_row(tmp_path):
     (tmp_path / "in.json").write_text('{"rows": [{"text": "key invoices"}, {"text": "audit}]}')
     with pytest.raises(DataError, match=r"in\.json: is not valid JSON"):

@@ -11,6 +11,7 @@ import typer
 
 from outsort.cli import options as opt
 from outsort.cli.command import described, is_quiet, note
+from outsort.errors import DataError, Unlike, counted
 
 if TYPE_CHECKING:
     from outsort.scoring.summary import SummaryTally
@@ -153,7 +154,6 @@ def score(
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
     cluster: opt.Cluster = None,
 ) -> None:
-    from outsort.errors import Unlike
     from outsort.model_file import load
     from outsort.reporting.progress import rows_line
     from outsort.rules.reading import load as load_rules
@@ -248,7 +248,7 @@ def score(
             )
             counts = {output: n_rows}
     for name, n_rows in counts.items():
-        note(f"{'stdout' if name == '-' else name}: {n_rows:,} row{'s' if n_rows != 1 else ''}")
+        note(f"{'stdout' if name == '-' else name}: {counted(n_rows, 'row')}")
     # What reads stderr through a pipe expects messages, unless a summary is asked for.
     is_shown = not (cluster or as_json) and bool((sys.stderr.isatty() and not is_quiet()) or weight_column or by)
     _show_summary(summary, report, as_json=as_json, as_tables=is_shown, resumed=resume, force=force)
@@ -258,7 +258,6 @@ def score(
 
 def _sources(inputs: list[str], output: str, write_as: str | None) -> str | list[str]:
     """Return the one file to read, or the files of a list or a pattern, which become one table."""
-    from outsort.errors import DataError
     from outsort.scoring import folder
     from outsort.tables.formats import format_of
 
@@ -289,5 +288,6 @@ def _show_summary(
 
         documents = tally.documents.result() if tally.documents else []
         write(tally.result(), report, force=force, documents=documents, model=tally.model)
+        note(f"{report}: report written")
     if as_json:
         opt.write_json(tally.result().to_dict())

@@ -9,6 +9,7 @@ import typer
 
 from outsort.cli import options as opt
 from outsort.cli.command import described, note, steps
+from outsort.errors import counted
 from outsort.improving.strategy import Strategy
 
 #: Rows whose service line was filled in that are named.
@@ -124,23 +125,21 @@ def merge(
         line_column=line_column,
         reading=opt.reading_of(encoding, delimiter, sheet, header_row),
     )
+    # A mistyped name would pass for the data.
+    new = " (new file)" if result.is_new else ""
     typer.echo(
-        f"{into}: {_counted(result.added, 'row')} added, {_counted(result.filled, 'label')} filled in, "
+        f"{into}{new}: {counted(result.added, 'row')} added, {counted(result.filled, 'label')} filled in, "
         f"{result.known:,} already there; {result.undecided:,} without a label"
     )
     if result.labels:
         write_tables(sys.stdout, agreement_tables(result.labels, result.lines))
     if result.lines_filled:
         n = len(result.lines_filled)
-        what = f"{_counted(n, 'service line')} left blank {'was' if n == 1 else 'were'}"
+        what = f"{counted(n, 'service line')} left blank {'was' if n == 1 else 'were'}"
         more = f" and {n - _MAX_NAMED:,} more" if n > _MAX_NAMED else ""
         note(f"{into}: {what} filled in by the model: {'; '.join(result.lines_filled[:_MAX_NAMED])}{more}")
     for problem in result.problems:
         typer.echo(problem, err=True)
     if result.problems:
-        typer.echo(f"outsort: {_counted(len(result.problems), 'label')} not merged", err=True)
+        typer.echo(f"outsort: {counted(len(result.problems), 'label')} not merged", err=True)
         raise typer.Exit(3)
-
-
-def _counted(n: int, noun: str) -> str:
-    return f"{n:,} {noun}{'s' * (n != 1)}"

@@ -9,6 +9,7 @@ import typer
 
 from outsort.cli import options as opt
 from outsort.cli.command import described, note, steps
+from outsort.errors import counted
 
 if TYPE_CHECKING:
     from outsort.tables.base import ReadOptions
@@ -87,6 +88,7 @@ def evaluate(
                 opt.write_result(one, evaluation_tables(one), as_json=False)
         if report:
             write(reports, report, force=force)
+            note(f"{report}: report written")
         return
     dataset = read(
         data,
@@ -106,6 +108,7 @@ def evaluate(
     opt.write_result(result, evaluation_tables(result), as_json=as_json)
     if report:
         write(of_evaluation(judge, dataset, answers, result), report, force=force)
+        note(f"{report}: report written")
 
 
 @described(
@@ -293,8 +296,8 @@ def _check_scored(
     for what in result.left_out:
         note(f"skipped: {what}")
     if strict and result.findings:
-        n = len(result.findings)
-        typer.echo(f"outsort: {data}: like work has different answers: {n:,} finding{'s' * (n != 1)}", err=True)
+        found = counted(len(result.findings), "finding")
+        typer.echo(f"outsort: {data}: like work has different answers: {found}", err=True)
         raise typer.Exit(3)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from outsort.cli.command import note
-from outsort.errors import DataError, did_you_mean, raised_as
+from outsort.errors import DataError, counted, did_you_mean, raised_as
 from outsort.labels import LABELS, UNCLEAR
 from outsort.reporting.styles import AnswerFormat
 from outsort.tables import formats
@@ -359,11 +359,9 @@ def tell_reading(dataset: Dataset) -> None:
     for label, one in dataset.merged.items():
         note(f"{dataset.source}: label {label!r} is taken for {one!r}")
     if dataset.unclear:
-        n, rows = len(dataset.unclear), "row" if len(dataset.unclear) == 1 else "rows"
-        note(f"{dataset.source}: {n:,} {rows} labelled {UNCLEAR}, to be unsure of")
+        note(f"{dataset.source}: {counted(len(dataset.unclear), 'row')} labelled {UNCLEAR}, to be unsure of")
     if dataset.n_repeats:
-        rows = "row" if dataset.n_repeats == 1 else "rows"
-        note(f"{dataset.source}: {dataset.n_repeats:,} duplicate {rows} dropped")
+        note(f"{dataset.source}: {counted(dataset.n_repeats, 'duplicate row')} dropped")
 
 
 def tell_seen(dataset: Dataset, model: str, share: float) -> None:

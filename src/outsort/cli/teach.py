@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from outsort.cli import options as opt
-from outsort.cli.command import described, steps
+from outsort.cli.command import described, note, steps
 
 
 @described(
@@ -108,6 +108,7 @@ def train(
 
         by = [name for name in (group_column, time_column) if name]
         write(of_training(model, dataset, validation, weight_column, by), report, force=force)
+        note(f"{report}: report written")
     if as_json:
         written = {"output": str(output), "bytes": size, "seconds": round(seconds, 3)}
         opt.write_json(written | summary.to_dict())

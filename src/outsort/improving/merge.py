@@ -57,6 +57,7 @@ class Merge:
     """The outcome of a merge.
 
     Attributes:
+        is_new: whether the data did not exist before.
         added: texts that were not in the data.
         filled: texts whose rows were there without a label.
         known: texts whose rows had this label already.
@@ -67,6 +68,7 @@ class Merge:
         lines: likewise on the service lines that both filled in.
     """
 
+    is_new: bool = False
     added: int = 0
     filled: int = 0
     known: int = 0
@@ -135,6 +137,7 @@ def merge(
             if line is not None:
                 target.take(replace(verdict, line=line, is_line_open=not verdict.line), result)
         if target.edits:
+            result.is_new = not file.exists()
             write_edits(table, file, target.edits, before)
     return result
 

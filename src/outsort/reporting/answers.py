@@ -99,9 +99,10 @@ def explanation_tables(
     if p.ruling and p.ruling.rule:
         answer += f"\nby rule {printable(_ruled(p.ruling))}"
     words = sum(word.log_odds for word in explanation.words)
+    rest = "several likely service lines, calibration" if explanation.lines else "calibration"
     total = (
         f"log-odds of {explanation.label} {explanation.log_odds:+.2f} = words {words:+.2f}, "
-        f"bias {explanation.bias:+.2f}, rest {explanation.spread:+.2f}"
+        f"bias {explanation.bias:+.2f}, rest {explanation.spread:+.2f} ({rest})"
     )
     yield from (shown, answer, total)
     if len(explanation.clauses) > 1:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from outsort.errors import counted
 from outsort.reporting.captions import notes_on_weights
 from outsort.reporting.layout import table, visible
 
@@ -22,8 +23,7 @@ def consistency_tables(result: Consistency, n_shown: int) -> Iterator[Renderable
     """Lay out like work with different answers: up to `n_shown` findings."""
     across = f" across {result.n_groups:,} values of {result.by!r}" if result.by else ""
     n = len(result.findings)
-    findings = f"{n:,} finding{'s' * (n != 1)}"
-    yield f"{result.source}: {result.n:,} answers{across}; {findings} of like work with different answers"
+    yield f"{result.source}: {result.n:,} answers{across}; {counted(n, 'finding')} of like work with different answers"
     if not n:
         return
     of_amount = ""

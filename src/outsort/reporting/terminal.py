@@ -237,10 +237,15 @@ def check_tables(result: Check, n_shown: int) -> Iterator[RenderableType]:
             yield f"{_caption(name, finding)}:"
             yield table(
                 [column.replace("_", " ") for column in columns],
-                ([visible(str(example[column])) for column in columns] for example in examples),
+                ([_shown(column, example[column]) for column in columns] for example in examples),
                 right=[i for i, column in enumerate(columns) if _are_numbers(example[column] for example in examples)],
                 wrap=[i for i, column in enumerate(columns) if column.endswith("text") or column == "guide"],
             )
+
+
+def _shown(column: str, value: object) -> str:
+    # Rounded to four digits; no probability is 0.
+    return "under 0.0001" if column == "probability_of_label" and value == 0 else visible(str(value))
 
 
 def _are_numbers(values: Iterable[object]) -> bool:

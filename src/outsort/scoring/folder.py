@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from glob import glob, has_magic
@@ -16,7 +17,7 @@ from outsort.model_file import load
 from outsort.scoring.files import Options, score_one, scorer_for
 from outsort.scoring.summary import SummaryTally
 from outsort.tables.base import warn
-from outsort.tables.formats import split_packing
+from outsort.tables.formats import format_of, split_packing
 from outsort.tables.sources import count_rows
 
 #: Records, in an output folder, the model and the jobs. Readers of a folder of Parquet files
@@ -279,6 +280,16 @@ def is_pattern(source: str) -> bool:
     return has_magic(source) and not Path(source).exists()
 
 
+def _pattern_in(folder: Path) -> Path:
+    """Return a pattern for the most frequent kind of file in a folder that can be read; for CSV if there is none."""
+    suffixes: Counter[str] = Counter()
+    for name in sorted(glob("*", root_dir=folder)):  # noqa: PTH207 - a folder that may not be listed has no files
+        with suppress(DataError):
+            format_of(name)
+            suffixes[Path(name).suffix] += 1
+    return folder / f"*{max(suffixes, key=suffixes.__getitem__, default='.csv')}"
+
+
 def expand(sources: Sequence[str]) -> list[str]:
     """Return the files that names and patterns refer to, in order; folders that a pattern matches are left out.
 
@@ -291,7 +302,7 @@ def expand(sources: Sequence[str]) -> list[str]:
         if is_pattern(source):
             found = sorted(name for name in glob(source, recursive=True) if not Path(name).is_dir())  # noqa: PTH207 - from any root
         elif Path(source).is_dir():
-            raise DataError(f"{source}: is a folder. Name its files, as in '{Path(source) / '*.csv'}'.")
+            raise DataError(f"{source}: is a folder. Name its files, as in '{_pattern_in(Path(source))}'.")
         if not found:
             raise DataError(f"{source}: no file matches this pattern.")
         paths += found

@@ -38,23 +38,22 @@ class UnionBatch:
 
     Attributes:
         inner: the batch as it was read.
-        columns: the columns of its own table.
-        nested_columns: its paths into objects, see `base.Reader`.
-        places: of each column of the union the place in `columns`; None where its table lacks it.
-        is_whole: whether its table has just the columns and types of the union.
-        text_columns: the text columns of its table.
-        source: what its table is called.
-        source_column: the name of the column to append with that.
+        table: the table that it is from.
+        places: of each column of the union the place in that table; None where it lacks the column.
+        is_whole: whether that table has just the columns and types of the union.
+        source_column: the name of the column to append with the name of that table.
     """
 
     inner: Batch
-    columns: Sequence[str]
-    nested_columns: Sequence[str]
+    table: _Table
     places: Sequence[int | None]
     is_whole: bool
-    text_columns: TextColumns
-    source: str
     source_column: str
+
+    @property
+    def source(self) -> str:
+        """What its table is called."""
+        return self.table.name
 
     @property
     def written(self) -> Batch:
@@ -98,12 +97,12 @@ class UnionBatch:
 
     def values(self, columns: Sequence[str]) -> Iterable[list[Any]]:  # noqa: ARG002 - they are in order
         """Return the rows as lists of values; None where their table lacks the column."""
-        rows = self.inner.values(self.columns)
+        rows = self.inner.values(self.table.columns)
         return [[None if place is None else row[place] for place in self.places] for row in rows]
 
     def texts(self, columns: TextColumns) -> BatchTexts:  # noqa: ARG002 - each table has its own
         """Return the text of each row, from the text columns of its own table."""
-        return self.inner.texts(self.text_columns)
+        return self.inner.texts(self.table.texts.parts)
 
 
 class _Table(NamedTuple):
@@ -193,15 +192,7 @@ class UnionReader:
                     raise DataError(f"{table.path}: its columns changed while it was read. Run again.")
                 self._raw = found.raw
                 is_whole = table.columns == self.columns and _is_alike(table.schema, self.dialect.schema)
-                about = (
-                    table.columns,
-                    table.nested_columns,
-                    places,
-                    is_whole,
-                    table.texts.parts,
-                    table.name,
-                    self.source_column,
-                )
+                about = (table, places, is_whole, self.source_column)
                 yield (UnionBatch(batch, *about) for batch in batches)
                 where = (found.reader.location, table.columns, table.texts, self._options)
                 is_alone = len(self._tables) == 1
@@ -290,7 +281,7 @@ def cells_of(batch: Batch, name: str) -> list[object]:
     if isinstance(batch, UnionBatch):
         if name == batch.source_column:
             return [batch.source] * len(batch)
-        is_there = name in batch.columns or name in batch.nested_columns
+        is_there = name in batch.table.columns or name in batch.table.nested_columns
         return cells_of(batch.inner, name) if is_there else [None] * len(batch)
     if isinstance(batch, JsonlRows):
         return [value_at(content, name) for content in batch.cells]

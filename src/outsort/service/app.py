@@ -251,8 +251,8 @@ def create_app(
             raise AnyHTTPException(422, "report: shows a document clause by clause. Pass split=true.")
         task = partial(uploads.score_report if report else uploads.score, file, options, settings.max_unpacked)
         with jobs.job(progress) as job:
-            output, told = await job.result(files_pool.run(served.run, task, job), request)
-        return uploads.stream(output, file, told)
+            scored = await job.result(files_pool.run(served.run, task, job), request)
+        return uploads.stream(scored, file)
 
     @app.get(
         "/progress", dependencies=secured, responses=problems(401, 403, 421, 422, 503), summary="See how far a file is"

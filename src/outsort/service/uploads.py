@@ -85,19 +85,17 @@ class Upload(NamedTuple):
     corrections: Mapping[int, Correction] = {}
 
 
-class Told(NamedTuple):
-    """What is told of a file that was scored: its columns as `files.Layout` has them, and notes.
+class Scored(NamedTuple):
+    """What came of a file.
 
     Attributes:
-        columns: see `files.Layout`, like the next two.
-        text_columns: likewise.
-        prefix: likewise.
+        output: the path of the scored file, or of the page that shows it.
+        layout: the columns of the file.
         notes: where the table was, what was guessed, and what is odd about it.
     """
 
-    columns: list[str]
-    text_columns: list[list[str]]
-    prefix: str
+    output: Path
+    layout: files.Layout
     notes: list[str]
 
 
@@ -194,11 +192,8 @@ def score(
     scorer: Scorer,
     tell: Callable[[int, float], None],
     summary: SummaryTally | None = None,
-) -> tuple[Path, Told]:
+) -> Scored:
     """Score a file, in a process that can be ended; its rows are added to `summary`, and `tell` is told how many.
-
-    Returns:
-        The path of the output, and what is told of the file.
 
     Raises:
         UnusableFileError: the file cannot be read.
@@ -224,7 +219,7 @@ def score(
             raise UnusableFileError(_of_http(message), error.columns, samples) from None
         raise UnusableFileError(_of_http(message)) from None
     notes = [note for one in told for note in (one.notes if isinstance(one, Reading) else [_named(one, file)])]
-    return output, Told(*layout, [_of_http(note) for note in notes])
+    return Scored(output, layout, [_of_http(note) for note in notes])
 
 
 def _named(message: str, file: Upload) -> str:
@@ -234,8 +229,8 @@ def _named(message: str, file: Upload) -> str:
 
 def score_report(
     file: Upload, options: files.Options, max_unpacked: int, scorer: Scorer, tell: Callable[[int, float], None]
-) -> tuple[Path, Told]:
-    """Score a document like `score`, and return the path of the page that shows it.
+) -> Scored:
+    """Score a document like `score`, for the page that shows it.
 
     Raises:
         UnusableFileError: it cannot be read.
@@ -243,13 +238,13 @@ def score_report(
     """
     documents = DocumentsTally(scorer.model, MAX_CLAUSES)
     tally = SummaryTally(scorer.model, documents=documents)
-    output, read = score(file, replace(options, write_as="jsonl"), max_unpacked, scorer, tell, tally)
+    scored = score(file, replace(options, write_as="jsonl"), max_unpacked, scorer, tell, tally)
     found = documents.result()
     if not found:
         raise HTTPException(415, f"{file.name}: is a table, and a report shows documents. Leave out report.")
-    shown = output.with_name("scored.html")
+    shown = scored.output.with_name("scored.html")
     page.write(document.render(found, scorer.model), shown, force=True)
-    return shown, read
+    return scored._replace(output=shown)
 
 
 def _unpacked(file: Upload, limit: int) -> Path:
@@ -289,11 +284,12 @@ def _of_http(message: str) -> str:
     return re.sub(r"--(?!help)([a-z-]+)( keep)?", lambda m: m[1].replace("-", "_") + ("=keep" if m[2] else ""), message)
 
 
-def stream(output: Path, file: Upload, told: Told) -> Response:
+def stream(scored: Scored, file: Upload) -> Response:
     """Send a scored file back under a name derived from that of the upload."""
-    table = json.dumps(told._asdict())
+    output, head = scored.output, scored.layout._asdict() | {"notes": scored.notes}
+    table = json.dumps(head)
     if len(table) > MAX_HEADER:
-        table = json.dumps(told._replace(columns=[])._asdict())
+        table = json.dumps(head | {"columns": []})
     if len(table) > MAX_HEADER:
         raise UnusableFileError(f"{file.name}: the name of its text column is too long.")
 

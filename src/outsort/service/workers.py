@@ -170,8 +170,8 @@ def _work(connection: Connection, model: Model, memory: int, taxonomy: Taxonomy 
             task = connection.recv()
         except EOFError:
             return
-        # The task's time begins now: starting is not its affair.
-        connection.send(Done(0, 0.0))
+        # The task's time begins with the first of these: it does not count how long the process took to start.
+        connection.send(Done())
         connection.send(_outcome(task, scorer, _teller(connection)))
 
 

@@ -172,10 +172,10 @@ def _json_kind(text: bytes, named: str) -> Format | None:
 
 
 def _holds_table(value: object) -> bool:
-    """Return whether a value is an array of objects, or an object with one, however deep."""
+    """Return whether a value is an array of objects or of arrays, or an object with one, however deep."""
     if isinstance(value, dict):
         return any(map(_holds_table, value.values()))
-    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict | list)
 
 
 def _is_keyed(value: object) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from outsort.errors import counted
 from outsort.tables.base import Location, ReadOptions, distinct_names
 from outsort.tables.columns import Found, in_option
 
@@ -74,7 +75,7 @@ def describe(
     parts.append(texts.why or f"text column{'s' * (len(asked) > 1)} {', '.join(map(repr, asked))}")
     parts += [f"{what} column {name!r}" for what, name in (("label", label), ("service-line", line)) if name]
     if n_rows is not None:
-        parts.append(f"{n_rows:,} row{'s' * (n_rows != 1)}")
+        parts.append(counted(n_rows, "row"))
     if encoding.removesuffix("-sig") != "utf-8" and not any(note.startswith("read as") for note in notes):
         parts.append(f"read as {encoding}")
     told = f"{source}: {', '.join(parts)}"

@@ -74,7 +74,7 @@ function showLegend(row, known) {
   $("legend").className = `small soft ${hueOf(row.label)}`;
   $("for").textContent = `for ${row.label}`;
   $("against").textContent = `against ${row.label}`;
-  $("little").style.visibility = known && hasLittle(known) ? "" : "hidden"; // and so that no line of it is added
+  $("little").style.visibility = known && hasLittle(known) ? "" : "hidden"; // its room is kept as well
 }
 
 /** List the service lines of a label, the most probable ones first.
