@@ -281,7 +281,7 @@ class TestWhatIsMissing:
             pytest.raises(ClusterError, match=rf"{part} killed every worker that ran it"),
         ):
             cluster.score_files([str(part)], tmp_path / "out", model, cluster=address)
-        assert names_in(tmp_path / "out") == ["_outsort-run.json"]
+        assert not (tmp_path / "out").exists()
 
     def test_a_cluster_left_without_workers_is_not_waited_for_forever(self, tasks, tmp_path, model, monkeypatch):
         monkeypatch.setattr(cluster, "_NO_WORKER_TIMEOUT", 1.0)
@@ -400,7 +400,7 @@ class TestBadInput:
         monkeypatch.setattr(cluster, "__version__", "9.9.9")
         with pytest.raises(ClusterError, match=r"a worker has outsort 0\S+, not 9\.9\.9"):
             cluster.score_files([f"{tasks}/*.parquet"], tmp_path / "out", model, cluster=address)
-        assert names_in(tmp_path / "out") == ["_outsort-run.json"]
+        assert not (tmp_path / "out").exists()
 
     def test_without_dask_it_says_what_to_install(self, outsort, tasks, tmp_path, monkeypatch):
         monkeypatch.setitem(sys.modules, "distributed", None)
