@@ -31,6 +31,9 @@ from outsort.tables.prose import prose_of, says_nothing
         ("Aufgabenbereich", Kind.STATEMENT), ("Tâche principale", Kind.STATEMENT),
         ("Descripción detallada", Kind.DESCRIPTION), ("School principal", Kind.OTHER),
         ("Opis przedmiotu zamówienia", Kind.DESCRIPTION), ("(£)", Kind.UNKNOWN),
+        ("Unternehmensbeschreibung", Kind.OTHER), ("Lieferantenbezeichnung", Kind.OTHER),
+        ("Bedrijfsomschrijving", Kind.OTHER), ("Kontobezeichnung", Kind.WEAK), ("Warengruppenbezeichnung", Kind.WEAK),
+        ("Omschrijving opdracht", Kind.DESCRIPTION), ("Omschrijving leverancier", Kind.OTHER),
         ("supplier (name)", Kind.OTHER), ("Comments", Kind.OTHER), ("Job Key", Kind.OTHER),
     ],
 )  # fmt: skip

@@ -121,8 +121,8 @@ _OF_JOBS = _words(
 )
 #: Words behind which a heading says of what: the word it is about comes before.
 _OF = _words("of for du des del dell della der van di do da about on in")
-#: In Slavic languages the word that a heading is about comes first, with no word behind it that says so.
-_FIRST = _words("opis popis przedmiot předmět zakres")
+#: In Slavic languages and Dutch the word that a heading is about comes first, with no word behind it that says so.
+_FIRST = _words("opis popis przedmiot předmět zakres omschrijving")
 #: Adjectives that Romance languages put behind the word that a heading is about: "Mission principale".
 _BEHIND = _words(
     "principal principale principales général générale generale geral complète complet completa completo détaillée "
@@ -161,7 +161,9 @@ _PARTIES = _words(
     "university college first last middle family given surname forename initial country region city town county "
     "district street location place site area nuts office building brand manufacturer bank file sheet "
     "document attachment image photo entity partner signatory parent sender approver reviewer councillor "
-    "member spouse mr mrs ms miss mx dr prof sir honorific salutation username pi who borough ward"
+    "member spouse mr mrs ms miss mx dr prof sir honorific salutation username pi who borough ward "
+    "firma firmen unternehmen arbeitgeber lieferanten kunden hersteller abteilung standort bedrijf leverancier klant "
+    "afdeling locatie"
 )
 #: People who say what they want: their requests are texts.
 _SPEAKERS = _words("customer client user requester requestor buyer")
@@ -170,7 +172,9 @@ _SAID = _words("message query request complaint question issue problem requireme
 _CLASSES = _words(
     "cpv naics unspsc sic psc nace isco soc category class classification segment division section account acct gl "
     "ledger cost centre center budget fund object economic procedure tax sector industry group subjective proclass "
-    "cipfa portfolio minor error currency event nature"
+    "cipfa portfolio minor error currency event nature "
+    "konto konten sachkonto kostenstelle kostenstellen kostenart kostenarten warengruppe warengruppen "
+    "kostenplaats grootboek rekening"
 )
 #: Languages at the end of a heading; those of English leave it what it is.
 _ENGLISH, _LANGUAGES = _words("en eng english"), _words("de fr es it nl pt pl sv da fi el cs cy ga french german welsh")
@@ -257,7 +261,10 @@ def reading_of(heading: str) -> Reading:
     head, others = words[place - 1], {*words[: place - 1], *words[place:]} - _OF
     if head.startswith("kurz"):
         others.add("short")
-    head = next((suffix for suffix in _SUFFIXES if head.endswith(suffix)), head)
+    ending = next((suffix for suffix in _SUFFIXES if head.endswith(suffix)), head)
+    # A compound begins with what it is of: "Firmenbeschreibung" describes a firm.
+    others |= {_singular(head.removesuffix(ending))} & (_PARTIES | _CLASSES)
+    head = ending
     kind = _kind(head, others, is_asked=is_asked)
     is_plain = kind is Kind.WEAK or others <= _EXPECTED or (kind is Kind.SUMMARY and others & _SPEAKERS)
     return Reading(max(rank, int(not is_plain)), kind, head in _AMBIGUOUS and not others)
