@@ -22,6 +22,7 @@ from typing import get_args
 
 import httpx
 import pytest
+from fastapi import HTTPException
 
 import documents
 import outsort
@@ -35,6 +36,7 @@ from outsort.scoring.documents import DocumentsTally
 from outsort.scoring.summary import SummaryTally
 from outsort.service import app, schemas, server, workers
 from outsort.service.guard import HEADERS, described
+from outsort.service.jobs import Job
 from outsort.service.protocol import Protocol
 from outsort.service.schemas import MAX_CHARACTERS, MAX_TEXTS
 from outsort.service.settings import ServiceSettings
@@ -527,6 +529,17 @@ def test_what_takes_too_long_is_refused(model):
         assert_problem(ask(client, ["data entry"] * 1000), 413, "longer than 0.001 seconds")
         response = client.post("/score", params={"filename": "t.csv"}, content=b"text\ndata entry\n")
         assert_problem(response, 413, "longer than 0.001 seconds")
+
+
+def test_a_process_that_does_not_start_holds_no_request(model, monkeypatch):
+    # None starts in as little time.
+    monkeypatch.setattr(workers, "_START_SECONDS", 0.001)
+    started = workers.Workers(model, ServiceSettings(answer_seconds=0.001, workers=1))
+    try:
+        with pytest.raises(HTTPException, match=r"longer than 0\.001 seconds"):
+            started.run(len, Job())
+    finally:
+        started.close()
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import multiprocessing
 import os
 import signal
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
 CONTEXT = multiprocessing.get_context("spawn")
 #: Seconds between looks at whether a task is still wanted, and between what a process tells of it.
 _CHECK_SECONDS, _TELL_SECONDS = 0.2, 0.3
+#: The most seconds that a process may take to start: on a busy machine, its libraries load slowly.
+_START_SECONDS = 120
 #: A task gets the scorer, and what to tell rows done and the fraction of the file read.
 Task: TypeAlias = Callable[[Scorer, Callable[[int, float], None]], T]
 
@@ -122,8 +123,8 @@ class _Worker:
         return cast("T", result)
 
     def _received(self, seconds: float, job: Job) -> object:
-        """Return the outcome of a task; None if it is no longer wanted, or takes longer once it has begun."""
-        end = math.inf
+        """Return the outcome of a task; None if it is no longer wanted, does not begin, or takes longer once it has."""
+        end = time.monotonic() + _START_SECONDS + seconds
         while job.is_wanted and (left := end - time.monotonic()) > 0:
             if self._connection.poll(min(left, _CHECK_SECONDS)):
                 result = self._connection.recv()
