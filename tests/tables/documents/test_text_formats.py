@@ -145,6 +145,7 @@ def test_terms_and_what_is_said_of_them_are_rows_and_labels_part_words():
         ("<td>Task<td>Acme<td>IT|<td>Key invoices<td>R<td>I", ["header", "row"]),
         ("<td>Payroll<td>monthly|<td>Audit<td>yearly", ["row", "row"]),
         ("<td>Customer service<td>Leeds|<td>Payroll<td>York", ["row", "row"]),
+        ("<td>Payment<td>month|<td>Payroll<td>month", ["row", "row"]),
         ("<td>Reporting<td>month|<td>Payroll<td>month", ["row", "row"]),
         ("<td>Service<td>Payroll|<td>Location<td>Leeds|<td>Start date<td>1 May", ["row", "row", "row"]),
         ("<td>Task<td>Days", ["row"]),
