@@ -37,17 +37,21 @@ class TestRegisters:
     The first list was written before the code, the others after it and run once: of the 40 held out, 38 were right and
     2 wrong; of the first 20 of the later ones, written after those were put right, 17 were right and 3 wrong; of the
     last 20, all were right. Of the fullest, 40 written after columns beside a title were looked at, 39 were right at
-    first and 1 wrong. The kinds of the six are right since.
+    first and 1 wrong. The kinds of the six are right since. The rivals have tables where several columns may be meant:
+    of the 101 held out, 93 were right at first, 4 named the right column beside another, 1 was refused and 3 were
+    wrong; of these 3, 2 had two right columns, and one key.
     """
 
     @staticmethod
     def results(name):
-        """Yield the columns that are right, "?" for none, and the one found."""
+        """Yield the columns that are right, "?" for none; the one found, and whether a right one is named beside it."""
         for block in (REGISTERS / name).read_text(encoding="utf-8").strip().split("\n\n"):
             right, header, *rows = block.split("\n")
             columns, rows = header.split("|"), [row.split("|") for row in rows]
             assert {len(row) for row in rows} == {len(columns)}, header
-            yield right.removeprefix("= ").split(" ; "), found(columns, rows=rows).split("|")[0], header
+            right, answer = right.removeprefix("= ").split(" ; "), found(columns, rows=rows).split("|")[0]
+            said = "" if answer == "?" else why(columns, rows)
+            yield right, answer, any(f", not {'' if name == '?' else repr(name)}" in said for name in right), header
 
     @pytest.mark.parametrize(
         ("name", "n", "least"),
@@ -56,13 +60,15 @@ class TestRegisters:
             ("held_out.txt", 40, 38),
             ("held_out_later.txt", 40, 38),
             ("held_out_fullest.txt", 40, 39),
+            ("rivals_first.txt", 58, 58),
+            ("rivals_held_out.txt", 101, 97),
         ],
     )
     def test_the_text_column_is_right_or_asked_for_and_never_silently_wrong(self, name, n, least):
         results = list(self.results(name))
         assert len(results) == n
-        assert [header for right, answer, header in results if answer not in (*right, "?")] == []
-        assert sum(answer in right for right, answer, _ in results) >= least
+        assert [header for right, answer, said, header in results if answer not in (*right, "?") and not said] == []
+        assert sum(answer in right or (said and right == ["?"]) for right, answer, said, _ in results) >= least
 
     def test_without_rows_headings_alone_are_right_wherever_they_are_usual(self):
         usual = [
@@ -163,6 +169,23 @@ class TestCells:
             "'Budget'. Name one with --text-column."
         )
 
+    @pytest.mark.parametrize("heading", ["Comments", "Business justification", "Work type", "Expense Category", "What"])
+    def test_the_only_column_that_can_be_meant_is_taken_and_that_is_said(self, heading):
+        rows = [["1", "Bolt", PROSE[0]], ["2", "Crux", PROSE[1]]]
+        assert why(["Ref", "Supplier", heading], rows) == (
+            f"text column {heading!r}, which reads like descriptions (--text-column {heading!r})"
+        )
+
+    @pytest.mark.parametrize("heading", ["Comments", "Expense Category"])
+    def test_remarks_and_types_are_not_taken_where_another_column_has_words(self, heading):
+        assert found(["Service", heading], rows=[["Ledger", PROSE[0]], ["Tax", PROSE[1]]]) == "?"
+        assert found(["Client address", heading], rows=[PROSE, PROSE[::-1]]) == "?"
+
+    def test_what_is_taken_for_its_cells_is_said_beside_others_that_read_like_descriptions(self):
+        rows = [[PROSE[0], "Sort the post"], [PROSE[1], "Book a flight"]]
+        assert why(["Does", "Where"], rows).endswith(", not 'Where', which does too (--text-column 'Where')")
+        assert found(["DE", "EN"], rows=[PROSE, PROSE[::-1]]) == "EN"
+
     def test_a_column_with_another_role_is_not_the_text(self):
         rows = [["Out of the scope of this", PROSE[0]], ["In the scope of it", PROSE[1]]]
         assert found(["answer", "What"], rows=rows, others=["answer", None]) == "What"
@@ -211,7 +234,7 @@ class TestFallback:
 
     def test_remarks_that_say_more_than_the_name_of_a_class_are_named(self):
         rows = [["Design", PROSE[0], "1"], ["Research", PROSE[1], "2"]]
-        for remarks in ("Notes", "General comments"):
+        for remarks in ("Notes", "General comments", "Background"):
             assert why(["Task", remarks, "Hours"], rows).endswith(
                 f", not {remarks!r}, which is fuller (--text-column {remarks!r})"
             )
@@ -219,6 +242,36 @@ class TestFallback:
         assert why(["Task", "Closing notes", "Hours"], rows) == ""
         spelt = [["Design of a chair", f"{PROSE[0]} of the north", "1"]]
         assert why(["Task", "Notes", "Hours"], spelt) == ""
+
+    def test_all_columns_that_say_more_are_named(self):
+        rows = [["Clerk", PROSE[0], PROSE[1]], ["Patent lawyer", PROSE[1], PROSE[0]]]
+        said = why(["Job title", "Background", "Ask"], rows)
+        assert said.count("which is fuller") == 2
+        assert all(f"--text-column {name!r}" in said for name in ("Background", "Ask"))
+
+    @pytest.mark.parametrize("remarks", ["Remarks", "Background"])
+    def test_what_is_the_same_in_every_row_gives_way_to_a_column_that_says_more(self, remarks):
+        rows = [["Support request", "Open", cell] for cell in PROSE]
+        assert why(["Title", "Status", remarks], rows) == (
+            f"text column {remarks!r} (--text-column {remarks!r}), not 'Title', which is the same in every row "
+            "(--text-column 'Title')"
+        )
+        # Of one row nobody can tell, and codes and supplier names say nothing.
+        assert found(["Title", "Status", remarks], rows=rows[:1]) == "Title"
+        assert found(["Title", "Supplier name", "Status"], rows=[[*row[:1], "Bolt", "Open"] for row in rows]) == "Title"
+        few = [["Support request" if n % 2 else "Change request", "Open", f"{PROSE[0]} for {n}"] for n in range(6)]
+        assert f"text column 'Title' (--text-column 'Title'), not {remarks!r}, which is fuller" in why(
+            ["Title", "Status", remarks], few
+        )
+
+    def test_lone_words_over_a_word_or_two_may_each_be_meant(self):
+        rows = [["Payroll", "Month end", "4"], ["Ledger", "Bank check", "2"]]
+        assert why(["Task", "Work", "Hours"], rows) == (
+            "text column 'Task' (--text-column 'Task'), not 'Work', which reads as well (--text-column 'Work')"
+        )
+        # What has more words says which column is meant.
+        assert why(["Task", "Work", "Hours"], [[PROSE[0], "Month end", "4"]]) == ""
+        assert why(["Task name", "Work", "Hours"], rows) == ""
 
     @pytest.mark.parametrize("other", ["Main duties", "Daily duties"])
     def test_a_column_that_is_as_good_is_named(self, other):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from outsort.errors import DataError, did_you_mean
 from outsort.tables.base import Column, distinct_names, plain_texts
-from outsort.tables.headings import Kind, is_remark, readings_of, reads_like_cell
+from outsort.tables.headings import Kind, is_remark, readings_of, reads_like_cell, words_of
 from outsort.tables.letters import place_of
 from outsort.tables.prose import Prose, prose_of, says_nothing
 
@@ -337,10 +337,11 @@ class _Search:
             part += self._next(chosen, named)
         left = [(place, "which reads as well") for place in self._as_good(chosen, named)]
         fuller = self._fuller(chosen)
-        if fuller is not None and self._cells and 2 * self._prose(chosen).n < len(self._cells(chosen)):
-            part, left = [Column(self._columns[fuller], fuller)], [(chosen, "which is mostly blank")]
-        elif fuller is not None:
-            left = [*((place, how) for place, how in left if place != fuller), (fuller, "which is fuller")]
+        if fuller and (poor := self._says_little(chosen)):
+            part, left = [Column(self._columns[fuller[0]], fuller[0])], [(chosen, poor)]
+            fuller = fuller[1:]
+        left = [(place, how) for place, how in left if place not in fuller]
+        left += [(place, "which is fuller") for place in fuller]
         if len(part) > 1 or why or len(equals) > 1 or left:
             first, *others = [distinct_names(self._columns)[column.place] for column in part]
             shown = f"text column {first!r}" + "".join(f", {name!r} where it is blank" for name in others)
@@ -349,13 +350,23 @@ class _Search:
         return Found([part], why)
 
     def _as_good(self, chosen: int, named: Sequence[int]) -> list[int]:
-        """Return the other columns of the same kind that read like descriptions, unless the chosen one says more."""
+        """Return the other columns of the same kind that read like descriptions, unless the chosen one says more.
+
+        Beside a lone word over a word or two, as "Job" in timesheets, any other lone word may be meant as well.
+        """
         kind = self._readings[chosen].kind
+        if self._cells and self._is_lone(chosen) and self._prose(chosen).n_words < _WORDS_OF_A_CLASS:
+            least = MOST_OF_OTHERS * self._prose(chosen).likeness
+            return [p for p in self._places if p != chosen and self._is_lone(p) and self._prose(p).likeness >= least]
         if kind > Kind.SUMMARY:
             return []
         same = [p for p in named if p != chosen and self._readings[p].kind is kind and self._readings[p].rank < 2]
         full = [place for place in same if self._prose(place).likeness >= LEAST_LIKENESS]
         return [place for place in full if not self._says_more(chosen, place, _TIMES_AS_LONG)]
+
+    def _is_lone(self, place: int) -> bool:
+        """Return whether a heading is one word, for work or anything."""
+        return self._readings[place].kind <= Kind.WEAK and len(words_of(self._columns[place])) == 1
 
     def _not_taken(self, place: int, how: str) -> str:
         """Return in words that a column was left, and the option that asks for it."""
@@ -385,24 +396,35 @@ class _Search:
         least = max(LEAST_LIKENESS, its.likeness / MOST_OF_OTHERS)
         return mine.likeness >= least and mine.n_words >= times * its.n_words
 
-    def _fuller(self, chosen: int) -> int | None:
-        """Return the column that clearly says more than a title or summary, though its heading does not tell.
+    def _says_little(self, place: int) -> str:
+        """Return in words why a column can hardly be the description, if it can hardly be."""
+        prose = self._prose(place)
+        if self._cells and 2 * prose.n < len(self._cells(place)):
+            return "which is mostly blank"
+        return "which is the same in every row" if prose.n_distinct == 1 < prose.n else ""
 
-        Of a description that may be the name of a class, as in timesheets, also remarks may say more.
+    def _is_class(self, place: int) -> bool:
+        """Return whether cells may be names of classes: they come again, or are tasks in a word or two."""
+        prose = self._prose(place)
+        is_short = prose.n_words < _WORDS_OF_A_CLASS and self._readings[place].kind <= Kind.SUMMARY
+        return is_short or prose.repeats
+
+    def _fuller(self, chosen: int) -> list[int]:
+        """Return the columns that clearly say more than one, though their headings do not tell; the fullest first.
+
+        Of what may be the names of classes, as in timesheets, also remarks may say more.
         """
-        if not self._cells:
-            return None
-        is_class = self._prose(chosen).n_words < _WORDS_OF_A_CLASS and self._readings[chosen].kind < Kind.SUMMARY
-        if self._readings[chosen].kind < Kind.SUMMARY and not is_class:
-            return None
+        is_class, times = self._is_class(chosen), 1.0 if self._prose(chosen).repeats else _TIMES_AS_LONG
         others = [
             place
             for place in self._places
-            if place != chosen
-            and (self._readings[place].kind is not Kind.OTHER or (is_class and is_remark(self._columns[place])))
+            if self._cells
+            and place != chosen
+            and self._readings[place].rank < 2
+            and (self._readings[place].kind < Kind.REMARK or (is_class and is_remark(self._columns[place])))
         ]
-        others = [p for p in others if self._readings[p].rank < 2 and self._says_more(p, chosen, _TIMES_AS_LONG)]
-        return max(others, key=lambda place: self._prose(place).likeness, default=None)
+        fuller = [place for place in others if self._says_more(place, chosen, times)]
+        return sorted(fuller, key=lambda place: -self._prose(place).likeness)
 
     def _best(self, equals: Sequence[int]) -> int:
         """Return the best of columns whose headings are as good.
@@ -425,17 +447,19 @@ class _Search:
         """
         weights = {p: _WEAK_HEADING if self._readings[p].kind is Kind.WEAK else 1.0 for p in self._places}
         likeness = {p: self._prose(p).likeness * weight for p, weight in weights.items()} if self._cells else {}
-        ranked = sorted(likeness, key=lambda place: -likeness[place])
-        candidates = [place for place in ranked if likeness[place] >= LEAST_LIKENESS * MOST_OF_OTHERS]
-        first = ranked[0] if ranked else None
-        least = LEAST_ALONE if sum(self._prose(place).is_text for place in ranked) == 1 else LEAST_LIKENESS
-        is_taken = first is not None and first not in passed and self._readings[first].kind is not Kind.OTHER
-        if first is not None and is_taken and likeness[first] >= least:
-            most = max((likeness[place] for place in ranked[1:]), default=0.0)
-            if most <= MOST_OF_OTHERS * likeness[first]:
-                part = [Column(self._columns[first], first)]
-                by = f"text column {part[0].name!r}, which reads like descriptions ({self._option(part)})"
-                return Found([part], f"{self._passed_over(passed)}{by}")
+        ranked = sorted(likeness, key=lambda place: (self._readings[place].rank, -likeness[place]))
+        least = LEAST_LIKENESS * MOST_OF_OTHERS
+        candidates = [place for place in ranked if likeness[place] >= least]
+        if len([place for place in ranked if self._prose(place).is_text]) == 1:
+            least = LEAST_ALONE
+        open_to = [
+            p for p in ranked if self._readings[p].kind < Kind.OTHER and p not in passed and likeness[p] >= least
+        ]
+        if open_to and self._is_clear(open_to[0], likeness, {*candidates}):
+            part = [Column(self._columns[open_to[0]], open_to[0])]
+            by = f"text column {part[0].name!r}, which reads like descriptions ({self._option(part)})"
+            by += "".join(self._not_taken(p, "which does too") for p in candidates if p != open_to[0])
+            return Found([part], f"{self._passed_over(passed)}{by}")
         if passed and not candidates and self._readings[passed[0]].kind is Kind.TEXT:
             # Whoever calls a column text means it, and nothing else could be meant.
             return Found([[Column(self._columns[passed[0]], passed[0])]])
@@ -454,6 +478,15 @@ class _Search:
         samples = _samples(len(self._columns), self._cells)
         raise NoColumnError(message, names, samples, [names[place] for place in candidates])
 
+    def _is_clear(self, first: int, likeness: dict[int, float], candidates: set[int]) -> bool:
+        """Return whether a column clearly reads most like descriptions; a remark, whether nothing else may be meant."""
+        rank = self._readings[first].rank
+        others = [p for p in likeness if p != first and self._readings[p].rank <= rank and self._holds_texts(p)]
+        others = [place for place in others if not self._says_little(place)]
+        if self._readings[first].kind is Kind.REMARK:
+            return candidates == {first} and all(self._readings[place].kind is Kind.OTHER for place in others)
+        return all(likeness[place] <= MOST_OF_OTHERS * likeness[first] for place in others)
+
     def _prose(self, place: int) -> Prose:
         if place not in self._known:
             self._known[place] = prose_of(self._cells(place) if self._cells else [])
@@ -464,7 +497,9 @@ class _Search:
         if self._cells is None or not self._cells(place):
             return True
         prose = self._prose(place)
-        is_phrase = prose.n_words >= LEAST_WORDS and prose.likeness >= LEAST_OF_NAMES
+        # A body is a council, or a text that reads like one.
+        least = LEAST_OF_NAMES if self._readings[place].kind >= Kind.SUMMARY else LEAST_LIKENESS * MOST_OF_OTHERS
+        is_phrase = prose.n_words >= LEAST_WORDS and prose.likeness >= least
         return prose.is_text and (is_phrase or not self._readings[place].is_ambiguous)
 
     def _passed_over(self, places: Sequence[int]) -> str:

@@ -22,8 +22,10 @@ class Kind(IntEnum):
     WEAK = 6
     #: Nothing that is known.
     UNKNOWN = 7
-    #: Codes, dates, people, places, remarks: never taken for texts.
-    OTHER = 8
+    #: What is written about a row, and types of work and spending: to be taken only if nothing else can be meant.
+    REMARK = 8
+    #: Codes, dates, people, places: never taken for texts.
+    OTHER = 9
 
 
 class Reading(NamedTuple):
@@ -100,6 +102,8 @@ _PLAIN = _words(
 _EXPECTED = _OF_WORK | _PLAIN | frozenset().union(*_HEADS.values())
 #: Words for what people do; "services required" are texts, "services" may be a department.
 _WORK = _words("service work good supply")
+#: Of these there are types and categories that may be all that a register says of the work.
+_SPENT = _WORK | _words("expense expenditure spend spending procurement purchase task activity")
 #: Words that follow what a heading is about.
 _TRAILING = _words(
     "required requested needed provided performed done purchased procured bought supplied delivered sought include "
@@ -140,7 +144,7 @@ _CODES = _words(
 _REMARKS = _words(
     "comment note remark feedback reason term condition criterion criteria benefit profile resolution justification "
     "qualification skill qual minimum education experience eligibility additional other further extra supplementary "
-    "renewal option payment delivery bio biography address history answer response reply anforderung anforderungen "
+    "renewal option payment delivery bio biography history answer response reply anforderung anforderungen "
     "voraussetzung voraussetzungen kenntnisse profil compétence requisito bemerkung bemerkungen commentaire "
     "observación "
     "observaciones opmerking uwagi"
@@ -161,13 +165,19 @@ _PARTIES = _words(
     "university college first last middle family given surname forename initial country region city town county "
     "district street location place site area nuts office building brand manufacturer bank file sheet "
     "document attachment image photo entity partner signatory parent sender approver reviewer councillor "
-    "member spouse mr mrs ms miss mx dr prof sir honorific salutation username pi who borough ward "
+    "address member spouse mr mrs ms miss mx dr prof sir honorific salutation username pi who borough ward "
     "firma firmen unternehmen arbeitgeber lieferanten kunden hersteller abteilung standort bedrijf leverancier klant "
     "afdeling locatie"
 )
 #: People who say what they want: their requests are texts.
 _SPEAKERS = _words("customer client user requester requestor buyer")
 _SAID = _words("message query request complaint question issue problem requirement story enquiry inquiry need")
+#: What is written has a body, as boards and councils are bodies.
+_WRITTEN = _SAID | _words(
+    "text posting post advert ad advertisement article ticket case job notice tender listing comment note"
+)
+#: What is said of a mail that is a text, and not the address.
+_OF_MAIL = _words("body subject text message content title")
 #: Schemes of classes and the like: their descriptions and titles say the class of a row, not what it is.
 _CLASSES = _words(
     "cpv naics unspsc sic psc nace isco soc category class classification segment division section account acct gl "
@@ -176,8 +186,9 @@ _CLASSES = _words(
     "konto konten sachkonto kostenstelle kostenstellen kostenart kostenarten warengruppe warengruppen "
     "kostenplaats grootboek rekening"
 )
-#: Languages at the end of a heading; those of English leave it what it is.
-_ENGLISH, _LANGUAGES = _words("en eng english"), _words("de fr es it nl pt pl sv da fi el cs cy ga french german welsh")
+#: Languages and formats at the end of a heading; formats and those of English leave it what it is.
+_ENGLISH = _words("en eng english html plain raw clean cleaned markdown md")
+_LANGUAGES = _words("de fr es it nl pt pl sv da fi el cs cy ga french german welsh")
 #: Compounds of Germanic languages and Finnish end in what they are about; in English, words may stand together.
 _SUFFIXES = (
     *("beschreibung", "bezeichnung", "gegenstand", "leistung", "titel", "umschreibung"),
@@ -236,12 +247,17 @@ def reading_of(heading: str) -> Reading:
     >>> [reading_of(heading).kind.name for heading in ("Description code", "Supplier Name", "CPV description")]
     ['OTHER', 'OTHER', 'WEAK']
     """
+    heading = re.sub(r"(?i)^\W*to[-_ ]?dos?(?![a-z])", "task", heading)
+    first, *rest = re.split(r"(?i)\s+(?:and|&|/)\s+", heading)
+    if rest and _CODES & {*words_of(rest[-1])[-1:]}:
+        # "Title and Ref. No."
+        heading = first
     heading = re.sub(r"(?i)\b(?:high|top)[-_ ]level\b|\bone[-_ ]line\b", "short", heading)
     aside = {word for part in re.findall(r"[(\[]([^)\]]*)", heading) for word in words_of(part)}
     words = words_of(re.sub(r"[(\[].*?([)\]]|$)", " ", heading)) or list(aside)
     if aside & (_PARTIES | _CODES - _words("to from by in no unit length")) and not aside & _words("max limit"):
         return Reading(0, Kind.OTHER)
-    rank = 0
+    rank = 2 * ({*words} <= _LANGUAGES)
     while len(words) > 1 and words[-1] in _ENGLISH | _LANGUAGES:
         rank = 2 * (words.pop() in _LANGUAGES)
     if not words:
@@ -265,6 +281,7 @@ def reading_of(heading: str) -> Reading:
     # A compound begins with what it is of: "Firmenbeschreibung" describes a firm.
     others |= {_singular(head.removesuffix(ending))} & (_PARTIES | _CLASSES)
     head = ending
+    others -= _words("email mail") if head in _OF_MAIL else set()
     kind = _kind(head, others, is_asked=is_asked)
     is_plain = kind is Kind.WEAK or others <= _EXPECTED or (kind is Kind.SUMMARY and others & _SPEAKERS)
     return Reading(max(rank, int(not is_plain)), kind, head in _AMBIGUOUS and not others)
@@ -317,7 +334,10 @@ def _kind(head: str, others: set[str], *, is_asked: bool) -> Kind:
     if head == "note" and "explanatory" in others:
         return Kind.STATEMENT
     if _is_of_others(head, others):
-        return Kind.OTHER
+        is_class = head in ("type", "category") and others & _SPENT and not others & _PARTIES
+        return Kind.REMARK if is_class else Kind.OTHER
+    if head in _REMARKS:
+        return Kind.REMARK if head in _FREE_REMARKS | _words("reason justification feedback") else Kind.OTHER
     if head == "label" and others & _words("preferred pref"):
         return Kind.TITLE
     kind = next((kind for kind, heads in _HEADS.items() if head in heads), Kind.UNKNOWN)
@@ -325,16 +345,11 @@ def _kind(head: str, others: set[str], *, is_asked: bool) -> Kind:
 
 
 def _is_of_others(head: str, others: set[str]) -> bool:
-    """Return whether cells are codes, parties, remarks, or said of these."""
+    """Return whether cells are codes, parties, or said of these."""
     of_others = others & _PARTIES
     if head in _SAID:
         of_others -= _SPEAKERS
-    return (
-        bool(of_others)
-        or head == "key"
-        or head in _CODES | _PARTIES | _REMARKS
-        or (head == "body" and bool(others - _words("message text")))
-    )
+    return bool(of_others) or head == "key" or head in _CODES | _PARTIES or (head == "body" and not others <= _WRITTEN)
 
 
 def _weighed(kind: Kind, head: str, others: set[str], *, is_asked: bool) -> Kind:

@@ -46,12 +46,19 @@ class Prose(NamedTuple):
         share_text: share of these that are no codes, numbers or addresses.
         likeness: how much they read like descriptions, 0 to 1.
         n_words: words in one of them, on average.
+        n_distinct: of the cells, those that differ.
     """
 
     n: int
     share_text: float
     likeness: float
     n_words: float
+    n_distinct: int
+
+    @property
+    def repeats(self) -> bool:
+        """Whether the cells are few texts that come again, as classes do."""
+        return 2 * self.n_distinct <= self.n
 
     @property
     def is_text(self) -> bool:
@@ -77,15 +84,15 @@ def prose_of(cells: Sequence[str]) -> Prose:
     """
     told = [cell for cell in cells if not says_nothing(cell)]
     if not told:
-        return Prose(0, 0.0, 0.0, 0.0)
+        return Prose(0, 0.0, 0.0, 0.0, 0)
     marks = [_marks_of(cell) for cell in told]
     likeness = sum(value for _, value in marks) / len(marks)
     # Classes repeat; most descriptions do not.
-    distinct = len({cell.casefold() for cell in told}) / len(told)
+    n_distinct = len({cell.casefold() for cell in told})
     filled = len(told) / len(cells)
     share = sum(is_text for is_text, _ in marks) / len(marks)
     n_words = sum(len(_WORD.findall(cell[:_MAX_LENGTH])) for cell in told) / len(told)
-    return Prose(len(told), share, likeness * distinct**0.5 * filled**0.25, n_words)
+    return Prose(len(told), share, likeness * (n_distinct / len(told)) ** 0.5 * filled**0.25, n_words, n_distinct)
 
 
 def _marks_of(cell: str) -> tuple[bool, float]:
