@@ -332,11 +332,11 @@ class _Search:
         chosen = self._best(equals)
         chosen = self._rival(chosen, named)
         part = [Column(self._columns[chosen], chosen)]
-        why = self._passed_over(passed)
         if fall_back and readings[chosen].kind <= Kind.SUMMARY:
             part += self._next(chosen, named)
-        left = [(place, "which reads as well") for place in self._as_good(chosen, named)]
-        fuller = self._fuller(chosen)
+        as_good, fuller = self._as_good(chosen, named), self._fuller(chosen)
+        why = self._passed_over([place for place in passed if place not in as_good])
+        left = [(place, "which reads as well") for place in as_good if place not in {column.place for column in part}]
         if fuller and (poor := self._says_little(chosen)):
             part, left = [Column(self._columns[fuller[0]], fuller[0])], [(chosen, poor)]
             fuller = fuller[1:]
@@ -414,12 +414,14 @@ class _Search:
 
         Of what may be the names of classes, as in timesheets, also remarks may say more.
         """
+        if not self._cells or self._prose(chosen).likeness > MOST_OF_OTHERS:
+            # Nothing reads so much more like descriptions.
+            return []
         is_class, times = self._is_class(chosen), 1.0 if self._prose(chosen).repeats else _TIMES_AS_LONG
         others = [
             place
             for place in self._places
-            if self._cells
-            and place != chosen
+            if place != chosen
             and self._readings[place].rank < 2
             and (self._readings[place].kind < Kind.REMARK or (is_class and is_remark(self._columns[place])))
         ]

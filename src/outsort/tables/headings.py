@@ -311,11 +311,11 @@ def reads_like_cell(heading: str) -> bool:
 def is_remark(heading: str) -> bool:
     """Return whether a heading names remarks in general, which in some tables are where the work is described.
 
-    >>> is_remark("Notes"), is_remark("Close notes"), is_remark("Renewal comments")
+    >>> is_remark("Task notes"), is_remark("Close notes"), is_remark("Renewal comments")
     (True, False, False)
     """
     words = words_of(heading)
-    return bool(words) and words[-1] in _FREE_REMARKS and {*words[:-1]} <= _PLAIN
+    return bool(words) and words[-1] in _FREE_REMARKS and {*words[:-1]} <= _EXPECTED
 
 
 def _of_sentence(first: str, others: set[str]) -> Reading:
@@ -324,7 +324,8 @@ def _of_sentence(first: str, others: set[str]) -> Reading:
         return Reading(0, Kind.OTHER)
     if first == "about":
         return Reading(0, Kind.DESCRIPTION if others & _OF_WORK else Kind.OTHER)
-    return Reading(0, Kind.SUMMARY if others & _DONE else Kind.UNKNOWN)
+    is_work = others & (_DONE | _HEADS[Kind.DESCRIPTION] | _HEADS[Kind.STATEMENT])
+    return Reading(0, Kind.SUMMARY if is_work else Kind.UNKNOWN)
 
 
 def _kind(head: str, others: set[str], *, is_asked: bool) -> Kind:
@@ -354,6 +355,9 @@ def _is_of_others(head: str, others: set[str]) -> bool:
 
 def _weighed(kind: Kind, head: str, others: set[str], *, is_asked: bool) -> Kind:
     """Return a kind that is told by the word that a heading is about as its other words leave it."""
+    if head in ("narrative", "narration"):
+        # Of a class there is a description or a title, but no story.
+        others = others - _CLASSES
     # An additional description is one; an additional name is not that of the work.
     others = others - _words("additional further") if kind is Kind.DESCRIPTION else others
     if others & (_CLASSES | _CODES | _REMARKS) or (head in ("nature", "step") and not others & _OF_WORK):

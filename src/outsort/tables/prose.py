@@ -12,7 +12,7 @@ def _words(*lines: str) -> frozenset[str]:
 #: What is written in a cell that has nothing to say, in lower case.
 _PLACEHOLDERS = _words(
     "na n/a nil none null nan no yes tbc tbd tba unknown blank various other misc see attached above below",
-    "mr mrs ms miss mx dr prof sir not applicable available specified as per",
+    "mr mrs ms miss mx dr prof sir phd mba msc bsc not applicable available specified as per",
 )
 #: Words that join others to phrases and sentences.
 _JOINING = _words(
