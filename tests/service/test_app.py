@@ -332,11 +332,13 @@ def test_text_columns_and_prefix_are_chosen_and_returned(client):
 
 
 def test_a_file_without_a_column_of_texts_is_refused_with_its_columns(client):
-    response = client.post("/score", params={"filename": "t.csv"}, content=b"lot,Note\n1,data entry\n")
+    response = client.post("/score", params={"filename": "t.csv"}, content=b"lot,Supplier\n1,data entry\n")
     assert_problem(
-        response, 422, "t.csv: no clear text column; it may be 'Note'; it has 'lot', 'Note'. Name one with text_column."
+        response,
+        422,
+        "t.csv: no clear text column; it may be 'Supplier'; it has 'lot', 'Supplier'. Name one with text_column.",
     )
-    assert response.json()["columns"] == ["lot", "Note"]
+    assert response.json()["columns"] == ["lot", "Supplier"]
     assert response.json()["samples"] == [["1"], ["data entry"]]
 
 
