@@ -412,19 +412,20 @@ class _Search:
     def _fuller(self, chosen: int) -> list[int]:
         """Return the columns that clearly say more than one, though their headings do not tell; the fullest first.
 
-        Of what may be the names of classes, as in timesheets, also remarks may say more.
+        Of what may be the names of classes, as in timesheets, also notes may say more; of what comes again, any remark.
         """
         if not self._cells or self._prose(chosen).likeness > MOST_OF_OTHERS:
             # Nothing reads so much more like descriptions.
             return []
-        is_class, times = self._is_class(chosen), 1.0 if self._prose(chosen).repeats else _TIMES_AS_LONG
+        repeats, is_class = self._prose(chosen).repeats, self._is_class(chosen)
         others = [
             place
             for place in self._places
             if place != chosen
             and self._readings[place].rank < 2
-            and (self._readings[place].kind < Kind.REMARK or (is_class and is_remark(self._columns[place])))
+            and (self._readings[place].kind < Kind.REMARK + repeats or (is_class and is_remark(self._columns[place])))
         ]
+        times = 1.0 if repeats else _TIMES_AS_LONG
         fuller = [place for place in others if self._says_more(place, chosen, times)]
         return sorted(fuller, key=lambda place: -self._prose(place).likeness)
 

@@ -263,7 +263,9 @@ def reading_of(heading: str) -> Reading:
     if not words:
         return Reading(0, Kind.UNKNOWN)
     if len(words) > 1 and words[0] in ("about", "what"):
-        return _of_sentence(words[0], {*words[1:]})
+        # "What do you find hard" is not about what is done.
+        is_question = len(words) > 2 and words[1] in _words("do does did")
+        return _of_sentence(words[0], {*words[1 + is_question :]})
     while len(words) > 1 and words[-1] in _BEHIND:
         words.pop()
     is_asked = False
