@@ -41,7 +41,9 @@ class TestRegisters:
     meant: of the 101 held out, 93 were right at first, 4 named the right column beside another, 1 was refused and 3
     were silently wrong; of the 89 later ones, 78 were right, 2 named the right column, 1 was refused and 8 were
     silently wrong. Of these 11, the keys of 7 were changed, because what was found is right too; a list of persons
-    whose notes are taken is left out; the other 3 are right or named since.
+    whose notes are taken is left out; the other 3 are right or named since. The blind hundred is an independent
+    reader's: at first 92 were right or named two columns of which either could be meant, 5 named the right column, 3
+    were refused with the right column proposed, and none was silently wrong.
     """
 
     @staticmethod
@@ -53,7 +55,8 @@ class TestRegisters:
             assert {len(row) for row in rows} == {len(columns)}, header
             right, answer = right.removeprefix("= ").split(" ; "), found(columns, rows=rows).split("|")[0]
             said = "" if answer == "?" else why(columns, rows)
-            yield right, answer, any(f", not {'' if name == '?' else repr(name)}" in said for name in right), header
+            is_said = any(f", not {'' if name == '?' else repr(name)}" in said for name in right)
+            yield right, answer, is_said or (right == ["?"] and "where it is blank" in said), header
 
     @pytest.mark.parametrize(
         ("name", "n", "least"),
@@ -65,6 +68,7 @@ class TestRegisters:
             ("rivals_first.txt", 58, 58),
             ("rivals_held_out.txt", 101, 97),
             ("rivals_later.txt", 88, 86),
+            ("held_out_blind.txt", 100, 99),
         ],
     )
     def test_the_text_column_is_right_or_asked_for_and_never_silently_wrong(self, name, n, least):
@@ -215,12 +219,19 @@ class TestFallback:
         long = [[f"{PROSE[0]}, all of it", PROSE[0]], [f"{PROSE[1]}, all of it", PROSE[1]]]
         assert found(["Subject", "Risk description"], rows=long) == "Subject"
 
-    @pytest.mark.parametrize("heading", ["Group description", "Background"])
-    def test_a_column_that_says_more_than_a_title_is_named_where_its_heading_does_not_tell(self, heading):
+    @pytest.mark.parametrize(
+        ("heading", "taken", "left", "how"),
+        [
+            ("Group description", "Job title", "Group description", "which is fuller"),
+            ("Background", "Background", "Job title", "which says less"),
+        ],
+    )
+    def test_a_title_gives_way_to_a_column_that_says_more_if_nothing_is_known_of_its_heading(
+        self, heading, taken, left, how
+    ):
         rows = [["Clerk", PROSE[0], "Acme Ltd"], ["Patent lawyer", PROSE[1], "Bolt Ltd"]]
         assert why(["Job title", heading, "Supplier"], rows) == (
-            f"text column 'Job title' (--text-column 'Job title'), not {heading!r}, which is fuller "
-            f"(--text-column {heading!r})"
+            f"text column {taken!r} (--text-column {taken!r}), not {left!r}, {how} (--text-column {left!r})"
         )
         # What is as long is no fuller, and remarks say other things.
         assert why(["Job title", heading, "Supplier"], [[PROSE[0], PROSE[1], "Acme Ltd"]]) == ""
@@ -235,11 +246,12 @@ class TestFallback:
             columns, rows=rows
         )
 
-    def test_remarks_that_say_more_than_the_name_of_a_class_are_named(self):
+    def test_a_task_in_a_word_gives_way_to_remarks_that_say_more(self):
         rows = [["Design", PROSE[0], "1"], ["Research", PROSE[1], "2"]]
         for remarks in ("Notes", "General comments", "Task notes", "Background"):
-            assert why(["Task", remarks, "Hours"], rows).endswith(
-                f", not {remarks!r}, which is fuller (--text-column {remarks!r})"
+            assert why(["Task", remarks, "Hours"], rows) == (
+                f"text column {remarks!r} (--text-column {remarks!r}), not 'Task', which says less "
+                "(--text-column 'Task')"
             )
         # Notes on how a task ended do not say what it was; and a task in words needs no notes.
         assert why(["Task", "Closing notes", "Hours"], rows) == ""
@@ -249,8 +261,7 @@ class TestFallback:
     def test_all_columns_that_say_more_are_named(self):
         rows = [["Clerk", PROSE[0], PROSE[1]], ["Patent lawyer", PROSE[1], PROSE[0]]]
         said = why(["Job title", "Background", "Ask"], rows)
-        assert said.count("which is fuller") == 2
-        assert all(f"--text-column {name!r}" in said for name in ("Background", "Ask"))
+        assert all(f"--text-column {name!r}" in said for name in ("Background", "Ask", "Job title"))
 
     @pytest.mark.parametrize("remarks", ["Remarks", "Internal note", "Background"])
     def test_what_is_the_same_in_every_row_gives_way_to_a_column_that_says_more(self, remarks):
@@ -260,12 +271,10 @@ class TestFallback:
             "(--text-column 'Title')"
         )
         # Of one row nobody can tell, and codes and supplier names say nothing.
-        assert found(["Title", "Status", remarks], rows=rows[:1]) == "Title"
+        assert "the same in every row" not in why(["Title", "Status", remarks], rows[:1])
         assert found(["Title", "Supplier name", "Status"], rows=[[*row[:1], "Bolt", "Open"] for row in rows]) == "Title"
         few = [["Support request" if n % 2 else "Change request", "Open", f"{PROSE[0]} for {n}"] for n in range(6)]
-        assert f"text column 'Title' (--text-column 'Title'), not {remarks!r}, which is fuller" in why(
-            ["Title", "Status", remarks], few
-        )
+        assert f"--text-column {remarks!r}" in why(["Title", "Status", remarks], few)
 
     def test_lone_words_over_a_word_or_two_may_each_be_meant(self):
         rows = [["Payroll", "Month end", "4"], ["Ledger", "Bank check", "2"]]

@@ -337,7 +337,7 @@ class _Search:
         as_good, fuller = self._as_good(chosen, named), self._fuller(chosen)
         why = self._passed_over([place for place in passed if place not in as_good])
         left = [(place, "which reads as well") for place in as_good if place not in {column.place for column in part}]
-        if fuller and (poor := self._says_little(chosen)):
+        if fuller and (poor := self._says_little(chosen, fuller[0])):
             part, left = [Column(self._columns[fuller[0]], fuller[0])], [(chosen, poor)]
             fuller = fuller[1:]
         left = [(place, how) for place, how in left if place not in fuller]
@@ -396,18 +396,24 @@ class _Search:
         least = max(LEAST_LIKENESS, its.likeness / MOST_OF_OTHERS)
         return mine.likeness >= least and mine.n_words >= times * its.n_words
 
-    def _says_little(self, place: int) -> str:
-        """Return in words why a column can hardly be the description, if it can hardly be."""
-        prose = self._prose(place)
+    def _says_little(self, place: int, fuller: int | None = None) -> str:
+        """Return in words why a column can hardly be the description, if it can hardly be.
+
+        Beside a fuller one, that is a title if nothing is known of the heading of the fuller, and a task in a word.
+        """
+        prose, reading = self._prose(place), self._readings[place]
         if self._cells and 2 * prose.n < len(self._cells(place)):
             return "which is mostly blank"
-        return "which is the same in every row" if prose.n_distinct == 1 < prose.n else ""
+        if prose.n_distinct == 1 < prose.n:
+            return "which is the same in every row"
+        if fuller is None:
+            return ""
+        is_open = reading.kind in (Kind.TITLE, Kind.NAME) and self._readings[fuller].kind is Kind.UNKNOWN
+        return "which says less" if is_open or self._is_task_in_a_word(place) else ""
 
-    def _is_class(self, place: int) -> bool:
-        """Return whether cells may be names of classes: they come again, or are tasks in a word or two."""
-        prose = self._prose(place)
-        is_short = prose.n_words < _WORDS_OF_A_CLASS and self._readings[place].kind <= Kind.SUMMARY
-        return is_short or prose.repeats
+    def _is_task_in_a_word(self, place: int) -> bool:
+        """Return whether cells are tasks in a word or two, as in timesheets: the name of a class."""
+        return self._prose(place).n_words < _WORDS_OF_A_CLASS and self._readings[place].kind <= Kind.SUMMARY
 
     def _fuller(self, chosen: int) -> list[int]:
         """Return the columns that clearly say more than one, though their headings do not tell; the fullest first.
@@ -417,7 +423,8 @@ class _Search:
         if not self._cells or self._prose(chosen).likeness > MOST_OF_OTHERS:
             # Nothing reads so much more like descriptions.
             return []
-        repeats, is_class = self._prose(chosen).repeats, self._is_class(chosen)
+        repeats = self._prose(chosen).repeats
+        is_class = repeats or self._is_task_in_a_word(chosen)
         others = [
             place
             for place in self._places
@@ -488,6 +495,9 @@ class _Search:
         others = [place for place in others if not self._says_little(place)]
         if self._readings[first].kind is Kind.REMARK:
             return candidates == {first} and all(self._readings[place].kind is Kind.OTHER for place in others)
+        if self._readings[first].kind is Kind.WEAK:
+            # The description of a class, say, comes before what is remarked of the row.
+            others = [place for place in others if self._readings[place].kind < Kind.REMARK]
         return all(likeness[place] <= MOST_OF_OTHERS * likeness[first] for place in others)
 
     def _prose(self, place: int) -> Prose:

@@ -56,7 +56,7 @@ def _words(text: str) -> frozenset[str]:
 _HEADS = {
     Kind.TEXT: _words("text"),
     Kind.DESCRIPTION: _words(
-        "description descriptor descr desc jd narrative narration task beschreibung bezeichnung gegenstand descripción "
+        "description descriptor descr desc jd narrative narration task beschreibung gegenstand descripción "
         "descripcion descrição descrizione omschrijving opis popis beskrivning beskrivelse kuvaus leírás"
     ),
     Kind.STATEMENT: _words(
@@ -74,12 +74,13 @@ _HEADS = {
         "brief snippet listing blurb symptom fault defect transcript conversation step détail demande besoin detalle "
         "detalhe dettaglio asunto assunto concepto anliegen inhalt störung leistungen przedmiot temat předmět "
         "toelichting ärende emne aihe kurztext langtext anfrage beschwerde meldung solicitud consulta richiesta "
-        "reclamo vraag verzoek réclamation"
+        "reclamo vraag verzoek réclamation nachricht mitteilung bericht mensaje messaggio mensagem meddelande viesti "
+        "wiadomość zpráva"
     ),
     Kind.TITLE: _words(
         "title headline position role occupation job vacancy designation intitulé intitule libellé libelle désignation "
-        "titel título titulo titolo denominación denominacion denominazione benennung heading stelle puesto poste "
-        "nazwa tytuł název"
+        "titel título titulo titolo bezeichnung denominación denominacion denominazione benennung heading "
+        "stelle puesto poste nazwa tytuł název"
     ),
     Kind.NAME: frozenset(),
     Kind.WEAK: _words("name item product service work project good supply process tender contract opportunity lot"),
@@ -154,7 +155,7 @@ _FREE_REMARKS = _words(
     "comment note remark bemerkung bemerkungen commentaire observación observaciones opmerking uwagi"
 )
 #: What people write of a row that is itself a message: the comments of a case say what it is about.
-_DIALOGUE = _words("case ticket incident request complaint call work")
+_DIALOGUE = _words("case ticket incident request complaint call work contact enquiry inquiry visit")
 _LEAST_OF_JOBS = 2
 #: People, bodies and places, whose names and titles are no descriptions of work.
 _PARTIES = _words(
@@ -255,8 +256,8 @@ def reading_of(heading: str) -> Reading:
     heading = re.sub(r"(?i)\b(?:high|top)[-_ ]level\b|\bone[-_ ]line\b", "short", heading)
     aside = {word for part in re.findall(r"[(\[]([^)\]]*)", heading) for word in words_of(part)}
     words = words_of(re.sub(r"[(\[].*?([)\]]|$)", " ", heading)) or list(aside)
-    if aside & (_PARTIES | _CODES - _words("to from by in no unit length")) and not aside & _words("max limit"):
-        return Reading(0, Kind.OTHER)
+    if (told := _of_aside(aside)) is not None:
+        return told
     rank = 2 * ({*words} <= _LANGUAGES)
     while len(words) > 1 and words[-1] in _ENGLISH | _LANGUAGES:
         rank = 2 * (words.pop() in _LANGUAGES)
@@ -320,6 +321,16 @@ def is_remark(heading: str) -> bool:
     return bool(words) and words[-1] in _FREE_REMARKS and {*words[:-1]} <= _EXPECTED
 
 
+def _of_aside(aside: set[str]) -> Reading | None:
+    """Return what words in brackets say of a column, None for nothing."""
+    if "what" in aside and aside & _DONE:
+        # "Use of funds (what was purchased)"
+        return Reading(0, Kind.SUMMARY)
+    # Notes are of the row, whoever wrote them.
+    others = _CODES - _words("to from by in no unit length") | (set() if aside & _FREE_REMARKS else _PARTIES)
+    return Reading(0, Kind.OTHER) if aside & others and not aside & _words("max limit") else None
+
+
 def _of_sentence(first: str, others: set[str]) -> Reading:
     """Return what "about the role" or "what we buy" says of a column, by the words behind the first."""
     if others & _PARTIES:
@@ -339,6 +350,8 @@ def _kind(head: str, others: set[str], *, is_asked: bool) -> Kind:
     if _is_of_others(head, others):
         is_class = head in ("type", "category") and others & _SPENT and not others & _PARTIES
         return Kind.REMARK if is_class else Kind.OTHER
+    if head == "reason" and others and others <= _DIALOGUE:
+        return Kind.SUMMARY
     if head in _REMARKS:
         return Kind.REMARK if head in _FREE_REMARKS | _words("reason justification feedback") else Kind.OTHER
     if head == "label" and others & _words("preferred pref"):
