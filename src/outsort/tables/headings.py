@@ -70,12 +70,14 @@ _HEADS = {
     Kind.SUMMARY: _words(
         "summary subject matter purpose detail particular specification spec synopsis overview objective "
         "deliverable activity message content request query enquiry inquiry complaint question issue problem incident "
-        "advert advertisement posting story nature need objet objeto oggetto leistung onderwerp betreff sujet "
-        "brief snippet listing blurb symptom fault defect transcript conversation step détail demande besoin detalle "
-        "detalhe dettaglio asunto assunto concepto anliegen inhalt störung leistungen przedmiot temat předmět "
+        "advert advertisement posting story accomplishment achievement nature need objet "
+        "objeto oggetto leistung onderwerp betreff sujet brief snippet listing blurb symptom fault defect transcript "
+        "conversation step détail demande besoin detalle detalhe dettaglio asunto assunto concepto anliegen inhalt "
+        "störung leistungen przedmiot temat předmět "
         "toelichting ärende emne aihe kurztext langtext anfrage beschwerde meldung solicitud consulta richiesta "
-        "reclamo vraag verzoek réclamation nachricht mitteilung bericht mensaje messaggio mensagem meddelande viesti "
-        "wiadomość zpráva"
+        "reclamo vraag verzoek réclamation nachricht mitteilung bericht "
+        "buchungstext positionstext bestelltext belegtext verwendungszweck mensaje messaggio mensagem meddelande "
+        "viesti wiadomość zpráva"
     ),
     Kind.TITLE: _words(
         "title headline position role occupation job vacancy designation intitulé intitule libellé libelle désignation "
@@ -128,10 +130,10 @@ _OF_JOBS = _words(
 _OF = _words("of for du des del dell della der van di do da about on in")
 #: In Slavic languages and Dutch the word that a heading is about comes first, with no word behind it that says so.
 _FIRST = _words("opis popis przedmiot předmět zakres omschrijving")
-#: Adjectives that Romance languages put behind the word that a heading is about: "Mission principale".
+#: Adjectives that Romance languages put behind the word that a heading is about ("Mission principale"), and times.
 _BEHIND = _words(
-    "principal principale principales général générale generale geral complète complet completa completo détaillée "
-    "détaillé detallada detallado dettagliata dettagliato detalhada detalhado"
+    "this week today yesterday sprint principal principale principales général générale generale geral complète "
+    "complet completa completo détaillée détaillé detallada detallado dettagliata dettagliato detalhada detalhado"
 )
 #: What a heading is about that is no text, or what is said of codes and the like.
 _CODES = _words(
@@ -155,7 +157,7 @@ _FREE_REMARKS = _words(
     "comment note remark bemerkung bemerkungen commentaire observación observaciones opmerking uwagi"
 )
 #: What people write of a row that is itself a message: the comments of a case say what it is about.
-_DIALOGUE = _words("case ticket incident request complaint call work contact enquiry inquiry visit")
+_DIALOGUE = _words("case ticket incident request complaint call work first initial opening")
 _LEAST_OF_JOBS = 2
 #: People, bodies and places, whose names and titles are no descriptions of work.
 _PARTIES = _words(
@@ -350,7 +352,7 @@ def _kind(head: str, others: set[str], *, is_asked: bool) -> Kind:
     if _is_of_others(head, others):
         is_class = head in ("type", "category") and others & _SPENT and not others & _PARTIES
         return Kind.REMARK if is_class else Kind.OTHER
-    if head == "reason" and others and others <= _DIALOGUE:
+    if head == "reason" and others and others <= _words("call contact enquiry inquiry visit ticket case"):
         return Kind.SUMMARY
     if head in _REMARKS:
         return Kind.REMARK if head in _FREE_REMARKS | _words("reason justification feedback") else Kind.OTHER
@@ -364,7 +366,7 @@ def _is_of_others(head: str, others: set[str]) -> bool:
     """Return whether cells are codes, parties, or said of these."""
     of_others = others & _PARTIES
     if head in _SAID:
-        of_others -= _SPEAKERS
+        of_others -= _SPEAKERS | _words("first initial")
     return bool(of_others) or head == "key" or head in _CODES | _PARTIES or (head == "body" and not others <= _WRITTEN)
 
 
