@@ -70,7 +70,7 @@ _HEADS = {
     Kind.SUMMARY: _words(
         "summary subject matter purpose detail particular specification spec synopsis overview objective "
         "deliverable activity message content request query enquiry inquiry complaint question issue problem incident "
-        "advert advertisement posting story accomplishment achievement nature need objet "
+        "action use advert advertisement posting story accomplishment achievement nature need objet "
         "objeto oggetto leistung onderwerp betreff sujet brief snippet listing blurb symptom fault defect transcript "
         "conversation step détail demande besoin detalle detalhe dettaglio asunto assunto concepto anliegen inhalt "
         "störung leistungen przedmiot temat předmět "
@@ -91,16 +91,16 @@ _HEADS = {
 _OF_WORK = _words(
     "contract tender project service product item process work task job role position course bid lot opportunity "
     "procurement requirement rfp rfq solicitation notice activity good commodity package assignment engagement post "
-    "material article part gig shift mission step process auftrag vergabe marché contrato contratto opdracht zamówienie"
+    "material article part gig shift mission step process dépense "
+    "depense achat auftrag vergabe marché contrato contratto opdracht zamówienie"
 )
 #: Words that leave a heading what it is.
 _PLAIN = _words(
     "long full detailed main key major general short brief public advert ad title name description text scope subject "
     "spend spending transaction line invoice purchase order po requisition ticket incident case call change issue "
     "problem request complaint consumer clause vacancy occupation programme program research study need business "
-    "working the a an and or public proposed required initial original this that your our you we they it is "
-    "are was were "
-    "be been being will shall to high overview role gig"
+    "working the a an la le les der die das el los las il lo and or public proposed required initial original this "
+    "that your our you we they it is are was were be been being will shall to high overview role gig"
 )
 _EXPECTED = _OF_WORK | _PLAIN | frozenset().union(*_HEADS.values())
 #: Words for what people do; "services required" are texts, "services" may be a department.
@@ -117,8 +117,7 @@ _AUXILIARY = _words("to be been being is are was were will shall")
 #: What is done or bought: "what we buy" and "what you will do" are texts, "what we offer" is not.
 _DONE = _words(
     "buy buying bought doing purchase purchased procure procured do done does need needed require required deliver "
-    "delivered provide "
-    "provided requested happened"
+    "delivered provide provided requested happened tun machen gemacht gekauft beschafft benötigt gebraucht"
 )
 #: Of tables with two such columns the rows are jobs, and requirements are of people: "Spring, SQL".
 _OF_JOBS = _words(
@@ -127,7 +126,7 @@ _OF_JOBS = _words(
     "experience education occupation role responsibility duty company"
 )
 #: Words behind which a heading says of what: the word it is about comes before.
-_OF = _words("of for du des del dell della der van di do da about on in")
+_OF = _words("of for du de des del dell della der van di do da about on in")
 #: In Slavic languages and Dutch the word that a heading is about comes first, with no word behind it that says so.
 _FIRST = _words("opis popis przedmiot předmět zakres omschrijving")
 #: Adjectives that Romance languages put behind the word that a heading is about ("Mission principale"), and times.
@@ -179,6 +178,8 @@ _SAID = _words("message query request complaint question issue problem requireme
 _WRITTEN = _SAID | _words(
     "text posting post advert ad advertisement article ticket case job notice tender listing comment note"
 )
+#: Names of two weak words that say more than either.
+_WHAT_IS_DONE = tuple(map(_words, ("good service", "action item", "work item")))
 #: What is said of a mail that is a text, and not the address.
 _OF_MAIL = _words("body subject text message content title")
 #: Schemes of classes and the like: their descriptions and titles say the class of a row, not what it is.
@@ -265,7 +266,7 @@ def reading_of(heading: str) -> Reading:
         rank = 2 * (words.pop() in _LANGUAGES)
     if not words:
         return Reading(0, Kind.UNKNOWN)
-    if len(words) > 1 and words[0] in ("about", "what"):
+    if len(words) > 1 and words[0] in ("about", "what", "was"):
         # "What do you find hard" is not about what is done.
         is_question = len(words) > 2 and words[1] in _words("do does did")
         return _of_sentence(words[0], {*words[1 + is_question :]})
@@ -347,7 +348,9 @@ def _kind(head: str, others: set[str], *, is_asked: bool) -> Kind:
     """Return what cells are, by the word that their heading is about and its other words."""
     if head in ("comment", "note") and others and others <= _DIALOGUE:
         return Kind.SUMMARY
-    if head == "note" and "explanatory" in others:
+    if (head == "note" and "explanatory" in others) or (
+        head == "function" and others & _words("essential key main core")
+    ):
         return Kind.STATEMENT
     if _is_of_others(head, others):
         is_class = head in ("type", "category") and others & _SPENT and not others & _PARTIES
@@ -365,15 +368,15 @@ def _kind(head: str, others: set[str], *, is_asked: bool) -> Kind:
 def _is_of_others(head: str, others: set[str]) -> bool:
     """Return whether cells are codes, parties, or said of these."""
     of_others = others & _PARTIES
-    if head in _SAID:
+    if head in _SAID or (head in ("text", "body") and others & _SAID):
         of_others -= _SPEAKERS | _words("first initial")
     return bool(of_others) or head == "key" or head in _CODES | _PARTIES or (head == "body" and not others <= _WRITTEN)
 
 
 def _weighed(kind: Kind, head: str, others: set[str], *, is_asked: bool) -> Kind:
     """Return a kind that is told by the word that a heading is about as its other words leave it."""
-    if head in ("narrative", "narration"):
-        # Of a class there is a description or a title, but no story.
+    if head in ("narrative", "narration", "use"):
+        # Of a class there is a description or a title, but no story and no use.
         others = others - _CLASSES
     # An additional description is one; an additional name is not that of the work.
     others = others - _words("additional further") if kind is Kind.DESCRIPTION else others
@@ -381,7 +384,7 @@ def _weighed(kind: Kind, head: str, others: set[str], *, is_asked: bool) -> Kind
         return Kind.WEAK
     if others & _words("short brief") and kind <= Kind.DESCRIPTION:
         return Kind.SUMMARY
-    if kind is Kind.WEAK and (is_asked or {head, *others} >= _words("good service")):
+    if kind is Kind.WEAK and (is_asked or {head, *others} in _WHAT_IS_DONE):
         return Kind.SUMMARY
     if kind is Kind.WEAK and head == "name" and others & _OF_WORK:
         return Kind.NAME
