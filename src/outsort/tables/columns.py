@@ -352,17 +352,22 @@ class _Search:
     def _as_good(self, chosen: int, named: Sequence[int]) -> list[int]:
         """Return the other columns of the same kind that read like descriptions, unless the chosen one says more.
 
-        Beside a lone word over a word or two, as "Job" in timesheets, any other lone word may be meant as well.
+        Beside a lone word over a word or two, as "Job" in timesheets, any other lone word, and notes, may be meant.
         """
         kind = self._readings[chosen].kind
         if self._cells and self._is_lone(chosen) and self._prose(chosen).n_words < _WORDS_OF_A_CLASS:
             least = MOST_OF_OTHERS * self._prose(chosen).likeness
-            return [p for p in self._places if p != chosen and self._is_lone(p) and self._prose(p).likeness >= least]
+            others = [p for p in self._places if p != chosen and self._prose(p).likeness >= least]
+            return [p for p in others if self._is_lone(p) or self._is_longer_remark(p, chosen)]
         if kind > Kind.SUMMARY:
             return []
         same = [p for p in named if p != chosen and self._readings[p].kind is kind and self._readings[p].rank < 2]
         full = [place for place in same if self._prose(place).likeness >= LEAST_LIKENESS]
         return [place for place in full if not self._says_more(chosen, place, _TIMES_AS_LONG)]
+
+    def _is_longer_remark(self, place: int, chosen: int) -> bool:
+        times = self._prose(place).n_words / max(self._prose(chosen).n_words, 1)
+        return is_remark(self._columns[place]) and times >= _TIMES_AS_LONG
 
     def _is_lone(self, place: int) -> bool:
         """Return whether a heading is one word, for work or anything."""

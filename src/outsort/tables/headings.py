@@ -77,7 +77,7 @@ _HEADS = {
         "toelichting ärende emne aihe kurztext langtext anfrage beschwerde meldung solicitud consulta richiesta "
         "reclamo vraag verzoek réclamation nachricht mitteilung bericht "
         "buchungstext positionstext bestelltext belegtext verwendungszweck mensaje messaggio mensagem meddelande "
-        "viesti wiadomość zpráva"
+        "viesti wiadomość zpráva txz maktx sgtxt ktext ltxa arktx"
     ),
     Kind.TITLE: _words(
         "title headline position role occupation job vacancy designation intitulé intitule libellé libelle désignation "
@@ -178,6 +178,8 @@ _SAID = _words("message query request complaint question issue problem requireme
 _WRITTEN = _SAID | _words(
     "text posting post advert ad advertisement article ticket case job notice tender listing comment note"
 )
+#: Words that begin a heading which is a sentence.
+_OPENINGS = _words("about describe explain what was")
 #: Names of two weak words that say more than either.
 _WHAT_IS_DONE = tuple(map(_words, ("good service", "action item", "work item")))
 #: What is said of a mail that is a text, and not the address.
@@ -252,6 +254,8 @@ def reading_of(heading: str) -> Reading:
     ['OTHER', 'OTHER', 'WEAK']
     """
     heading = re.sub(r"(?i)^\W*to[-_ ]?dos?(?![a-z])", "task", heading)
+    # "In your own words, what do you do?", "Please describe your role"
+    heading = re.sub(r"(?i)^.*,\s*(?=what\b)|^\W*please\s+", "", heading)
     first, *rest = re.split(r"(?i)\s+(?:and|&|/)\s+", heading)
     if rest and _CODES & {*words_of(rest[-1])[-1:]}:
         # "Title and Ref. No."
@@ -266,7 +270,7 @@ def reading_of(heading: str) -> Reading:
         rank = 2 * (words.pop() in _LANGUAGES)
     if not words:
         return Reading(0, Kind.UNKNOWN)
-    if len(words) > 1 and words[0] in ("about", "what", "was"):
+    if len(words) > 1 and words[0] in _OPENINGS:
         # "What do you find hard" is not about what is done.
         is_question = len(words) > 2 and words[1] in _words("do does did")
         return _of_sentence(words[0], {*words[1 + is_question :]})
@@ -341,12 +345,14 @@ def _of_sentence(first: str, others: set[str]) -> Reading:
     if first == "about":
         return Reading(0, Kind.DESCRIPTION if others & _OF_WORK else Kind.OTHER)
     is_work = others & (_DONE | _HEADS[Kind.DESCRIPTION] | _HEADS[Kind.STATEMENT])
+    if first not in ("what", "was"):
+        is_work |= others & (_OF_WORK | _SAID)
     return Reading(0, Kind.SUMMARY if is_work else Kind.UNKNOWN)
 
 
 def _kind(head: str, others: set[str], *, is_asked: bool) -> Kind:
     """Return what cells are, by the word that their heading is about and its other words."""
-    if head in ("comment", "note") and others and others <= _DIALOGUE:
+    if head in ("comment", "note") and others and others <= _DIALOGUE | _words("customer client caller user"):
         return Kind.SUMMARY
     if (head == "note" and "explanatory" in others) or (
         head == "function" and others & _words("essential key main core")
