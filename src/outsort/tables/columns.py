@@ -334,7 +334,7 @@ class _Search:
         part = [Column(self._columns[chosen], chosen)]
         if fall_back and readings[chosen].kind <= Kind.SUMMARY:
             part += self._next(chosen, named)
-        as_good, fuller = self._as_good(chosen, named), self._fuller(chosen)
+        as_good, fuller = self._as_good(chosen), self._fuller(chosen)
         why = self._passed_over([place for place in passed if place not in as_good])
         left = [(place, "which reads as well") for place in as_good if place not in {column.place for column in part}]
         if fuller and (poor := self._says_little(chosen, fuller[0])):
@@ -349,8 +349,8 @@ class _Search:
         why += "".join(self._not_taken(place, how) for place, how in left)
         return Found([part], why)
 
-    def _as_good(self, chosen: int, named: Sequence[int]) -> list[int]:
-        """Return the other columns of the same kind that read like descriptions, unless the chosen one says more.
+    def _as_good(self, chosen: int) -> list[int]:
+        """Return the other columns of the same kind, or of none, that read like descriptions, unless it says more.
 
         Beside a lone word over a word or two, as "Job" in timesheets, any other lone word, and notes, may be meant.
         """
@@ -361,7 +361,11 @@ class _Search:
             return [p for p in others if self._is_lone(p) or self._is_longer_remark(p, chosen)]
         if kind > Kind.SUMMARY:
             return []
-        same = [p for p in named if p != chosen and self._readings[p].kind is kind and self._readings[p].rank < 2]
+        same = [
+            p
+            for p in self._places
+            if p != chosen and self._readings[p].kind in (kind, Kind.UNKNOWN) and self._readings[p].rank < 2
+        ]
         full = [place for place in same if self._prose(place).likeness >= LEAST_LIKENESS]
         return [place for place in full if not self._says_more(chosen, place, _TIMES_AS_LONG)]
 
