@@ -286,6 +286,14 @@ class TestFallback:
         few = [["Support request" if n % 2 else "Change request", "Open", f"{PROSE[0]} for {n}"] for n in range(6)]
         assert f"--text-column {remarks!r}" in why(["Title", "Status", remarks], few)
 
+    def test_a_heading_of_several_words_is_no_worse_than_one_of_one(self):
+        work = ["Answer emails from customers about late parcels", "Log every complaint and send it to the right desk"]
+        rows = [["customer support north", work[0]], ["customer support south", work[1]]]
+        assert found(["Team", "Day-to-day involvement"], rows=rows) == "Day-to-day involvement"
+
+    def test_a_table_without_rows_has_no_rivals(self):
+        assert why(["Task", "Item", "Hours"], []) == ""
+
     def test_longer_notes_beside_a_lone_word_may_be_meant_in_any_language(self):
         rows = [["Rechnung", "Austausch der Pumpe", "9"], ["Gutschrift", "Nachlass auf Pumpen", "8"]]
         assert "not 'Bemerkung', which reads as well" in why(["Text", "Bemerkung", "Betrag"], rows)

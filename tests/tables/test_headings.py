@@ -42,6 +42,13 @@ from outsort.tables.prose import prose_of, says_nothing
         ("In your own words, what do you do all week?", Kind.SUMMARY), ("Customer comments", Kind.SUMMARY),
         ("Please describe your role", Kind.SUMMARY), ("Please describe the weather", Kind.UNKNOWN),
         ("Essential functions", Kind.STATEMENT), ("Job function", Kind.UNKNOWN), ("Libellé de la dépense", Kind.TITLE),
+        ("Goods and services", Kind.SUMMARY), ("Supplier (who provided what)", Kind.OTHER),
+        ("Description (what was purchased)", Kind.DESCRIPTION), ("Description (incl. address)", Kind.DESCRIPTION),
+        ("Key contact function", Kind.OTHER), ("Reason for contact", Kind.SUMMARY), ("Customer notes", Kind.OTHER),
+        ("Was the service delivered?", Kind.UNKNOWN), ("What is the status of the task?", Kind.UNKNOWN),
+        ("Describe your experience in such roles", Kind.UNKNOWN), ("Land use", Kind.WEAK),
+        ("Task sprint", Kind.UNKNOWN),
+        ("Task / Ticket ID", Kind.OTHER), ("Description and ref. no.", Kind.DESCRIPTION),
         ("Reason for request", Kind.REMARK), ("First comment", Kind.SUMMARY), ("First message", Kind.SUMMARY),
         ("Accomplishments this week", Kind.SUMMARY), ("Plans for today", Kind.UNKNOWN), ("Buchungstext", Kind.SUMMARY),
         ("Price this week", Kind.OTHER),
@@ -66,9 +73,8 @@ def test_what_a_heading_says(heading, kind):
 
 
 def test_another_language_and_another_thing_come_after():
-    assert [reading_of(h).rank for h in ("description", "description_en", "Risk description", "description_fr")] == [
-        0, 0, 1, 2,
-    ]  # fmt: skip
+    headings = ("description", "description_en", "Risk description", "description_fr", "description_html_fr")
+    assert [reading_of(h).rank for h in headings] == [0, 0, 1, 2, 2]
 
 
 @settings(max_examples=40)

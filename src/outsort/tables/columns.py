@@ -338,8 +338,9 @@ class _Search:
         why = self._passed_over([place for place in passed if place not in as_good])
         left = [(place, "which reads as well") for place in as_good if place not in {column.place for column in part}]
         if fuller and (poor := self._says_little(chosen, fuller[0])):
-            part, left = [Column(self._columns[fuller[0]], fuller[0])], [(chosen, poor)]
-            fuller = fuller[1:]
+            taken, *fuller = fuller
+            part = [Column(self._columns[taken], taken)]
+            left = [(chosen, poor), *((place, how) for place, how in left if place != taken)]
         left = [(place, how) for place, how in left if place not in fuller]
         left += [(place, "which is fuller") for place in fuller]
         if len(part) > 1 or why or len(equals) > 1 or left:
@@ -355,7 +356,7 @@ class _Search:
         Beside a lone word over a word or two, as "Job" in timesheets, any other lone word, and notes, may be meant.
         """
         kind = self._readings[chosen].kind
-        if self._cells and self._is_lone(chosen) and self._prose(chosen).n_words < _WORDS_OF_A_CLASS:
+        if self._prose(chosen).n and self._is_lone(chosen) and self._prose(chosen).n_words < _WORDS_OF_A_CLASS:
             least = MOST_OF_OTHERS * self._prose(chosen).likeness
             others = [p for p in self._places if p != chosen and self._prose(p).likeness >= least]
             return [p for p in others if self._is_lone(p) or self._is_longer_remark(p, chosen)]
@@ -469,12 +470,17 @@ class _Search:
         ranked = sorted(likeness, key=lambda place: (self._readings[place].rank, -likeness[place]))
         least = LEAST_LIKENESS * MOST_OF_OTHERS
         candidates = [place for place in ranked if likeness[place] >= least]
-        if len([place for place in ranked if self._prose(place).is_text]) == 1:
+        if sum(self._prose(place).is_text for place in ranked) == 1:
             least = LEAST_ALONE
         open_to = [
             p for p in ranked if self._readings[p].kind < Kind.OTHER and p not in passed and likeness[p] >= least
         ]
-        if open_to and self._is_clear(open_to[0], likeness, {*candidates}):
+        plainer = [p for p in open_to if self._readings[p].rank < 2 and self._readings[p].kind < Kind.REMARK]
+        best = max(plainer, key=likeness.__getitem__, default=None)
+        if best is not None and likeness[open_to[0]] < MOST_OF_OTHERS * likeness[best]:
+            # Of unknown headings those of several words come last, which says little.
+            open_to = [best]
+        if open_to and self._is_clear(open_to[0], likeness, candidates):
             part = [Column(self._columns[open_to[0]], open_to[0])]
             by = f"text column {part[0].name!r}, which reads like descriptions ({self._option(part)})"
             by += "".join(self._not_taken(p, "which does too") for p in candidates if p != open_to[0])
@@ -497,13 +503,13 @@ class _Search:
         samples = _samples(len(self._columns), self._cells)
         raise NoColumnError(message, names, samples, [names[place] for place in candidates])
 
-    def _is_clear(self, first: int, likeness: dict[int, float], candidates: set[int]) -> bool:
+    def _is_clear(self, first: int, likeness: dict[int, float], candidates: list[int]) -> bool:
         """Return whether a column clearly reads most like descriptions; a remark, whether nothing else may be meant."""
         rank = self._readings[first].rank
         others = [p for p in likeness if p != first and self._readings[p].rank <= rank and self._holds_texts(p)]
         others = [place for place in others if not self._says_little(place)]
         if self._readings[first].kind is Kind.REMARK:
-            return candidates == {first} and all(self._readings[place].kind is Kind.OTHER for place in others)
+            return candidates == [first] and all(self._readings[place].kind is Kind.OTHER for place in others)
         if self._readings[first].kind is Kind.WEAK:
             # The description of a class, say, comes before what is remarked of the row.
             others = [place for place in others if self._readings[place].kind < Kind.REMARK]

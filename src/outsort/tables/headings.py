@@ -102,7 +102,8 @@ _PLAIN = _words(
     "working the a an la le les der die das el los las il lo and or public proposed required initial original this "
     "that your our you we they it is are was were be been being will shall to high overview role gig"
 )
-_EXPECTED = _OF_WORK | _PLAIN | frozenset().union(*_HEADS.values())
+_SAYING = frozenset().union(*_HEADS.values()) - {"use"}
+_EXPECTED = _OF_WORK | _PLAIN | _SAYING
 #: Words for what people do; "services required" are texts, "services" may be a department.
 _WORK = _words("service work good supply")
 #: Of these there are types and categories that may be all that a register says of the work.
@@ -131,7 +132,7 @@ _OF = _words("of for du de des del dell della der van di do da about on in")
 _FIRST = _words("opis popis przedmiot předmět zakres omschrijving")
 #: Adjectives that Romance languages put behind the word that a heading is about ("Mission principale"), and times.
 _BEHIND = _words(
-    "this week today yesterday sprint principal principale principales général générale generale geral complète "
+    "this week today yesterday principal principale principales général générale generale geral complète "
     "complet completa completo détaillée détaillé detallada detallado dettagliata dettagliato detalhada detalhado"
 )
 #: What a heading is about that is no text, or what is said of codes and the like.
@@ -256,18 +257,18 @@ def reading_of(heading: str) -> Reading:
     heading = re.sub(r"(?i)^\W*to[-_ ]?dos?(?![a-z])", "task", heading)
     # "In your own words, what do you do?", "Please describe your role"
     heading = re.sub(r"(?i)^.*,\s*(?=what\b)|^\W*please\s+", "", heading)
-    first, *rest = re.split(r"(?i)\s+(?:and|&|/)\s+", heading)
-    if rest and _CODES & {*words_of(rest[-1])[-1:]}:
+    *parts, last = re.split(r"(?i)\s+(?:and|&)\s+", heading)
+    if parts and _CODES & {*words_of(last)[-1:]}:
         # "Title and Ref. No."
-        heading = first
+        heading = " and ".join(parts)
     heading = re.sub(r"(?i)\b(?:high|top)[-_ ]level\b|\bone[-_ ]line\b", "short", heading)
     aside = {word for part in re.findall(r"[(\[]([^)\]]*)", heading) for word in words_of(part)}
     words = words_of(re.sub(r"[(\[].*?([)\]]|$)", " ", heading)) or list(aside)
-    if (told := _of_aside(aside)) is not None:
+    if (told := _of_aside(aside, {*words})) is not None:
         return told
     rank = 2 * ({*words} <= _LANGUAGES)
     while len(words) > 1 and words[-1] in _ENGLISH | _LANGUAGES:
-        rank = 2 * (words.pop() in _LANGUAGES)
+        rank = max(rank, 2 * (words.pop() in _LANGUAGES))
     if not words:
         return Reading(0, Kind.UNKNOWN)
     if len(words) > 1 and words[0] in _OPENINGS:
@@ -328,13 +329,15 @@ def is_remark(heading: str) -> bool:
     return bool(words) and words[-1] in _FREE_REMARKS and {*words[:-1]} <= _EXPECTED
 
 
-def _of_aside(aside: set[str]) -> Reading | None:
-    """Return what words in brackets say of a column, None for nothing."""
-    if "what" in aside and aside & _DONE:
+def _of_aside(aside: set[str], words: set[str]) -> Reading | None:
+    """Return what words in brackets say of a column, None for nothing; the other words say it better, if they do."""
+    if "what" in aside and aside & _DONE and not words & (_CODES | _PARTIES | _SAYING):
         # "Use of funds (what was purchased)"
         return Reading(0, Kind.SUMMARY)
     # Notes are of the row, whoever wrote them.
-    others = _CODES - _words("to from by in no unit length") | (set() if aside & _FREE_REMARKS else _PARTIES)
+    others = _CODES - _words("to from by in no unit length") | (
+        set() if aside & _FREE_REMARKS else _PARTIES - {"address"}
+    )
     return Reading(0, Kind.OTHER) if aside & others and not aside & _words("max limit") else None
 
 
@@ -344,25 +347,30 @@ def _of_sentence(first: str, others: set[str]) -> Reading:
         return Reading(0, Kind.OTHER)
     if first == "about":
         return Reading(0, Kind.DESCRIPTION if others & _OF_WORK else Kind.OTHER)
+    if others & _words("status date number why experience") or (
+        first == "was" and not others & _words("ist sind wird")
+    ):
+        return Reading(0, Kind.UNKNOWN)
     is_work = others & (_DONE | _HEADS[Kind.DESCRIPTION] | _HEADS[Kind.STATEMENT])
-    if first not in ("what", "was"):
+    if first in ("describe", "explain"):
         is_work |= others & (_OF_WORK | _SAID)
     return Reading(0, Kind.SUMMARY if is_work else Kind.UNKNOWN)
 
 
 def _kind(head: str, others: set[str], *, is_asked: bool) -> Kind:
     """Return what cells are, by the word that their heading is about and its other words."""
-    if head in ("comment", "note") and others and others <= _DIALOGUE | _words("customer client caller user"):
+    said_by = _words("customer client caller user") if head == "comment" else frozenset()
+    if head in ("comment", "note") and others and others <= _DIALOGUE | said_by:
         return Kind.SUMMARY
-    if (head == "note" and "explanatory" in others) or (
-        head == "function" and others & _words("essential key main core")
-    ):
+    if head == "reason" and others and others <= _words("call contact enquiry inquiry visit ticket case"):
+        return Kind.SUMMARY
+    if head == "note" and "explanatory" in others:
         return Kind.STATEMENT
     if _is_of_others(head, others):
         is_class = head in ("type", "category") and others & _SPENT and not others & _PARTIES
         return Kind.REMARK if is_class else Kind.OTHER
-    if head == "reason" and others and others <= _words("call contact enquiry inquiry visit ticket case"):
-        return Kind.SUMMARY
+    if head == "function" and others & _words("essential key main core"):
+        return Kind.STATEMENT
     if head in _REMARKS:
         return Kind.REMARK if head in _FREE_REMARKS | _words("reason justification feedback") else Kind.OTHER
     if head == "label" and others & _words("preferred pref"):
@@ -386,11 +394,16 @@ def _weighed(kind: Kind, head: str, others: set[str], *, is_asked: bool) -> Kind
         others = others - _CLASSES
     # An additional description is one; an additional name is not that of the work.
     others = others - _words("additional further") if kind is Kind.DESCRIPTION else others
-    if others & (_CLASSES | _CODES | _REMARKS) or (head in ("nature", "step") and not others & _OF_WORK):
+    is_of_things = head == "use" and not others <= {"fund", "budget", "grant", "money", "the"}
+    if (
+        is_of_things
+        or others & (_CLASSES | _CODES | _REMARKS)
+        or (head in ("nature", "step") and not others & _OF_WORK)
+    ):
         return Kind.WEAK
     if others & _words("short brief") and kind <= Kind.DESCRIPTION:
         return Kind.SUMMARY
-    if kind is Kind.WEAK and (is_asked or {head, *others} in _WHAT_IS_DONE):
+    if kind is Kind.WEAK and (is_asked or any(pair <= {head, *others} for pair in _WHAT_IS_DONE)):
         return Kind.SUMMARY
     if kind is Kind.WEAK and head == "name" and others & _OF_WORK:
         return Kind.NAME
