@@ -4,6 +4,7 @@ import os
 import pickle
 import random
 import tracemalloc
+import zlib
 
 import joblib
 import numpy as np
@@ -132,11 +133,34 @@ def test_a_pickled_estimator_is_refused(tmp_path):
         model_file.load(tmp_path / "m.joblib")
 
 
-def test_a_compressed_file_by_another_hand_is_refused_not_unpacked(model, tmp_path):
+@pytest.mark.parametrize("method", ["gzip", "bz2", "lzma", "xz"])
+def test_a_file_compressed_in_another_way_is_refused_not_unpacked(model, tmp_path, method):
     content = saved_content(model, tmp_path / "m.joblib")
-    joblib.dump(content, tmp_path / "z.joblib", compress=9)
+    joblib.dump(content, tmp_path / "z.joblib", compress=(method, 3))
     with pytest.raises(ModelError, match="damaged, or not a model file"):
         model_file.load(tmp_path / "z.joblib")
+
+
+def test_a_compressed_file_that_goes_on_is_refused(model, tmp_path):
+    model_file.save(model, tmp_path / "m.joblib")
+    whole = (tmp_path / "m.joblib").read_bytes()
+    for raw in (whole + b"more", whole + whole, whole[:-1]):
+        with pytest.raises(ModelError, match="it is damaged, or not a model file: it ends too early or too late"):
+            model_file.unpack(raw, "m.joblib")
+    with pytest.raises(ModelError, match=r"it is damaged, or not a model file \(Error -3"):
+        model_file.unpack(whole[:99] + bytes(99) + whole[198:], "m.joblib")
+
+
+def test_a_small_file_that_unpacks_to_gigabytes_is_refused_at_the_limit():
+    stream = zlib.compressobj(9)
+    bomb = b"".join(stream.compress(bytes(1 << 24)) for _ in range(64)) + stream.flush()
+    assert len(bomb) < 2_000_000
+    tracemalloc.start()
+    with pytest.raises(ModelError, match="it is larger than 64 MB"):
+        model_file.unpack(bomb, "m.joblib")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 200_000_000
 
 
 def test_a_file_cut_short_anywhere_is_refused(model, tmp_path):
@@ -217,6 +241,14 @@ def test_no_file_has_more_terms_than_a_model(model, tmp_path, monkeypatch):
         model_file.save(model, tmp_path / "n.joblib")
 
 
+def test_a_model_that_unpacks_to_more_than_is_read_is_not_written(model, tmp_path, monkeypatch):
+    size = model_file.save(model, tmp_path / "m.joblib")
+    assert (tmp_path / "m.joblib").stat().st_size == size == len(model_file.pack(model))
+    monkeypatch.setattr(model_file, "_MAX_BYTES", size + 1)
+    with pytest.raises(ModelError, match=r"n\.joblib: not written, it is larger"):
+        model_file.save(model, tmp_path / "n.joblib")
+
+
 def test_a_memo_of_any_size_is_not_asked_for(tmp_path):
     # The unpickler's memo is as long as the largest index that a file names.
     (tmp_path / "m.joblib").write_bytes(HOSTILE["a memo of 16 GB"])
@@ -259,7 +291,7 @@ def test_an_older_file_says_to_train_again(tmp_path):
     # Files of version 2 held NumPy's own arrays; those of version 3 knew two labels and no clauses.
     for version, arrays in ((2, {"idf": np.zeros(9)}), (3, {"knows_neither": True, "calibration": bytes(32)})):
         joblib.dump({"format": "outsort model", "format_version": version} | arrays, tmp_path / "old.joblib")
-        message = rf"its format version is {version} and this outsort reads 6\. Train it again with 'outsort train'"
+        message = rf"its format version is {version} and this outsort reads 7\. Train it again with 'outsort train'"
         with pytest.raises(ModelError, match=message):
             model_file.load(tmp_path / "old.joblib")
 
@@ -275,15 +307,15 @@ def test_an_array_is_of_a_known_type_and_fits_its_shape(dtype, shape):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format_version": 99}, "its format version is 99 and this outsort reads up to 6. Upgrade outsort"),
-        ({"format_version": 0}, "is 0 and this outsort reads 6. Train it again with 'outsort train'"),
+        ({"format_version": 99}, "its format version is 99 and this outsort reads up to 7. Upgrade outsort"),
+        ({"format_version": 0}, "is 0 and this outsort reads 7. Train it again with 'outsort train'"),
         ({"terms_version": 99}, "its terms version is 99"),
         ({"format_version": "1"}, "its format_version is missing"),
         ({"format": "other"}, "it is not a model made by 'outsort train'"),
         ({"format_version": 10**500}, "a number too large to be one"),
         ({"format_version": 10**4000}, "it is damaged, or not a model file"),
         ({"lines": None}, "its content is inconsistent"),
-        ({"format_version": 4}, "is 4 and this outsort reads 6. Train it again with 'outsort train'"),
+        ({"format_version": 4}, "is 4 and this outsort reads 7. Train it again with 'outsort train'"),
         ({"lines": [1]}, "a label or a service line is not a string"),
         ({"out_of_scope": None}, "a label or a service line is not a string"),
         ({"threshold": "0.9"}, "a level is not a number"),
@@ -307,8 +339,8 @@ def test_a_missing_model_names_the_way_to_make_one(tmp_path):
 def test_the_file_is_read_without_scikit_learn_objects_in_it(model, tmp_path):
     model_file.save(model, tmp_path / "m.joblib")
     raw = (tmp_path / "m.joblib").read_bytes()
-    assert b"sklearn" not in raw
-    assert b"outsort.model" not in raw
+    assert b"sklearn" not in zlib.decompress(raw)
+    assert b"outsort.model" not in zlib.decompress(raw)
     assert joblib.load(io.BytesIO(raw))["format"] == "outsort model"
 
 

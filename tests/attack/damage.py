@@ -6,6 +6,7 @@ import pickle
 import pickletools
 import random
 import resource
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -69,7 +70,8 @@ def _virtual_size() -> int:
 
 
 def by_opcode(rng: random.Random, raw: bytes) -> bytes:
-    """Leave out, repeat, exchange or insert whole opcodes."""
+    """Leave out, repeat, exchange or insert whole opcodes of what a file unpacks to; sometimes pack that again."""
+    raw = zlib.decompress(raw)
     places = [place for _, _, place in pickletools.genops(raw)] + [len(raw)]
     parts = [raw[a:b] for a, b in pairwise(places)]
     for _ in range(rng.choice([1, 1, 2, 5])):
@@ -89,7 +91,8 @@ def by_opcode(rng: random.Random, raw: bytes) -> bytes:
                 parts.insert(i, rng.choice(HOSTILE))
             case _:
                 parts[i] = rng.randbytes(1) + parts[i][1:]
-    return b"".join(parts)
+    damaged = b"".join(parts)
+    return rng.choice([damaged, zlib.compress(damaged, 1), zlib.compress(damaged + bytes(1 << 27), 1)])
 
 
 def by_bit(rng: random.Random, raw: bytes) -> bytes:

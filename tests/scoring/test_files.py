@@ -262,7 +262,7 @@ def test_several_text_columns_are_joined(csv_path, tmp_path):
     score_file(csv_path, tmp_path / "out.csv", options=options)
     first = rows_of(tmp_path / "out.csv")[0]
     assert float(first["p_probability"]) == pytest.approx(predict(f"{TEXTS[0]} 03/04/2026").probability, abs=1e-5)
-    assert first["p_for"].startswith("invoices")
+    assert "invoices" in first["p_for"].split("; ")
 
 
 def test_a_limit_takes_the_first_rows(csv_path, tmp_path):
