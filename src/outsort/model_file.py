@@ -81,7 +81,8 @@ def pack(model: Model) -> bytes:
 
 def _compressed(content: bytes) -> bytes:
     """Return what joblib reads as a compressed file, half as large: neighbouring terms have like columns."""
-    return zlib.compress(content, 9)
+    # Level 9 takes four times as long, for 3 % less, and a cluster waits for it.
+    return zlib.compress(content, 3)
 
 
 def _content_of(model: Model) -> bytes:

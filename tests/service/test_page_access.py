@@ -46,7 +46,7 @@ def test_axe_finds_nothing_in_any_state_size_and_light(browser, client, axe, siz
         expect(page.get_by_role("alert")).to_be_visible()
         found["error"] = violations(page, axe)
         page.messages.clear()  # the browser tells of the response
-        drop(page, "x.csv", b"a,Note\n1,key invoices\n")
+        drop(page, "x.csv", b"a,Supplier\n1,key invoices\n")
         expect(page.locator("#columns")).to_be_visible()
         found["columns"] = violations(page, axe)
         page.messages.clear()

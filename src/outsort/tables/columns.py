@@ -339,8 +339,7 @@ class _Search:
         left = [(place, "which reads as well") for place in as_good if place not in {column.place for column in part}]
         if fuller and (poor := self._says_little(chosen, fuller[0])):
             taken, *fuller = fuller
-            part = [Column(self._columns[taken], taken)]
-            left = [(chosen, poor), *((place, how) for place, how in left if place != taken)]
+            part, left = [Column(self._columns[taken], taken)], [(chosen, poor)]
         left = [(place, how) for place, how in left if place not in fuller]
         left += [(place, "which is fuller") for place in fuller]
         if len(part) > 1 or why or len(equals) > 1 or left:
