@@ -16,6 +16,7 @@ ANSWER = {
     "n_known": 4,
     "n_terms": 30,
     "foreign": False,
+    "share": 0.99,
     "disagreement": 0.0,
 }
 
@@ -44,6 +45,10 @@ def reason(**changes):
         ({"n_words": 8, "n_known": 2}, ""),
         ({"probability": 0.7}, ""),
         ({"probability": 0.69}, "low confidence"),
+        ({"probability": 0.69, "share": 0.69}, "low confidence"),
+        ({"share": 0.69}, "partly other work"),
+        ({"share": 0.7}, ""),
+        ({"disagreement": 0.3, "share": 0.69}, "mixed"),
         ({"disagreement": 0.3}, "mixed"),
         ({"disagreement": 0.3, "probability": 0.69}, "mixed"),
         ({"disagreement": 0.3, "n_words": 501, "n_known": 400}, "mixed"),

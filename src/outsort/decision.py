@@ -9,14 +9,14 @@ from outsort.model import Model
 from outsort.numeric import Floats
 
 ACCEPT, REVIEW = "accept", "review"
-MIXED, LOW_CONFIDENCE = "mixed", "low confidence"
+MIXED, LOW_CONFIDENCE, PARTLY_OTHER = "mixed", "low confidence", "partly other work"
 #: Reasons for review, in order of precedence; accepted answers have none.
 REASONS = (
     "", "empty", "no words", "another language", "no known term", "too few words", "too little known text", MIXED,
-    "too long", LOW_CONFIDENCE,
+    "too long", LOW_CONFIDENCE, PARTLY_OTHER,
 )  # fmt: skip
-#: Those that say nothing against a text, with "" for none.
-WEAK = ("", LOW_CONFIDENCE)
+#: Those that depend on the threshold alone, with "" for none.
+WEAK = ("", LOW_CONFIDENCE, PARTLY_OTHER)
 #: The threshold of a model whose data certified none.
 DEFAULT_THRESHOLD = 0.7
 #: What such a model promises.
@@ -47,6 +47,7 @@ def reasons(
     n_known: NDArray[np.int32],
     n_terms: NDArray[np.int32],
     foreign: NDArray[np.bool_],
+    share: Floats,
     disagreement: Floats,
     model: Model,
 ) -> NDArray[np.intp]:
@@ -59,11 +60,13 @@ def reasons(
         n_known: (n,), how many of these the model knows as whole words.
         n_terms: (n,), distinct known terms of the text.
         foreign: (n,), whether it is in another language, see `language.is_foreign`.
-        disagreement: (n,), how far its clauses disagree, see `Mixture`.
+        share: (n,), that of the answer's label in the text, see `Mixture`: of a text of one clause its probability.
+        disagreement: (n,), how far its clauses disagree, likewise.
         model: the model, which says how probable an accepted answer is, how long a text may be, and what is mixed.
     """
     conditions = [
         blank, n_words == 0, foreign, n_terms == 0, n_words < MIN_WORDS, n_known < MIN_KNOWN * n_words,
         disagreement >= model.mixed, n_words > longest_of(model), probability < threshold_of(model),
+        share < threshold_of(model),
     ]  # fmt: skip
     return np.select(conditions, list(range(1, len(conditions) + 1)), 0).astype(np.intp)

@@ -102,7 +102,7 @@ def _content_of(model: Model) -> bytes:
         "mixed": model.mixed,
         "about": model.about,
     }
-    # Training rounds weights to half precision, which makes the file a third smaller.
+    # Training rounds weights to what half precision holds, which makes the file a third smaller.
     half = model.weights.astype(np.float16)
     for name in _ARRAYS:
         array = half if name == "weights" and (half == model.weights).all() else getattr(model, name)

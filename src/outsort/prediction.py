@@ -202,6 +202,7 @@ def predict_explained(
         np.array(
             [n_known < LOOKED_AT_BELOW * len(words) and is_foreign(words, model.vocabulary, model.own_function_words)]
         ),
+        made_of.shares[[answer]],
         np.array([made_of.disagreement]),
         model,
     )[0]

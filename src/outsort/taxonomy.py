@@ -99,7 +99,7 @@ class Axis:
 
         Args:
             confidence: float64 (n,), its probability.
-            is_like: bool (n,), whether nothing but low confidence would send the model's own answer to review.
+            is_like: bool (n,), whether nothing but the threshold would send the model's own answer to review.
         """
         if np.isnan(self.threshold):
             return np.full(len(confidence), DECISIONS.index(UNCERTIFIED))

@@ -24,7 +24,10 @@ from outsort.scoring.summary import SummaryTally
 from outsort.tables.base import ReadOptions
 from outsort.text import words
 
-SCOPE = "The Supplier shall key invoices into SAP. Payment is due within 30 days. Draft legal opinions on contracts."
+SCOPE = (
+    "The Supplier shall key invoices into SAP. This agreement is governed by the laws of England. "
+    "Draft legal opinions on contracts."
+)
 #: Sentences, lines and items of words and signs.
 any_text = st.lists(
     st.one_of(
@@ -106,7 +109,7 @@ def test_a_clause_has_its_row_its_key_its_weight_and_its_own_answer(tmp_path):
     ]
     weights = [1 / (1 + np.exp(-(own + 2 * window.mean()) / 3)) for own, window in zip(says, near, strict=True)]
     assert found["weight"].tolist() == pytest.approx([p if p >= WORK_LEVEL else 0 for p in weights], abs=1e-4)
-    assert found["weight"][1] == found["clause_amount"][1] == 0, "terms of payment are boilerplate"
+    assert found["weight"][1] == found["clause_amount"][1] == 0, "the law that governs is boilerplate"
     assert told[0] == f"{tmp_path}/in.csv: text column 'description', split into clauses, 4 rows"
 
 

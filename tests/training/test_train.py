@@ -101,10 +101,19 @@ def test_pieces_weigh_their_share_of_a_word(frame):
     np.testing.assert_array_equal(half.idf[~is_piece], whole.idf[~is_piece])
 
 
+def test_terms_are_counted_as_they_are_defined(frame):
+    texts = [*frame["text"], "ice ice, baby; ICE", "x", "", "Ünïcode 2x2 ~ ~tax"]
+    terms, counts = fitting.count_terms(texts)
+    expected = CountVectorizer(analyzer=text.terms, binary=True)
+    np.testing.assert_array_equal(counts.toarray(), expected.fit_transform(texts).toarray())
+    assert terms.tolist() == expected.get_feature_names_out().tolist()
+
+
 @pytest.mark.parametrize("prune", [0.05, 0.5])
-def test_no_weight_under_the_cut_is_kept(frame, prune):
+def test_weights_are_64ths_and_none_is_under_the_cut(frame, prune):
     model = train.train(frame, checks=folds.Checks(folds=0), settings=fitting.Settings(prune=prune))
     assert np.abs(model.weights).min() >= prune
+    assert not (model.weights * 64 % 1).any()
 
 
 def test_terms_of_too_few_texts_are_dropped(frame):

@@ -122,6 +122,7 @@ class Scorer:
             answers.n_known,
             answers.n_terms,
             self._foreign(given, answers),
+            answers.shares[np.arange(n), label],
             answers.disagreement,
             self.model,
         )

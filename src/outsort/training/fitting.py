@@ -28,6 +28,8 @@ BAYES_SMOOTHING = 0.1
 MIN_MARKED = 30
 #: Inverse strength of the penalty of the regression on marked clauses.
 CLAUSE_C = 5.0
+#: Weights are multiples of one over this: few different values, which a file packs well, and half precision holds them.
+_PARTS = 64
 #: The least that some settings may be.
 _LEAST = {"passes": 1, "steps": 0, "min_texts": 1, "prune": 0, "ratio_power": 0, "bayes_share": 0}
 
@@ -41,7 +43,7 @@ class Settings:
         passes: minimum passes of the solver over the rows.
         steps: minimum rows visited by the solver in all: a small dataset gets more passes.
         min_texts: terms in fewer texts are dropped; None for 2, or 3 from 10,000 texts.
-        prune: centred weights below this are dropped and the others rounded to half precision; 0 keeps all
+        prune: centred weights below this are dropped, and the others rounded to 64ths; 0 keeps all
             weights exact.
         piece_share: weight of a piece of a word, relative to a word or pair of the same idf: a word has many
             pieces, which together would outweigh it.
@@ -203,12 +205,26 @@ def count_terms(texts: Sequence[str]) -> tuple[NDArray[np.str_], scipy.sparse.cs
     Raises:
         DataError: no text has a term.
     """
-    vectorizer = CountVectorizer(analyzer=text_module.terms, binary=True)
+    whole = CountVectorizer(analyzer=_words_and_pairs, binary=True)
     try:
-        counts = vectorizer.fit_transform(texts)
+        counts = whole.fit_transform(texts)
     except ValueError:
         raise DataError("The texts have no letters or digits, so there is nothing to learn from.") from None
-    return vectorizer.get_feature_names_out(), counts
+    names = whole.get_feature_names_out()
+    is_word = np.array([" " not in name for name in names])
+    # A word is cut into pieces once, however many texts it is in: most terms are pieces.
+    parts = CountVectorizer(analyzer=text_module.pieces, binary=True)
+    counts = scipy.sparse.hstack([counts, counts[:, is_word] @ parts.fit_transform(names[is_word])]).tocsr()
+    names = np.concatenate([names, parts.get_feature_names_out()])
+    order = np.argsort(names)
+    counts = counts[:, order]
+    counts.data[:] = 1
+    return names[order], counts
+
+
+def _words_and_pairs(text: str) -> list[str]:
+    words = text_module.words(text)
+    return [*words, *text_module.pairs(words)]
 
 
 def fit(counted: Counted, settings: Settings) -> Model:
@@ -266,9 +282,9 @@ def fit(counted: Counted, settings: Settings) -> Model:
     says, position = weigh_clauses(counted, known, idf)
     kept = np.concatenate([kept, says[None, :]])
     if settings.prune:
-        kept[np.abs(kept) < settings.prune] = 0
         # Rounded here, so that what is saved is what is evaluated: see `model_file.pack`.
-        kept = kept.astype(np.float16)
+        kept = (np.round(kept * _PARTS) / _PARTS).astype(np.float16)
+        kept[np.abs(kept) < settings.prune] = 0
     term_places, column_places = np.nonzero(kept.T)
     return Model(
         terms=terms.tolist(),
@@ -321,7 +337,9 @@ def weigh_clauses(counted: Counted, known: NDArray[np.bool_], idf: Floats) -> tu
     vectors = normalize(counted.clauses[marked][:, known].multiply(idf).tocsr())
     # The regression penalises what is far from 0: a scale of its own leaves the position free.
     log_rank = scipy.sparse.csr_matrix(-np.log(1 + ranks(counted.owner)[marked])[:, None])
-    fitted = LogisticRegression(C=CLAUSE_C, max_iter=1000).fit(scipy.sparse.hstack([vectors, log_rank]).tocsr(), says)
+    # Newton's method comes nearer the optimum than L-BFGS, in a fifth of the time.
+    regression = LogisticRegression(C=CLAUSE_C, solver="newton-cg")
+    fitted = regression.fit(scipy.sparse.hstack([vectors, log_rank]).tocsr(), says)
     *weights, decay = fitted.coef_[0]
     return np.array(weights), np.array([fitted.intercept_[0], max(decay, 0.0)])
 
