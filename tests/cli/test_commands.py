@@ -200,7 +200,8 @@ class TestExplain:
         (total,) = re.findall(r"= words ([+-][\d.]+)", shown)
         of_terms = dict(re.findall(r"^ ([\w( )]+?) +(?:for|against) +([+-][\d.]+)", shown, re.MULTILINE))
         assert list(of_terms)[-1] == "(other words)"
-        assert sum(map(float, of_terms.values())) == pytest.approx(float(total), abs=0.005 * len(of_terms))
+        # Each is rounded, and so is the total.
+        assert sum(map(float, of_terms.values())) == pytest.approx(float(total), abs=0.00501 * (len(of_terms) + 1))
         reasons = explain(model, "Draft the contract, 500 a day").reasons
         assert list(of_terms)[:-1] == list(reasons)
         assert not {"the", "500", "a", "day a"} & set(of_terms)
