@@ -96,9 +96,9 @@ def _descend(  # type: ignore[no-untyped-def]
         start, end = indptr[row], indptr[row + 1]
         gradient[:] = 0
         for k in range(start, end):
-            of_term = weights[indices[k]]
+            value, of_term = values[k], weights[np.uint32(indices[k])]
             for c in range(n_classes):
-                gradient[c] += values[k] * of_term[c]
+                gradient[c] += value * of_term[c]
         for c in range(n_classes):
             gradient[c] = gradient[c] * np.float32(scale) + bias[c]
         _to_proba(gradient)
@@ -111,9 +111,9 @@ def _descend(  # type: ignore[no-untyped-def]
             bias[c] -= np.float32(_FIRST_BIAS_STEP * left) * gradient[c]
             gradient[c] *= np.float32(step / scale)
         for k in range(start, end):
-            of_term = weights[indices[k]]
+            value, of_term = values[k], weights[np.uint32(indices[k])]
             for c in range(n_classes):
-                of_term[c] -= values[k] * gradient[c]
+                of_term[c] -= value * gradient[c]
         if scale < 1e-3:
             weights *= np.float32(scale)
             scale = 1.0
