@@ -105,8 +105,8 @@ def shown(page, place):
 def expected_row(prediction, none="no service line"):
     state = f"review: {prediction.reason}" if prediction.reason else "accepted"
     line = (prediction.service_line or none).replace("_", " ")
-    # Both are rounded to six digits, after sums in another order: the last may differ by one.
-    probability = pytest.approx(prediction.probability, abs=2e-6)
+    # What is shown is rounded to six digits, and its sum may have been in another order.
+    probability = pytest.approx(prediction.probability, abs=1e-6)
     return (prediction.text, prediction.label, probability, line, state)
 
 

@@ -299,7 +299,7 @@ def test_work_out_of_scope_is_shown_as_neither_like_any_other_answer(browser):
             scored = records(downloaded(page, "#download")[1])
             assert [row["label"] for row in scored] == ["NEITHER", "BPO", "KPO"]
             assert scored[0]["p_NEITHER"] == scored[0]["probability"]
-            assert float(scored[0]["probability"]) == pytest.approx(answers[0].probability, abs=2e-6)
+            assert float(scored[0]["probability"]) == pytest.approx(answers[0].probability, abs=1e-6)
 
 
 def test_eight_labels_have_filters_keys_and_colours_of_their_own(browser, ticket_model, new_tickets):

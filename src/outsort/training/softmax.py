@@ -96,7 +96,7 @@ def _descend(  # type: ignore[no-untyped-def]
         start, end = indptr[row], indptr[row + 1]
         gradient[:] = 0
         for k in range(start, end):
-            value, of_term = values[k], weights[np.uint32(indices[k])]
+            value, of_term = values[k], weights[indices[k]]
             for c in range(n_classes):
                 gradient[c] += value * of_term[c]
         for c in range(n_classes):
@@ -111,7 +111,7 @@ def _descend(  # type: ignore[no-untyped-def]
             bias[c] -= np.float32(_FIRST_BIAS_STEP * left) * gradient[c]
             gradient[c] *= np.float32(step / scale)
         for k in range(start, end):
-            value, of_term = values[k], weights[np.uint32(indices[k])]
+            value, of_term = values[k], weights[indices[k]]
             for c in range(n_classes):
                 of_term[c] -= value * gradient[c]
         if scale < 1e-3:
